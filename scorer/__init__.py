@@ -1,0 +1,1 @@
+"""The scorer: what the image runs on the cluster, and what a person runs on a laptop."""

@@ -1,0 +1,5 @@
+"""`python -m scorer` is `scorer`."""
+
+from scorer.cli import main
+
+main()

@@ -1,0 +1,226 @@
+"""The command line: `scorer run` for a person; `dispatch`, `score` and `merge`, the same steps one by one, for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from scorer import models
+from scorer.engines.local import LocalEngine
+from scorer.errors import RequestError, ScorerError
+from scorer.job import Outcome, run_job
+from scorer.merge import merge as merge_parts
+from scorer.models import Device
+from scorer.plan import dispatch as make_plan
+from scorer.plan import read_plan
+from scorer.request import Limits, job_id, make_request, parse_request
+from scorer.score import load_model, score_chunk
+from scorer.store import Store, Stores
+from scorer.terminal import Bar, deliver, duration, result_path
+
+app = typer.Typer(
+    name="scorer", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode="markdown",
+    help="Score every frame of a video, or of a folder of images, with a deep-learning model: by default, in a painting's style.",
+)  # fmt: skip
+errors = Console(stderr=True, highlight=False)
+screen = Console(highlight=False)
+
+RUN_EXAMPLES = """
+Examples:
+
+    scorer run clip.mp4 --style painting.jpg
+
+    scorer run clip.mp4 --style night.png@0.7 --style waves.png@0.3 --strength 0.8
+
+    scorer run clip.mp4 --model painted --style 7 --out clip-7.mp4
+
+    scorer run photos/ --style painting.jpg --out painted/
+
+The same command again goes on where it was stopped, and does nothing that is done.
+"""
+
+Work = Annotated[Path, typer.Option(metavar="DIR", help="Where plans, parts, results and records are kept.")]
+
+
+@app.command(epilog=RUN_EXAMPLES)
+def run(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A video, or a folder of images.")],
+    style: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STYLE[@WEIGHT]", help="An image, a trained style's number or a network's file; more than one are mixed."
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="PATH", help="The result: a video, or a folder.")] = None,
+    model: Annotated[str, typer.Option(help="One of those that `scorer models` lists.")] = "adaptive",
+    option: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="One of the model's own options.")] = None,
+    size: Annotated[int | None, typer.Option(metavar="PX", help="Longer side of the frames; unchanged if not given.")] = None,
+    strength: Annotated[float, typer.Option(metavar="0..1", help="How much of the style.")] = 1.0,
+    batch_size: Annotated[int | None, typer.Option(metavar="N", help="Frames the model gets at once.")] = None,
+    chunk_frames: Annotated[int | None, typer.Option(metavar="N", help="Frames of one task.")] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", min=1, max=256, help="Worker processes.")] = None,
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda")] = "auto",
+    failure_threshold: Annotated[float, typer.Option(metavar="0..1", help="Share of frames that may fail.")] = 0.05,
+    work: Work = Path(".scorer"),
+) -> None:
+    """Score a video or a folder of images on this machine."""
+    content = {
+        "name": _job_name(source), "input": _input_path(source), "styles": [_style(text, model) for text in style or []],
+        "model": model, "options": dict(_option(text) for text in option or []), "size": size, "strength": strength,
+        "batch_size": batch_size, "chunk_frames": chunk_frames, "failure_threshold": failure_threshold,
+    }  # fmt: skip
+    request = make_request(content)
+    target = result_path(source, style or [model], out)
+    stores = _local_stores(work)
+    job = job_id(request, "local", request.model_dump_json(exclude_defaults=True).encode() + _device(device).encode())
+    with Bar(errors) as bar:
+        engine = LocalEngine(stores, workers)
+        outcome = run_job(job, request, stores, engine, _device(device), on_plan=bar.plan, on_progress=bar.progress)
+    deliver(stores, outcome.plan, target)
+    _tell(outcome, target, stores)
+
+
+def _tell(outcome: Outcome, target: Path, stores: Stores) -> None:
+    status = outcome.status
+    spent = ", ".join(f"{name} {duration(seconds)}" for name, seconds in status.stage_seconds.items())
+    reused = f", {outcome.reused} of them from an earlier run" if outcome.reused else ""
+    failed = f", {status.failed} failed and stand as they were" if status.failed else ""
+    report = stores.output.root / outcome.plan.job / "report.html"
+    screen.print(f"{target} · {outcome.plan.frames} frames{reused}{failed} · {spent} · report: {report}", soft_wrap=True)
+
+
+def _local_stores(work: Path) -> Stores:
+    folder = work.absolute()
+    return Stores(Store("file:///"), Store.at(folder / "output"), Store.at(folder / "work"), Store.at(folder / "logs"))
+
+
+def _input_path(source: Path) -> str:
+    path = source.absolute().resolve().as_posix().lstrip("/")
+    return path + "/" if source.is_dir() else path
+
+
+def _job_name(source: Path) -> str:
+    name = "".join(char if char.isascii() and char.isalnum() else "-" for char in source.absolute().stem)
+    return name.strip("-")[:40] or "job"
+
+
+def _style(text: str, model: str) -> dict[str, Any]:
+    """STYLE[@WEIGHT] as a request says it."""
+    name, at, weight = text.rpartition("@")
+    share = 1.0
+    if at and not Path(text).exists():
+        try:
+            share = float(weight)
+        except ValueError as error:
+            raise RequestError(f"The weight of style '{text}' is no number: write it as STYLE@0.5.") from error
+        text = name
+    if models.spec(model).style == "number":
+        if not text.isdecimal():
+            raise RequestError(f"Style '{text}' is no number, which is what model '{model}' takes: `scorer models` says which.")
+        return {"source": int(text), "weight": share}
+    return {"source": _input_path(Path(text)), "weight": share}
+
+
+def _option(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise RequestError(f"Option '{text}' has no value: write it as NAME=VALUE.")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+_DEVICES: dict[str, Device] = {"auto": "auto", "cpu": "cpu", "cuda": "cuda"}
+
+
+def _device(text: str) -> Device:
+    try:
+        return _DEVICES[text]
+    except KeyError as error:
+        raise RequestError(f"Device '{text}' is not known: choose {', '.join(_DEVICES)}.") from error
+
+
+@app.command(name="models")
+def list_models() -> None:
+    """List the models that are installed, and their options."""
+    for spec in models.specs():
+        table = Table(title=f"{spec.name}: {spec.summary}", title_justify="left", show_header=False, box=None, padding=(0, 2))
+        styles = {"image": "an image", "number": "a number", "network": "a trained network's file", "none": "none"}[spec.style]
+        table.add_row("style", styles + (f", up to {spec.max_styles} mixed" if spec.max_styles > 1 else ""))
+        for name, text in spec.options.items():
+            table.add_row(f"--option {name}=", text)
+        table.add_row("source", spec.source)
+        screen.print(table, "")
+
+
+InputUrl = Annotated[str, typer.Option(envvar="SCORER_INPUT", metavar="URL", help="Store of videos, styles and requests.")]
+OutputUrl = Annotated[str, typer.Option(envvar="SCORER_OUTPUT", metavar="URL", help="Store of results.")]
+WorkUrl = Annotated[str, typer.Option(envvar="SCORER_WORK", metavar="URL", help="Store of plans and parts.")]
+LogsUrl = Annotated[str, typer.Option(envvar="SCORER_LOGS", metavar="URL", help="Store of records.")]
+Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `scorer dispatch` prints it.")]
+
+
+def _stores(*urls: str) -> Stores:
+    return Stores(*(Store(url) for url in urls))
+
+
+@app.command(rich_help_panel="Steps, for machines")
+def dispatch(
+    request: Annotated[str, typer.Argument(metavar="REQUEST", help="The request's path in the input store.")],
+    input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, device: Annotated[str, typer.Option()] = "auto",
+) -> None:  # fmt: skip
+    """Plan the job that a request file asks for; print its id."""
+    stores = _stores(input_url, output, work, logs)
+    limits = Limits()
+    entry = stores.input.head(request)
+    if entry.size > limits.request_bytes:
+        raise RequestError(f"Request '{request}' has {entry.size} bytes: it may have {limits.request_bytes} at most.")
+    data = stores.input.get(request, entry.etag)
+    parsed = parse_request(data, limits)
+    job = job_id(parsed, f"{stores.input.url}/{request}", data)
+    plan = make_plan(job, parsed, stores, _device(device), limits)
+    errors.print(f"{plan.frames} frames in {len(plan.chunks)} chunks")
+    screen.print(job)
+
+
+@app.command(rich_help_panel="Steps, for machines")
+def score(
+    job: Job, chunk: Annotated[int, typer.Option(metavar="N", min=0, help="Which chunk.")],
+    input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl,
+) -> None:  # fmt: skip
+    """Score one chunk of a planned job."""
+    stores = _stores(input_url, output, work, logs)
+    plan = read_plan(job, stores)
+    if chunk >= len(plan.chunks):
+        raise RequestError(f"Job '{job}' has no chunk {chunk}: they are numbered 0 to {len(plan.chunks) - 1}.")
+    part, made = score_chunk(plan, plan.chunks[chunk], stores, load_model(plan, stores))
+    errors.print(f"{part.frames} frames{'' if made else ', scored before'}, {part.failed} failed")
+
+
+@app.command(rich_help_panel="Steps, for machines")
+def merge(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl) -> None:
+    """Merge a job's parts into its result."""
+    stores = _stores(input_url, output, work, logs)
+    plan = read_plan(job, stores)
+    result = merge_parts(plan, stores)
+    errors.print(f"{result.frames} frames, {result.failed} failed")
+    screen.print(stores.output.where(f"{job}/{plan.result}"))
+
+
+def main() -> None:
+    """Run the command line; errors become one sentence and their own exit code."""
+    try:
+        app()
+    except ScorerError as error:
+        errors.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        errors.print("Stopped. The same command goes on from here.")
+        sys.exit(130)

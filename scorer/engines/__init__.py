@@ -1,0 +1,26 @@
+"""Engines: where tasks run. Each takes a plan and ends when all its parts are there, or raises why they can't be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from scorer.plan import Plan
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the tasks are, counted in frames."""
+
+    done: int
+    failed: int
+    reused: int
+    """Of those done, frames whose parts were there before."""
+
+
+class Engine(Protocol):
+    """Runs a plan's tasks."""
+
+    def run(self, plan: Plan, on_progress: Callable[[Progress], None]) -> None:
+        """Make every part that isn't there yet. Raises ScorerError; what is done stays done."""

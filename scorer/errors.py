@@ -1,0 +1,88 @@
+"""Everything that can go wrong, typed; each kind has its own exit code, so that a caller can decide without reading text."""
+
+from __future__ import annotations
+
+
+class ScorerError(Exception):
+    """One readable sentence: it names the file or setting, and says what to do next.
+
+    `exit_code` is what the command line ends with; `retry` says whether the same work may succeed when it is tried again.
+    """
+
+    exit_code = 1
+    retry = False
+
+
+class RequestError(ScorerError):
+    """A request or a command line option breaks a rule."""
+
+    exit_code = 2
+
+
+class InputError(ScorerError):
+    """The input is there but can't be used: not a video, truncated, empty, too large, corrupt."""
+
+    exit_code = 3
+
+
+class MissingError(ScorerError):
+    """A file or blob that was named isn't there."""
+
+    exit_code = 4
+
+
+class ChangedError(ScorerError):
+    """An input is no longer the one that dispatch saw."""
+
+    exit_code = 5
+
+
+class StyleError(ScorerError):
+    """A style can't be used: not an image, no such number, a checkpoint of another network."""
+
+    exit_code = 6
+
+
+class ModelError(ScorerError):
+    """No such model, or its weights or its runtime can't be had here."""
+
+    exit_code = 7
+
+
+class OutputError(ScorerError):
+    """The output can't be written: no permission, not a folder, a name that is taken."""
+
+    exit_code = 8
+
+
+class StorageFullError(ScorerError):
+    """The disk or the account is full. What is done is kept: the same command goes on from there."""
+
+    exit_code = 9
+    retry = True
+
+
+class FailureThresholdError(ScorerError):
+    """More frames failed than the request allows."""
+
+    exit_code = 10
+
+
+class OutOfMemoryError(ScorerError):
+    """A frame doesn't fit into memory, not even in tiles."""
+
+    exit_code = 11
+
+
+class StoreError(ScorerError):
+    """A store didn't answer, or refused us."""
+
+    exit_code = 12
+    retry = True
+
+
+class TaskError(ScorerError):
+    """A task ended without its part more often than it may be tried."""
+
+    exit_code = 13
+    retry = True

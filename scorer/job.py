@@ -1,0 +1,76 @@
+"""A whole job, from request to report: what `scorer run` plays with the local engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scorer.engines import Engine, Progress
+from scorer.errors import ScorerError
+from scorer.merge import clear_parts, find_result, merge
+from scorer.models import Device
+from scorer.plan import Plan, dispatch
+from scorer.request import Request
+from scorer.status import Status, StatusWriter, read_status
+from scorer.store import Stores
+from scorer.summary import REPORT, write_report
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A job that is done."""
+
+    plan: Plan
+    status: Status
+    reused: int
+    """Frames that were there from an earlier run."""
+
+
+def run_job(
+    job: str, request: Request, stores: Stores, engine: Engine, device: Device,
+    on_plan: Callable[[Plan], None], on_progress: Callable[[Progress], None],
+) -> Outcome:  # fmt: skip
+    """Dispatch, score, merge and report; killed at any instant and called again, it goes on where it was.
+
+    Raises ScorerError; then status.json says so too, and so does the report if there is a plan.
+    """
+    status = StatusWriter(job, stores)
+    plan: Plan | None = None
+    last = Progress(0, 0, 0)
+
+    def tell(progress: Progress) -> None:
+        nonlocal last
+        last = progress
+        status.progress(progress.done, progress.failed)
+        on_progress(progress)
+
+    try:
+        status.stage("dispatch")
+        plan = dispatch(job, request, stores, device)
+        on_plan(plan)
+        if done := _done_before(plan, stores):
+            return done
+        stores.output.delete(f"{job}/{REPORT}")
+        status.state("scoring", frames=plan.frames)
+        status.stage("score")
+        engine.run(plan, tell)
+        status.stage("merge")
+        status.state("merging")
+        result = merge(plan, stores)
+        status.state("done", result=plan.result, done=plan.frames, failed=result.failed, seconds_left=0.0)
+    except ScorerError as error:
+        if plan is not None:  # without a plan it may be the job's folders that can't be written
+            status.fail(error)
+            write_report(plan, stores, status.status)
+        raise
+    write_report(plan, stores, status.status)
+    clear_parts(plan, stores)
+    return Outcome(plan, status.status, last.reused)
+
+
+def _done_before(plan: Plan, stores: Stores) -> Outcome | None:
+    """The job as an earlier run left it, if that ended well."""
+    if find_result(plan, stores) is None or stores.output.find(f"{plan.job}/{REPORT}") is None:
+        return None
+    clear_parts(plan, stores)
+    return Outcome(plan, read_status(plan.job, stores), plan.frames)

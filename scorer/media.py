@@ -1,0 +1,170 @@
+"""The two ways frames come in and go out: a range of a video into a part, images of a folder into images of the same names."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+import numpy as np
+
+from scorer import frames, video
+from scorer.errors import InputError
+from scorer.frames import Picture
+from scorer.models import Frames
+from scorer.plan import Chunk, Plan
+from scorer.request import Limits
+from scorer.store import Stores
+from scorer.video import FrameRange, VideoInfo
+
+Form = TypeVar("Form")
+
+
+@dataclass(frozen=True)
+class Frame(Generic[Form]):
+    """One frame between decode and encode."""
+
+    number: int
+    """In the job, from 0."""
+    form: Form
+    """What is needed to write it back: a video frame's time stamp, an image's form."""
+    pixels: Frames | None
+    """(H, W, 3), already at the size the model gets; None where it couldn't be decoded."""
+    error: str | None
+    decode_ms: float
+
+
+class Media(ABC, Generic[Form]):
+    """Reads one chunk's frames in order, and writes as many, in the same order."""
+
+    def __init__(self, plan: Plan, chunk: Chunk, stores: Stores) -> None:
+        self._plan, self._chunk, self._stores = plan, chunk, stores
+
+    @abstractmethod
+    def read(self) -> Iterator[Frame[Form]]:
+        """Exactly chunk.frames frames."""
+
+    @abstractmethod
+    def write(self, frame: Frame[Form], pixels: Frames | None) -> None:
+        """Write `pixels` (H', W', 3) in the frame's place; None repeats what is nearest."""
+
+    @abstractmethod
+    def etag(self) -> str:
+        """Of what was written, once the context is left without an error."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Make what was written whole, or take it back where there is an error."""
+
+    def name(self, number: int) -> str | None:
+        """The file's name of the job's frame `number`, where frames are files."""
+        return self._chunk.files[number - self._chunk.first].name if self._chunk.files else None
+
+
+class VideoMedia(Media[int]):
+    """A range of the one video; a frame's form is its time stamp."""
+
+    def __init__(self, plan: Plan, chunk: Chunk, stores: Stores, info: VideoInfo, frame_range: FrameRange) -> None:
+        super().__init__(plan, chunk, stores)
+        self._info, self._range = info, frame_range
+        self._writer: video.PartWriter | None = None
+        self._last: Frames | None = None
+        self._waiting: list[int] = []
+        self._exit = ExitStack()
+
+    def read(self) -> Iterator[Frame[int]]:
+        info = self._info
+        path = self._stores.input.fetch(self._plan.request.input, self._plan.input_etag)
+        size = self._plan.request.size
+        shape = frames.fit_size(info.width, info.height, size, even=True)
+        started = time.perf_counter()
+        for number, found in enumerate(video.read_frames(path, info, self._range), self._chunk.first):
+            if isinstance(found, video.MissingFrame):
+                yield Frame(number, found.pts, None, found.why, _ms(started))
+            else:
+                pixels = found.pixels if size is None else frames.resize(found.pixels, *shape)
+                yield Frame(number, found.pts, pixels, None, _ms(started))
+            started = time.perf_counter()
+
+    def write(self, frame: Frame[int], pixels: Frames | None) -> None:
+        pixels = self._last if pixels is None else pixels
+        if pixels is None:  # nothing came before it in this chunk: what comes next stands in
+            self._waiting.append(frame.form)
+            return
+        if self._writer is None:
+            self._writer = self._open(pixels)
+            for pts in self._waiting:
+                self._writer.write(pixels, pts)
+            self._waiting.clear()
+        self._writer.write(pixels, frame.form)
+        self._last = pixels
+
+    def _open(self, pixels: Frames) -> video.PartWriter:
+        path = self._exit.enter_context(self._stores.work.writing(_part_path(self._plan, self._chunk)))
+        height, width = pixels.shape[:2]
+        return self._exit.enter_context(video.PartWriter(path, self._info, width, height))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if error is None and self._waiting:  # no frame of the chunk could be decoded: black stands in
+                info = self._info
+                width, height = frames.fit_size(info.width, info.height, self._plan.request.size, even=True)
+                last = self._waiting.pop()
+                black = np.zeros((height, width, 3), np.uint8 if info.bits == 8 else np.uint16)
+                self.write(Frame(self._chunk.first, last, None, None, 0.0), black)
+        finally:
+            self._exit.__exit__(kind, error, trace)
+
+    def etag(self) -> str:
+        return self._stores.work.head(_part_path(self._plan, self._chunk)).etag
+
+
+class FolderMedia(Media[Picture | None]):
+    """Images of a folder."""
+
+    def read(self) -> Iterator[Frame[Picture | None]]:
+        limits, size = Limits(), self._plan.request.size
+        for number, file in enumerate(self._chunk.files, self._chunk.first):
+            started = time.perf_counter()
+            data = self._stores.input.get(file.path, file.etag)
+            try:
+                picture = frames.decode(data, file.name, limits.max_pixels)
+            except InputError as error:
+                yield Frame(number, None, None, str(error), _ms(started))
+            else:
+                yield Frame(number, picture, frames.fit(picture.pixels, size), None, _ms(started))
+
+    def write(self, frame: Frame[Picture | None], pixels: Frames | None) -> None:
+        file = self._chunk.files[frame.number - self._chunk.first]
+        path = f"{self._plan.job}/{self._plan.result}{file.name}"
+        if frame.form is None or pixels is None:  # what can't be decoded is handed on as it came: nothing is lost
+            self._stores.output.put(path, self._stores.input.get(file.path, file.etag))
+        else:
+            self._stores.output.put(path, frames.encode(pixels, frame.form, file.name))
+
+    def etag(self) -> str:
+        folder = f"{self._plan.job}/{self._plan.result}"
+        etags = (self._stores.output.head(folder + file.name).etag for file in self._chunk.files)
+        return hashlib.sha256(" ".join(etags).encode()).hexdigest()
+
+
+def open_media(plan: Plan, chunk: Chunk, stores: Stores) -> Media[int] | Media[Picture | None]:
+    """The chunk's media, to be used as a context."""
+    if plan.video is not None and chunk.range is not None:
+        return VideoMedia(plan, chunk, stores, plan.video, chunk.range)
+    return FolderMedia(plan, chunk, stores)
+
+
+def _part_path(plan: Plan, chunk: Chunk) -> str:
+    return f"{plan.job}/{chunk.part}.mp4"
+
+
+def _ms(started: float) -> float:
+    return (time.perf_counter() - started) * 1000

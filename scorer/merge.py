@@ -1,0 +1,109 @@
+"""Merge: all parts become the result; counted, in order, with the source's sound."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from pydantic import BaseModel, ConfigDict
+
+from scorer import video
+from scorer.errors import MissingError, TaskError
+from scorer.plan import Plan
+from scorer.records import FrameRecord, TaskRecord, from_lines
+from scorer.score import find_part, most_failures, too_many_failed
+from scorer.store import Stores
+
+RESULT = "result.json"
+
+
+class Result(BaseModel):
+    """What merge leaves once the result is whole: work/<job>/result.json."""
+
+    model_config = ConfigDict(frozen=True)
+
+    fingerprint: str
+    """Of all chunks of the plan."""
+    etag: str
+    """Of the video; '' where the result is a folder."""
+    frames: int
+    failed: int
+
+
+def find_result(plan: Plan, stores: Stores) -> Result | None:
+    """The job's result, if it is there, whole and of this plan."""
+    try:
+        result = Result.model_validate_json(stores.work.get(f"{plan.job}/{RESULT}"))
+        if result.fingerprint != _fingerprint(plan):
+            return None
+        if plan.video is None:
+            return result if all(find_part(plan, chunk, stores) for chunk in plan.chunks) else None
+        return result if stores.output.head(f"{plan.job}/{plan.result}").etag == result.etag else None
+    except MissingError:
+        return None
+
+
+def merge(plan: Plan, stores: Stores) -> Result:
+    """Make the result out of the parts.
+
+    Raises TaskError where a part isn't there, FailureThresholdError where too many frames failed.
+    """
+    if done := find_result(plan, stores):
+        return done
+    parts = [find_part(plan, chunk, stores) for chunk in plan.chunks]
+    missing = [str(chunk.index) for chunk, part in zip(plan.chunks, parts, strict=True) if part is None]
+    if missing:
+        raise TaskError(f"{len(missing)} of {len(parts)} parts aren't there, chunk {missing[0]} first: score them again.")
+    failed = sum(part.failed for part in parts if part)
+    if failed > most_failures(plan):
+        raise too_many_failed(failed, most_failures(plan), f"frame {_first_failure(plan, stores)}")
+    etag = _join(plan, plan.video, stores) if plan.video else _sweep(plan, stores)
+    result = Result(fingerprint=_fingerprint(plan), etag=etag, frames=plan.frames, failed=failed)
+    stores.work.put(f"{plan.job}/{RESULT}", result.model_dump_json().encode())
+    return result
+
+
+def _join(plan: Plan, info: video.VideoInfo, stores: Stores) -> str:
+    source = stores.input.fetch(plan.request.input, plan.input_etag)
+    parts = [stores.work.root / f"{plan.job}/{chunk.part}.mp4" for chunk in plan.chunks]
+    path = f"{plan.job}/{plan.result}"
+    with stores.output.writing(path) as target:
+        video.join(parts, source, info, target)
+    return stores.output.head(path).etag
+
+
+def _sweep(plan: Plan, stores: Stores) -> str:
+    """Take away what an earlier plan of this job left in the result's folder."""
+    own = {file.name for chunk in plan.chunks for file in chunk.files}
+    for entry in stores.output.list(f"{plan.job}/{plan.result}"):
+        if entry.path.rpartition("/")[2] not in own:
+            stores.output.delete(entry.path)
+    return ""
+
+
+def clear_parts(plan: Plan, stores: Stores) -> None:
+    """Delete a video's parts, this plan's and those of earlier ones: its result has all that was in them."""
+    if plan.video is not None:
+        for entry in stores.work.list(f"{plan.job}/parts"):
+            stores.work.delete(entry.path)
+
+
+def _fingerprint(plan: Plan) -> str:
+    return hashlib.sha256(" ".join(chunk.fingerprint for chunk in plan.chunks).encode()).hexdigest()[:16]
+
+
+def records(plan: Plan, stores: Stores) -> Iterator[FrameRecord | TaskRecord]:
+    """Every record of the job that is there, in the order of its chunks."""
+    for chunk in plan.chunks:
+        try:
+            lines = stores.logs.get(f"{plan.job}/{chunk.index:06d}.jsonl")
+        except MissingError:
+            continue
+        yield from from_lines(lines)
+
+
+def _first_failure(plan: Plan, stores: Stores) -> str:
+    for record in records(plan, stores):
+        if isinstance(record, FrameRecord) and record.error:
+            return f"{record.name or record.frame}: {record.error}"
+    return "unknown"

@@ -1,0 +1,117 @@
+"""Models: each maps a batch of frames to a batch of frames, and knows nothing of files, videos or stores.
+
+A model joins by an entry point in the group `scorer.models` that names a `ModelSpec`; a user's own package does the same
+(see examples/edges).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scorer.errors import ModelError
+
+Frames = NDArray[np.uint8] | NDArray[np.uint16]
+"""(N, H, W, 3), RGB, full range; uint16 where the media have more than 8 bits."""
+
+StyleKind = Literal["image", "number", "network", "none"]
+Device = Literal["auto", "cpu", "cuda"]
+
+
+class Model(Protocol):
+    """A loaded model, ready to score. One process uses it from one thread."""
+
+    runtime: str
+    """What computes, for records and reports: 'torch 2.14 cuda float16 compiled', 'openvino 2026.4 cpu int8', ..."""
+
+    def score(self, frames: Frames) -> Frames:
+        """Map (N, H, W, 3) to (N, H', W', 3) of the same dtype; H', W' depend on H, W alone.
+
+        N is the same in every call of a job: the last batch of a chunk is filled up by the caller.
+        Raises MemoryError or torch.OutOfMemoryError where the batch doesn't fit; the caller then tries less.
+        """
+
+    def reset(self) -> None:
+        """Called before the first frame of a chunk: forget the frames seen so far."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """What gives the style: an image, the number of a trained style, or the file of a trained network."""
+
+    source: Path | int
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """What a model is loaded with; checked against its ModelSpec before."""
+
+    styles: tuple[Style, ...] = ()
+    strength: float = 1.0
+    device: Device = "auto"
+    threads: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model's entry in the list: what it is, what it needs, and how to load it."""
+
+    name: str
+    summary: str
+    style: StyleKind
+    load: Callable[[ModelSettings], Model]
+    max_styles: int = 1
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Its own options, by name, each with one line of help that states the default."""
+    source: str = ""
+    """Paper, weights and their licence, in one line."""
+    batch_size: int = 8
+    """Frames it gets at once on a GPU where the request doesn't say; on a CPU it is 1."""
+    tile_overlap: int = 32
+    """Pixels that two tiles share where a frame is too large for memory."""
+
+
+@cache
+def _entries() -> dict[str, EntryPoint]:
+    """Every installed model's entry point, by name."""
+    found: dict[str, EntryPoint] = {}
+    for entry in entry_points(group="scorer.models"):
+        if entry.name in found:
+            raise ModelError(f"Two packages offer a model called '{entry.name}': uninstall one of them.")
+        found[entry.name] = entry
+    return dict(sorted(found.items()))
+
+
+@cache
+def spec(name: str) -> ModelSpec:
+    """The model called `name`. Raises ModelError, naming those that are there, or why its package can't be loaded."""
+    entry = _entries().get(name)
+    if entry is None:
+        raise ModelError(f"There is no model '{name}': choose one of {', '.join(_entries())}.")
+    try:
+        found = entry.load()
+    except Exception as error:  # it is somebody else's code
+        raise ModelError(f"Model '{name}' ({entry.value}) can't be loaded: {type(error).__name__}: {error}") from error
+    if not isinstance(found, ModelSpec):
+        raise ModelError(f"Model '{name}' ({entry.value}) is no ModelSpec: see examples/edges.")
+    return found
+
+
+def specs() -> list[ModelSpec]:
+    """Every model that is installed, by name. Raises ModelError."""
+    return [spec(name) for name in _entries()]
+
+
+def forget() -> None:
+    """Look again at what is installed, next time."""
+    _entries.cache_clear()
+    spec.cache_clear()

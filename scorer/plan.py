@@ -1,0 +1,180 @@
+"""Dispatch: a request becomes a plan, which says all that the tasks must know, so that none of them has to ask twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from scorer import frames, video
+from scorer.errors import InputError
+from scorer.models import Device
+from scorer.request import Limits, Request
+from scorer.store import Entry, Stores
+from scorer.video import FrameRange, VideoInfo
+
+# Raised whenever parts made by older code would differ from those made now.
+PART_FORMAT = 1
+
+PLAN = "plan.json"
+
+
+class FrameFile(BaseModel):
+    """One image of a folder, as dispatch saw it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: str
+    etag: str
+
+    @property
+    def name(self) -> str:
+        """Its name in its folder."""
+        return self.path.rpartition("/")[2]
+
+
+class Chunk(BaseModel):
+    """Consecutive frames that one task scores."""
+
+    model_config = ConfigDict(frozen=True)
+
+    index: int
+    first: int
+    """The job's number of its first frame."""
+    frames: int
+    range: FrameRange | None = None
+    """Where a video's chunk is to be found."""
+    files: tuple[FrameFile, ...] = ()
+    """The images of a folder's chunk."""
+    fingerprint: str
+    """Changes with anything that its result depends on: a part of another fingerprint is never taken for this one's."""
+
+    @property
+    def part(self) -> str:
+        """The name of its part, without the ending."""
+        return f"parts/{self.index:06d}-{self.fingerprint}"
+
+
+class Plan(BaseModel):
+    """One job, cut into chunks. Kept as work/<job>/plan.json."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: Literal[1] = 1
+    job: str
+    request: Request
+    device: Device
+    input_etag: str
+    """Of a video; a folder's images have theirs in the chunks."""
+    style_etags: tuple[str, ...]
+    """One a style, '' where it is a number."""
+    video: VideoInfo | None
+    frames: int
+    chunks: tuple[Chunk, ...]
+
+    @property
+    def result(self) -> str:
+        """The result's name in output/<job>/: a video, or a folder."""
+        return f"result.{self.video.container}" if self.video else "result/"
+
+
+def chunk_length(frame_count: int) -> int:
+    """Frames of one task where the request doesn't say: 64 chunks a job, but at least 24 and at most 240 frames each.
+
+    Short chunks lose little when one is killed and spread evenly over workers; long ones decode less in vain, since a chunk's
+    decoding starts at the last key frame before it (most videos have one every 48 to 250 frames).
+    """
+    return min(max(math.ceil(frame_count / 64), 24), 240)
+
+
+def dispatch(job: str, request: Request, stores: Stores, device: Device = "auto", limits: Limits | None = None) -> Plan:
+    """Plan the job and keep the plan; the same inputs give the same plan.
+
+    Raises InputError, MissingError or StyleError for what the request names, OutputError where nothing can be written.
+    """
+    limits = limits or Limits()
+    stores.writable(job)
+    plan = make_plan(job, request, stores, device, limits)
+    data = plan.model_dump_json(exclude_defaults=True).encode()
+    path = f"{job}/{PLAN}"
+    if stores.work.find(path) is None or stores.work.get(path) != data:
+        stores.work.put(path, data)
+    return plan
+
+
+def read_plan(job: str, stores: Stores) -> Plan:
+    """The plan that `dispatch` kept. Raises MissingError."""
+    return Plan.model_validate_json(stores.work.get(f"{job}/{PLAN}"))
+
+
+def make_plan(job: str, request: Request, stores: Stores, device: Device, limits: Limits) -> Plan:
+    """The plan for `request`: styles and input looked up, the input probed and cut into chunks."""
+    style_etags = tuple(stores.input.head(style.source).etag if isinstance(style.source, str) else "" for style in request.styles)
+    common = [
+        PART_FORMAT,
+        request.model_dump(mode="json", exclude={"name", "chunk_frames", "failure_threshold"}),
+        device,
+        style_etags,
+    ]
+    if request.media == "video":
+        entry = stores.input.head(request.input)
+        index = _probe(stores.input.fetch(entry.path, entry.etag), limits)
+        chunks = _video_chunks(index, request.chunk_frames, [*common, entry.etag])
+        return Plan(
+            job=job, request=request, device=device, input_etag=entry.etag, style_etags=style_etags,
+            video=index.info, frames=index.info.frames, chunks=chunks,
+        )  # fmt: skip
+    files = _images(stores, request.input, limits)
+    chunks = _folder_chunks(files, request.chunk_frames, common)
+    return Plan(
+        job=job, request=request, device=device, input_etag="", style_etags=style_etags,
+        video=None, frames=len(files), chunks=chunks,
+    )  # fmt: skip
+
+
+def _probe(path: Path, limits: Limits) -> video.VideoIndex:
+    return video.probe(path, max_pixels=limits.max_pixels, max_frames=limits.max_frames)
+
+
+def _video_chunks(index: video.VideoIndex, length: int | None, common: Sequence[object]) -> tuple[Chunk, ...]:
+    info = index.info
+    return tuple(
+        Chunk(
+            index=number,
+            first=frame_range.first,
+            frames=frame_range.frames,
+            range=frame_range,
+            fingerprint=_fingerprint([*common, info.model_dump(mode="json"), frame_range.model_dump(mode="json")]),
+        )
+        for number, frame_range in enumerate(index.ranges(length or chunk_length(info.frames)))
+    )
+
+
+def _images(stores: Stores, folder: str, limits: Limits) -> list[Entry]:
+    """The images right inside `folder`, in natural order."""
+    entries = {entry.path: entry for entry in stores.input.list(folder) if Path(entry.path).suffix.lower() in frames.SUFFIXES}
+    where = stores.input.where(folder)
+    if not entries:
+        raise InputError(f"'{where}' has no images in it: put {', '.join(sorted(frames.SUFFIXES))} files there.")
+    if len(entries) > limits.max_frames:
+        raise InputError(f"'{where}' has {len(entries)} images in it: split it, since a job takes {limits.max_frames} at most.")
+    return [entries[path] for path in frames.natural_order(entries)]
+
+
+def _folder_chunks(files: Sequence[Entry], length: int | None, common: Sequence[object]) -> tuple[Chunk, ...]:
+    length = length or chunk_length(len(files))
+    chunks = []
+    for number, first in enumerate(range(0, len(files), length)):
+        own = tuple(FrameFile(path=entry.path, etag=entry.etag) for entry in files[first : first + length])
+        digest = _fingerprint([*common, [[file.path, file.etag] for file in own]])
+        chunks.append(Chunk(index=number, first=first, frames=len(own), files=own, fingerprint=digest))
+    return tuple(chunks)
+
+
+def _fingerprint(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

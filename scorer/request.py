@@ -1,0 +1,150 @@
+"""The request: the JSON file that asks for one job, and everything a stranger may not ask for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, ValidationError
+from pydantic import model_validator as after_all
+
+from scorer import models
+from scorer.errors import RequestError
+
+
+def _blob_path(path: str) -> str:
+    """A path inside the input container: nothing that could lead out of it."""
+    segments = path.removesuffix("/").split("/")
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", path):
+        raise ValueError("is a URL; name a file of the input store by its path")
+    if any(segment in ("", ".", "..") for segment in segments):
+        raise ValueError("has an empty part, '.' or '..' in it; name a file of the input store by its plain path")
+    if "\\" in path or any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in path):
+        raise ValueError("has a backslash or an invisible character in it; rename the file")
+    return path
+
+
+BlobPath = Annotated[str, Field(min_length=1, max_length=900), AfterValidator(_blob_path)]
+Option = StrictBool | StrictInt | StrictFloat | StrictStr
+
+
+class StyleRef(BaseModel):
+    """One style and its share where several are mixed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: StrictInt | BlobPath
+    """An image's or a trained network's path in the input store, or a trained style's number; the model says which."""
+    weight: float = Field(default=1.0, gt=0, le=1000, allow_inf_nan=False)
+
+
+class Request(BaseModel):
+    """What one job is to do. Paths are inside the input store."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = 1
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")
+    """What people call the job; the job's id begins with it."""
+    input: BlobPath
+    """A video, or a folder of images (its path ends with '/')."""
+    styles: tuple[StyleRef, ...] = Field(default=(), max_length=8)
+    model: str = "adaptive"
+    options: dict[str, Option] = Field(default_factory=dict, max_length=32)
+    """The model's own options (`scorer models` lists them)."""
+    strength: float = Field(default=1.0, ge=0, le=1)
+    """0 leaves the frames nearly as they are, 1 is the whole style."""
+    size: int | None = Field(default=None, ge=16, le=8192)
+    """Pixels of the longer side of the frames that the model gets; None leaves them as they are."""
+    batch_size: int | None = Field(default=None, ge=1, le=256)
+    """Frames the model gets at once; None: 1 on a CPU, 8 on a GPU."""
+    chunk_frames: int | None = Field(default=None, ge=1, le=100_000)
+    """Frames of one task; None: by the length of the job."""
+    failure_threshold: float = Field(default=0.05, ge=0, le=1)
+    """The share of frames that may fail (the originals stand in) before the whole job does."""
+
+    @after_all(mode="after")
+    def _fits_model(self) -> Self:
+        spec = models.spec(self.model)
+        if spec.style == "none" and self.styles:
+            raise ValueError(f"model '{self.model}' takes no style; leave it out")
+        if spec.style != "none" and not self.styles:
+            what = {"image": "an image", "number": "a number", "network": "a trained network's file"}[spec.style]
+            raise ValueError(f"model '{self.model}' needs {what} as its style")
+        if len(self.styles) > max(1, spec.max_styles):
+            raise ValueError(f"model '{self.model}' mixes at most {spec.max_styles} styles, not {len(self.styles)}")
+        for style in self.styles:
+            if isinstance(style.source, int) != (spec.style == "number"):
+                raise ValueError(f"style '{style.source}' is not what model '{self.model}' takes, which is: {spec.style}")
+        if unknown := sorted(set(self.options) - set(spec.options)):
+            known = ", ".join(spec.options) or "none"
+            raise ValueError(f"model '{self.model}' has no option '{unknown[0]}'; it has: {known}")
+        return self
+
+    @property
+    def media(self) -> Literal["video", "frames"]:
+        """Which of the two ways the frames come in."""
+        return "frames" if self.input.endswith("/") else "video"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one request may ask of us; a deployment's settings set them."""
+
+    request_bytes: int = 64 * 1024
+    max_pixels: int = 8192 * 4320
+    """Pixels of one frame."""
+    max_frames: int = 1_000_000
+    """Frames of one job: eleven hours at 25 a second."""
+
+
+def parse_request(data: bytes, limits: Limits) -> Request:
+    """The request in `data` (JSON). Raises RequestError: one sentence that quotes the first value that breaks a rule."""
+    if len(data) > limits.request_bytes:
+        raise RequestError(f"The request has {len(data)} bytes: it may have {limits.request_bytes} at most.")
+    try:
+        content = json.loads(data, object_pairs_hook=_no_duplicates)
+    except (ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0] if isinstance(error, ValueError) else "it is nested too deeply"
+        raise RequestError(f"The request is not JSON: {reason}.") from error
+    return make_request(content)
+
+
+def make_request(content: Any) -> Request:
+    """The request that the parsed JSON `content` says. Raises RequestError like `parse_request`."""
+    try:
+        return Request.model_validate(content)
+    except ValidationError as error:
+        raise RequestError(_sentence(error)) from error
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands in one object twice")
+    return found
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    where = ".".join(
+        str(part) for part in first["loc"] if isinstance(part, int) or part in _ALL_FIELDS or part not in _UNION_ARMS
+    )
+    message = first["msg"].removeprefix("Value error, ")
+    if not where:
+        return f"The request can't be taken: {message}."
+    return f"The request's {where} is {json.dumps(first['input'], default=str)[:80]}: {message[:1].lower()}{message[1:]}."
+
+
+_ALL_FIELDS = {*Request.model_fields, *StyleRef.model_fields}
+_UNION_ARMS = {"int", "str", "float", "bool", "constrained-str", "function-after[_blob_path(), constrained-str]"}
+
+
+def job_id(request: Request, address: str, content: bytes) -> str:
+    """The id of the job that the request at `address` asks for: the same request is the same job."""
+    digest = hashlib.sha256(address.encode() + b"\0" + content).hexdigest()
+    return f"{request.name}-{digest[:12]}".lower()

@@ -1,0 +1,243 @@
+"""Score one chunk: decode → model → encode, overlapped; the part is whole or absent."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from scorer import frames, models
+from scorer.errors import FailureThresholdError, MissingError, ScorerError
+from scorer.media import Frame, Media, open_media
+from scorer.memory import is_out_of_memory, score_in_tiles
+from scorer.models import Frames, Model, ModelSettings, Style
+from scorer.overlap import WriteBehind, read_ahead
+from scorer.plan import Chunk, Plan
+from scorer.records import FrameRecord, TaskRecord, to_lines
+from scorer.store import Stores
+
+
+class Part(BaseModel):
+    """What a task leaves beside its part once that is whole: work/<job>/parts/<chunk>-<fingerprint>.json."""
+
+    model_config = ConfigDict(frozen=True)
+
+    chunk: int
+    frames: int
+    failed: int
+    etag: str
+    runtime: str
+
+
+def find_part(plan: Plan, chunk: Chunk, stores: Stores) -> Part | None:
+    """The chunk's part, if it is there, whole and of this plan."""
+    try:
+        part = Part.model_validate_json(stores.work.get(f"{plan.job}/{chunk.part}.json"))
+        return part if open_media(plan, chunk, stores).etag() == part.etag else None
+    except MissingError:
+        return None
+
+
+def load_model(plan: Plan, stores: Stores, threads: int | None = None) -> Model:
+    """The plan's model, its styles fetched and encoded. Raises StyleError, ModelError."""
+    request = plan.request
+    styles = []
+    for style, etag in zip(request.styles, plan.style_etags, strict=True):
+        source = style.source if isinstance(style.source, int) else stores.input.fetch(style.source, etag)
+        styles.append(Style(source, style.weight))
+    settings = ModelSettings(tuple(styles), request.strength, plan.device, threads, request.options)
+    return models.spec(request.model).load(settings)
+
+
+def batch_size(plan: Plan, model: Model) -> int:
+    """Frames the model gets at once."""
+    return plan.request.batch_size or (models.spec(plan.request.model).batch_size if "cuda" in model.runtime else 1)
+
+
+def score_chunk(
+    plan: Plan, chunk: Chunk, stores: Stores, model: Model, on_frames: Callable[[int], None] = lambda _: None
+) -> tuple[Part, bool]:
+    """Make the chunk's part, unless it is there already; also says whether it was made now.
+
+    `on_frames` is called with how many frames more are written, now and then, from another thread.
+    Raises ChangedError, StorageFullError, FailureThresholdError (this chunk alone is too many), OutOfMemoryError.
+    """
+    if done := find_part(plan, chunk, stores):
+        return done, False
+    started, clock = time.time(), time.perf_counter()
+    model.reset()
+    size = batch_size(plan, model)
+    stage = ModelStage(model, size, models.spec(plan.request.model).tile_overlap, most_failures(plan))
+    records: list[FrameRecord] = []
+    try:
+        with open_media(plan, chunk, stores) as media:
+            _score(media, stage, size, records, on_frames)
+    finally:  # a task that fails leaves its records too
+        failed = sum(record.error is not None for record in records)
+        task = TaskRecord(
+            chunk=chunk.index, frames=len(records), failed=failed, started=started, seconds=time.perf_counter() - clock,
+            worker=f"{socket.gethostname()}:{os.getpid()}", runtime=model.runtime, batch_size=size, notes=stage.notes,
+        )  # fmt: skip
+        stores.logs.put(f"{plan.job}/{chunk.index:06d}.jsonl", to_lines([*records, task]))
+    part = Part(chunk=chunk.index, frames=chunk.frames, failed=failed, etag=media.etag(), runtime=model.runtime)
+    stores.work.put(f"{plan.job}/{chunk.part}.json", part.model_dump_json().encode())
+    return part, True
+
+
+def most_failures(plan: Plan) -> int:
+    """Frames that may fail before the job does."""
+    return int(plan.request.failure_threshold * plan.frames)
+
+
+def too_many_failed(failed: int, most: int, example: str) -> FailureThresholdError:
+    """The error that says so, with one of the reasons."""
+    return FailureThresholdError(
+        f"{failed} frames failed and at most {most} may ({example.rstrip('.')}): mend the input or raise the failure threshold."
+    )
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A frame behind the model."""
+
+    frame: Frame[Any]
+    pixels: Frames | None
+    error: str | None
+    model_ms: float
+
+
+def _score(media: Media[Any], stage: ModelStage, size: int, records: list[FrameRecord], on_frames: Callable[[int], None]) -> None:
+    """Run the three stages over the chunk; one record a frame is added to `records`."""
+
+    def write(scored: Scored) -> None:
+        started = time.perf_counter()
+        frame = scored.frame
+        media.write(frame, scored.pixels)
+        records.append(
+            FrameRecord(
+                frame=frame.number, name=media.name(frame.number), decode_ms=round(frame.decode_ms, 3),
+                model_ms=round(scored.model_ms, 3), encode_ms=round((time.perf_counter() - started) * 1000, 3), error=scored.error,
+            )
+        )  # fmt: skip
+        on_frames(1)
+
+    with WriteBehind(write, depth=size + 1) as behind:
+        for scored in stage.run(read_ahead(media.read(), depth=size + 1)):
+            behind.put(scored)
+
+
+@dataclass
+class ModelStage:
+    """The model over a chunk's frames, in batches of one shape; what fails is tried smaller, then stood in for."""
+
+    model: Model
+    size: int
+    tile_overlap: int
+    most_failures: int
+    notes: list[str] = field(default_factory=list)
+    _failures: int = 0
+    _scale: tuple[float, float] | None = None
+    """Output height and width by input's; None until a frame came through."""
+
+    def run(self, frames_in: Iterable[Frame[Any]]) -> Iterator[Scored]:
+        """Each frame with what the model makes of it, in order."""
+        for batch in batches(frames_in, self.size):
+            for scored in self._batch(batch) if batch[0].pixels is not None else map(self._undecoded, batch):
+                if scored.error is not None:
+                    self._count_failure(scored)
+                yield scored
+
+    def _count_failure(self, scored: Scored) -> None:
+        self._failures += 1
+        if self._failures > self.most_failures:
+            raise too_many_failed(self._failures, self.most_failures, f"frame {scored.frame.number}: {scored.error}")
+
+    def _undecoded(self, frame: Frame[Any]) -> Scored:
+        return Scored(frame, None, frame.error, 0.0)
+
+    def _batch(self, batch: Sequence[Frame[Any]]) -> list[Scored]:
+        """Score frames of one shape, all at once if that works."""
+        started = time.perf_counter()
+        try:
+            pixels = self._call(batch)
+        except ScorerError:
+            raise
+        except Exception as error:  # whatever a model raises, the frame is what it was about
+            return self._smaller(batch, error)
+        spent = (time.perf_counter() - started) * 1000 / len(batch)
+        return [Scored(frame, one, None, spent) for frame, one in zip(batch, pixels, strict=True)]
+
+    def _call(self, batch: Sequence[Frame[Any]]) -> Frames:
+        """(N, H', W', 3) for N frames; the model always sees `size` of them, for its shapes to stay the same."""
+        images = [frame.pixels for frame in batch]
+        images += [images[-1]] * (self.size - len(images))
+        stacked = images[0][None] if len(images) == 1 else np.stack(images)
+        pixels = self.model.score(np.ascontiguousarray(stacked))
+        self._scale = (pixels.shape[1] / stacked.shape[1], pixels.shape[2] / stacked.shape[2])
+        return pixels[: len(batch)]
+
+    def _smaller(self, batch: Sequence[Frame[Any]], error: Exception) -> list[Scored]:
+        out_of_memory = is_out_of_memory(error)
+        if out_of_memory and self.size > 1:
+            self.size = max(1, self.size // 2)
+            self._note(f"memory ran out: batches of {self.size} from frame {batch[0].number} on")
+            return [scored for part in _split(batch, self.size) for scored in self._batch(part)]
+        if len(batch) > 1:
+            return [scored for frame in batch for scored in self._batch([frame])]
+        return [self._tiles(batch[0]) if out_of_memory else self._stand_in(batch[0], f"{type(error).__name__}: {error}")]
+
+    def _tiles(self, frame: Frame[Any]) -> Scored:
+        started = time.perf_counter()
+        try:
+            pixels, tiles = score_in_tiles(self.model, frame.pixels, self.tile_overlap)
+        except ScorerError:
+            raise
+        except Exception as error:
+            return self._stand_in(frame, f"{type(error).__name__}: {error}")
+        self._note(f"memory ran out: {tiles}x{tiles} tiles from frame {frame.number} on")
+        return Scored(frame, pixels, None, (time.perf_counter() - started) * 1000)
+
+    def _note(self, note: str) -> None:
+        if note.rpartition(" from frame")[0] not in [known.rpartition(" from frame")[0] for known in self.notes]:
+            self.notes.append(note)
+
+    def _stand_in(self, frame: Frame[Any], error: str) -> Scored:
+        """The original in the failed frame's place, at the size that the model's frames have."""
+        height, width = frame.pixels.shape[:2]
+        down, across = self._scale or self._try_scale(frame.pixels)
+        pixels = frames.resize(frame.pixels, round(width * across), round(height * down))
+        return Scored(frame, pixels, " ".join(error.split())[:500], 0.0)
+
+    def _try_scale(self, pixels: Frames) -> tuple[float, float]:
+        """How the model changes sizes, from a black frame."""
+        try:
+            made = self.model.score(np.zeros((self.size, *pixels.shape), pixels.dtype))
+        except Exception:
+            return 1.0, 1.0
+        return made.shape[1] / pixels.shape[0], made.shape[2] / pixels.shape[1]
+
+
+def _split(batch: Sequence[Frame[Any]], size: int) -> Iterator[Sequence[Frame[Any]]]:
+    return (batch[start : start + size] for start in range(0, len(batch), size))
+
+
+def batches(frames_in: Iterable[Frame[Any]], size: int) -> Iterator[list[Frame[Any]]]:
+    """Consecutive frames of one shape and depth, at most `size` at once; frames without pixels stand alone."""
+    batch: list[Frame[Any]] = []
+    for frame in frames_in:
+        if batch and (len(batch) == size or _kind(frame) != _kind(batch[0]) or frame.pixels is None):
+            yield batch
+            batch = []
+        batch.append(frame)
+    if batch:
+        yield batch
+
+
+def _kind(frame: Frame[Any]) -> tuple[object, ...]:
+    return (None,) if frame.pixels is None else (frame.pixels.shape, frame.pixels.dtype)

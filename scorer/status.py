@@ -1,0 +1,97 @@
+"""status.json: where a job stands, for people and programs; rewritten all the while, so that its age is a heartbeat."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from scorer.errors import ScorerError
+from scorer.store import Stores
+
+STATUS = "status.json"
+
+State = Literal["planned", "scoring", "merging", "done", "failed"]
+
+
+class Status(BaseModel):
+    """One job, now. Kept as output/<job>/status.json."""
+
+    model_config = ConfigDict(frozen=True)
+
+    job: str
+    state: State
+    frames: int = 0
+    done: int = 0
+    """Frames whose result is written."""
+    failed: int = 0
+    """Frames that the original stands in for."""
+    frames_per_second: float = 0.0
+    seconds_left: float | None = None
+    started: float
+    updated: float
+    """Seconds since 1970; a running job rewrites it every few seconds."""
+    stage_seconds: dict[str, float] = Field(default_factory=dict)
+    result: str | None = None
+    error: str | None = None
+    exit_code: int | None = None
+
+
+class StatusWriter:
+    """Keeps a job's status.json up to date; one process a job does."""
+
+    def __init__(self, job: str, stores: Stores, *, every: float = 2.0) -> None:
+        """Write at most every `every` seconds while a job runs."""
+        self._stores, self._every = stores, every
+        self._stage_began = self._written = 0.0
+        # (time, frames done) over the last half minute: what the time left is reckoned from.
+        self._recent: deque[tuple[float, int]] = deque(maxlen=64)
+        now = time.time()
+        self.status = Status(job=job, state="planned", started=now, updated=now)
+        self._stage: str | None = None
+
+    def stage(self, name: str) -> None:
+        """A stage begins; the one before has ended."""
+        self._end_stage()
+        self._stage, self._stage_began = name, time.perf_counter()
+
+    def _end_stage(self) -> None:
+        if self._stage is not None:
+            spent = {**self.status.stage_seconds, self._stage: round(time.perf_counter() - self._stage_began, 3)}
+            self.status = self.status.model_copy(update={"stage_seconds": spent})
+            self._stage = None
+
+    def state(self, state: State, **changes: object) -> None:
+        """The job's state changes: written at once."""
+        if state in ("done", "failed"):
+            self._end_stage()
+        self._write({"state": state, **changes})
+
+    def progress(self, done: int, failed: int) -> None:
+        """So many frames are written; the file is, when the last time is long enough ago."""
+        now = time.monotonic()
+        if not self._recent or now - self._recent[-1][0] >= 0.5:
+            self._recent.append((now, done))
+        began, before = self._recent[0]
+        rate = (done - before) / (now - began) if now > began else 0.0
+        left = (self.status.frames - done) / rate if rate > 0 else None
+        changes = {"done": done, "failed": failed, "frames_per_second": round(rate, 2), "seconds_left": left and round(left, 1)}
+        self.status = self.status.model_copy(update=changes)
+        if now - self._written >= self._every:
+            self._written = now
+            self._write({})
+
+    def fail(self, error: ScorerError) -> None:
+        """The job ends with `error`."""
+        self.state("failed", error=str(error), exit_code=error.exit_code, seconds_left=None)
+
+    def _write(self, changes: dict[str, object]) -> None:
+        self.status = self.status.model_copy(update={**changes, "updated": time.time()})
+        self._stores.output.put(f"{self.status.job}/{STATUS}", self.status.model_dump_json(indent=1).encode())
+
+
+def read_status(job: str, stores: Stores) -> Status:
+    """Where the job stands. Raises MissingError."""
+    return Status.model_validate_json(stores.output.get(f"{job}/{STATUS}"))

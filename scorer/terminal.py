@@ -1,0 +1,111 @@
+"""What `scorer run` does for a person around the job: progress while it runs, and the result where it was asked for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+from rich.text import Text
+
+from scorer.engines import Progress
+from scorer.errors import OutputError, RequestError
+from scorer.plan import Plan
+from scorer.store import Stores, storage_errors
+
+VIDEO_SUFFIXES = (".mp4", ".mkv")
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.1f} frames/s" if speed else "loading the model …")
+
+
+class Bar:
+    """A progress bar: frames done, frames a second, time left."""
+
+    def __init__(self, console: Console) -> None:
+        self._bar = RichProgress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"), console=console, speed_estimate_period=60,
+        )  # fmt: skip
+        self._task = self._bar.add_task("planning", total=None, note="", visible=True)
+        self._started = False
+
+    def plan(self, plan: Plan) -> None:
+        """The job is planned: its length is known."""
+        self._bar.update(self._task, description="scoring", total=plan.frames)
+
+    def progress(self, progress: Progress) -> None:
+        """So many frames are done."""
+        if not self._started:  # frames of an earlier run say nothing of this one's speed
+            self._bar.reset(self._task, completed=progress.reused, description="scoring")
+            self._started = True
+        note = f"{progress.failed} failed" if progress.failed else ""
+        self._bar.update(self._task, completed=progress.done, note=note)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def result_path(source: Path, styles: Sequence[str], out: Path | None) -> Path:
+    """Where the result goes: as asked for, or named after input and style. Raises OutputError, RequestError."""
+    folder = source.is_dir()
+    style = Path(styles[0].partition("@")[0]).stem
+    target = out or Path(f"{source.absolute().stem}-{style}" + ("" if folder else ".mp4"))
+    if not folder and target.suffix.lower() not in VIDEO_SUFFIXES:
+        raise RequestError(f"The result can't be named '{target}': let the name end with {' or '.join(VIDEO_SUFFIXES)}.")
+    if target.resolve() == source.resolve():
+        raise OutputError(f"'{target}' is the input itself: give the result another name.")
+    if target.exists() and target.is_dir() != folder:
+        raise OutputError(
+            f"'{target}' is in the way: it is a {'folder' if target.is_dir() else 'file'}; give the result another name."
+        )
+    place = target if folder else target.absolute().parent
+    with storage_errors(str(target), writing=True):
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    return target
+
+
+def deliver(stores: Stores, plan: Plan, target: Path) -> None:
+    """Put the result of output/<job>/ to `target`, each file whole or not at all; a link, where the disk is the same."""
+    result = stores.output.root / plan.job / plan.result
+    with storage_errors(str(target), writing=True):
+        if plan.video:
+            _place(result, target)
+        else:
+            for chunk in plan.chunks:
+                for file in chunk.files:
+                    _place(result / file.name, target / file.name)
+
+
+def _place(source: Path, target: Path) -> None:
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    try:
+        os.link(source, temporary)
+    except OSError:
+        shutil.copyfile(source, temporary)
+    temporary.replace(target)

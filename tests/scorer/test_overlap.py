@@ -1,0 +1,65 @@
+"""Reading ahead and writing behind: order, bounds, and errors from the other thread."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from scorer.overlap import WriteBehind, read_ahead
+
+
+def test_read_ahead_keeps_order_and_is_bounded() -> None:
+    made = 0
+
+    def numbers() -> Iterator[int]:
+        nonlocal made
+        for number in range(50):
+            made += 1
+            yield number
+
+    taken = []
+    for item in read_ahead(numbers(), depth=3):
+        time.sleep(0.002)
+        # One is taken, three wait, and one more is in the thread's hands.
+        assert made <= len(taken) + 5
+        taken.append(item)
+    assert taken == list(range(50))
+
+
+def test_read_ahead_raises_what_the_thread_raised() -> None:
+    def numbers() -> Iterator[int]:
+        yield 1
+        raise OSError("gone")
+
+    items = read_ahead(numbers(), depth=2)
+    assert next(items) == 1
+    with pytest.raises(OSError, match="gone"):
+        next(items)
+
+
+def test_read_ahead_stops_its_thread_when_nobody_reads_on() -> None:
+    items = read_ahead(iter(range(1000)), depth=2)
+    next(items)
+    items.close()  # type: ignore[attr-defined]  # a generator has close(), an iterator need not
+    assert not [thread for thread in threading.enumerate() if thread.name == "read-ahead"]
+
+
+def test_write_behind_writes_all_in_order() -> None:
+    written: list[int] = []
+    with WriteBehind(written.append, depth=2) as behind:
+        for number in range(100):
+            behind.put(number)
+    assert written == list(range(100))
+
+
+def test_write_behind_raises_at_the_end_or_before() -> None:
+    def write(number: int) -> None:
+        if number == 3:
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"), WriteBehind(write, depth=1) as behind:
+        for number in range(1000):
+            behind.put(number)
+    with pytest.raises(OSError, match="full"), WriteBehind(write, depth=9) as behind:
+        behind.put(3)

@@ -1,0 +1,100 @@
+"""Requests: what is taken, and one sentence that quotes the value for all that isn't."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scorer.errors import RequestError, ScorerError
+from scorer.request import Limits, job_id, make_request, parse_request
+
+GOOD: dict[str, Any] = {"name": "clip", "input": "videos/clip.mp4", "styles": [{"source": "styles/a.png"}]}
+
+
+def test_a_good_request() -> None:
+    request = parse_request(json.dumps(GOOD).encode(), Limits())
+    assert request.media == "video"
+    assert make_request({**GOOD, "input": "shots/"}).media == "frames"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"input": "../secret.mp4"}, ["input", "../secret.mp4", "plain path"]),
+        ({"input": "/etc/passwd"}, ["input", "/etc/passwd", "plain path"]),
+        ({"input": "https://example.org/a.mp4"}, ["input", "URL"]),
+        ({"input": "a\\b.mp4"}, ["input", "backslash"]),
+        ({"input": "a\u202eb.mp4"}, ["input", "invisible"]),
+        ({"input": ""}, ["input", "at least 1"]),
+        ({"name": "a/b"}, ["name", "a/b"]),
+        ({"name": "x" * 41}, ["name"]),
+        ({"strength": 1.5}, ["strength", "1.5", "less than or equal to 1"]),
+        ({"strength": float("nan")}, ["strength"]),
+        ({"size": 0}, ["size", "0", "16"]),
+        ({"size": 10**9}, ["size", "8192"]),
+        ({"batch_size": -1}, ["batch_size", "-1"]),
+        ({"chunk_frames": 0}, ["chunk_frames", "0"]),
+        ({"failure_threshold": 2}, ["failure_threshold", "2"]),
+        ({"model": "nothing"}, ["nothing", "adaptive"]),
+        ({"styles": []}, ["adaptive", "needs an image"]),
+        ({"styles": [{"source": 7}]}, ["7", "image"]),
+        ({"styles": [{"source": "a.png", "weight": 0}]}, ["weight", "0", "greater than 0"]),
+        ({"styles": [{"source": "../a.png"}]}, ["styles", "../a.png"]),
+        ({"model": "painted"}, ["styles/a.png", "number"]),
+        ({"model": "invert"}, ["takes no style"]),
+        ({"options": {"colour": 1}}, ["adaptive", "colour"]),
+        ({"unknown": 1}, ["unknown", "1"]),
+        ({"version": 2}, ["version", "2"]),
+    ],
+)
+def test_bad_values_are_quoted(change: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(RequestError) as caught:
+        make_request({**GOOD, **change})
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    for word in words:
+        assert word in sentence, sentence
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"not json", "not JSON"),
+        (b"[1, 2]", "can't be taken"),
+        (b'{"name": "a", "name": "b"}', "twice"),
+        (b"[" * 60_000, "nested too deeply"),
+        (b" " * 70_000, "bytes"),
+        (b"\xff\xfe", "not JSON"),
+        (b'{"strength": 1e999999}', "strength"),
+        (b'{"size": ' + b"9" * 5000 + b"}", "not JSON"),
+    ],
+)
+def test_bad_json(data: bytes, words: str) -> None:
+    with pytest.raises(RequestError, match=words):
+        parse_request(data, Limits())
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from([*GOOD, "size", "options", "x"]), inner, max_size=6),
+)
+
+
+@given(content=JSON)
+def test_whatever_comes_is_taken_or_refused(content: Any) -> None:
+    for value in (content, {**GOOD, **content} if isinstance(content, dict) else content):
+        try:
+            make_request(value)
+        except ScorerError as error:
+            assert isinstance(error, RequestError)  # noqa: PT017 - both outcomes are right
+            assert len(str(error)) < 700
+
+
+def test_the_same_request_is_the_same_job() -> None:
+    request = make_request(GOOD)
+    first = job_id(request, "requests/a.json", b"1")
+    assert first == job_id(request, "requests/a.json", b"1")
+    assert len({first, job_id(request, "requests/b.json", b"1"), job_id(request, "requests/a.json", b"2")}) == 3
+    assert first.startswith("clip-")

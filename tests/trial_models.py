@@ -1,0 +1,45 @@
+"""Models whose results and faults a test can foretell; installed as a package of their own by conftest.py."""
+
+import time
+
+import numpy as np
+
+from scorer.models import Frames, Model, ModelSettings, ModelSpec
+
+
+class Invert:
+    """Inverts frames; its options make it slow, hungry, faulty or large."""
+
+    runtime = "trial cpu"
+
+    def __init__(self, settings: ModelSettings) -> None:
+        self.options = settings.options
+
+    def score(self, frames: Frames) -> Frames:
+        time.sleep(float(self.options.get("sleep_ms", 0)) / 1000)
+        most = self.options.get("most_pixels")
+        if most is not None and frames.shape[0] * frames.shape[1] * frames.shape[2] > int(most):
+            raise MemoryError
+        poison = self.options.get("poison")
+        if poison is not None and any(abs(float(frame.mean()) - float(poison)) < 2 for frame in frames):
+            raise ValueError("this frame is poison")
+        scale = int(self.options.get("scale", 1))
+        inverted: Frames = np.iinfo(frames.dtype).max - frames
+        return inverted.repeat(scale, axis=1).repeat(scale, axis=2)
+
+    def reset(self) -> None:
+        pass
+
+
+def load(settings: ModelSettings) -> Model:
+    return Invert(settings)
+
+
+SPEC = ModelSpec(
+    name="invert",
+    summary="255 minus each component",
+    style="none",
+    load=load,
+    options={name: "for tests" for name in ("sleep_ms", "most_pixels", "poison", "scale")},
+    tile_overlap=8,
+)
