@@ -23,7 +23,7 @@ from PIL import Image, UnidentifiedImageError
 
 from scorer.errors import InputError, OutputError
 
-Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+Pixels = NDArray[np.uint8 | np.uint16]
 """(H, W, 3) RGB, or (H, W) where it says so; full range."""
 
 _FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
@@ -189,7 +189,7 @@ def _channels(pixels: Pixels, like: Picture, kind: str) -> Pixels:
         still_grey = like.grey and kind != "WEBP" and bool((pixels == pixels[..., :1]).all())
         return pixels[..., :1] if still_grey else pixels
     height, width = pixels.shape[:2]
-    return np.concatenate((pixels, _resize(like.alpha, width, height)[..., None]), axis=2)  # type: ignore[return-value]
+    return np.concatenate((pixels, resize(like.alpha, width, height)[..., None]), axis=2)  # type: ignore[return-value]
 
 
 def _fitting_profile(like: Picture, image: Pixels) -> bytes | None:
@@ -232,7 +232,7 @@ def _png_chunk(kind: bytes, body: bytes) -> bytes:
 def fit(pixels: Pixels, size: int | None) -> Pixels:
     """Scale (H, W, 3) or (H, W) so that the longer side has `size` pixels; None leaves it as it is."""
     height, width = pixels.shape[:2]
-    return _resize(pixels, *fit_size(width, height, size))
+    return resize(pixels, *fit_size(width, height, size))
 
 
 def fit_size(width: int, height: int, size: int | None, *, even: bool = False) -> tuple[int, int]:
@@ -250,7 +250,7 @@ def fit_size(width: int, height: int, size: int | None, *, even: bool = False) -
     return new_width, new_height
 
 
-def _resize(pixels: Pixels, width: int, height: int) -> Pixels:
+def resize(pixels: Pixels, width: int, height: int) -> Pixels:
     old_height, old_width = pixels.shape[:2]
     if (width, height) == (old_width, old_height):
         return pixels

@@ -81,7 +81,8 @@ def _tiled(model: Model, frame: Frames, tiles: int, overlap: int) -> Frames:
         where = np.s_[y : y + scored.shape[0], x : x + scored.shape[1]]
         total[where] += scored * weight
         weights[where] += weight
-    return np.rint(total / weights).astype(frame.dtype)
+    tiled: Frames = np.rint(total / weights).astype(frame.dtype)
+    return tiled
 
 
 def _cut(frame: Frames, tiles: int, overlap: int) -> Iterator[tuple[int, int, Frames]]:

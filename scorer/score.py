@@ -148,7 +148,7 @@ class ModelStage:
     def run(self, frames_in: Iterable[Frame[Any]]) -> Iterator[Scored]:
         """Each frame with what the model makes of it, in order."""
         for batch in batches(frames_in, self.size):
-            for scored in self._batch(batch) if batch[0].pixels is not None else map(self._undecoded, batch):
+            for scored in self._batch(batch) if batch[0].pixels is not None else map(_undecoded, batch):
                 if scored.error is not None:
                     self._count_failure(scored)
                 yield scored
@@ -158,69 +158,75 @@ class ModelStage:
         if self._failures > self.most_failures:
             raise too_many_failed(self._failures, self.most_failures, f"frame {scored.frame.number}: {scored.error}")
 
-    def _undecoded(self, frame: Frame[Any]) -> Scored:
-        return Scored(frame, None, frame.error, 0.0)
-
     def _batch(self, batch: Sequence[Frame[Any]]) -> list[Scored]:
         """Score frames of one shape, all at once if that works."""
         started = time.perf_counter()
+        images = [frame.pixels for frame in batch if frame.pixels is not None]
         try:
-            pixels = self._call(batch)
+            scored = self._call(images)
         except ScorerError:
             raise
-        except Exception as error:  # whatever a model raises, the frame is what it was about
-            return self._smaller(batch, error)
-        spent = (time.perf_counter() - started) * 1000 / len(batch)
-        return [Scored(frame, one, None, spent) for frame, one in zip(batch, pixels, strict=True)]
+        except Exception as error:  # whatever a model raises, it is about the frames it was given
+            return self._smaller(batch, images, error)
+        spent = _ms(started) / len(batch)
+        return [Scored(frame, one, None, spent) for frame, one in zip(batch, scored, strict=True)]
 
-    def _call(self, batch: Sequence[Frame[Any]]) -> Frames:
+    def _call(self, images: Sequence[Frames]) -> Frames:
         """(N, H', W', 3) for N frames; the model always sees `size` of them, for its shapes to stay the same."""
-        images = [frame.pixels for frame in batch]
-        images += [images[-1]] * (self.size - len(images))
-        stacked = images[0][None] if len(images) == 1 else np.stack(images)
-        pixels = self.model.score(np.ascontiguousarray(stacked))
-        self._scale = (pixels.shape[1] / stacked.shape[1], pixels.shape[2] / stacked.shape[2])
-        return pixels[: len(batch)]
+        filled = [*images, *[images[-1]] * (self.size - len(images))]
+        stacked = filled[0][None] if len(filled) == 1 else np.stack(filled)
+        scored = self.model.score(np.ascontiguousarray(stacked))
+        self._scale = (scored.shape[1] / stacked.shape[1], scored.shape[2] / stacked.shape[2])
+        return scored[: len(images)]
 
-    def _smaller(self, batch: Sequence[Frame[Any]], error: Exception) -> list[Scored]:
+    def _smaller(self, batch: Sequence[Frame[Any]], images: Sequence[Frames], error: Exception) -> list[Scored]:
+        """Frames that failed together: in smaller batches, one by one, in tiles; in the end the original stands in."""
         out_of_memory = is_out_of_memory(error)
         if out_of_memory and self.size > 1:
             self.size = max(1, self.size // 2)
-            self._note(f"memory ran out: batches of {self.size} from frame {batch[0].number} on")
+            self._note(f"memory ran out: batches of {self.size}", batch[0])
             return [scored for part in _split(batch, self.size) for scored in self._batch(part)]
         if len(batch) > 1:
             return [scored for frame in batch for scored in self._batch([frame])]
-        return [self._tiles(batch[0]) if out_of_memory else self._stand_in(batch[0], f"{type(error).__name__}: {error}")]
+        return [self._tiles(batch[0], images[0]) if out_of_memory else self._stand_in(batch[0], images[0], error)]
 
-    def _tiles(self, frame: Frame[Any]) -> Scored:
+    def _tiles(self, frame: Frame[Any], image: Frames) -> Scored:
         started = time.perf_counter()
         try:
-            pixels, tiles = score_in_tiles(self.model, frame.pixels, self.tile_overlap)
+            scored, tiles = score_in_tiles(self.model, image, self.tile_overlap)
         except ScorerError:
             raise
         except Exception as error:
-            return self._stand_in(frame, f"{type(error).__name__}: {error}")
-        self._note(f"memory ran out: {tiles}x{tiles} tiles from frame {frame.number} on")
-        return Scored(frame, pixels, None, (time.perf_counter() - started) * 1000)
+            return self._stand_in(frame, image, error)
+        self._note(f"memory ran out: {tiles}x{tiles} tiles", frame)
+        return Scored(frame, scored, None, _ms(started))
 
-    def _note(self, note: str) -> None:
-        if note.rpartition(" from frame")[0] not in [known.rpartition(" from frame")[0] for known in self.notes]:
-            self.notes.append(note)
+    def _note(self, what: str, frame: Frame[Any]) -> None:
+        if not any(note.startswith(what) for note in self.notes):
+            self.notes.append(f"{what} from frame {frame.number} on")
 
-    def _stand_in(self, frame: Frame[Any], error: str) -> Scored:
+    def _stand_in(self, frame: Frame[Any], image: Frames, error: Exception) -> Scored:
         """The original in the failed frame's place, at the size that the model's frames have."""
-        height, width = frame.pixels.shape[:2]
-        down, across = self._scale or self._try_scale(frame.pixels)
-        pixels = frames.resize(frame.pixels, round(width * across), round(height * down))
-        return Scored(frame, pixels, " ".join(error.split())[:500], 0.0)
+        height, width = image.shape[:2]
+        down, across = self._scale or self._try_scale(image)
+        pixels = frames.resize(image, round(width * across), round(height * down))
+        return Scored(frame, pixels, " ".join(f"{type(error).__name__}: {error}".split())[:500], 0.0)
 
-    def _try_scale(self, pixels: Frames) -> tuple[float, float]:
+    def _try_scale(self, image: Frames) -> tuple[float, float]:
         """How the model changes sizes, from a black frame."""
         try:
-            made = self.model.score(np.zeros((self.size, *pixels.shape), pixels.dtype))
+            made = self.model.score(np.zeros((self.size, *image.shape), image.dtype))
         except Exception:
             return 1.0, 1.0
-        return made.shape[1] / pixels.shape[0], made.shape[2] / pixels.shape[1]
+        return made.shape[1] / image.shape[0], made.shape[2] / image.shape[1]
+
+
+def _undecoded(frame: Frame[Any]) -> Scored:
+    return Scored(frame, None, frame.error, 0.0)
+
+
+def _ms(started: float) -> float:
+    return (time.perf_counter() - started) * 1000
 
 
 def _split(batch: Sequence[Frame[Any]], size: int) -> Iterator[Sequence[Frame[Any]]]:

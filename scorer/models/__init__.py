@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from scorer.errors import ModelError
 
-Frames = NDArray[np.uint8] | NDArray[np.uint16]
+Frames = NDArray[np.uint8 | np.uint16]
 """(N, H, W, 3), RGB, full range; uint16 where the media have more than 8 bits."""
 
 StyleKind = Literal["image", "number", "network", "none"]

@@ -1,0 +1,123 @@
+"""The network of Johnson et al. 2016 (arXiv:1603.08155), named and shaped as in the published PyTorch checkpoints.
+
+Those came with PyTorch's fast_neural_style example: instance norm in place of the paper's batch norm, and nearest-neighbour
+upsampling with a convolution in place of transposed convolutions; no tanh at the end.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from scorer.errors import StyleError
+from scorer.models.checkpoint import check_weights, read_weights
+
+MAX_BYTES = 64 * 2**20  # the network has 1.68 million weights: 6.7 MB in float32
+SHORTEST = 8  # pixels; the outer convolutions reflect 4, those at a quarter of the size reflect 1
+
+
+class TransformerNet(nn.Module):
+    """RGB (N, 3, H, W) in 0..255 to the same, unclamped; H and W are multiples of 4 and at least 8."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.in1 = Convolution(3, 32, 9), _norm(32)
+        self.conv2, self.in2 = Convolution(32, 64, 3, stride=2), _norm(64)
+        self.conv3, self.in3 = Convolution(64, 128, 3, stride=2), _norm(128)
+        self.res1, self.res2, self.res3, self.res4, self.res5 = (Residual(128) for _ in range(5))
+        self.deconv1, self.in4 = Convolution(128, 64, 3, upsample=True), _norm(64)
+        self.deconv2, self.in5 = Convolution(64, 32, 3, upsample=True), _norm(32)
+        self.deconv3 = Convolution(32, 3, 9)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Style the frames."""
+        x = torch.relu(self.in1(self.conv1(frames)))  # (N, 32, H, W)
+        x = torch.relu(self.in2(self.conv2(x)))  # (N, 64, H/2, W/2)
+        x = torch.relu(self.in3(self.conv3(x)))  # (N, 128, H/4, W/4)
+        for block in (self.res1, self.res2, self.res3, self.res4, self.res5):
+            x = block(x)
+        x = torch.relu(self.in4(self.deconv1(x)))  # (N, 64, H/2, W/2)
+        x = torch.relu(self.in5(self.deconv2(x)))  # (N, 32, H, W)
+        styled: Tensor = self.deconv3(x)  # (N, 3, H, W)
+        return styled
+
+
+class Convolution(nn.Module):
+    """A convolution that reflects the border, after doubling the size where it upsamples."""
+
+    def __init__(self, channels: int, filters: int, kernel: int, stride: int = 1, upsample: bool = False) -> None:
+        super().__init__()
+        self.pad = (kernel // 2,) * 4
+        self.upsample = upsample
+        self.conv2d = nn.Conv2d(channels, filters, kernel, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, filters, H', W')."""
+        if self.upsample:
+            x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
+        result: Tensor = self.conv2d(functional.pad(x, self.pad, mode="reflect"))
+        return result
+
+
+class Residual(nn.Module):
+    """Two convolutions beside the identity."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1, self.in1 = Convolution(channels, channels, 3), _norm(channels)
+        self.conv2, self.in2 = Convolution(channels, channels, 3), _norm(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Keep the shape (N, C, H, W)."""
+        result: Tensor = x + self.in2(self.conv2(torch.relu(self.in1(self.conv1(x)))))
+        return result
+
+
+class FrameStyler(nn.Module):
+    """A TransformerNet for frames of any size, RGB (N, 3, H, W) in 0..1 both ways, blended with the frame by `strength`."""
+
+    def __init__(self, network: TransformerNet, strength: float) -> None:
+        super().__init__()
+        self.network = network
+        self.strength = strength
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Style the frames; the size stays."""
+        height, width = frames.shape[-2:]
+        right, below = _missing(width), _missing(height)
+        padded = frames
+        if right or below:
+            mode = "reflect" if min(height, width) >= SHORTEST else "replicate"  # a reflection can't be longer than the frame
+            padded = functional.pad(frames, (0, right, 0, below), mode=mode)
+        styled = (self.network(padded * 255) / 255)[..., :height, :width].clamp(0, 1)
+        return styled if self.strength == 1 else torch.lerp(frames, styled, self.strength)
+
+
+def load_network(path: Path) -> TransformerNet:
+    """Load a checkpoint, `.safetensors` or torch's format, ready to score.
+
+    Raises StyleError, naming the file and the first key that doesn't fit, where it isn't this network's.
+    """
+    weights = {
+        name: tensor
+        for name, tensor in read_weights(path, MAX_BYTES, StyleError).items()
+        # checkpoints saved by torch 0.3 and before carry statistics that instance norm never used
+        if not re.search(r"in\d+\.running_(mean|var)$", name)
+    }
+    network = TransformerNet()
+    check_weights(weights, {name: tuple(each.shape) for name, each in network.state_dict().items()}, path, StyleError)
+    network.load_state_dict(weights)
+    return network.eval().requires_grad_(False)
+
+
+def _norm(channels: int) -> nn.InstanceNorm2d:
+    return nn.InstanceNorm2d(channels, affine=True)
+
+
+def _missing(side: int) -> int:
+    """Pixels up to the next multiple of 4 that the network can take."""
+    return max(SHORTEST, -(-side // 4) * 4) - side

@@ -1,0 +1,203 @@
+"""The networks of `adaptive` and `painted` in torch, for frames of any size; pure tensor code.
+
+Dumoulin et al. 2017 (arXiv:1610.07629, table 1): contract by 4, residual blocks, expand by 4; every instance norm is scaled
+and shifted by the style. Ghiasi et al. 2017 (arXiv:1705.06830): a MobileNetV2 (Sandler et al. 2018, arXiv:1801.04381, table 2)
+reads the style off an image.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from scorer.models.weights import INSTANCE_NORM_EPSILON, STYLE_SIZE, Weights, layers
+
+
+class StylisationNetwork(nn.Module):
+    """Frames in, stylised frames out; the style comes as the modulation of all instance norms."""
+
+    def __init__(self, weights: Weights) -> None:
+        """Take weights named as `adaptive_weights` and `painted_weights` name them."""
+        super().__init__()
+        names = layers(weights)
+        strides = {"contract.1": 2, "contract.2": 2}
+        self.convolutions = nn.ModuleDict(
+            {_key(name): _convolution(weights, name, strides.get(name, 1), "reflect") for name in names}
+        )
+        self.residual_blocks = sum(name.startswith("residual") for name in names) // 2
+        normed = [name for name in names if f"{name}.gamma.weight" in weights]
+        self.normed = [_key(name) for name in normed]
+        self.widths = [len(weights[f"{name}.weight"]) for name in normed]
+
+        def joined(kind: str) -> nn.Parameter:
+            parts = [weights[f"{name}.{part}.{kind}"] for part in ("gamma", "beta") for name in normed]
+            return _constant(torch.cat([torch.from_numpy(each) for each in parts]))
+
+        self.dense_weight = joined("weight")  # (2C, S), C = sum of the normed layers' channels
+        self.dense_bias = joined("bias")  # (2C,)
+
+    def modulation(self, style: Tensor) -> Tensor:
+        """Every gamma, then every beta, (N, 2C), of styles (N, S)."""
+        return functional.linear(style, self.dense_weight, self.dense_bias)
+
+    def forward(self, frames: Tensor, modulation: Tensor) -> Tensor:
+        """Stylise (N, 3, H, W) in [0, 1]; `modulation` is (N, 2C), or (1, 2C) for one style."""
+        height, width = frames.shape[-2:]
+        gammas, betas = (each.split(self.widths, dim=1) for each in modulation.chunk(2, dim=1))
+        norms = {name: (gammas[i], betas[i]) for i, name in enumerate(self.normed)}
+
+        def layer(name: str, x: Tensor) -> Tensor:
+            x = self.convolutions[name](x)
+            return styled_norm(x, *norms[name]) if name in norms else x
+
+        x = pad_to_multiple(frames, 4)  # (N, 3, H', W')
+        x = functional.relu(layer("contract_0", x))  # (N, C0, H', W')
+        x = functional.relu(layer("contract_1", x))  # (N, C1, H'/2, W'/2)
+        x = functional.relu(layer("contract_2", x))  # (N, C2, H'/4, W'/4)
+        for block in range(self.residual_blocks):
+            x = x + layer(f"residual_{block}_1", functional.relu(layer(f"residual_{block}_0", x)))
+        x = functional.relu(layer("expand_0", _double(x)))  # (N, C3, H'/2, W'/2)
+        x = functional.relu(layer("expand_1", _double(x)))  # (N, C4, H', W')
+        return torch.sigmoid(layer("expand_2", x).float())[..., :height, :width]  # (N, 3, H, W)
+
+
+class StylePredictor(nn.Module):
+    """MobileNetV2 that turns an image into the 100 numbers of its style."""
+
+    def __init__(self, weights: Weights) -> None:
+        """Take weights named as `predictor_weights` names them."""
+        super().__init__()
+        self.stem = _convolution(weights, "stem", stride=2)
+        self.blocks = nn.ModuleList(_Bottleneck(weights, f"block.{number}", stride) for number, stride in enumerate(_STRIDES))
+        self.head = _convolution(weights, "head")
+        self.style = _convolution(weights, "style")
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (N, 3, 256, 256) in [0, 1] to styles (N, 100)."""
+        x = functional.relu6(self.stem(_pad_right_and_below(images)))  # (N, 32, 128, 128)
+        for block in self.blocks:
+            x = block(x)
+        x = functional.relu6(self.head(x))  # (N, 1280, 8, 8)
+        return self.style(x.mean((2, 3), keepdim=True)).flatten(1)  # type: ignore[no-any-return]  # torch modules return Any
+
+
+_STRIDES = (1, 2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1)
+
+
+class _Bottleneck(nn.Module):
+    """Expand, filter each channel, project; the input is added where the shape stays."""
+
+    def __init__(self, weights: Weights, name: str, stride: int) -> None:
+        super().__init__()
+        self.expand = _convolution(weights, f"{name}.expand") if f"{name}.expand.weight" in weights else None
+        self.depthwise = _convolution(weights, f"{name}.depthwise", stride)
+        self.project = _convolution(weights, f"{name}.project")
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = x if self.expand is None else functional.relu6(self.expand(x))
+        strided = self.depthwise.stride[0] > 1
+        inner = functional.relu6(self.depthwise(_pad_right_and_below(inner) if strided else inner))
+        result: Tensor = self.project(inner)
+        return x + result if result.shape == x.shape else result
+
+
+class FixedStyle(nn.Module):
+    """A stylisation network with one style for all frames, blended with the frame itself where strength is below 1."""
+
+    def __init__(self, network: StylisationNetwork, style: Tensor, strength: float = 1.0) -> None:
+        """Take a style (S,)."""
+        super().__init__()
+        self.network = network
+        self.strength = strength
+        self.modulation = _constant(network.modulation(style[None]))
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Map (N, 3, H, W) in [0, 1] to the same."""
+        result: Tensor = self.network(frames, self.modulation)
+        return result if self.strength == 1 else torch.lerp(frames.float(), result, self.strength)
+
+
+class BlendedStyle(nn.Module):
+    """The adaptive network, its style mixed with each frame's own: Ghiasi et al. 2017, section 4.3, figure 7."""
+
+    def __init__(self, network: StylisationNetwork, predictor: StylePredictor, style: Tensor, strength: float) -> None:
+        """Take a style (100,); strength 1 is that style, 0 the frame's own."""
+        super().__init__()
+        self.network = network
+        self.predictor = predictor
+        self.style = _constant(style)
+        self.strength = strength
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Map (N, 3, H, W) in [0, 1] to the same."""
+        own = self.predictor(centre_square(frames, STYLE_SIZE))  # (N, 100)
+        return self.network(frames, self.network.modulation(torch.lerp(own, self.style, self.strength)))  # type: ignore[no-any-return]  # as above
+
+
+def styled_norm(x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
+    """Normalise each channel of each frame (N, C, H, W), then scale and shift it by (N, C), or by (1, C) for all frames.
+
+    The statistics are float32 whatever `x` is. A group norm of C groups is an instance norm, and several times as fast on
+    a CPU as the function of that name.
+    """
+    channels, wide = x.shape[1], x.float()
+    if len(gamma) == 1:
+        result = functional.group_norm(wide, channels, gamma[0].float(), beta[0].float(), INSTANCE_NORM_EPSILON)
+    else:
+        normed = functional.group_norm(wide, channels, eps=INSTANCE_NORM_EPSILON)
+        result = torch.addcmul(beta.float()[..., None, None], normed, gamma.float()[..., None, None])
+    return result.to(x.dtype)
+
+
+def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
+    """Make (N, C, H, W) larger at the right and below, by reflection, until both sides are multiples.
+
+    Sides too short to be reflected in are extended by their edge.
+    """
+    below, right = -x.shape[-2] % multiple, -x.shape[-1] % multiple
+    if not below and not right:
+        return x
+    mode = "reflect" if below < x.shape[-2] and right < x.shape[-1] else "replicate"
+    return functional.pad(x, (0, right, 0, below), mode=mode)
+
+
+def centre_square(x: Tensor, side: int) -> Tensor:
+    """Crop the middle square of (N, C, H, W) and resize it to (N, C, side, side), smoothed where it shrinks."""
+    height, width = x.shape[-2:]
+    edge = min(height, width)
+    top, left = (height - edge) // 2, (width - edge) // 2
+    square = x[..., top : top + edge, left : left + edge].float()
+    small = functional.interpolate(square, (side, side), mode="bicubic", antialias=True)
+    return small.clamp(0, 1).to(x.dtype)
+
+
+def _double(x: Tensor) -> Tensor:
+    return functional.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+def _pad_right_and_below(x: Tensor) -> Tensor:
+    """What TensorFlow's 'SAME' means for a 3x3 convolution of stride 2 and even sides."""
+    return functional.pad(x, (0, 1, 0, 1))
+
+
+def _convolution(weights: Weights, name: str, stride: int = 1, mode: str = "zeros") -> nn.Conv2d:
+    weight = torch.from_numpy(weights[f"{name}.weight"])  # (C_out, C_in / groups, K, K)
+    bias = weights.get(f"{name}.bias")
+    out, per_group, size, _ = weight.shape
+    groups = out if name.endswith("depthwise") else 1
+    padding = 0 if mode == "zeros" and stride == 2 else size // 2  # zeros: see _pad_right_and_below
+    with torch.device("meta"):  # no random numbers for what is replaced at once
+        layer = nn.Conv2d(per_group * groups, out, size, stride, padding, 1, groups, bias is not None, mode)
+    layer.weight = _constant(weight)
+    layer.bias = None if bias is None else _constant(torch.from_numpy(bias))
+    return layer
+
+
+def _constant(tensor: Tensor) -> nn.Parameter:
+    return nn.Parameter(tensor.detach().clone(), requires_grad=False)
+
+
+def _key(name: str) -> str:
+    """Modules' names can't have dots."""
+    return name.replace(".", "_")

@@ -1,0 +1,228 @@
+"""The CPU's fast path: `adaptive` and `painted` on OpenVINO, in float32 or int8, without torch.
+
+int8: weights per output channel and the input of each convolution, static, from `openvino_calibration`; everything else
+stays float32. The same frame gives the same bytes, whatever shares its batch, as long as the number of threads stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scorer.models import Frames
+from scorer.models.openvino_calibration import best_range, calibration_frames, psnr
+from scorer.models.weights import STYLE_SIZE, Array, Weights, adaptive_weights, layers, painted_weights, predictor_weights
+
+if TYPE_CHECKING:
+    from openvino import CompiledModel, Model, Node
+
+    from scorer.models.openvino_networks import Ranges
+
+Precision = Literal["auto", "int8", "float32"]
+
+MINIMUM_PSNR = 35.0
+"""Decibels against float32, on the calibration's images: below, `auto` leaves a style at float32."""
+
+_SIZES_KEPT = 4
+"""Sizes of frames a model stays compiled for: a video has one, its tiles a few."""
+
+_INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
+
+_Style = Callable[["Node"], "Node"]
+"""From frames (N, 3, H, W) in [0, 1] to their styles (N or 1, S)."""
+
+
+def available() -> bool:
+    """Whether openvino is installed; it isn't imported."""
+    return find_spec("openvino") is not None
+
+
+@cache
+def int8_pays() -> bool:
+    """Whether this CPU has instructions for int8 dot products. Without them int8 is no faster than float32."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    except OSError:  # not Linux: float32 is the safe choice
+        return False
+    return not _INT8_FLAGS.isdisjoint(flags)
+
+
+def predict_styles(images: Sequence[NDArray[np.uint8]], threads: int | None = None) -> Array:
+    """Read the styles (len(images), 100) off images (H, W, 3) of any size, for `load_adaptive`.
+
+    Raises ModelError where the weights can't be had.
+    """
+    from openvino import opset13 as ops
+
+    from scorer.models.openvino_networks import centre_square, predicted_style
+
+    weights = predictor_weights()
+    found = []
+    for image in images:
+        frames = ops.parameter([1, *image.shape], np.uint8)
+        style = predicted_style(weights, centre_square(_planes(frames), STYLE_SIZE))
+        found.append(_compile([style], frames, threads)([np.ascontiguousarray(image[None])])[0][0])
+    return np.stack(found)
+
+
+def load_adaptive(
+    style: Array, strength: float = 1.0, threads: int | None = None, precision: Precision = "auto"
+) -> OpenVinoModel:
+    """Load the network of Ghiasi et al. 2017 for one style (100,), which may be a mix of what `predict_styles` gives.
+
+    `strength` below 1 mixes it with each frame's own style. Raises ModelError where the weights can't be had.
+    """
+    from openvino import opset13 as ops
+
+    from scorer.models.openvino_networks import centre_square, predicted_style
+
+    fixed = np.asarray(style, np.float32)[None]
+    if strength == 1:
+        return OpenVinoModel(adaptive_weights(), lambda _: ops.constant(fixed), 1.0, threads, precision)
+    predictor = predictor_weights()
+
+    def mixed(frames: Node) -> Node:
+        own = predicted_style(predictor, centre_square(frames, STYLE_SIZE))
+        return ops.add(
+            ops.multiply(own, ops.constant(np.float32(1 - strength))), ops.constant(np.asarray(strength * fixed, np.float32))
+        )
+
+    return OpenVinoModel(adaptive_weights(), mixed, 1.0, threads, precision)
+
+
+def load_painted(style: Array, strength: float = 1.0, threads: int | None = None, precision: Precision = "auto") -> OpenVinoModel:
+    """Load the network of Dumoulin et al. 2017 for weights (26,) of its trained styles.
+
+    `strength` below 1 blends the result with the frame. Raises ModelError where the weights can't be had.
+    """
+    from openvino import opset13 as ops
+
+    fixed = np.asarray(style, np.float32)[None]
+    return OpenVinoModel(painted_weights(), lambda _: ops.constant(fixed), strength, threads, precision)
+
+
+class OpenVinoModel:
+    """A stylisation network in one style, compiled for each size of batch it meets."""
+
+    def __init__(self, weights: Weights, style: _Style, blend: float, threads: int | None, precision: Precision) -> None:
+        """Calibrate where int8 is asked for, or where it pays and the style bears it; `blend` is the result's share."""
+        import openvino
+
+        self._weights = weights
+        self._style = style
+        self._blend = blend
+        self._threads = threads
+        self._compiled: dict[tuple[Any, ...], CompiledModel] = {}
+        self._ranges: Ranges | None = None
+        self.psnr: float | None = None
+        """Of int8 against float32 on the calibration's images, in decibels; None where int8 wasn't tried."""
+        if precision == "int8" or (precision == "auto" and int8_pays()):
+            self._ranges = self._calibrated()
+            if precision == "auto" and self.psnr is not None and self.psnr < MINIMUM_PSNR:
+                self._ranges = None
+        version = ".".join(openvino.__version__.split(".")[:2])
+        self.runtime = f"openvino {version} cpu {'float32' if self._ranges is None else 'int8'}"
+
+    def score(self, frames: Frames) -> Frames:
+        """Stylise (N, H, W, 3); at least 5 pixels a side. Raises MemoryError where the batch doesn't fit."""
+        import openvino
+
+        source = np.ascontiguousarray(frames)
+        result = np.empty_like(source)
+        try:
+            request = self._for(source).create_infer_request()
+            request.set_input_tensor(openvino.Tensor(source, shared_memory=True))
+            request.set_output_tensor(openvino.Tensor(result, shared_memory=True))
+            request.infer()
+        except RuntimeError as error:
+            if "alloc" in str(error) or "memory" in str(error):
+                raise MemoryError(str(error)) from error
+            raise
+        return result
+
+    def reset(self) -> None:
+        """Frames are independent: there is nothing to forget."""
+
+    def _for(self, frames: Frames) -> CompiledModel:
+        key = (*frames.shape, frames.dtype)
+        if key not in self._compiled:
+            while len(self._compiled) >= _SIZES_KEPT:
+                del self._compiled[next(iter(self._compiled))]
+            outputs, parameter, _ = self._graph(frames.shape, frames.dtype, self._ranges)
+            self._compiled[key] = _compile(outputs, parameter, self._threads)
+        return self._compiled[key]
+
+    def _graph(
+        self, shape: tuple[int, ...], dtype: np.dtype[Any], ranges: Ranges | None
+    ) -> tuple[list[Node], Node, dict[str, Node]]:
+        """The result's node, the frames' parameter, and what each convolution reads."""
+        from openvino import opset13 as ops
+
+        from scorer.models.openvino_networks import StylisationGraph, interleave, modulation, reflected
+
+        _, height, width, _ = shape
+        parameter = ops.parameter(list(shape), dtype.type)
+        whole = reflected(parameter, 0, 0, -height % 4, -width % 4)
+        network = StylisationGraph(self._weights, modulation(self._weights, self._style(_planes(parameter))), ranges)
+        phases = network.build(_planes(reflected(whole, 4, 4, 4, 4)))
+        top = ops.constant(np.float32(np.iinfo(dtype).max))
+        half = ops.constant(np.float32(0.5))
+        if self._blend == 1:
+            pixels = interleave(ops.convert(ops.add(ops.multiply(phases, top), half), dtype.type))
+        else:
+            scaled = ops.multiply(interleave(phases), ops.constant(np.float32(self._blend * np.iinfo(dtype).max)))
+            own = ops.multiply(ops.convert(whole, np.float32), ops.constant(np.float32(1 - self._blend)))
+            pixels = ops.convert(ops.add(ops.add(scaled, own), half), dtype.type)
+        if height % 4 or width % 4:
+            start, stop, step, axes = ([0, 0], [height, width], [1, 1], [1, 2])
+            pixels = ops.slice(pixels, *(ops.constant(np.array(each, np.int64)) for each in (start, stop, step, axes)))
+        return [pixels], parameter, network.observed
+
+    def _calibrated(self) -> Ranges:
+        """Measure the ranges, and the PSNR that int8 has with them."""
+        frames = calibration_frames()
+        outputs, parameter, observed = self._graph(frames.shape, frames.dtype, None)
+        names = layers(self._weights)
+        # one thread: float32 sums then don't depend on how many there are, and every worker finds the same ranges
+        measured = _compile(outputs + [observed[name] for name in names], parameter, 1)([frames])
+        ranges = {name: best_range(measured[1 + index]) for index, name in enumerate(names)}
+        ranges[names[0]] = (0.0, 1.0)  # exactly the 256 values of 8-bit frames
+        outputs, parameter, _ = self._graph(frames.shape, frames.dtype, ranges)
+        self.psnr = psnr(_compile(outputs, parameter, 1)([frames])[0], measured[0])
+        return ranges
+
+
+def _planes(frames: Node) -> Node:
+    """Frames (N, H, W, 3) of whole numbers as (N, 3, H, W) in [0, 1]."""
+    from openvino import opset13 as ops
+
+    top = np.iinfo(frames.output(0).get_element_type().to_dtype()).max
+    scaled = ops.multiply(ops.convert(frames, np.float32), ops.constant(np.float32(1 / top)))
+    return ops.transpose(scaled, ops.constant(np.array([0, 3, 1, 2], np.int64)))
+
+
+def _compile(outputs: list[Node], parameter: Node, threads: int | None) -> CompiledModel:
+    import openvino
+
+    model: Model = openvino.Model(outputs, [parameter])
+    settings: dict[str, Any] = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16 where the CPU has it
+        "ENABLE_CPU_PINNING": False,  # several workers would pin themselves to the same cores
+    }
+    if threads is not None:
+        settings["INFERENCE_NUM_THREADS"] = threads
+    return _core().compile_model(model, "CPU", settings)
+
+
+@cache
+def _core() -> Any:
+    import openvino
+
+    return openvino.Core()

@@ -1,0 +1,52 @@
+"""A model's own options: declared once as a pydantic class, checked in one place, listed from the same class."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from scorer.errors import RequestError
+
+
+class Options(BaseModel):
+    """Base of a model's options: each field has a default and, in `Field(description=...)`, a line of help."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+AnyOptions = TypeVar("AnyOptions", bound=Options)
+
+
+def parse_options(cls: type[AnyOptions], options: Mapping[str, Any], model_name: str) -> AnyOptions:
+    """Check what the user set, as text (command line) or JSON values (request).
+
+    Raises RequestError, one sentence about the first thing that doesn't fit, quoting the value.
+    """
+    try:
+        return cls.model_validate(dict(options))
+    except ValidationError as error:
+        raise RequestError(_sentence(cls, error, model_name)) from None
+
+
+def describe_options(cls: type[Options]) -> dict[str, str]:
+    """Help for ModelSpec.options: each option's description, ending with its default."""
+    return {
+        name: f"{field.description or name} (default: {'none' if field.default is None else field.default})"
+        for name, field in cls.model_fields.items()
+    }
+
+
+def _sentence(cls: type[Options], error: ValidationError, model_name: str) -> str:
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else "?"
+    if first["type"] == "extra_forbidden":
+        known = f"choose one of {', '.join(cls.model_fields)}" if cls.model_fields else "it has none"
+        return f"The model '{model_name}' has no option '{name}': {known}."
+    # what follows is for programmers: 'a valid integer, unable to parse string as ...', 'a valid path for <class ...'
+    rule = first["msg"].removeprefix("Value error, ").removeprefix("Input ").split(", unable")[0].split(" for <")[0]
+    value = first["input"]
+    quoted = f"'{value}'" if isinstance(value, str) and len(value) <= 60 else reprlib.repr(value)
+    return f"The option '{name}' of the model '{model_name}' is {quoted}: it {rule}."

@@ -1,0 +1,141 @@
+"""Any torch module from frames to frames, run as a model: on CUDA in half precision, on a CPU compiled where that is possible."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import warnings
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from scorer.errors import ModelError
+from scorer.models import Device, Frames, ModelSettings
+from scorer.models.malloc import keep_memory
+
+# Frames may come from a buffer that is read-only, and are only read here.
+warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+
+
+class TorchModel:
+    """The Model protocol around a module that maps (N, 3, H, W) in [0, 1] to (N, 3, H', W')."""
+
+    runtime: str
+
+    def __init__(self, module: nn.Module, settings: ModelSettings, *, compiled: bool = True, half: bool = True) -> None:
+        """Move `module` to the device that `settings` ask for.
+
+        compiled: use torch.compile where it can work. The shape of a chunk's first batch is compiled for; another shape (a
+        smaller batch, a tile) runs uncompiled, because each costs seconds to compile.
+        half: on CUDA, weights and activations are float16; a module that needs more in a place casts there.
+        Raises ModelError where the device isn't there.
+        """
+        self._device = resolve_device(settings.device)
+        cuda = self._device.type == "cuda"
+        self._dtype = torch.float16 if cuda and half else torch.float32
+        if cuda:
+            torch.backends.cudnn.deterministic = True
+        else:
+            keep_memory()
+            if settings.threads is not None:
+                torch.set_num_threads(settings.threads)
+        layout = torch.channels_last if cuda else torch.contiguous_format  # on CPUs channels_last loses in eager mode
+        self._eager = _OnPixels(module, self._dtype, layout).to(self._device, self._dtype, memory_format=layout).eval()
+        self._compiled = torch.compile(self._eager, dynamic=False) if compiled and _can_compile(self._device) else None
+        self._first_shape: tuple[int, ...] | None = None
+        self._name_runtime()
+
+    def score(self, frames: Frames) -> Frames:
+        """Map (N, H, W, 3) to (N, H', W', 3) of the same dtype.
+
+        The first call compiles, which takes seconds. Raises torch.OutOfMemoryError, or MemoryError on a CPU.
+        """
+        if self._first_shape is None:
+            self._first_shape = frames.shape
+        try:
+            with torch.inference_mode():
+                return self._download(self._run(self._upload(frames)))
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            if "DefaultCPUAllocator" in str(error):  # how torch says on a CPU that memory is full
+                raise MemoryError(str(error).splitlines()[0]) from None
+            raise
+
+    def reset(self) -> None:
+        """Forget the last chunk's shape: what is compiled must depend on the chunk alone, as its result does in the last bit."""
+        self._first_shape = None
+
+    def _run(self, pixels: Tensor) -> Tensor:
+        if self._compiled is not None and tuple(pixels.shape) == self._first_shape:
+            try:
+                return self._compiled(pixels)  # type: ignore[no-any-return]  # torch modules return Any
+            except (torch.OutOfMemoryError, MemoryError):
+                raise
+            except Exception as error:
+                if not _is_from_compiler(error):
+                    raise
+                self._compiled = None
+                self._name_runtime()
+        return self._eager(pixels)  # type: ignore[no-any-return]  # as above
+
+    def _upload(self, frames: Frames) -> Tensor:
+        pixels = torch.from_numpy(np.ascontiguousarray(frames))
+        if self._device.type == "cuda":
+            return pixels.pin_memory().to(self._device, non_blocking=True)
+        return pixels
+
+    def _download(self, pixels: Tensor) -> Frames:
+        if self._device.type == "cuda":
+            pinned = torch.empty(pixels.shape, dtype=pixels.dtype, pin_memory=True)
+            pinned.copy_(pixels, non_blocking=True)
+            torch.cuda.current_stream().synchronize()
+            pixels = pinned
+        result: Frames = pixels.numpy()
+        return result
+
+    def _name_runtime(self) -> None:
+        way = "eager" if self._compiled is None else "compiled"
+        version = ".".join(torch.__version__.split("+")[0].split(".")[:2])
+        self.runtime = f"torch {version} {self._device.type} {str(self._dtype).removeprefix('torch.')} {way}"
+
+
+class _OnPixels(nn.Module):
+    """The module between its conversions, so that they run on the device, and are compiled together with it."""
+
+    def __init__(self, module: nn.Module, dtype: torch.dtype, layout: torch.memory_format) -> None:
+        super().__init__()
+        self.module = module
+        self.dtype = dtype
+        self.layout = layout
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        white = 255.0 if pixels.dtype == torch.uint8 else 65535.0
+        frames = pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=self.layout)  # (N, 3, H, W)
+        result = self.module((frames / white).to(self.dtype))  # (N, 3, H', W')
+        levels = (result.float().clamp(0, 1) * white).round().permute(0, 2, 3, 1)  # (N, H', W', 3)
+        return levels.to(pixels.dtype, memory_format=torch.contiguous_format)
+
+
+def resolve_device(name: Device) -> torch.device:
+    """'auto' is CUDA where there is a device, else the CPU. Raises ModelError for 'cuda' without one."""
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise ModelError("There is no CUDA device here that torch can use: choose the device 'cpu' or 'auto'.")
+    return torch.device("cuda" if name != "cpu" and available else "cpu")
+
+
+def _can_compile(device: torch.device) -> bool:
+    """Tell whether torch.compile has what it needs: Triton on CUDA, on a CPU the C++ compiler that it would call."""
+    if device.type == "cuda":
+        return torch.utils._triton.has_triton()
+    if sys.platform == "win32":
+        return shutil.which(os.environ.get("CXX", "cl")) is not None
+    return shutil.which(os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")) is not None
+
+
+def _is_from_compiler(error: Exception) -> bool:
+    """Tell a failed compilation (headers missing, an operation not supported) from an error of the module itself."""
+    return type(error).__module__.startswith(("torch._dynamo", "torch._inductor"))

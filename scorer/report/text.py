@@ -1,0 +1,52 @@
+"""Numbers and strangers' words as text that is fit for a page."""
+
+from __future__ import annotations
+
+import html
+import re
+
+# What HTML can't carry or would show as nothing: control characters, and halves of a character that file names may hold.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def escape(text: object, longest: int = 400) -> str:
+    """`text` as it may stand in an element or in a quoted attribute, cut off after `longest` characters."""
+    plain = _UNPRINTABLE.sub("\ufffd", str(text))
+    return html.escape(plain if len(plain) <= longest else plain[:longest] + "…")
+
+
+def duration(seconds: float) -> str:
+    """'0.4 s', '41.3 s', '3 min 20 s', '2 h 05 min'."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def milliseconds(ms: float) -> str:
+    """'0.42 ms', '8.3 ms', '1,234 ms'."""
+    return f"{ms:.2f} ms" if ms < 1 else f"{ms:.1f} ms" if ms < 100 else f"{ms:,.0f} ms"
+
+
+def rate(number: float, seconds: float) -> str:
+    """Say how many in a second: '0.43', '7.61', '132.4'; '0.00' where it took no time."""
+    each = number / seconds if seconds > 0 else 0.0
+    return f"{each:.2f}" if each < 10 else f"{each:,.1f}"
+
+
+def share(part: float, whole: float) -> str:
+    """`part` of `whole` in percent; what is there but tiny never reads as nothing, nor what is missing as all."""
+    percent = 100 * part / whole if whole else 0.0
+    if 0 < percent < 0.1:
+        return "under 0.1%"
+    if 99.9 < percent < 100:
+        return "over 99.9%"
+    return f"{percent:.0f}%" if percent >= 10 or percent == 0 else f"{percent:.1f}%"
+
+
+def counted(number: int, word: str) -> str:
+    """'1 frame', '1,200 frames'."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"

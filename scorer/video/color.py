@@ -1,0 +1,109 @@
+"""Between decoded pictures and R'G'B' arrays: the right matrix and range, accurate rounding, chroma where it belongs.
+
+Measured against zimg on 8-bit 4:2:0: within 1 of 255 everywhere (71 dB). Planar R'G'B' merged by OpenCV is the fastest of the
+library's accurate ways; its fastest ways (no accurate rounding) are off by up to 80 of 255 at colour edges.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from scorer.models import Frames
+from scorer.video.info import VideoInfo
+
+ACCURATE = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
+LIMITED, FULL = 1, 2
+
+BT709, BT601 = 1, 6
+_MATRICES = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    5: Colorspace.ITU601,
+    6: Colorspace.ITU601,
+    7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+}
+"""ITU-T H.273 code points that can be converted, and the library's own numbers for them."""
+
+_TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+
+
+def known_matrix(tagged: int, width: int, height: int) -> int:
+    """The matrix that a stream is tagged with, or else the one that players assume: BT.709 from 1280 wide or 577 high on."""
+    if tagged in _MATRICES:
+        return tagged
+    return BT709 if width >= 1280 or height > 576 else BT601
+
+
+class ToPixels:
+    """Turns decoded pictures into arrays; one for each stream that is read."""
+
+    def __init__(self, info: VideoInfo) -> None:
+        self._info = info
+        turned = info.rotation in (90, 270)
+        self._size = (info.height, info.width) if turned else (info.width, info.height)
+        self._deep = info.bits > 8
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, picture: av.VideoFrame) -> Frames:
+        """(H, W, 3), R'G'B' full range, upright, uint8 or uint16; a picture of another size is scaled to the first one's."""
+        info = self._info
+        matrix = _MATRICES[info.matrix]
+        planar = self._reformatter.reformat(
+            picture,
+            *self._size,
+            format="gbrp16le" if self._deep else "gbrp",
+            src_colorspace=matrix,
+            dst_colorspace=matrix,
+            src_color_range=FULL if info.full_range or picture.format.is_rgb else LIMITED,
+            dst_color_range=FULL,
+            interpolation=ACCURATE,
+            threads=1,
+        )
+        green, blue, red = (_plane(planar, number, self._deep) for number in range(3))
+        return _upright(cv2.merge((red, green, blue)), info)
+
+
+def _plane(planar: av.VideoFrame, number: int, deep: bool) -> NDArray[Any]:
+    plane = planar.planes[number]
+    rows: NDArray[Any] = np.frombuffer(memoryview(plane), np.uint16 if deep else np.uint8)
+    return rows.reshape(plane.height, -1)[:, : plane.width]
+
+
+def _upright(pixels: NDArray[Any], info: VideoInfo) -> NDArray[Any]:
+    if info.rotation:
+        pixels = cv2.rotate(pixels, _TURNS[info.rotation])
+    if info.mirrored:
+        pixels = cv2.flip(pixels, 1)
+    return pixels
+
+
+class ToPicture:
+    """Turns arrays into pictures to be encoded."""
+
+    def __init__(self, info: VideoInfo, pixel_format: str) -> None:
+        self._format = pixel_format
+        self._matrix = _MATRICES[info.matrix]
+        self._range = FULL if info.full_range else LIMITED
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, pixels: Frames) -> av.VideoFrame:
+        """From (H, W, 3), R'G'B' full range, uint8 or uint16."""
+        rows: NDArray[Any] = np.ascontiguousarray(pixels)
+        picture = av.VideoFrame.from_numpy_buffer(rows, "rgb24" if rows.dtype == np.uint8 else "rgb48le")
+        return self._reformatter.reformat(
+            picture,
+            format=self._format,
+            src_colorspace=self._matrix,
+            dst_colorspace=self._matrix,
+            src_color_range=FULL,
+            dst_color_range=self._range,
+            interpolation=ACCURATE,
+            threads=1,
+        )

@@ -1,0 +1,143 @@
+"""What is known about a video before its frames are decoded: enough to cut it into ranges, and to write it back as it was."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+
+Rational = Annotated[Fraction, BeforeValidator(Fraction), PlainSerializer(str, return_type=str)]
+"""A fraction that JSON keeps exactly, as '30000/1001'."""
+
+Access = Literal["packets", "frames", "sequential"]
+"""How frames are found: by their packets' time stamps (nearly every file), by the decoded frames' (field-coded pictures, hidden
+packets), or only by counting from the start (files without reliable time stamps)."""
+
+MIN_TIMESCALE = 10_000
+"""Ticks a second that the result has at least: a late start is rounded to one of them."""
+
+
+class VideoInfo(BaseModel):
+    """One video stream, and what goes with it into the result. Time stamps (pts) are in `time_base`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    width: int
+    height: int
+    """Of a frame as it is shown: upright, in pixels, before any resizing."""
+    frames: int
+    rate: Rational
+    """Frames a second; the mean where it varies."""
+    constant: bool
+    """Whether all frames are shown equally long."""
+    time_base: Rational
+    start_pts: int
+    last_pts: int
+    end_pts: int
+    """When the last frame ends."""
+    origin: int = 0
+    """The pts where the result's clock starts: containers made for broadcast start anywhere."""
+    bits: int
+    """Of a colour component: 8, 10 or 12."""
+    chroma: Literal["420", "422", "444"]
+    sample_aspect: Rational = Fraction(1)
+    """Width of a pixel to its height, upright; 1 where unknown."""
+    rotation: Literal[0, 90, 180, 270] = 0
+    """Degrees clockwise that make a decoded frame upright."""
+    mirrored: bool = False
+    """Whether it is then flipped left to right as well."""
+    full_range: bool
+    matrix: int
+    """The matrix between R'G'B' and Y'CbCr, the source's (or what players assume) and the result's."""
+    primaries: int
+    transfer: int
+    """Code points of ITU-T H.273; 2 is unknown, and stays so."""
+    audio: tuple[str, ...] = ()
+    """The sound tracks' codecs."""
+    container: Literal["mp4", "mkv"]
+    """What can hold the result and every sound track."""
+    stream: int
+    """The video's stream in the file."""
+    access: Access
+
+    @property
+    def seconds(self) -> float:
+        """How long it is shown."""
+        return float((self.end_pts - self.start_pts) * self.time_base)
+
+    @property
+    def result_time_base(self) -> Fraction:
+        """The result's unit of time: the source's own, but for a constant rate one that a frame's duration is a multiple of."""
+        if not self.constant:
+            return Fraction(1, self.time_base.denominator)
+        ticks = self.rate.numerator
+        while ticks < MIN_TIMESCALE:
+            ticks *= 2
+        return Fraction(1, ticks)
+
+    def result_pts(self, pts: int) -> int:
+        """`pts` in the result's unit of time.
+
+        A constant rate is made exact: containers that count milliseconds show 30000/1001 as 33, 33 and 34.
+        """
+        if not self.constant:
+            return (pts - self.origin) * self.time_base.numerator
+        unit = self.result_time_base
+        start = round((self.start_pts - self.origin) * self.time_base / unit)
+        number = round((pts - self.start_pts) * self.time_base * self.rate)
+        return start + number * self.frame_ticks
+
+    @property
+    def frame_ticks(self) -> int:
+        """A frame's duration in the result's unit of time; the mean where it varies."""
+        return max(round(1 / (self.rate * self.result_time_base)), 1)
+
+
+class FrameRange(BaseModel):
+    """Consecutive frames, in the order they are shown."""
+
+    model_config = ConfigDict(frozen=True)
+
+    first: int
+    """The number of its first frame, from 0."""
+    frames: int
+    start_pts: int
+    end_pts: int | None
+    """The next range's start; None for the last."""
+    seek_pts: int
+    """A frame that decoding can start at: the last key frame that is shown no later than the first frame."""
+    pts: tuple[int, ...] | None = None
+    """Every frame's, where the packets don't tell."""
+
+
+@dataclass(frozen=True)
+class VideoIndex:
+    """A probed video, ready to be cut: 8 bytes a frame."""
+
+    info: VideoInfo
+    pts: array[int]
+    """Every frame's, ascending."""
+    key_pts: array[int] = field(default_factory=lambda: array("q"))
+    """Every key frame's, ascending."""
+
+    def ranges(self, chunk_frames: int) -> list[FrameRange]:
+        """Cut it into ranges of `chunk_frames` frames; the last may be shorter. Raises ValueError below 1."""
+        if chunk_frames < 1:
+            raise ValueError(f"A chunk has at least one frame, not {chunk_frames}.")
+        return [self._range(first, min(chunk_frames, len(self.pts) - first)) for first in range(0, len(self.pts), chunk_frames)]
+
+    def _range(self, first: int, frames: int) -> FrameRange:
+        start, after = self.pts[first], first + frames
+        key = bisect_right(self.key_pts, start)
+        return FrameRange(
+            first=first,
+            frames=frames,
+            start_pts=start,
+            end_pts=self.pts[after] if after < len(self.pts) else None,
+            seek_pts=self.key_pts[key - 1] if key else self.pts[0],
+            pts=None if self.info.access == "packets" else tuple(self.pts[first:after]),
+        )

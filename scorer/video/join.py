@@ -1,0 +1,166 @@
+"""Putting the parts together: their packets one after the other, beside the source's sound, none of it encoded again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
+from fractions import Fraction
+from heapq import heapify, heappop, heappush, merge
+from pathlib import Path
+from typing import Any
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from scorer.errors import InputError, TaskError
+from scorer.video.files import whole_file, writing
+from scorer.video.info import VideoInfo
+from scorer.video.source import only, open_source
+
+_SUBTITLES = {
+    "mp4": {"mov_text"},
+    "mkv": {"subrip", "ass", "ssa", "webvtt", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle"},
+}
+# What the container says about itself, not about the video.
+_OWN_METADATA = {"major_brand", "minor_version", "compatible_brands", "encoder"}
+
+REORDERED = 2
+"""How many pictures x264 may give before one that is shown earlier (B-frames that others refer to)."""
+
+
+def join(parts: Sequence[Path], source: Path, info: VideoInfo, out: Path) -> None:
+    """Write the result `out`: the parts' pictures in this order, and the sound, subtitles and titles of `source`, as they are.
+
+    Reads and writes packet by packet. Raises TaskError where the parts don't have the source's frames or don't fit together,
+    MissingError or InputError where the source can't be read, StorageFullError or OutputError where `out` can't be written.
+    """
+    with ExitStack() as stack:
+        container = stack.enter_context(open_source(source))
+        temporary = stack.enter_context(whole_file(out))
+        with writing(out):
+            result = _open_result(temporary, info)
+        try:
+            _copy(parts, container, source, info, result, out)
+        except BaseException:
+            _abandon(result)
+            raise
+
+
+def _open_result(path: Path, info: VideoInfo) -> OutputContainer:
+    ticks = str(info.result_time_base.denominator)
+    # Edit lists, which hold the first frame's and the sound's start, count in the movie's timescale.
+    mp4 = {"movflags": "+faststart", "video_track_timescale": ticks, "movie_timescale": ticks}
+    name, options = ("mp4", mp4) if info.container == "mp4" else ("matroska", {})
+    return av.open(str(path.absolute()), "w", format=name, container_options=options, metadata_errors="replace")
+
+
+def _abandon(result: OutputContainer) -> None:
+    with suppress(OSError, av.FFmpegError):
+        result.close()
+
+
+def _copy(
+    parts: Sequence[Path], container: InputContainer, source: Path, info: VideoInfo, result: OutputContainer, out: Path
+) -> None:
+    with open_source(parts[0]) as first:
+        template = first.streams.video[0]
+        extradata = template.codec_context.extradata
+        with writing(out):
+            video = _add_video(result, template, info)
+            others = _add_others(result, container, info)
+            result.metadata.update({key: value for key, value in container.metadata.items() if key not in _OWN_METADATA})
+            result.set_chapters(container.chapters())
+    pictures: Iterator[Packet[Any]] = _pictures(parts, info, video, extradata)
+    sound: Iterator[Packet[Any]] = _others(container, source, info, others)
+    for packet in merge(pictures, sound, key=_when):
+        with writing(out):
+            result.mux_one(packet)
+    with writing(out):
+        result.close()
+
+
+def _when(packet: Packet[Any]) -> Fraction:
+    return (packet.dts or 0) * Fraction(packet.time_base)
+
+
+def _add_video(result: OutputContainer, template: VideoStream, info: VideoInfo) -> VideoStream:
+    video = result.add_stream_from_template(template, opaque=True)
+    video.time_base = info.result_time_base
+    video.codec_context.framerate = info.rate
+    video.codec_context.sample_aspect_ratio = info.sample_aspect
+    return video
+
+
+def _add_others(result: OutputContainer, container: InputContainer, info: VideoInfo) -> dict[int, Stream]:
+    """The result's stream for each of the source's that goes with it."""
+    others: dict[int, Stream] = {}
+    subtitles = [
+        stream
+        for stream in container.streams.subtitles
+        if stream.codec_context and stream.codec_context.codec.canonical_name in _SUBTITLES[info.container]
+    ]
+    for stream in (*container.streams.audio, *subtitles):
+        copy = result.add_stream_from_template(stream)
+        copy.metadata.update(stream.metadata)
+        copy.disposition = stream.disposition
+        others[stream.index] = copy
+    only(container, *(container.streams[index] for index in others))
+    return others
+
+
+def _others(container: InputContainer, source: Path, info: VideoInfo, others: dict[int, Stream]) -> Iterator[Packet[Stream]]:
+    """The source's packets that are copied, on the result's clock."""
+    origin = info.origin * info.time_base
+    ends: dict[int, int] = {}
+    packets = container.demux(*(container.streams[index] for index in others)) if others else iter(())
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError as error:
+            raise InputError(f"'{source}' is damaged in its sound ({error.strerror}): copy or export it again.") from error
+        if packet is None:
+            return
+        if not packet.size:
+            continue
+        index = packet.stream_index
+        stamp = packet.dts if packet.dts is not None else packet.pts if packet.pts is not None else ends.get(index, 0)
+        ends[index] = stamp + (packet.duration or 0)
+        shift = round(origin / packet.time_base)
+        packet.pts = (packet.pts if packet.pts is not None else stamp) - shift
+        packet.dts = stamp - shift
+        packet.stream = others[index]
+        yield packet
+
+
+def _pictures(
+    parts: Sequence[Path], info: VideoInfo, video: VideoStream, extradata: bytes | None
+) -> Iterator[Packet[VideoStream]]:
+    """All parts' packets, with decoding times made anew: the i-th is decoded when the (i - REORDERED)-th is shown."""
+    unit = info.result_time_base
+    start, last = info.result_pts(info.start_pts), info.result_pts(info.last_pts)
+    last_ticks = info.frame_ticks if info.constant else max(round((info.end_pts - info.last_pts) * info.time_base / unit), 1)
+    shown = [start - number * info.frame_ticks for number in range(1, REORDERED + 1)]
+    heapify(shown)
+    count = 0
+    for part in parts:
+        with open_source(part) as container:
+            if container.streams.video[0].codec_context.extradata != extradata:
+                raise TaskError(f"The part '{part}' was made with other settings than the first one: run the same command again.")
+            for packet in container.demux(container.streams.video[0]):
+                if not packet.size or packet.pts is None:
+                    continue
+                count += 1
+                packet.pts = round(packet.pts * packet.time_base / unit)
+                heappush(shown, packet.pts)
+                packet.dts = heappop(shown)
+                packet.time_base = unit
+                if packet.dts > packet.pts:
+                    raise TaskError(f"The part '{part}' isn't in its place: run the same command again.")
+                packet.duration = last_ticks if packet.pts == last else info.frame_ticks
+                packet.stream = video
+                yield packet
+    if count != info.frames:
+        raise TaskError(f"The parts have {count} frames, not {info.frames} as the video: run the same command again.")

@@ -1,0 +1,184 @@
+"""Looking at a video once, without decoding all of it: is it usable, how many frames has it, when is each one shown."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from scorer.errors import InputError
+from scorer.video.describe import describe
+from scorer.video.info import Access, VideoIndex
+from scorer.video.source import only, open_source, video_stream
+from scorer.video.whole import check_whole
+
+# Elsewhere packets and frames may differ: hidden frames, missing or invented time stamps.
+_TRUSTED_CONTAINERS = {"mov", "matroska", "mpegts", "flv", "nut", "asf", "mxf"}
+_TRUSTED_CODECS = {
+    "h264", "hevc", "vvc", "vp9", "av1", "mpeg4", "mpeg2video", "mpeg1video", "h263", "flv1", "prores", "dnxhd", "cfhd",
+    "mjpeg", "ffv1", "png", "rawvideo", "huffyuv", "ffvhuff", "utvideo", "qtrle",
+}  # fmt: skip
+_SEEKABLE = _TRUSTED_CONTAINERS | {"mpeg"}
+
+FIRST_PACKETS = 64
+"""How many are decoded to see whether packets and frames map one to one."""
+
+
+def probe(path: Path, *, max_pixels: int, max_frames: int) -> VideoIndex:
+    """Check the video and find its frames.
+
+    `max_pixels` (width times height) and `max_frames` bound what it may cost to decode. Raises MissingError where there is no
+    such file, InputError where it isn't a whole video that can be decoded here.
+    """
+    with _opened(path, max_pixels) as (container, stream):
+        packets = _demux(container, stream, path, max_frames)
+        check_whole(container, stream, path)
+    with _opened(path, max_pixels) as (container, stream):
+        first = _first_pictures(container, stream, path)
+    with _opened(path, max_pixels) as (container, stream):
+        access, time_base = _access(container, stream, packets, first), Fraction(stream.time_base or 1)
+        if access == "packets":
+            pts = array("q", sorted(each for each in packets.pts if each >= first.start))
+        else:
+            pts, time_base, access = _count(container, stream, path, max_frames, access)
+        info = describe(container, stream, first.picture, pts, time_base, packets.last_duration, access)
+    return VideoIndex(info, pts, array("q", sorted(packets.keys)) if access != "sequential" else array("q"))
+
+
+@contextmanager
+def _opened(path: Path, max_pixels: int) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """The video alone, ready to be demuxed from its start and decoded."""
+    with open_source(path) as container:
+        stream = video_stream(container, path)
+        width, height = stream.codec_context.width, stream.codec_context.height
+        if width * height > max_pixels:
+            raise InputError(f"'{path}' has {width}x{height} pixels, more than the {max_pixels} allowed: scale it down first.")
+        stream.codec_context.thread_type = "AUTO"
+        stream.codec_context.options = {"max_pixels": str(max_pixels)}
+        only(container, stream)
+        yield container, stream
+
+
+def _check_frames(count: int, path: Path, max_frames: int) -> None:
+    if count > max_frames:
+        raise InputError(f"'{path}' has more than the {max_frames} frames allowed: cut it into shorter videos first.")
+
+
+@dataclass
+class _Packets:
+    pts: array[int] = field(default_factory=lambda: array("q"))
+    """In the order they are stored."""
+    keys: array[int] = field(default_factory=lambda: array("q"))
+    complete: bool = True
+    """Whether all have a time stamp."""
+    last_duration: int = 0
+
+
+def _demux(container: InputContainer, stream: VideoStream, path: Path, max_frames: int) -> _Packets:
+    found, last = _Packets(), None
+    for count, packet in enumerate(_packets(container, stream, path), 1):
+        _check_frames(count, path, max_frames)
+        if packet.pts is None:
+            found.complete = False
+        elif not packet.is_discard:  # an edit list leaves it out
+            found.pts.append(packet.pts)
+            if packet.is_keyframe:
+                found.keys.append(packet.pts)
+            if last is None or packet.pts >= last:
+                last, found.last_duration = packet.pts, packet.duration or 0
+    return found
+
+
+def _packets(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[Packet[VideoStream]]:
+    """The stream's packets, without the empty one that the library adds at the end."""
+    try:
+        for packet in container.demux(stream):
+            if packet.size:
+                yield packet
+    except av.FFmpegError as error:
+        raise InputError(f"'{path}' is cut off or damaged ({error.strerror}): copy or export it again.") from error
+
+
+@dataclass(frozen=True)
+class _First:
+    """What the first packets give when they are decoded."""
+
+    picture: av.VideoFrame
+    start: int
+    """The pts of the first picture shown."""
+    fits: bool
+    """Whether each packet gave one picture with its own time stamp, but for those that are damaged."""
+
+
+def _first_pictures(container: InputContainer, stream: VideoStream, path: Path) -> _First:
+    """Decode the first packets. Those shown before the first picture don't count.
+
+    A recording that was cut starts with packets that refer to pictures before the cut: no player shows them.
+    """
+    expected: set[int] = set()
+    stamps: list[int | None] = []
+    picture: av.VideoFrame | None = None
+    errors = since = 0
+    packets = _packets(container, stream, path)
+    while since < FIRST_PACKETS and (packet := next(packets, None)):
+        since += picture is not None
+        if packet.pts is not None and not packet.is_discard:
+            expected.add(packet.pts)
+        pictures, failed = _decode(stream, packet)
+        errors += failed
+        stamps += [each.pts for each in pictures]
+        picture = picture or next(iter(pictures), None)
+    pictures, failed = _decode(stream, None)
+    stamps += [each.pts for each in pictures]
+    picture = picture or next(iter(pictures), None)
+    if picture is None:
+        raise InputError(f"'{path}' has no frame that can be decoded: convert it to H.264 in an mp4 file, or copy it again.")
+    known = {each for each in stamps if each is not None}
+    start = min(known, default=0)
+    lost = {each for each in expected if each >= start} - known
+    one_to_one = len(known) == len(stamps) and known <= expected and len(lost) <= errors + failed
+    return _First(picture, start, one_to_one)
+
+
+def _decode(stream: VideoStream, packet: Packet[VideoStream] | None) -> tuple[list[av.VideoFrame], bool]:
+    """The pictures that are ready, and whether something was damaged."""
+    try:
+        return stream.decode(packet), False
+    except av.FFmpegError:
+        return [], True
+
+
+def _access(container: InputContainer, stream: VideoStream, packets: _Packets, first: _First) -> Access:
+    containers = set(container.format.name.split(","))
+    if not containers & _SEEKABLE:
+        return "sequential"
+    trusted = containers & _TRUSTED_CONTAINERS and stream.codec_context.codec.canonical_name in _TRUSTED_CODECS
+    unique = packets.complete and len(set(packets.pts)) == len(packets.pts)
+    return "packets" if trusted and unique and first.fits else "frames"
+
+
+def _count(
+    container: InputContainer, stream: VideoStream, path: Path, max_frames: int, access: Access
+) -> tuple[array[int], Fraction, Access]:
+    """Decode all of it to find the frames; where they have no usable time stamps either, number them at the stream's rate."""
+    pts, count, ascending = array("q"), 0, True
+    for packet in chain(_packets(container, stream, path), [None]):
+        for picture in _decode(stream, packet)[0]:
+            count += 1
+            _check_frames(count, path, max_frames)
+            ascending = ascending and picture.pts is not None and (not pts or picture.pts > pts[-1])
+            if ascending:
+                pts.append(picture.pts or 0)
+    if ascending:
+        return pts, Fraction(stream.time_base or 1), access
+    rate = Fraction(stream.codec_context.framerate or stream.average_rate or stream.guessed_rate or 25)
+    return array("q", range(count)), 1 / rate, "sequential"

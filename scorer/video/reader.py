@@ -1,0 +1,177 @@
+"""Reading a range of a video's frames, exactly, wherever it starts, and whatever is damaged in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import chain, dropwhile
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from scorer.models import Frames
+from scorer.video.color import ToPixels
+from scorer.video.info import FrameRange, VideoInfo
+from scorer.video.source import only, open_source
+
+DAMAGED = "its data are damaged"
+
+# Seconds before the range's key frame, for containers that seek past it and for decoders that need a run-up. Where a frame
+# doesn't come out after the longest that a decoder may need, it is damaged.
+_RUN_UPS = (0, 1, 10, 10**9)
+_LONGEST_RUN_UP = 10
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """A decoded frame."""
+
+    pts: int
+    pixels: Frames
+    """(H, W, 3), R'G'B' full range, upright; uint8, or uint16 scaled to 0..65535 where the source has more than 8 bits."""
+
+
+@dataclass(frozen=True)
+class MissingFrame:
+    """A frame that is in the file but can't be decoded."""
+
+    pts: int
+    why: str
+
+
+def read_frames(path: Path, info: VideoInfo, range_: FrameRange) -> Iterator[VideoFrame | MissingFrame]:
+    """The frames of `range_` in the order they are shown: always exactly `range_.frames` items, of ascending pts.
+
+    Raises MissingError or InputError where the file can't be opened any more; never for damaged frames.
+    """
+    count, last = 0, None
+    for frame in _sequential(path, info, range_) if info.access == "sequential" else _sought(path, info, range_):
+        yield frame
+        count, last = count + 1, frame.pts
+        if count == range_.frames:
+            return
+    while count < range_.frames:  # even the packets of the last frames can't be found
+        last = range_.start_pts if last is None else last + 1
+        yield MissingFrame(last, DAMAGED)
+        count += 1
+
+
+@contextmanager
+def _opened(path: Path, info: VideoInfo) -> Iterator[tuple[InputContainer, VideoStream]]:
+    with open_source(path) as container:
+        stream = container.streams.video[[each.index for each in container.streams.video].index(info.stream)]
+        stream.codec_context.thread_type = "AUTO"
+        # A stream may change its size: four times as many pixels are still scaled down.
+        stream.codec_context.options = {"max_pixels": str(4 * info.width * info.height)}
+        only(container, stream)
+        yield container, stream
+
+
+def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
+    try:
+        for packet in container.demux(stream):
+            if packet.size:
+                yield packet
+    except av.FFmpegError:
+        return
+
+
+def _decode(stream: VideoStream, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
+    try:
+        return stream.decode(packet)
+    except av.FFmpegError:
+        return []
+
+
+def _sequential(path: Path, info: VideoInfo, range_: FrameRange) -> Iterator[VideoFrame | MissingFrame]:
+    """Count from the file's first frame on; only the range's are converted."""
+    stamps = range_.pts or ()
+    with _opened(path, info) as (container, stream):
+        to_pixels = ToPixels(info)
+        pictures = (each for packet in chain(_packets(container, stream), [None]) for each in _decode(stream, packet))
+        for number, picture in enumerate(pictures, -range_.first):
+            if number == range_.frames:
+                return
+            if number >= 0:
+                yield _converted(picture, stamps[number], to_pixels)
+
+
+def _sought(path: Path, info: VideoInfo, range_: FrameRange) -> Iterator[VideoFrame | MissingFrame]:
+    """Seek to the range's key frame; where the first frame doesn't come out, try a longer run-up before giving it up."""
+    with _opened(path, info) as (container, stream):
+        to_pixels = ToPixels(info)
+        for run_up in _RUN_UPS:
+            found = False
+            for frame in _from(container, stream, range_, range_.seek_pts - round(run_up / info.time_base), to_pixels):
+                if not found and isinstance(frame, MissingFrame) and run_up < _LONGEST_RUN_UP:
+                    break
+                found = True
+                yield frame
+            if found:
+                return
+
+
+def _from(
+    container: InputContainer, stream: VideoStream, range_: FrameRange, target: int, to_pixels: ToPixels
+) -> Iterator[VideoFrame | MissingFrame]:
+    """The range's frames, decoded from the last key frame before `target` on; nothing where the container seeks past the range.
+
+    A decoder gives pictures in the order they are shown: a frame whose packet was read and that is earlier than the picture at
+    hand won't come any more.
+    """
+    waiting = list(range_.pts or ())  # a heap
+    packet: Packet[VideoStream] | None = None
+    for packet in _packets_from(container, stream, range_, target):
+        if range_.pts is None and _inside(packet, range_):
+            heappush(waiting, packet.pts or 0)
+        for picture in _decode(stream, packet):
+            yield from _due(picture, waiting, to_pixels)
+            if range_.end_pts is not None and (picture.pts or 0) >= range_.end_pts:
+                return
+    if packet is None:
+        return
+    for picture in _decode(stream, None):
+        yield from _due(picture, waiting, to_pixels)
+    while waiting:
+        yield MissingFrame(heappop(waiting), DAMAGED)
+
+
+def _packets_from(
+    container: InputContainer, stream: VideoStream, range_: FrameRange, target: int
+) -> Iterator[Packet[VideoStream]]:
+    """The packets from the key frame on that the container finds for `target`; none where that is later than the range."""
+    with suppress(av.FFmpegError):
+        container.seek(max(target, -(2**62)), stream=stream)
+        packets = dropwhile(lambda packet: not packet.is_keyframe, _packets(container, stream))
+        first = next(packets, None)
+        if first is not None and (first.pts is None or first.pts <= range_.start_pts):
+            yield first
+            yield from packets
+
+
+def _due(picture: av.VideoFrame, waiting: list[int], to_pixels: ToPixels) -> Iterator[VideoFrame | MissingFrame]:
+    """The frames that `picture` shows to be lost, and itself, as far as they are waited for."""
+    if picture.pts is None:
+        return
+    while waiting and waiting[0] < picture.pts:
+        yield MissingFrame(heappop(waiting), DAMAGED)
+    if waiting and waiting[0] == picture.pts:
+        yield _converted(picture, heappop(waiting), to_pixels)
+
+
+def _inside(packet: Packet[VideoStream], range_: FrameRange) -> bool:
+    if packet.pts is None or packet.is_discard:
+        return False
+    return packet.pts >= range_.start_pts and (range_.end_pts is None or packet.pts < range_.end_pts)
+
+
+def _converted(picture: av.VideoFrame, pts: int, to_pixels: ToPixels) -> VideoFrame | MissingFrame:
+    try:
+        return VideoFrame(pts, to_pixels(picture))
+    except (av.FFmpegError, ValueError) as error:
+        return MissingFrame(pts, f"its picture can't be converted ({error})")

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from scorer.models.weights import ADAPTIVE, PAINTED, PREDICTOR, weights_file
+from tests.scorer.models.graphs import without_activation_quantisation
+
+pytest.importorskip("openvino")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+from scorer.models import openvino_runtime  # noqa: E402  # only where openvino is installed
+from scorer.models.openvino_calibration import best_range, calibration_frames, psnr  # noqa: E402
+from scorer.models.openvino_runtime import OpenVinoModel, load_adaptive, load_painted, predict_styles  # noqa: E402
+
+Floats = NDArray[np.float32]
+
+
+def painted_style(number: int) -> Floats:
+    return np.eye(26, dtype=np.float32)[number]
+
+
+def frames(count: int, height: int, width: int, seed: int = 3) -> NDArray[np.uint8]:
+    """Images that calibration hasn't seen."""
+    return calibration_frames(count, max(height, width), seed)[:, :height, :width]
+
+
+def onnx_adaptive(images: NDArray[np.uint8], style: Floats) -> Floats:
+    session = onnxruntime.InferenceSession(without_activation_quantisation(weights_file(ADAPTIVE)))
+    content, vector = (each.name for each in session.get_inputs())
+    feed = {content: images.astype(np.float32) / 255, vector: style.reshape(1, 1, 1, 100)}
+    result: Floats = session.run(None, feed)[0]
+    return result
+
+
+def onnx_painted(image: NDArray[np.uint8], style: Floats) -> Floats:
+    session = onnxruntime.InferenceSession(weights_file(PAINTED))
+    feed = {"image": (image[None].astype(np.float32) / 255).transpose(0, 3, 1, 2), "style_weights": style}
+    result: Floats = session.run(None, feed)[0]
+    return result[0].transpose(1, 2, 0)
+
+
+def as_fractions(model: OpenVinoModel, images: NDArray[np.uint8]) -> Floats:
+    """The result at 16 bits, so that rounding to 8 doesn't hide anything."""
+    result: Floats = model.score(images.astype(np.uint16) * 257).astype(np.float32) / 65535
+    return result
+
+
+@pytest.fixture(scope="module")
+def style() -> Floats:
+    return predict_styles([frames(1, 300, 400, seed=11)[0]])[0]
+
+
+def test_predicts_the_style_onnx_runtime_predicts() -> None:
+    image = frames(1, 256, 256)[0]
+    session = onnxruntime.InferenceSession(without_activation_quantisation(weights_file(PREDICTOR)))
+    expected = session.run(None, {session.get_inputs()[0].name: image[None].astype(np.float32) / 255})[0].ravel()
+    assert predict_styles([image])[0] == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_style_image_is_cropped_to_its_middle_and_made_smaller() -> None:
+    image = frames(1, 256, 256)[0]
+    large = np.repeat(np.repeat(image, 2, axis=0), 2, axis=1)
+    wide = np.pad(large, ((0, 0), (90, 90), (0, 0)))
+    exact, resized = predict_styles([image, wide])
+    assert np.corrcoef(exact, resized)[0, 1] > 0.99
+
+
+def test_adaptive_agrees_with_onnx_runtime(style: Floats) -> None:
+    images = frames(1, 384, 384)  # the graph's only size
+    result = as_fractions(load_adaptive(style, precision="float32"), images)
+    assert np.abs(result - onnx_adaptive(images, style)).max() < 1e-3
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 96), (128, 72), (5, 8), (37, 50), (33, 64), (62, 61)])
+def test_painted_agrees_with_onnx_runtime_at_any_size(height: int, width: int) -> None:
+    images = frames(1, height, width)
+    whole = np.pad(images[0], ((0, -height % 4), (0, -width % 4), (0, 0)), mode="reflect")
+    result = as_fractions(load_painted(painted_style(4), precision="float32"), images)
+    assert np.abs(result[0] - onnx_painted(whole, painted_style(4))[:height, :width]).max() < 1e-3
+
+
+def test_painted_styles_mix() -> None:
+    mix = 0.25 * painted_style(1) + 0.75 * painted_style(20)
+    images = frames(1, 64, 64)
+    result = as_fractions(load_painted(mix, precision="float32"), images)
+    assert np.abs(result[0] - onnx_painted(images[0], mix)).max() < 1e-3
+
+
+def test_strength_blends_painted_frames_with_their_result() -> None:
+    images = frames(1, 61, 50)
+    full = load_painted(painted_style(4), precision="float32").score(images).astype(float)
+    half = load_painted(painted_style(4), strength=0.5, precision="float32").score(images)
+    assert np.abs(half - (full + images) / 2).max() <= 1
+    assert np.array_equal(load_painted(painted_style(4), strength=0.0, precision="float32").score(images), images)
+
+
+def test_strength_mixes_an_adaptive_style_with_each_frames_own(style: Floats) -> None:
+    images = frames(2, 384, 384)
+    result = as_fractions(load_adaptive(style, strength=0.3, precision="float32"), images)
+    for image, found in zip(images, result, strict=True):
+        mixed = 0.3 * style + 0.7 * predict_styles([image])[0]
+        assert np.abs(found - onnx_adaptive(image[None], mixed)).max() < 1e-3
+
+
+def test_int8_is_close_to_float32_for_adaptive() -> None:
+    for style in predict_styles(list(frames(3, 256, 256, seed=12))):
+        exact, fast = (load_adaptive(style, precision=each) for each in ("float32", "int8"))  # type: ignore[arg-type]  # literals
+        images = frames(2, 180, 320)
+        assert psnr(fast.score(images), exact.score(images)) > 35
+        assert fast.psnr is not None
+        assert fast.psnr > 35
+
+
+@pytest.mark.parametrize("number", range(26))
+def test_a_painted_style_runs_in_int8_only_where_it_bears_it(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino_runtime, "int8_pays", lambda: True)
+    chosen = load_painted(painted_style(number))
+    assert chosen.psnr is not None
+    offered = chosen.psnr >= openvino_runtime.MINIMUM_PSNR
+    assert chosen.runtime.endswith("int8" if offered else "float32")
+    if offered:
+        images = frames(1, 180, 320)
+        exact = load_painted(painted_style(number), precision="float32")
+        assert psnr(chosen.score(images), exact.score(images)) > 33
+
+
+def test_float32_where_int8_does_not_pay(style: Floats, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino_runtime, "int8_pays", lambda: False)
+    assert load_adaptive(style).runtime.endswith("float32")
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_a_frame_gives_the_same_bytes_whatever_shares_its_batch(style: Floats, precision: openvino_runtime.Precision) -> None:
+    model = load_adaptive(style, precision=precision)
+    images = frames(3, 70, 90)
+    result = model.score(images)
+    assert result.shape == images.shape
+    assert result.dtype == np.uint8
+    assert np.array_equal(model.score(images[::-1]), result[::-1])
+    assert np.array_equal(load_adaptive(style, precision=precision).score(images), result)
+    assert np.abs(model.score(images[:1]).astype(int) - result[:1]).max() <= 1
+
+
+def test_deep_frames_agree_with_8_bit_ones(style: Floats) -> None:
+    images = frames(1, 66, 90)
+    for precision in ("float32", "int8"):
+        model = load_adaptive(style, precision=precision)  # type: ignore[arg-type]  # literals
+        deep = model.score(images.astype(np.uint16) * 257)
+        assert deep.dtype == np.uint16
+        assert np.abs(deep / 257 - model.score(images)).max() <= 1
+
+
+def test_result_is_the_callers_own(style: Floats) -> None:
+    model = load_adaptive(style, precision="float32")
+    first = model.score(frames(1, 64, 64))
+    before = first.copy()
+    model.score(255 - frames(1, 64, 64))
+    assert np.array_equal(first, before)
+
+
+def test_best_range_gives_up_a_lonely_outlier() -> None:
+    values = np.append(np.linspace(0, 1, 100_000), 2).astype(np.float32)
+    low, high = best_range(values)
+    assert low == 0
+    assert 1 <= high < 1.3
+    low, high = best_range(np.linspace(-3, 1, 1000, dtype=np.float32))
+    assert (low, high) == (pytest.approx(-3, rel=0.1), pytest.approx(3, rel=0.1))
+
+
+def test_needs_no_torch() -> None:
+    code = """
+import sys
+sys.modules["torch"] = None
+import numpy as np
+from scorer.models.openvino_runtime import available, load_adaptive, load_painted, predict_styles
+assert available() and "openvino" not in sys.modules
+style = predict_styles([np.zeros((300, 256, 3), np.uint8)])[0]
+frames = np.zeros((1, 32, 32, 3), np.uint8)
+for model in (load_adaptive(style), load_adaptive(style, strength=0.5), load_painted(np.eye(26, dtype=np.float32)[0])):
+    assert model.score(frames).shape == frames.shape
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

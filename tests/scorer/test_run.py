@@ -1,0 +1,265 @@
+"""The whole way, by the command line: a person's `scorer run`, killed and run again, with good and bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.conftest import MakeClip, ffmpeg, frame_hashes, write_images
+
+SCORER = [sys.executable, "-m", "scorer"]
+
+
+def run(*arguments: str | Path, folder: Path, check: int | None = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [*SCORER, *map(str, arguments)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, **environment})
+    if check is not None:
+        assert done.returncode == check, done.stderr
+    return done
+
+
+def status(folder: Path) -> dict[str, object]:
+    (path,) = (folder / ".scorer/output").glob("*/status.json")
+    content: dict[str, object] = json.loads(path.read_text())
+    return content
+
+
+def stream_hash(video: Path, stream: str) -> str:
+    return ffmpeg("-i", video, "-map", stream, "-c", "copy", "-f", "streamhash", "-").rpartition("MD5=")[2].strip()
+
+
+def test_a_video_comes_back_with_its_sound(tmp_path: Path, make_clip: MakeClip) -> None:
+    clip = make_clip(frames=40, rate="30000/1001")
+    done = run("run", clip, "--model", "invert", "--out", "out.mp4", "--chunk-frames", "15", folder=tmp_path)
+    assert done.stdout.startswith("out.mp4 · 40 frames")
+    for stage in ("dispatch", "score", "merge", "report.html"):
+        assert stage in done.stdout
+    out = tmp_path / "out.mp4"
+    assert [line.split(",")[:4] for line in frame_hashes(out)] == [line.split(",")[:4] for line in frame_hashes(clip)]
+    assert stream_hash(out, "0:a") == stream_hash(clip, "0:a")
+    assert status(tmp_path)["state"] == "done"
+    assert status(tmp_path)["done"] == 40
+    (report,) = (tmp_path / ".scorer/output").glob("*/report.html")
+    assert str(report) in done.stdout
+    assert "invert" in report.read_text()
+
+
+@pytest.mark.parametrize(("chunk_frames", "workers"), [("1", "2"), ("7", "2"), ("100", "1")])
+def test_the_pictures_are_the_same_for_any_chunks_and_workers(
+    tmp_path: Path, make_clip: MakeClip, chunk_frames: str, workers: str
+) -> None:
+    """Invert's pictures against those of ffmpeg's own filter."""
+    clip = make_clip(frames=20)
+    run("run", clip, "--model", "invert", "--out", "out.mp4", "--chunk-frames", chunk_frames, "--workers", workers, folder=tmp_path)
+    psnr = ffmpeg(
+        "-i", clip, "-i", tmp_path / "out.mp4", "-lavfi", "[0:v]format=gbrp,negate[n];[1:v]format=gbrp[o];[n][o]psnr", "-f", "null", "-"
+    ).rpartition("average:")[2]  # fmt: skip
+    assert float(psnr.split()[0]) > 30
+    assert len(frame_hashes(tmp_path / "out.mp4")) == 20
+
+
+def test_a_folder_keeps_its_names(tmp_path: Path) -> None:
+    names = ["a2.png", "a10.png", "a1.jpg", "Ä %.webp"]
+    write_images(tmp_path / "shots", names)
+    (tmp_path / "shots/notes.txt").write_text("not an image")
+    run("run", "shots", "--model", "invert", "--out", "done", "--chunk-frames", "2", folder=tmp_path)
+    assert sorted(path.name for path in (tmp_path / "done").iterdir()) == sorted(names)
+    source, result = cv2.imread(str(tmp_path / "shots/a2.png")), cv2.imread(str(tmp_path / "done/a2.png"))
+    assert source is not None
+    assert result is not None
+    assert np.array_equal(result, 255 - source)
+
+
+def test_again_does_nothing_again(tmp_path: Path, make_clip: MakeClip) -> None:
+    command = ["run", make_clip(), "--model", "invert", "--out", "out.mp4"]
+    run(*command, folder=tmp_path)
+    before = status(tmp_path)
+    (tmp_path / "out.mp4").unlink()
+    done = run(*command, folder=tmp_path)
+    assert "30 of them from an earlier run" in done.stdout
+    assert status(tmp_path) == before
+    assert (tmp_path / "out.mp4").exists()
+
+
+def test_a_changed_input_is_scored_anew(tmp_path: Path, make_clip: MakeClip) -> None:
+    command = ["run", tmp_path / "input/clip.mp4", "--model", "invert", "--out", "out.mp4"]
+    make_clip(frames=30)
+    run(*command, folder=tmp_path)
+    make_clip(frames=18)
+    done = run(*command, folder=tmp_path)
+    assert "18 frames ·" in done.stdout
+    assert len(frame_hashes(tmp_path / "out.mp4")) == 18
+
+
+def _progress(folder: Path) -> int:
+    """Parts and logs that are there: how far a run has come."""
+    return len(list(folder.glob(".scorer/*/*/parts/*.json"))) + len(list(folder.glob(".scorer/*/*/plan.json")))
+
+
+def _group_is_gone(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("instant", [0, 1, 2, 4, 6, 8])
+def test_killed_at_any_instant_it_goes_on(tmp_path: Path, make_clip: MakeClip, instant: int) -> None:
+    """Killed with -9 once so many files tell of progress; 8 is after the last part, in the merge or the report."""
+    clip = make_clip(frames=42)
+    command = ["run", str(clip), "--model", "invert", "--option", "sleep_ms=15", "--chunk-frames", "6", "--workers", "2"]
+    undisturbed = tmp_path / "undisturbed"
+    undisturbed.mkdir()
+    run(*command, "--out", "out.mp4", folder=undisturbed)
+
+    first = subprocess.Popen([*SCORER, *command, "--out", "out.mp4"], cwd=tmp_path, start_new_session=True, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while _progress(tmp_path) < instant and first.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.kill(first.pid, signal.SIGKILL)
+    first.communicate()
+    # Workers end by themselves when the process that started them is gone, however it went.
+    while not _group_is_gone(first.pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert _group_is_gone(first.pid)
+
+    parts = {path: path.stat().st_mtime_ns for path in tmp_path.glob(".scorer/work/*/parts/*.json")}
+    logs = {path: path.stat().st_mtime_ns for path in tmp_path.glob(".scorer/logs/*/*.jsonl") if _has_part(path, parts)}
+    done = run(*command, "--out", "out.mp4", folder=tmp_path)
+    assert all(path.stat().st_mtime_ns == before for path, before in logs.items()), "a chunk that was done was scored again"
+    if 0 < len(parts) < 7:
+        assert f"{6 * len(parts)} of them from an earlier run" in done.stdout
+    assert (tmp_path / "out.mp4").read_bytes() == (undisturbed / "out.mp4").read_bytes()
+
+
+def _has_part(log: Path, parts: dict[Path, int]) -> bool:
+    return any(part.name.startswith(log.stem) for part in parts)
+
+
+def test_a_killed_worker_is_replaced(tmp_path: Path, make_clip: MakeClip) -> None:
+    clip = make_clip(frames=40)
+    command = [*SCORER, "run", str(clip), "--model", "invert", "--option", "sleep_ms=20", "--chunk-frames", "8", "--out", "out.mp4"]
+    running = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while _progress(tmp_path) < 2 and running.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    children = subprocess.run(["ps", "--ppid", str(running.pid), "-o", "pid=,args="], capture_output=True, text=True, check=True)
+    (worker,) = [line.split()[0] for line in children.stdout.splitlines() if "spawn_main" in line]
+    os.kill(int(worker), signal.SIGKILL)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 0, errors
+    assert len(frame_hashes(tmp_path / "out.mp4")) == 40
+
+
+BAD = {
+    "text called mp4": (["run", "text.mp4", "--model", "invert"], 3, "text.mp4"),
+    "truncated video": (["run", "truncated.mp4", "--model", "invert"], 3, "truncated.mp4"),
+    "no such video": (["run", "nowhere.mp4", "--model", "invert"], 4, "nowhere.mp4"),
+    "empty folder": (["run", "empty", "--model", "invert"], 3, "empty"),
+    "missing style": (["run", "input/clip.mp4", "--style", "nowhere.png"], 4, "nowhere.png"),
+    "no style": (["run", "input/clip.mp4"], 2, "needs an image"),
+    "text as style": (["run", "input/clip.mp4", "--style", "text.mp4"], 6, "text.mp4"),
+    "style out of range": (["run", "input/clip.mp4", "--model", "painted", "--style", "26"], 6, "26"),
+    "no number": (["run", "input/clip.mp4", "--model", "painted", "--style", "x"], 2, "no number"),
+    "unknown model": (["run", "input/clip.mp4", "--model", "x"], 7, "no model 'x'"),
+    "unknown option": (["run", "input/clip.mp4", "--model", "invert", "--option", "x=1"], 2, "no option 'x'"),
+    "strength": (["run", "input/clip.mp4", "--model", "invert", "--strength", "2"], 2, "strength is 2.0"),
+    "device": (["run", "input/clip.mp4", "--model", "invert", "--device", "tpu"], 2, "tpu"),
+    "ending": (["run", "input/clip.mp4", "--model", "invert", "--out", "a.avi"], 2, "a.avi"),
+    "output in the way": (["run", "input/clip.mp4", "--model", "invert", "--out", "folder.mp4"], 8, "folder.mp4"),
+    "output is input": (["run", "input/clip.mp4", "--model", "invert", "--out", "input/clip.mp4"], 8, "another name"),
+    "unwritable output": (["run", "input/clip.mp4", "--model", "invert", "--out", "/proc/nothing/a.mp4"], 8, "/proc/nothing"),
+    "unwritable work": (["run", "input/clip.mp4", "--model", "invert", "--work", "/proc/nothing"], 8, "/proc/nothing"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_gets_one_plain_sentence(tmp_path: Path, make_clip: MakeClip, case: str) -> None:
+    clip = make_clip()
+    (tmp_path / "text.mp4").write_text("this is no video\n" * 100)
+    (tmp_path / "truncated.mp4").write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "folder.mp4").mkdir()
+    arguments, code, words = BAD[case]
+    done = run(*arguments, folder=tmp_path, check=code)
+    (sentence,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert words in sentence
+    assert "Traceback" not in done.stderr
+
+
+def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    import struct
+    import zlib
+
+    def block(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    bomb = b"\x89PNG\r\n\x1a\n" + block(b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0))
+    bomb += block(b"IDAT", zlib.compress(b"\0" * 1000)) + block(b"IEND", b"")
+    write_images(tmp_path / "shots", ["a.png", "b.png"])
+    (tmp_path / "shots/bomb.png").write_bytes(bomb)
+    done = run("run", "shots", "--model", "invert", folder=tmp_path, check=10)
+    assert "bomb.png" in done.stderr
+    run("run", "shots", "--model", "invert", "--failure-threshold", "0.5", "--out", "done", folder=tmp_path)
+    assert (tmp_path / "done/bomb.png").read_bytes() == bomb
+
+
+def test_a_full_disk_is_said_and_then_gone_on_from(tmp_path: Path, make_clip: MakeClip) -> None:
+    """A limit on the size of files stands for the full disk: parts fit, the joined video doesn't."""
+    clip = make_clip(frames=60, size="320x240")
+    command = ["run", str(clip), "--model", "invert", "--chunk-frames", "10", "--out", "out.mp4"]
+    limited = f"import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); " \
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000)); sys.argv[1:] = {command!r}; from scorer.cli import main; main()"  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", limited], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    assert done.returncode in (8, 9), done.stderr
+    assert not (tmp_path / "out.mp4").exists()
+    run(*command, folder=tmp_path)
+    assert len(frame_hashes(tmp_path / "out.mp4")) == 60
+
+
+def test_a_failed_job_leaves_a_report_that_says_why(tmp_path: Path) -> None:
+    write_images(tmp_path / "shots", ["a.png", "b.png", "c.png"])
+    (tmp_path / "shots/b.png").write_bytes(b"nothing")
+    done = run("run", "shots", "--model", "invert", folder=tmp_path, check=10)
+    assert status(tmp_path)["state"] == "failed"
+    assert status(tmp_path)["exit_code"] == 10
+    assert str(status(tmp_path)["error"]) in done.stderr
+    (report,) = (tmp_path / ".scorer/output").glob("*/report.html")
+    assert "b.png" in report.read_text()
+
+
+def test_the_steps_one_by_one(tmp_path: Path, make_clip: MakeClip) -> None:
+    """What machines run: a request file, dispatch, a task each chunk in any order, merge; the same result as `run`."""
+    clip = make_clip(frames=30)
+    (tmp_path / "input/requests").mkdir()
+    (tmp_path / "input/requests/a.json").write_text(
+        json.dumps({"name": "job", "input": clip.name, "model": "invert", "chunk_frames": 12})
+    )
+    urls = {f"SCORER_{name.upper()}": (tmp_path / name).as_uri() for name in ("input", "output", "work", "logs")}
+    job = run("dispatch", "requests/a.json", folder=tmp_path, **urls).stdout.strip()
+    assert job == run("dispatch", "requests/a.json", folder=tmp_path, **urls).stdout.strip()
+    run("merge", job, folder=tmp_path, check=13, **urls)
+    for chunk in ("2", "0", "1", "1"):
+        run("score", job, "--chunk", chunk, folder=tmp_path, **urls)
+    run("score", job, "--chunk", "3", folder=tmp_path, check=2, **urls)
+    path = run("merge", job, folder=tmp_path, **urls).stdout.strip()
+    run("run", clip, "--model", "invert", "--chunk-frames", "12", "--out", "out.mp4", folder=tmp_path)
+    assert Path(path).read_bytes() == (tmp_path / "out.mp4").read_bytes()
+
+
+def test_help_shows_examples(tmp_path: Path) -> None:
+    assert "scorer run clip.mp4 --style painting.jpg" in run("run", "--help", folder=tmp_path).stdout
+    listing = run("models", folder=tmp_path, COLUMNS="200").stdout
+    for name in ("adaptive", "painted", "feedforward", "gatys", "invert"):
+        assert f"{name}:" in listing

@@ -1,0 +1,196 @@
+"""One chunk: decode, model and encode overlapped; what fails is tried smaller, stood in for, counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from scorer.errors import ChangedError, FailureThresholdError, OutOfMemoryError
+from scorer.models import Frames
+from scorer.plan import Plan, dispatch
+from scorer.records import FrameRecord, TaskRecord, from_lines
+from scorer.request import make_request
+from scorer.score import find_part, load_model, score_chunk
+from scorer.store import Stores
+from tests.conftest import MakeClip, frame_hashes, write_images
+
+NAMES = [f"frame{number}.png" for number in range(10)]
+
+
+def plan_folder(stores: Stores, names: list[str] = NAMES, **changes: Any) -> Plan:
+    write_images(stores.input.root / "shots", names)
+    request = make_request({"name": "job", "input": "shots/", "model": "invert", "failure_threshold": 1.0, **changes})
+    return dispatch("job", request, stores)
+
+
+def score_all(plan: Plan, stores: Stores) -> list[FrameRecord]:
+    model = load_model(plan, stores)
+    for chunk in plan.chunks:
+        score_chunk(plan, chunk, stores, model)
+    return [record for record in task_records(plan, stores) if isinstance(record, FrameRecord)]
+
+
+def task_records(plan: Plan, stores: Stores) -> list[FrameRecord | TaskRecord]:
+    return [record for chunk in plan.chunks for record in from_lines(stores.logs.get(f"job/{chunk.index:06d}.jsonl"))]
+
+
+def result(stores: Stores, name: str) -> Frames:
+    image = cv2.imread(str(stores.output.root / "job/result" / name))
+    assert image is not None
+    return image.astype(np.uint8)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 16])
+@pytest.mark.parametrize("chunk_frames", [1, 4, 100])
+def test_every_frame_comes_out_once(stores: Stores, batch_size: int, chunk_frames: int) -> None:
+    plan = plan_folder(stores, batch_size=batch_size, chunk_frames=chunk_frames)
+    records = score_all(plan, stores)
+    assert [record.frame for record in records] == list(range(10))
+    assert all(record.error is None and record.model_ms >= 0 and record.decode_ms > 0 < record.encode_ms for record in records)
+    for name in NAMES:
+        source = cv2.imread(str(stores.input.root / "shots" / name))
+        assert source is not None
+        assert np.array_equal(result(stores, name), 255 - source)
+
+
+def test_mixed_sizes_share_no_batch(stores: Stores) -> None:
+    write_images(stores.input.root / "shots", ["frame3.png", "frame4.png"], shape=(30, 50))
+    names = [name for name in NAMES if name not in ("frame3.png", "frame4.png")]
+    records = score_all(plan_folder(stores, names, batch_size=4), stores)
+    assert len(records) == 10
+    assert all(record.error is None for record in records)
+    assert result(stores, "frame3.png").shape == (30, 50, 3)
+    assert result(stores, "frame5.png").shape == (48, 64, 3)
+
+
+def test_a_video_chunk(stores: Stores, make_clip: MakeClip) -> None:
+    clip = make_clip(frames=30)
+    request = make_request({"name": "job", "input": clip.name, "model": "invert", "chunk_frames": 12})
+    plan = dispatch("job", request, stores)
+    assert [chunk.frames for chunk in plan.chunks] == [12, 12, 6]
+    records = score_all(plan, stores)
+    assert [record.frame for record in records] == list(range(30))
+    for chunk in plan.chunks:
+        assert len(frame_hashes(stores.work.root / "job" / f"{chunk.part}.mp4")) == chunk.frames
+
+
+def test_a_part_that_is_there_is_not_made_again(stores: Stores) -> None:
+    plan = plan_folder(stores, chunk_frames=5)
+    model = load_model(plan, stores)
+    assert [score_chunk(plan, chunk, stores, model)[1] for chunk in plan.chunks] == [True, True]
+    before = {path: path.stat().st_mtime_ns for path in (stores.output.root / "job/result").iterdir()}
+    assert [score_chunk(plan, chunk, stores, model)[1] for chunk in plan.chunks] == [False, False]
+    assert before == {path: path.stat().st_mtime_ns for path in (stores.output.root / "job/result").iterdir()}
+
+
+def test_a_part_is_made_again_when_its_bytes_or_its_plan_changed(stores: Stores) -> None:
+    plan = plan_folder(stores, chunk_frames=5)
+    score_all(plan, stores)
+    (stores.output.root / "job/result/frame0.png").write_bytes(b"damaged")
+    assert [find_part(plan, chunk, stores) is None for chunk in plan.chunks] == [True, False]
+    write_images(stores.input.root / "shots", [*NAMES[:7], "frame99.png"])
+    changed = dispatch("job", plan.request, stores)
+    assert all(find_part(changed, chunk, stores) is None for chunk in changed.chunks)
+    with pytest.raises(ChangedError, match=r"frame0\.png' has changed"):
+        score_all(plan, stores)
+
+
+def test_changed_settings_reuse_nothing(stores: Stores) -> None:
+    first = plan_folder(stores)
+    for change in ({"strength": 0.5}, {"size": 32}, {"options": {"scale": 2}}, {"batch_size": 2}, {"model": "painted", "styles": [{"source": 3}]}):
+        other = plan_folder(stores, **change)
+        assert not {chunk.fingerprint for chunk in first.chunks} & {chunk.fingerprint for chunk in other.chunks}, change
+    assert plan_folder(stores).chunks == dispatch("job", first.request, stores).chunks
+
+
+def test_a_corrupt_frame_among_good_ones(stores: Stores) -> None:
+    write_images(stores.input.root / "shots", NAMES)
+    damaged = (stores.input.root / "shots/frame4.png").read_bytes()[:200]
+    (stores.input.root / "shots/frame4.png").write_bytes(damaged)
+    request = make_request({"name": "job", "input": "shots/", "model": "invert", "failure_threshold": 0.1})
+    plan = dispatch("job", request, stores)
+    records = score_all(plan, stores)
+    assert [record.frame for record in records if record.error] == [4]
+    assert "frame4.png" in str(records[4].error)
+    assert (stores.output.root / "job/result/frame4.png").read_bytes() == damaged
+
+
+def test_too_many_failures_end_the_task_and_leave_records(stores: Stores) -> None:
+    write_images(stores.input.root / "shots", NAMES)
+    for name in NAMES[3:6]:
+        (stores.input.root / "shots" / name).write_bytes(b"nothing")
+    request = make_request({"name": "job", "input": "shots/", "model": "invert", "failure_threshold": 0.2})
+    plan = dispatch("job", request, stores)
+    with pytest.raises(FailureThresholdError, match=r"3 frames failed and at most 2 may .*frame5\.png"):
+        score_all(plan, stores)
+    assert find_part(plan, plan.chunks[0], stores) is None
+    assert len(task_records(plan, stores)) >= 5
+
+
+def test_the_original_stands_in_for_a_frame_that_the_model_fails_on(stores: Stores) -> None:
+    names = NAMES[:6]
+    write_images(stores.input.root / "shots", names)
+    poison = np.full((48, 64, 3), 90, np.uint8)
+    cv2.imwrite(str(stores.input.root / "shots/frame0.png"), poison)
+    request = make_request(
+        {"name": "job", "input": "shots/", "model": "invert", "options": {"poison": 90, "scale": 2}, "batch_size": 4, "failure_threshold": 0.5}
+    )
+    records = score_all(dispatch("job", request, stores), stores)
+    assert [(record.frame, record.error) for record in records if record.error] == [(0, "ValueError: this frame is poison")]
+    # At the size that the model gives the others, though none of them had come before it.
+    assert np.array_equal(result(stores, "frame0.png"), np.full((96, 128, 3), 90, np.uint8))
+
+
+def test_out_of_memory_makes_batches_smaller(stores: Stores) -> None:
+    plan = plan_folder(stores, batch_size=8, options={"most_pixels": 2 * 48 * 64})
+    records = score_all(plan, stores)
+    assert not any(record.error for record in records)
+    task = task_records(plan, stores)[-1]
+    assert isinstance(task, TaskRecord)
+    assert [note.partition(" from frame")[0] for note in task.notes] == [
+        "memory ran out: batches of 4", "memory ran out: batches of 2",
+    ]  # fmt: skip
+
+
+def test_out_of_memory_then_goes_to_tiles(stores: Stores) -> None:
+    plan = plan_folder(stores, batch_size=2, options={"most_pixels": 48 * 64 // 3})
+    records = score_all(plan, stores)
+    assert not any(record.error for record in records)
+    source = cv2.imread(str(stores.input.root / "shots/frame7.png"))
+    assert source is not None
+    assert np.array_equal(result(stores, "frame7.png"), 255 - source)
+    task = task_records(plan, stores)[-1]
+    assert isinstance(task, TaskRecord)
+    assert [note.partition(" from frame")[0] for note in task.notes] == [
+        "memory ran out: batches of 1", "memory ran out: 3x3 tiles",
+    ]  # fmt: skip
+
+
+def test_a_frame_too_large_for_memory_ends_the_task(stores: Stores) -> None:
+    plan = plan_folder(stores, options={"most_pixels": 4})
+    with pytest.raises(OutOfMemoryError, match="choose a smaller size"):
+        score_all(plan, stores)
+
+
+def test_the_model_always_gets_full_batches(stores: Stores) -> None:
+    """A model whose shapes change compiles anew; the last batch of a chunk is filled up."""
+    seen: list[int] = []
+
+    class Counting:
+        runtime = "counting"
+
+        def score(self, frames: Frames) -> Frames:
+            seen.append(len(frames))
+            return frames
+
+        def reset(self) -> None:
+            pass
+
+    plan = plan_folder(stores, batch_size=4)
+    score_chunk(plan, plan.chunks[0], stores, Counting())
+    assert seen == [4, 4, 4]
+
+

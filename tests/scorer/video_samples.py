@@ -1,0 +1,91 @@
+"""Sample videos made by an ffmpeg binary, which is also the independent decoder that results are compared with."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+from numpy.typing import NDArray
+
+from scorer.video import MissingFrame, PartWriter, VideoFrame, VideoIndex, join, probe, read_frames
+
+LIMITS = {"max_pixels": 4096 * 4096, "max_frames": 100_000}
+
+
+def ffmpeg(*arguments: object) -> bytes:
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-y", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+def make(path: Path, *arguments: object, size: str = "128x96", rate: str = "30000/1001", seconds: float = 2) -> Path:
+    """A moving test picture; `arguments` come after the input, which is number 0."""
+    ffmpeg("-v", "error", "-f", "lavfi", "-i", f"testsrc2=s={size}:r={rate}:d={seconds}", *arguments, path)
+    return path
+
+
+def stamps(path: Path, stream: str = "v:0") -> list[str]:
+    """When each frame is shown, in seconds, as ffmpeg sees it."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-copyts", "-i", str(path), "-map", f"0:{stream}"]
+    command += ["-fps_mode", "passthrough", "-vf", "showinfo", "-f", "null", "-"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    return re.findall(r"pts_time:\s*(\S+)", done.stderr.decode())
+
+
+def describe(path: Path) -> str:
+    """What ffmpeg prints about the file's streams."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-i", str(path)]
+    return subprocess.run(command, capture_output=True, check=False).stderr.decode()
+
+
+def video_line(path: Path) -> str:
+    return next(line for line in describe(path).splitlines() if "Video:" in line)
+
+
+def audio_hashes(path: Path) -> list[str]:
+    """Of each sound track's packets, as they are stored."""
+    return ffmpeg("-v", "error", "-i", path, "-map", "0:a", "-c", "copy", "-f", "streamhash", "-").decode().splitlines()
+
+
+def decode(path: Path, pixel_format: str, width: int, height: int, *arguments: object) -> NDArray[np.float64]:
+    """All frames as ffmpeg decodes them: (N, samples of a frame)."""
+    depth = np.uint16 if pixel_format.endswith(("le", "be")) else np.uint8
+    raw = ffmpeg("-v", "error", "-i", path, "-map", "0:v:0", "-fps_mode", "passthrough", *arguments, "-pix_fmt", pixel_format, "-f", "rawvideo", "-")
+    return np.frombuffer(raw, depth).reshape(-1, frame_samples(pixel_format, width, height)).astype(np.float64)
+
+
+def frame_samples(pixel_format: str, width: int, height: int) -> int:
+    wide, high = (width + 1) // 2, (height + 1) // 2
+    if "420" in pixel_format:
+        return width * height + 2 * wide * high
+    if "422" in pixel_format:
+        return width * height + 2 * wide * height
+    return 3 * width * height
+
+
+def psnr(first: NDArray[np.float64], second: NDArray[np.float64], peak: float) -> float:
+    error = float(((first - second) ** 2).mean())
+    return 99.0 if error == 0 else 10 * float(np.log10(peak**2 / error))
+
+
+def read_all(path: Path, index: VideoIndex, chunk_frames: int) -> list[VideoFrame | MissingFrame]:
+    return [frame for each in index.ranges(chunk_frames) for frame in read_frames(path, index.info, each)]
+
+
+def identity(path: Path, folder: Path, chunk_frames: int = 17) -> Path:
+    """Read, write, join: the whole way without a model."""
+    index = probe(path, **LIMITS)
+    parts = []
+    for number, each in enumerate(index.ranges(chunk_frames)):
+        parts.append(folder / f"part{number}.mp4")
+        with PartWriter(parts[-1], index.info, index.info.width, index.info.height) as writer:
+            for frame in read_frames(path, index.info, each):
+                assert isinstance(frame, VideoFrame)
+                writer.write(frame.pixels, frame.pts)
+    out = folder / f"out.{index.info.container}"
+    join(parts, path, index.info, out)
+    return out
