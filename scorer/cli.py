@@ -92,7 +92,7 @@ def _tell(outcome: Outcome, target: Path, stores: Stores) -> None:
     reused = f", {outcome.reused} of them from an earlier run" if outcome.reused else ""
     failed = f", {status.failed} failed and stand as they were" if status.failed else ""
     report = stores.output.root / outcome.plan.job / "report.html"
-    screen.print(f"{target} · {outcome.plan.frames} frames{reused}{failed} · {spent} · report: {report}", soft_wrap=True)
+    typer.echo(f"{target} · {outcome.plan.frames} frames{reused}{failed} · {spent} · report: {report}")
 
 
 def _local_stores(work: Path) -> Stores:
@@ -187,7 +187,7 @@ def dispatch(
     job = job_id(parsed, f"{stores.input.url}/{request}", data)
     plan = make_plan(job, parsed, stores, _device(device), limits)
     errors.print(f"{plan.frames} frames in {len(plan.chunks)} chunks")
-    screen.print(job)
+    typer.echo(job)
 
 
 @app.command(rich_help_panel="Steps, for machines")
@@ -211,7 +211,7 @@ def merge(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs:
     plan = read_plan(job, stores)
     result = merge_parts(plan, stores)
     errors.print(f"{result.frames} frames, {result.failed} failed")
-    screen.print(stores.output.where(f"{job}/{plan.result}"))
+    typer.echo(stores.output.where(f"{job}/{plan.result}"))
 
 
 def main() -> None:

@@ -149,9 +149,9 @@ class ModelStage:
         """Each frame with what the model makes of it, in order."""
         for batch in batches(frames_in, self.size):
             for scored in self._batch(batch) if batch[0].pixels is not None else map(_undecoded, batch):
+                yield scored  # first, so that it has its record whatever comes
                 if scored.error is not None:
                     self._count_failure(scored)
-                yield scored
 
     def _count_failure(self, scored: Scored) -> None:
         self._failures += 1
@@ -160,6 +160,8 @@ class ModelStage:
 
     def _batch(self, batch: Sequence[Frame[Any]]) -> list[Scored]:
         """Score frames of one shape, all at once if that works."""
+        if len(batch) > self.size:  # it has become smaller since they were gathered
+            return [scored for part in _split(batch, self.size) for scored in self._batch(part)]
         started = time.perf_counter()
         images = [frame.pixels for frame in batch if frame.pixels is not None]
         try:
@@ -185,7 +187,7 @@ class ModelStage:
         if out_of_memory and self.size > 1:
             self.size = max(1, self.size // 2)
             self._note(f"memory ran out: batches of {self.size}", batch[0])
-            return [scored for part in _split(batch, self.size) for scored in self._batch(part)]
+            return self._batch(batch)
         if len(batch) > 1:
             return [scored for frame in batch for scored in self._batch([frame])]
         return [self._tiles(batch[0], images[0]) if out_of_memory else self._stand_in(batch[0], images[0], error)]

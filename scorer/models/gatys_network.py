@@ -153,6 +153,7 @@ def descend(
         for _ in range(iterations):
             evaluate()
             adam.step()
+            pixels.data.clamp_(0, 1)  # L-BFGS would lose its idea of the curvature by this, and is clamped at the end alone
     return pixels.detach().clamp(0, 1)
 
 

@@ -7,6 +7,8 @@ reads the style off an image.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -44,7 +46,7 @@ class StylisationNetwork(nn.Module):
     def forward(self, frames: Tensor, modulation: Tensor) -> Tensor:
         """Stylise (N, 3, H, W) in [0, 1]; `modulation` is (N, 2C), or (1, 2C) for one style."""
         height, width = frames.shape[-2:]
-        gammas, betas = (each.split(self.widths, dim=1) for each in modulation.chunk(2, dim=1))
+        gammas, betas = (torch.split(each, self.widths, dim=1) for each in modulation.chunk(2, dim=1))
         norms = {name: (gammas[i], betas[i]) for i, name in enumerate(self.normed)}
 
         def layer(name: str, x: Tensor) -> Tensor:
@@ -181,7 +183,7 @@ def _pad_right_and_below(x: Tensor) -> Tensor:
     return functional.pad(x, (0, 1, 0, 1))
 
 
-def _convolution(weights: Weights, name: str, stride: int = 1, mode: str = "zeros") -> nn.Conv2d:
+def _convolution(weights: Weights, name: str, stride: int = 1, mode: Literal["zeros", "reflect"] = "zeros") -> nn.Conv2d:
     weight = torch.from_numpy(weights[f"{name}.weight"])  # (C_out, C_in / groups, K, K)
     bias = weights.get(f"{name}.bias")
     out, per_group, size, _ = weight.shape

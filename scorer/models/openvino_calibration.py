@@ -18,7 +18,7 @@ _CLIPPED_AT = np.linspace(1.0, 0.28, 10)
 
 
 @cache
-def calibration_frames(count: int = 6, side: int = 256, seed: int = 7) -> NDArray[np.uint8]:
+def calibration_frames(count: int = 4, side: int = 192, seed: int = 7) -> NDArray[np.uint8]:
     """Draw (count, side, side, 3) images, the same in every process."""
     rng = np.random.default_rng(seed)
     return np.stack([_dead_leaves(rng, side) for _ in range(count)])

@@ -6,6 +6,8 @@ import os
 import shutil
 import sys
 import warnings
+from collections.abc import Callable
+from importlib.util import find_spec
 
 import numpy as np
 import torch
@@ -42,8 +44,9 @@ class TorchModel:
             if settings.threads is not None:
                 torch.set_num_threads(settings.threads)
         layout = torch.channels_last if cuda else torch.contiguous_format  # on CPUs channels_last loses in eager mode
-        self._eager = _OnPixels(module, self._dtype, layout).to(self._device, self._dtype, memory_format=layout).eval()
-        self._compiled = torch.compile(self._eager, dynamic=False) if compiled and _can_compile(self._device) else None
+        self._eager = _OnPixels(module, self._dtype, layout).to(self._device, self._dtype).to(memory_format=layout).eval()
+        can_compile = compiled and _can_compile(self._device)
+        self._compiled: Callable[[Tensor], Tensor] | None = torch.compile(self._eager, dynamic=False) if can_compile else None
         self._first_shape: tuple[int, ...] | None = None
         self._name_runtime()
 
@@ -71,7 +74,7 @@ class TorchModel:
     def _run(self, pixels: Tensor) -> Tensor:
         if self._compiled is not None and tuple(pixels.shape) == self._first_shape:
             try:
-                return self._compiled(pixels)  # type: ignore[no-any-return]  # torch modules return Any
+                return self._compiled(pixels)
             except (torch.OutOfMemoryError, MemoryError):
                 raise
             except Exception as error:
@@ -79,7 +82,7 @@ class TorchModel:
                     raise
                 self._compiled = None
                 self._name_runtime()
-        return self._eager(pixels)  # type: ignore[no-any-return]  # as above
+        return self._eager(pixels)  # type: ignore[no-any-return]  # torch modules return Any
 
     def _upload(self, frames: Frames) -> Tensor:
         pixels = torch.from_numpy(np.ascontiguousarray(frames))
@@ -114,7 +117,7 @@ class _OnPixels(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         white = 255.0 if pixels.dtype == torch.uint8 else 65535.0
         frames = pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=self.layout)  # (N, 3, H, W)
-        result = self.module((frames / white).to(self.dtype))  # (N, 3, H', W')
+        result: Tensor = self.module((frames / white).to(self.dtype))  # (N, 3, H', W')
         levels = (result.float().clamp(0, 1) * white).round().permute(0, 2, 3, 1)  # (N, H', W', 3)
         return levels.to(pixels.dtype, memory_format=torch.contiguous_format)
 
@@ -130,7 +133,7 @@ def resolve_device(name: Device) -> torch.device:
 def _can_compile(device: torch.device) -> bool:
     """Tell whether torch.compile has what it needs: Triton on CUDA, on a CPU the C++ compiler that it would call."""
     if device.type == "cuda":
-        return torch.utils._triton.has_triton()
+        return find_spec("triton") is not None
     if sys.platform == "win32":
         return shutil.which(os.environ.get("CXX", "cl")) is not None
     return shutil.which(os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")) is not None

@@ -150,7 +150,7 @@ def _figures(report: Report, tally: Tally) -> str:
         "took": escape(duration(seconds)),
         "frames": f"{report.frames:,}",
         "overall": f"{rate(report.frames, seconds)} <small>frames/s</small>",
-        "size": f"{report.width} &times; {report.height}",
+        "size": f"{report.width} &times; {report.height}" if report.width and report.height else "unknown",
         "failed": failed,
     }
     return "".join(
@@ -234,8 +234,10 @@ def _failures(tally: Tally) -> str:
     if not tally.failed:
         return '<p class="none">No frame failed.</p>'
     named = any(each.name for each in tally.failures)
+    columns = f'<th class="number">frame</th>{"<th>name</th>" if named else ""}<th>why</th>'
     rows = "".join(
-        f'<tr><td class="number">{each.frame:,}</td>{f"<td>{escape(each.name)}</td>" if named else ""}<td>{escape(each.error)}</td></tr>'
+        f'<tr><td class="number">{each.frame:,}</td>'
+        f"{f'<td>{escape(each.name)}</td>' if named else ''}<td>{escape(each.error)}</td></tr>"
         for each in tally.failures
     )
     more = tally.failed - len(tally.failures)
@@ -243,8 +245,8 @@ def _failures(tally: Tally) -> str:
     return (
         f"<p>{counted(tally.failed, 'frame')} of {tally.total:,} failed ({share(tally.failed, tally.total)}); "
         "the original, or the frame before, stands in.</p>"
-        '<div class="scroll" tabindex="0" role="region" aria-label="Failed frames"><table><thead><tr><th class="number">frame</th>'
-        f"{'<th>name</th>' if named else ''}<th>why</th></tr></thead><tbody>{rows}</tbody></table></div>{rest}"
+        '<div class="scroll" tabindex="0" role="region" aria-label="Failed frames"><table>'
+        f"<thead><tr>{columns}</tr></thead><tbody>{rows}</tbody></table></div>{rest}"
     )
 
 

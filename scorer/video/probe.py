@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from scorer.errors import InputError
 from scorer.video.describe import describe
 from scorer.video.info import Access, VideoIndex
-from scorer.video.source import only, open_source, video_stream
+from scorer.video.source import open_source, prepare, video_stream
 from scorer.video.whole import check_whole
 
 # Elsewhere packets and frames may differ: hidden frames, missing or invented time stamps.
@@ -62,9 +62,7 @@ def _opened(path: Path, max_pixels: int) -> Iterator[tuple[InputContainer, Video
         width, height = stream.codec_context.width, stream.codec_context.height
         if width * height > max_pixels:
             raise InputError(f"'{path}' has {width}x{height} pixels, more than the {max_pixels} allowed: scale it down first.")
-        stream.codec_context.thread_type = "AUTO"
-        stream.codec_context.options = {"max_pixels": str(max_pixels)}
-        only(container, stream)
+        prepare(container, stream)
         yield container, stream
 
 

@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from scorer.models import Frames
 from scorer.video.color import ToPixels
 from scorer.video.info import FrameRange, VideoInfo
-from scorer.video.source import only, open_source
+from scorer.video.source import open_source, prepare
 
 DAMAGED = "its data are damaged"
 
@@ -65,10 +65,7 @@ def read_frames(path: Path, info: VideoInfo, range_: FrameRange) -> Iterator[Vid
 def _opened(path: Path, info: VideoInfo) -> Iterator[tuple[InputContainer, VideoStream]]:
     with open_source(path) as container:
         stream = container.streams.video[[each.index for each in container.streams.video].index(info.stream)]
-        stream.codec_context.thread_type = "AUTO"
-        # A stream may change its size: four times as many pixels are still scaled down.
-        stream.codec_context.options = {"max_pixels": str(4 * info.width * info.height)}
-        only(container, stream)
+        prepare(container, stream)
         yield container, stream
 
 

@@ -61,6 +61,15 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
     return stream
 
 
+def prepare(container: InputContainer, stream: VideoStream) -> None:
+    """Have this stream alone read, and decoded by as many threads as help."""
+    context = stream.codec_context
+    context.thread_type = "AUTO"
+    # The size may change on the way: four times as many pixels (and the borders that decoders add) are still scaled down.
+    context.options = {"max_pixels": str(4 * context.width * context.height + 2**20)}
+    only(container, stream)
+
+
 def only(container: InputContainer, *wanted: Stream) -> None:
     """Have the demuxer skip all other streams."""
     indexes = {stream.index for stream in wanted}

@@ -156,7 +156,7 @@ def test_out_of_memory_makes_batches_smaller(stores: Stores) -> None:
 
 
 def test_out_of_memory_then_goes_to_tiles(stores: Stores) -> None:
-    plan = plan_folder(stores, batch_size=2, options={"most_pixels": 48 * 64 // 3})
+    plan = plan_folder(stores, batch_size=2, options={"most_pixels": 48 * 64 // 4})
     records = score_all(plan, stores)
     assert not any(record.error for record in records)
     source = cv2.imread(str(stores.input.root / "shots/frame7.png"))

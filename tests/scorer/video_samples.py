@@ -54,7 +54,22 @@ def audio_hashes(path: Path) -> list[str]:
 def decode(path: Path, pixel_format: str, width: int, height: int, *arguments: object) -> NDArray[np.float64]:
     """All frames as ffmpeg decodes them: (N, samples of a frame)."""
     depth = np.uint16 if pixel_format.endswith(("le", "be")) else np.uint8
-    raw = ffmpeg("-v", "error", "-i", path, "-map", "0:v:0", "-fps_mode", "passthrough", *arguments, "-pix_fmt", pixel_format, "-f", "rawvideo", "-")
+    raw = ffmpeg(
+        "-v",
+        "error",
+        "-i",
+        path,
+        "-map",
+        "0:v:0",
+        "-fps_mode",
+        "passthrough",
+        *arguments,
+        "-pix_fmt",
+        pixel_format,
+        "-f",
+        "rawvideo",
+        "-",
+    )
     return np.frombuffer(raw, depth).reshape(-1, frame_samples(pixel_format, width, height)).astype(np.float64)
 
 

@@ -19,12 +19,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from scorer.errors import RequestError, StyleError
-from scorer.models import Frames, ModelSettings, Style
+from scorer.models import Frames, ModelSettings, Style, torch_runtime
 from scorer.models.checkpoint import read_weights
 from scorer.models.feedforward import SPEC
 from scorer.models.feedforward_network import load_network
 
 State = dict[str, Tensor]
+
+
+@pytest.fixture(autouse=True)
+def _eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiling takes seconds for each size, and is tested with torch_runtime."""
+    monkeypatch.setattr(torch_runtime, "_can_compile", lambda _device: False)
 
 
 def published_state(seed: int = 0) -> State:

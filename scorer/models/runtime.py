@@ -1,0 +1,50 @@
+"""Which runtime computes the two models with trained weights: torch, or OpenVINO where it is installed and there is no GPU."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Literal
+
+from pydantic import Field
+
+from scorer.errors import ModelError, RequestError
+from scorer.models import ModelSettings
+from scorer.models.openvino_runtime import Precision, available
+from scorer.models.options import Options
+
+Runtime = Literal["torch", "openvino"]
+
+
+class RuntimeOptions(Options):
+    """Options of `adaptive` and `painted`."""
+
+    runtime: Literal["auto", "torch", "openvino"] = Field(
+        "auto", description="torch, openvino (CPU only), or auto: openvino on a CPU where it is installed"
+    )
+    precision: Precision = Field(
+        "auto", description="on openvino: int8, float32, or auto: int8 where it is fast and close enough"
+    )
+    compiled: bool = Field(True, description="on torch: compile first, which takes seconds; not worth it for a few frames")
+
+
+def choose_runtime(settings: ModelSettings, options: RuntimeOptions) -> Runtime:
+    """Decide from the options, the device and what is installed.
+
+    Raises ModelError where the runtime isn't installed, RequestError for OpenVINO on CUDA.
+    """
+    if options.runtime == "openvino" and settings.device == "cuda":
+        raise RequestError("The runtime 'openvino' computes on the CPU: choose the device 'cpu', or the runtime 'torch'.")
+    if options.runtime == "openvino" and not available():
+        raise ModelError("The runtime 'openvino' isn't installed: pip install 'batch-scoring[cpu]'.")
+    wants_openvino = options.runtime == "openvino" or (options.runtime == "auto" and available() and not _cuda(settings))
+    if not wants_openvino and find_spec("torch") is None:
+        raise ModelError("Torch isn't installed: pip install 'batch-scoring[scorer]', or 'batch-scoring[cpu]' for OpenVINO.")
+    return "openvino" if wants_openvino else "torch"
+
+
+def _cuda(settings: ModelSettings) -> bool:
+    if settings.device == "auto" and find_spec("torch") is not None:
+        import torch
+
+        return torch.cuda.is_available()
+    return settings.device == "cuda"

@@ -1,0 +1,420 @@
+"""The report, looked at with a real browser: what it shows, what can be done with it, and what it must never do."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import tracemalloc
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, Route, sync_playwright
+
+from scorer.records import FrameRecord, TaskRecord
+from scorer.report import Report, Sample, render, versions
+from scorer.report.plots import ticks
+from scorer.report.tally import BINS, LISTED, OTHER, ROWS, Bar, Bin, Tally, join
+from scorer.report.text import duration, escape, share
+
+RED, BLUE, GREEN, GREY = (220, 30, 30), (30, 30, 220), (30, 200, 30), (128, 128, 128)
+NASTY = """<script>window.owned=1</script>"'><img src=x onerror="window.owned=2">$job ${title} </title>&amp;"""
+
+
+def picture(colour: tuple[int, int, int]) -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", (320, 180), colour).save(data, "JPEG", quality=95)
+    return data.getvalue()
+
+
+REPORT = Report(
+    job="holiday-3f9a1c",
+    title="holiday.mp4",
+    state="done",
+    model="adaptive",
+    model_source="Ghiasi et al. 2017; weights: Apache-2.0",
+    runtime="openvino 2026.4 cpu int8",
+    styles=[("swirls.png", picture(GREEN)), ("7", None)],
+    settings={"strength": "1.0"},
+    versions={"python": "3.11"},
+    started=1763900000.0,
+    stage_seconds={"dispatch": 1.0, "score": 8.0, "merge": 1.0},
+    frames=100,
+    width=320,
+    height=180,
+    samples=[Sample(0, "0:00.0", picture(RED), picture(BLUE)), Sample(50, "0:02.0", picture(GREEN), picture(GREY))],
+    result=None,
+)
+
+
+def frame(number: int, ms: float = 50.0, error: str | None = None, name: str | None = None) -> FrameRecord:
+    return FrameRecord(frame=number, name=name, decode_ms=0.1 * ms, model_ms=0.8 * ms, encode_ms=0.1 * ms, error=error)
+
+
+def task(chunk: int, worker: str = "laptop:1", failed: int = 0, notes: tuple[str, ...] = ()) -> TaskRecord:
+    return TaskRecord(
+        chunk=chunk,
+        frames=10,
+        failed=failed,
+        started=1763900000.0 + chunk,
+        seconds=0.9,
+        worker=worker,
+        runtime="torch",
+        batch_size=4,
+        notes=list(notes),
+    )
+
+
+def some_records(total: int = 100) -> Iterator[FrameRecord | TaskRecord]:
+    yield from (frame(number, error="no picture" if number == 41 else None) for number in range(total))
+    yield from (task(chunk, failed=chunk == 4, notes=("in tiles",) if chunk == 2 else ()) for chunk in range(total // 10))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    names = [os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome"]
+    program = next((found for found in (shutil.which(name) for name in names if name) if found), None)
+    if program is None:
+        pytest.fail(
+            "No browser to look at the report with: install chromium (Debian: apt-get install chromium), or name it in CHROMIUM."
+        )
+    with sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-background-networking"])
+        yield running
+        running.close()
+
+
+class Look:
+    """A report open in the browser, with all that the page asked for and complained about."""
+
+    def __init__(self, browser: Browser, folder: Path, html: str, width: int = 1200, **context: object) -> None:
+        self.path = folder / "report.html"
+        self.path.write_bytes(html.encode())
+        self.context = browser.new_context(viewport={"width": width, "height": 900}, **context)  # type: ignore[arg-type]  # its options are a flat list
+        self.page: Page = self.context.new_page()
+        self.asked: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
+        self.page.route("**/*", self._ask)
+        self.page.goto(self.path.as_uri(), wait_until="load")
+
+    def _ask(self, route: Route) -> None:
+        self.asked.append(route.request.url)
+        route.continue_()
+
+    def pixel(self, share: float) -> tuple[int, ...]:
+        """The colour that the slider's stage really shows at `share` of its width, a quarter from its top."""
+        image = Image.open(io.BytesIO(self.page.locator(".stage").screenshot()))
+        return image.convert("RGB").getpixel((int(share * image.width), image.height // 4))  # type: ignore[return-value]  # RGB: three
+
+    def box(self) -> tuple[float, float, float]:
+        box = self.page.locator(".stage").bounding_box()
+        assert box
+        return box["x"], box["y"] + box["height"] / 3, box["width"]
+
+    def quiet(self) -> None:
+        assert self.complaints == []
+        assert [url for url in self.asked if not url.startswith("data:")] == [self.path.as_uri()]
+
+
+@pytest.fixture
+def look(browser: Browser, tmp_path: Path) -> Iterator[Look]:
+    shown = Look(browser, tmp_path, render(REPORT, some_records()))
+    yield shown
+    shown.context.close()
+
+
+def near(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    return all(abs(a - b) < 12 for a, b in zip(one, other, strict=True))
+
+
+def test_the_page_says_what_the_job_was(look: Look) -> None:
+    text = look.page.inner_text("body")
+    for words in (
+        "holiday.mp4",
+        "holiday-3f9a1c",
+        "adaptive",
+        "swirls.png",
+        "10.0 s",
+        "320 \u00d7 180",
+        "12:13 UTC",
+        "Apache-2.0",
+    ):
+        assert words in text
+    assert re.search(r"frames\s+100\s", text)
+    assert re.search(r"overall\s+10\.0 frames/s", text)
+    assert re.search(r"failed\s+1 1\.0%", text)
+    assert re.search(r"score\s+8\.0 s\s+80%", text)
+    assert re.search(r"model\s+40\.0 ms\s+80%", text)
+    assert "1 frame of 100 failed" in text
+    assert "no picture" in text
+    assert "in tiles" in text
+    look.quiet()
+
+
+def test_the_slider_follows_the_mouse(look: Look) -> None:
+    assert near(look.pixel(0.25), RED)
+    assert near(look.pixel(0.75), BLUE)
+    left, y, width = look.box()
+    look.page.mouse.move(left + 0.5 * width, y)
+    look.page.mouse.down()
+    look.page.mouse.move(left + 0.3 * width, y, steps=4)
+    look.page.mouse.move(left + 0.1 * width, y, steps=4)
+    look.page.mouse.up()
+    look.page.mouse.move(left + 0.9 * width, y)  # no longer held
+    assert near(look.pixel(0.05), RED)
+    assert near(look.pixel(0.25), BLUE)
+    assert look.page.get_by_role("slider").input_value() == "10"
+    look.quiet()
+
+
+def test_the_slider_follows_the_keyboard(look: Look) -> None:
+    slider = look.page.get_by_role("slider", name="How much of the frame is shown as it was before")
+    slider.focus()
+    for _ in range(3):
+        look.page.keyboard.press("ArrowLeft")
+    assert slider.input_value() == "47"
+    look.page.keyboard.press("Home")
+    assert near(look.pixel(0.02), BLUE)
+    look.page.keyboard.press("End")
+    assert near(look.pixel(0.97), RED)
+    look.quiet()
+
+
+def test_the_slider_follows_a_finger(browser: Browser, tmp_path: Path) -> None:
+    look = Look(browser, tmp_path, render(REPORT, some_records()), width=390, has_touch=True, is_mobile=True)
+    look.page.locator(".stage").scroll_into_view_if_needed()
+    left, y, width = look.box()
+    touch = look.context.new_cdp_session(look.page)
+    for kind, at in (("touchStart", 0.5), ("touchMove", 0.6), ("touchMove", 0.75), ("touchMove", 0.9), ("touchEnd", None)):
+        points = [] if at is None else [{"x": left + at * width, "y": y}]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    assert near(look.pixel(0.8), RED)
+    look.quiet()
+    look.context.close()
+
+
+def test_a_thumbnail_shows_its_frame(look: Look) -> None:
+    thumbs = look.page.locator(".thumbs button")
+    assert thumbs.all_inner_texts() == ["0:00.0", "0:02.0"]
+    assert thumbs.locator("img").evaluate_all("all => all.every(each => each.naturalWidth === 320)")
+    thumbs.nth(1).click()
+    assert near(look.pixel(0.25), GREEN)
+    assert near(look.pixel(0.75), GREY)
+    assert thumbs.nth(1).get_attribute("aria-pressed") == "true"
+    look.page.keyboard.press("Shift+Tab")
+    look.page.keyboard.press("Enter")
+    assert near(look.pixel(0.25), RED)
+    look.quiet()
+
+
+def test_pointing_at_the_plots_tells_the_figures(look: Look) -> None:
+    tip = look.page.locator(".tip")
+    plot = look.page.locator(".plot .area > svg").first
+    box = plot.bounding_box()
+    assert box
+    plot.hover(position={"x": 0.505 * box["width"], "y": 20})
+    assert tip.inner_text() == "frame 50: 50 ms"
+    look.page.locator(".task.noted").hover()
+    assert tip.inner_text() == "chunk 2 · 10 frames · 0.9 s · batch of 4 · in tiles"
+    look.quiet()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_sticks_out_on_a_phone(browser: Browser, tmp_path: Path, scheme: str) -> None:
+    report = replace(REPORT, title="x" * 250, job="j" * 90, frames=100_000, settings={"k" * 60: "v" * 300})
+    records = [frame(number, 123456.7, error="e" * 350, name="n" * 200) for number in range(0, 100_000, 400)]
+    html = render(report, [*records, *some_records(), *(task(each, f"{'host' * 30}:{each}") for each in range(40))])
+    look = Look(browser, tmp_path, html, width=360, color_scheme=scheme)
+    assert look.page.evaluate("document.documentElement.scrollWidth") <= 360
+    paper = look.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    assert (sum(map(int, re.findall(r"\d+", paper))) > 600) == (scheme == "light")
+    look.quiet()
+    look.context.close()
+
+
+def test_what_strangers_wrote_stays_text(browser: Browser, tmp_path: Path) -> None:
+    report = replace(
+        REPORT, title=NASTY, job=NASTY, state=NASTY, model=NASTY, model_source=NASTY, runtime=NASTY, styles=[(NASTY, None)],
+        settings={NASTY: NASTY}, versions={NASTY: NASTY}, stage_seconds={NASTY: 1.0},
+        samples=[replace(REPORT.samples[0], label=NASTY)], result=f"javascript:window.owned=3//{NASTY}",
+    )  # fmt: skip
+    look = Look(browser, tmp_path, render(report, [frame(1, error=NASTY, name=NASTY), task(0, NASTY, 1, (NASTY,))]))
+    assert look.page.title() == f"{NASTY} · {NASTY}"
+    assert look.page.inner_text("h1") == NASTY
+    assert look.page.locator("td").all_inner_texts() == ["1", NASTY, NASTY]
+    assert look.page.locator(".thumbs button").inner_text() == NASTY
+    look.page.locator(".task").hover()
+    assert look.page.inner_text(".tip").endswith(NASTY)
+    assert look.page.locator("script").count() == 1
+    link = look.page.locator(".result a, section a").first.evaluate("each => each.href")
+    assert link.startswith(f"{tmp_path.as_uri()}/javascript%3A")
+    assert look.page.evaluate("window.owned") is None
+    look.quiet()
+    look.context.close()
+
+
+def test_a_script_that_got_in_would_not_run(browser: Browser, tmp_path: Path) -> None:
+    html = render(REPORT, some_records()).replace(
+        "</h1>", "</h1><script>window.owned=1</script><img src=https://example.com/x.png>"
+    )
+    look = Look(browser, tmp_path, html)
+    assert look.page.evaluate("window.owned") is None
+    assert look.page.locator(".live").count() == 1  # the page's own script did run
+    assert len(look.complaints) == 2
+    assert all("Content Security Policy" in each for each in look.complaints)
+    assert not [url for url in look.asked if "example.com" in url]
+    look.context.close()
+
+
+def test_the_result_plays(browser: Browser, tmp_path: Path) -> None:
+    made = [
+        imageio_ffmpeg.get_ffmpeg_exe(),
+        "-v",
+        "error",
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc=size=320x180:duration=1",
+        "-pix_fmt",
+        "yuv420p",
+    ]
+    subprocess.run([*made, str(tmp_path / "it's #1.mp4")], check=True)
+    look = Look(browser, tmp_path, render(replace(REPORT, result="it's #1.mp4"), some_records()))
+    look.page.wait_for_function("document.querySelector('video').readyState >= 1")
+    assert look.page.evaluate("document.querySelector('video').videoWidth") == 320
+    assert look.complaints == []
+    look.context.close()
+
+
+def test_on_paper_every_sample_stands_side_by_side(look: Look) -> None:
+    look.page.emulate_media(media="print")
+    boxes = [image.bounding_box() for image in look.page.locator(".pair img").all()]
+    assert all(box and box["width"] > 100 for box in boxes)
+    assert boxes[0]
+    assert boxes[1]
+    assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
+    assert not look.page.locator(".handle").is_visible()
+
+
+def test_a_job_without_anything_has_a_page(browser: Browser, tmp_path: Path) -> None:
+    empty = replace(REPORT, state="failed", frames=0, width=0, height=0, samples=[], styles=[], stage_seconds={})
+    look = Look(browser, tmp_path, render(empty, []))
+    text = look.page.inner_text("body")
+    for words in ("no sample frames", "no record of a frame", "no record of a task", "No frame failed", "unknown"):
+        assert words in text
+    look.quiet()
+    look.context.close()
+
+
+def test_records_are_streamed_and_the_page_stays_small() -> None:
+    total = 100_000
+
+    def many() -> Iterator[FrameRecord | TaskRecord]:
+        for number in range(total):
+            yield frame(number, 40 + number % 50, error=f"why {number}" if number % 100 == 7 else None)
+        yield from (task(chunk, f"host-{chunk}") for chunk in range(2_000))
+        yield from (task(chunk, "host-1", notes=(f"note {chunk}",)) for chunk in range(3_000))
+
+    tracemalloc.start()
+    html = render(replace(REPORT, frames=total, samples=[]), many())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 12e6  # the records alone, kept, would be some 100 MB
+    assert len(html) < 500_000
+    assert html.count("<tr>") == LISTED + 1
+    assert "And 800 more" in html
+    assert "5,000 tasks on more than 24 workers" in html
+
+
+def test_bins_agree_with_the_statistics_module() -> None:
+    chance = np.random.default_rng(5)
+    total = 5_000
+    times = chance.lognormal(4, 0.6, total).tolist()
+    order = chance.permutation(total).tolist()
+    tally = Tally(total).add_all(frame(number, times[number]) for number in order)
+    assert len(tally.bins) <= BINS
+    assert sum(each.frames for each in tally.bins) == total
+    for index, each in enumerate(tally.bins):
+        own = times[index * tally.width : (index + 1) * tally.width]
+        assert each.median == pytest.approx(statistics.median_low(own), rel=0.0101)
+        assert each.slowest == pytest.approx(max(own))
+    assert tally.slowest_frame == times.index(max(times))
+    assert sum(tally.stage_ms.values()) == pytest.approx(sum(times))
+
+
+def test_a_failed_frame_is_marked_but_not_timed() -> None:
+    tally = Tally(3).add_all([frame(2, 10), frame(1, 9_000, error="b"), frame(0, error="a")])
+    assert [(each.frames, each.failed) for each in tally.bins] == [(0, 1), (0, 1), (1, 0)]
+    assert [each.frame for each in tally.failures] == [0, 1]
+    assert tally.slowest_ms == 10
+    assert Bin().median == 0
+
+
+def test_few_slow_frames_do_not_flatten_the_plot() -> None:
+    html = render(REPORT, (frame(number, 5_000 if number == 0 else 50) for number in range(100)))
+    assert html.count('<i class="over"') == 1
+    assert "frame 0 with 5,000 ms" in html
+    assert '">60 ms</span>' in html
+
+
+def test_too_many_workers_share_the_last_row() -> None:
+    tally = Tally(1).add_all(task(number, f"host-{number:03}") for number in range(100))
+    assert len(tally.workers) == ROWS + 1
+    assert list(tally.workers)[-1] == OTHER
+    assert sum(bar.tasks for bars in tally.workers.values() for bar in bars) == 100
+
+
+def test_the_nearest_bars_are_joined() -> None:
+    bars = [Bar(start, start + 1, 1, start, 10, start == 5, 4, ("tiles",) if start == 6 else ()) for start in (0, 3, 5, 6, 20)]
+    assert join(bars, 5) == bars
+    joined = join(list(reversed(bars)), 3)
+    assert [(bar.started, bar.ended, bar.tasks) for bar in joined] == [(0, 1, 1), (3, 7, 3), (20, 21, 1)]
+    assert (joined[1].frames, joined[1].failed, joined[1].notes) == (30, 1, ("tiles",))
+
+
+@pytest.mark.parametrize("top", [0.003, 0.9, 1, 7, 55, 101, 99_999, 1e7])
+def test_ticks_are_few_and_reach_the_top(top: float) -> None:
+    marks = ticks(top)
+    assert 2 <= len(marks) <= 6
+    assert marks[0] == 0
+    assert marks[-2] < top <= marks[-1] * (1 + 1e-9)
+    assert round(marks[1] / 10 ** math.floor(math.log10(marks[1]) + 1e-9), 6) in (1, 2, 5)
+
+
+def test_figures_read_well() -> None:
+    assert [duration(each) for each in (0.04, 41.26, 59.97, 200, 3599.7, 7500)] == [
+        "0.0 s", "41.3 s", "1 min 00 s", "3 min 20 s", "1 h 00 min", "2 h 05 min"
+    ]  # fmt: skip
+    assert [share(each, 10_000) for each in (0, 1, 110, 5_000, 9_999, 10_000)] == [
+        "0%",
+        "under 0.1%",
+        "1.1%",
+        "50%",
+        "over 99.9%",
+        "100%",
+    ]
+    assert share(1, 0) == "0%"
+
+
+def test_names_that_no_page_can_carry() -> None:
+    assert escape("a\x00b\udc80\x1b<\"'") == "a\ufffdb\ufffd\ufffd&lt;&quot;&#x27;"
+    assert escape("x" * 500, 10) == "x" * 10 + "…"
+
+
+def test_versions_name_what_is_installed() -> None:
+    found = versions()
+    assert found["numpy"] == np.__version__
+    assert {"python", "platform", "av", "ffmpeg"} <= found.keys()
+    assert all(found.values())
