@@ -58,9 +58,6 @@ class Canvas:
         return Image.fromarray(np.clip(self.colour * (1 + light) + 40 * np.maximum(light, 0) ** 2, 0, 255).astype(np.uint8))
 
 
-# --- what every painter needs -----------------------------------------------------------------------------------------------------
-
-
 def plane(size: int) -> tuple[Floats, Floats]:
     """Give x and y of each pixel, (H, W), both from 0 to 1."""
     x, y = np.meshgrid(np.linspace(0, 1, size), np.linspace(0, 1, size))
@@ -73,7 +70,7 @@ def clouds(random: Random, size: int, cells: int) -> Floats:
     for octave in (1, 2):
         grid = random.random((cells * octave + 1, cells * octave + 1))
         noise += cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC) / octave
-    return (noise - noise.min()) / (noise.max() - noise.min())
+    return np.asarray((noise - noise.min()) / np.ptp(noise))
 
 
 def palette(text: str) -> Floats:
@@ -106,9 +103,6 @@ def cover(
         column, row = np.clip(path[steps // 2], 0, canvas.size - 1).astype(int)
         colour = sketch[row, column] + random.normal(0, vary) + random.normal(0, vary / 2, 3)
         canvas.stroke(random, path, width * random.uniform(0.7, 1.3), colour)
-
-
-# --- the painters -----------------------------------------------------------------------------------------------------------------
 
 
 def swirls(random: Random, size: int) -> Image.Image:
@@ -170,7 +164,7 @@ def dabs(random: Random, size: int) -> Image.Image:
 
 
 def waves(random: Random, size: int) -> Image.Image:
-    """Print a sea cut into wood: flat colours, dark outlines, rows of lines, foam like claws."""
+    """Print a sea cut into wood: flat colours, dark outlines, rows of lines, and foam."""
     x, y = plane(size)
     paper, ink = palette("f3e6c8")[0], palette("10243f")[0]
     sky = blend(palette("d8694a eaa57a f3e0b8 f3e6c8 f3e6c8"), y * 1.4)
@@ -187,7 +181,7 @@ def waves(random: Random, size: int) -> Image.Image:
         canvas.fill(body, blue, 120)
         for row in range(1, 9):
             depth = 0.018 * row * (1 + 0.25 * layer)
-            flatter = crest * [1, 1] + [0.006 * row, depth] + np.stack((0 * turn, 0.4 * depth * np.sin(turn)), axis=1)
+            flatter = crest + np.stack((0.006 * row + 0 * turn, depth + 0.4 * depth * np.sin(turn)), axis=1)
             colour = paper if row in (2, 3) else ink
             pieces = np.array_split(flatter, 6 + layer)
             for piece in pieces:
@@ -246,7 +240,7 @@ def knife(random: Random, size: int) -> Image.Image:
 
 def ink(random: Random, size: int) -> Image.Image:
     """Paint bamboo in a mist: few strokes of a wet brush on paper, and a seal."""
-    x, y = plane(size)
+    _, y = plane(size)
     paper = blend(palette("f7f0dc e9dcc0 d9c8a4"), 0.7 * clouds(random, size, 6) + 0.2 * y)
     ridges = np.zeros((size, size))
     for depth, base in enumerate((0.35, 0.5, 0.66)):

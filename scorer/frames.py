@@ -189,7 +189,7 @@ def _channels(pixels: Pixels, like: Picture, kind: str) -> Pixels:
         still_grey = like.grey and kind != "WEBP" and bool((pixels == pixels[..., :1]).all())
         return pixels[..., :1] if still_grey else pixels
     height, width = pixels.shape[:2]
-    return np.concatenate((pixels, resize(like.alpha, width, height)[..., None]), axis=2)  # type: ignore[return-value]
+    return np.concatenate((pixels, resize(like.alpha, width, height)[..., None]), axis=2)
 
 
 def _fitting_profile(like: Picture, image: Pixels) -> bytes | None:
@@ -251,6 +251,7 @@ def fit_size(width: int, height: int, size: int | None, *, even: bool = False) -
 
 
 def resize(pixels: Pixels, width: int, height: int) -> Pixels:
+    """Scale (H, W, 3) or (H, W) to (height, width): by area where it gets smaller, cubically where it gets larger."""
     old_height, old_width = pixels.shape[:2]
     if (width, height) == (old_width, old_height):
         return pixels

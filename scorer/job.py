@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from scorer.engines import Engine, Progress
@@ -60,8 +61,9 @@ def run_job(
         status.state("done", result=plan.result, done=plan.frames, failed=result.failed, seconds_left=0.0)
     except ScorerError as error:
         if plan is not None:  # without a plan it may be the job's folders that can't be written
-            status.fail(error)
-            write_report(plan, stores, status.status)
+            with suppress(ScorerError):  # a full disk takes no report either, and the first error is the one to know
+                status.fail(error)
+                write_report(plan, stores, status.status)
         raise
     write_report(plan, stores, status.status)
     clear_parts(plan, stores)

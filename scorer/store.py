@@ -28,6 +28,9 @@ class Entry:
     etag: str
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 @contextmanager
 def storage_errors(where: str, *, writing: bool = False) -> Iterator[None]:
     """Turn what obstore and the system raise into our own errors, naming `where`."""
@@ -42,7 +45,7 @@ def raise_storage_error(error: Exception, where: str, *, writing: bool) -> NoRet
     text = str(error).splitlines()[0]
     number = error.errno if isinstance(error, OSError) else None
     # obstore hands the system's error number over in words only.
-    if number in (errno.ENOSPC, errno.EDQUOT) or "os error 28)" in text or "os error 122)" in text:
+    if number in _FULL or any(f"os error {code})" in text for code in _FULL):
         raise StorageFullError(f"No space is left to write '{where}': free some and run the same command again.") from error
     if isinstance(error, FileNotFoundError) and not writing:
         raise MissingError(f"There is no '{where}': check the name.") from error

@@ -43,7 +43,7 @@ def write_report(plan: Plan, stores: Stores, status: Status) -> None:
         "failure threshold": f"{request.failure_threshold:.0%}",
     }
     page = Report(
-        job=plan.job, title=request.input, state=status.state, model=request.model, model_source=spec.source,
+        job=plan.job, title=Path(request.input).name, state=status.state, model=request.model, model_source=spec.source,
         runtime=_runtime(plan, stores), styles=list(_styles(plan, stores)), settings=chosen, versions=report.versions(),
         started=status.started, stage_seconds=status.stage_seconds, frames=plan.frames, width=width, height=height,
         samples=[sample for sample, _ in samples], result=plan.result if status.state == "done" else None,

@@ -36,6 +36,11 @@ def stamps(path: Path, stream: str = "v:0") -> list[str]:
     return re.findall(r"pts_time:\s*(\S+)", done.stderr.decode())
 
 
+def sound(path: Path) -> bytes:
+    """All that is heard, as a hash."""
+    return ffmpeg("-v", "error", "-i", path, "-map", "0:a", "-f", "streamhash", "-")
+
+
 def describe(path: Path) -> str:
     """What ffmpeg prints about the file's streams."""
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-i", str(path)]
@@ -54,22 +59,9 @@ def audio_hashes(path: Path) -> list[str]:
 def decode(path: Path, pixel_format: str, width: int, height: int, *arguments: object) -> NDArray[np.float64]:
     """All frames as ffmpeg decodes them: (N, samples of a frame)."""
     depth = np.uint16 if pixel_format.endswith(("le", "be")) else np.uint8
-    raw = ffmpeg(
-        "-v",
-        "error",
-        "-i",
-        path,
-        "-map",
-        "0:v:0",
-        "-fps_mode",
-        "passthrough",
-        *arguments,
-        "-pix_fmt",
-        pixel_format,
-        "-f",
-        "rawvideo",
-        "-",
-    )
+    accurate = ("-sws_flags", "bilinear+accurate_rnd+full_chroma_int")
+    form = (*accurate, "-fps_mode", "passthrough", *arguments, "-pix_fmt", pixel_format, "-f", "rawvideo", "-")
+    raw = ffmpeg("-v", "error", "-i", path, "-map", "0:v:0", *form)
     return np.frombuffer(raw, depth).reshape(-1, frame_samples(pixel_format, width, height)).astype(np.float64)
 
 

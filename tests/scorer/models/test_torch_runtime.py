@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from scorer.errors import ModelError
+from scorer.models import Frames, ModelSettings
+from scorer.models import torch_runtime as runtime
+from scorer.models.malloc import keep_memory
+from scorer.models.torch_runtime import TorchModel, resolve_device
+
+CPU = ModelSettings(device="cpu", threads=2)
+
+
+def frames(shape: tuple[int, ...], dtype: type[np.uint8] | type[np.uint16] = np.uint8) -> Frames:
+    found: Frames = np.random.default_rng(1).integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+    return found
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_every_level_survives_the_round_trip(dtype: type[np.uint8] | type[np.uint16]) -> None:
+    levels = np.arange(np.iinfo(dtype).max + 1, dtype=dtype)
+    pixels = np.stack([levels] * 3, axis=-1).reshape(1, 16, -1, 3)
+    result = TorchModel(nn.Identity(), CPU, compiled=False).score(pixels)
+    assert result.dtype == dtype
+    np.testing.assert_array_equal(result, pixels)
+
+
+class _Asymmetric(nn.Module):
+    """Gives the planes back in another order, moved by a row, beyond both ends of the range."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flip(1).roll(1, dims=2) * 3 - 1
+
+
+def test_planes_and_rows_arrive_where_they_belong_and_are_clamped() -> None:
+    pixels = frames((2, 5, 7, 3))
+    expected = np.roll(pixels[..., ::-1], 1, axis=1).astype(np.float64) * 3 - 255
+    result = TorchModel(_Asymmetric(), CPU, compiled=False).score(pixels)
+    np.testing.assert_array_equal(result, np.clip(expected, 0, 255).astype(np.uint8))
+    assert result.flags.c_contiguous
+
+
+def test_a_module_may_change_the_size() -> None:
+    result = TorchModel(nn.Upsample(scale_factor=2), CPU, compiled=False).score(frames((1, 4, 6, 3)))
+    assert result.shape == (1, 8, 12, 3)
+
+
+def test_results_stay_and_inputs_are_left_alone() -> None:
+    model = TorchModel(nn.Identity(), CPU, compiled=False)
+    first, second = frames((1, 4, 4, 3)), np.zeros((1, 4, 4, 3), np.uint8)
+    before = first.copy()
+    result = model.score(first)
+    model.score(second)
+    np.testing.assert_array_equal(result, before)
+    np.testing.assert_array_equal(first, before)
+
+
+def test_read_only_and_strided_frames_are_taken_without_a_warning() -> None:
+    pixels = frames((1, 8, 8, 3))
+    pixels.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # pytest takes out the module's own
+        np.testing.assert_array_equal(TorchModel(nn.Identity(), CPU, compiled=False).score(pixels[:, ::2]), pixels[:, ::2])
+
+
+def test_cuda_without_a_device_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ModelError, match="no CUDA device"):
+        resolve_device("cuda")
+    assert resolve_device("auto").type == "cpu"
+
+
+def test_full_memory_is_a_memory_error() -> None:
+    class Greedy(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x + torch.empty(2**60, dtype=torch.uint8).sum()
+
+    with pytest.raises(MemoryError):
+        TorchModel(Greedy(), CPU, compiled=False).score(frames((1, 4, 4, 3)))
+
+
+def test_other_errors_stay_themselves() -> None:
+    class Wrong(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x @ torch.zeros(99, 99)
+
+    with pytest.raises(RuntimeError, match="size"):
+        TorchModel(Wrong(), CPU, compiled=False).score(frames((1, 4, 4, 3)))
+
+
+def test_compiled_only_for_the_first_shape_of_a_chunk() -> None:
+    model = TorchModel(_Asymmetric(), CPU)
+    eager = TorchModel(_Asymmetric(), CPU, compiled=False)
+    if not model.runtime.endswith("compiled"):
+        pytest.skip("no C++ compiler here")
+    torch.compiler.reset()
+    large, small = frames((2, 6, 8, 3)), frames((1, 6, 8, 3))
+    np.testing.assert_array_equal(model.score(large), eager.score(large))
+    assert _graphs() == 1
+    np.testing.assert_array_equal(model.score(small), eager.score(small))
+    assert _graphs() == 1, "a smaller batch isn't compiled for"
+    model.reset()
+    model.score(large)
+    assert _graphs() == 1, "the next chunk uses what the last one compiled"
+
+
+def _graphs() -> int:
+    return int(torch._dynamo.utils.counters["stats"]["unique_graphs"])
+
+
+def test_eager_where_compiling_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_module: nn.Module, _inputs: list[Tensor]) -> None:
+        raise OSError("no Python.h")
+
+    real = torch.compile
+    monkeypatch.setattr(runtime, "_can_compile", lambda _: True)
+    monkeypatch.setattr(torch, "compile", lambda module, dynamic: real(module, dynamic=dynamic, backend=broken))
+    model = TorchModel(nn.Identity(), CPU)
+    assert model.runtime.endswith("cpu float32 compiled")
+    pixels = frames((1, 4, 4, 3))
+    np.testing.assert_array_equal(model.score(pixels), pixels)
+    assert model.runtime.endswith("cpu float32 eager")
+
+
+def test_eager_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert TorchModel(nn.Identity(), CPU).runtime.endswith("eager")
+
+
+def test_threads_are_set() -> None:
+    TorchModel(nn.Identity(), ModelSettings(device="cpu", threads=1), compiled=False)
+    assert torch.get_num_threads() == 1
+    TorchModel(nn.Identity(), CPU, compiled=False)
+    assert torch.get_num_threads() == 2
+
+
+def test_memory_is_kept_where_malloc_is_glibcs(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(keep_memory(), bool)
+    keep_memory.cache_clear()
+    monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
+    assert not keep_memory()
+    keep_memory.cache_clear()
+
+
+@pytest.mark.cuda
+def test_half_precision_on_cuda_stays_within_a_level() -> None:
+    model = TorchModel(nn.Conv2d(3, 3, 1), ModelSettings(device="cuda"), compiled=False)
+    assert "cuda float16" in model.runtime
+    pixels = frames((2, 32, 48, 3))
+    cpu = TorchModel(model._eager.module.float().cpu(), CPU, compiled=False).score(pixels)
+    assert np.abs(model.score(pixels).astype(int) - cpu).max() <= 1
