@@ -49,7 +49,7 @@ browser:
 constraints:  ## pin the newest versions of everything anew
 	$(PYTHON) -m venv $(VENV)-new
 	$(VENV)-new/bin/python -m pip install --quiet ".[cpu,demo,scorer,test]"
-	$(VENV)-new/bin/python -m pip freeze --exclude batch-scoring > constraints.txt
+	$(VENV)-new/bin/python -m pip freeze --exclude batch-scoring | { echo "# Exact versions of everything that is installed; made by 'make constraints'."; cat; } > constraints.txt
 	rm -rf $(VENV)-new
 
 clean:  ## remove what the two commands made

@@ -45,18 +45,22 @@ def ramp(length: int, overlap: int, *, first: bool, last: bool) -> NDArray[np.fl
     return weight
 
 
-def score_in_tiles(model: Model, frame: Frames, overlap: int) -> tuple[Frames, int]:
+def score_in_tiles(model: Model, frame: Frames, overlap: int | None) -> tuple[Frames, int]:
     """Score one frame (H, W, 3) in as few tiles as fit into memory; also says how many a side.
 
-    Raises OutOfMemoryError where not even the smallest tiles fit.
+    Raises OutOfMemoryError where not even the smallest tiles fit, and at once where `overlap` is None: no tiles then.
     """
+    height, width = frame.shape[:2]
+    if overlap is None:
+        raise OutOfMemoryError(
+            f"A frame of {width}x{height} pixels doesn't fit into memory, and this model can't work on tiles: choose a smaller size."
+        )
     for tiles in range(2, MOST_TILES + 1):
         try:
             return _tiled(model, frame, tiles, overlap), tiles
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-    height, width = frame.shape[:2]
     raise OutOfMemoryError(
         f"A frame of {width}x{height} pixels doesn't fit into memory, even in {MOST_TILES}x{MOST_TILES} tiles: "
         "choose a smaller size."

@@ -138,7 +138,7 @@ class ModelStage:
 
     model: Model
     size: int
-    tile_overlap: int
+    tile_overlap: int | None
     most_failures: int
     notes: list[str] = field(default_factory=list)
     _failures: int = 0

@@ -76,8 +76,8 @@ class ModelSpec:
     """Paper, weights and their licence, in one line."""
     batch_size: int = 8
     """Frames it gets at once on a GPU where the request doesn't say; on a CPU it is 1."""
-    tile_overlap: int = 32
-    """Pixels that two tiles share where a frame is too large for memory."""
+    tile_overlap: int | None = 32
+    """Pixels that two tiles share where a frame is too large for memory; None: it can't work on tiles."""
 
 
 @cache

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from scorer.models import Model, ModelSettings, ModelSpec
 from scorer.models.options import describe_options, parse_options
@@ -39,8 +39,10 @@ def load(settings: ModelSettings) -> Model:
 def style_square(path: Path) -> NDArray[np.uint8]:
     """Read the middle square of a style image, as the predictor wants it: (256, 256, 3) RGB. Raises StyleError."""
     image = Image.fromarray(load_style_image(path))
-    square = ImageOps.fit(image, (STYLE_SIZE, STYLE_SIZE), Image.Resampling.LANCZOS)
-    return np.asarray(square, np.uint8)
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    square = image.crop((left, top, left + side, top + side))
+    return np.asarray(square.resize((STYLE_SIZE, STYLE_SIZE), Image.Resampling.LANCZOS), np.uint8)
 
 
 def _on_torch(settings: ModelSettings, images: list[NDArray[np.uint8]], mix: Array, compiled: bool) -> Model:
@@ -54,7 +56,8 @@ def _on_torch(settings: ModelSettings, images: list[NDArray[np.uint8]], mix: Arr
     network = StylisationNetwork(adaptive_weights())
     squares = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) / 255  # (styles, 3, 256, 256)
     with torch.no_grad():
-        style = torch.from_numpy(mix) @ predictor(squares)  # (100,)
+        # one by one, because a batch of another size may differ in the last bit
+        style = torch.from_numpy(mix) @ torch.cat([predictor(each[None]) for each in squares])  # (100,)
     if settings.strength == 1:
         return TorchModel(FixedStyle(network, style), settings, compiled=compiled)
     return TorchModel(BlendedStyle(network, predictor, style, settings.strength), settings, compiled=compiled)

@@ -36,7 +36,6 @@ class GatysOptions(Options):
     style_size: int = Field(
         default=512, ge=16, description="longer side of the style's image in pixels: smaller gives finer strokes"
     )
-    weights: Path | None = Field(default=None, description="file of torchvision's VGG19, for machines that can't download it")
 
 
 def load(settings: ModelSettings) -> Model:
@@ -68,7 +67,7 @@ class Gatys:
             keep_memory()
             if settings.threads is not None:
                 torch.set_num_threads(settings.threads)
-        self._network: Vgg19 = load_vgg19(options.weights or vgg19_file()).to(self._device)
+        self._network: Vgg19 = load_vgg19(vgg19_file()).to(self._device)
         total = sum(style.weight for style in settings.styles)
         self._styles = [(style.weight / total, self._measure(style)) for style in settings.styles]
         self._last: Tensor | None = None
@@ -140,5 +139,6 @@ SPEC = ModelSpec(
     max_styles=8,
     options=describe_options(GatysOptions),
     source="Gatys, Ecker, Bethge, CVPR 2016; VGG19 weights of torchvision (BSD-3-Clause), downloaded when first used",
-    batch_size=1,
+    batch_size=1,  # frames follow one another: each starts from the last
+    tile_overlap=None,  # Gram matrices are of the whole frame, and a tile is none to start the next one from
 )

@@ -53,7 +53,7 @@ class StylisationNetwork(nn.Module):
             x = self.convolutions[name](x)
             return styled_norm(x, *norms[name]) if name in norms else x
 
-        x = pad_to_multiple(frames, 4)  # (N, 3, H', W')
+        x = pad_for_contraction(frames)  # (N, 3, H', W')
         x = functional.relu(layer("contract_0", x))  # (N, C0, H', W')
         x = functional.relu(layer("contract_1", x))  # (N, C1, H'/2, W'/2)
         x = functional.relu(layer("contract_2", x))  # (N, C2, H'/4, W'/4)
@@ -152,15 +152,16 @@ def styled_norm(x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
     return result.to(x.dtype)
 
 
-def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
-    """Make (N, C, H, W) larger at the right and below, by reflection, until both sides are multiples.
+def pad_for_contraction(x: Tensor) -> Tensor:
+    """Make (N, C, H, W) larger at the right and below, by reflection, until both sides are multiples of 4 and at least 8.
 
-    Sides too short to be reflected in are extended by their edge.
+    Below 8, the convolutions' own reflection would find nothing to reflect. Sides too short for it here have their edge repeated.
     """
-    below, right = -x.shape[-2] % multiple, -x.shape[-1] % multiple
+    height, width = x.shape[-2:]
+    below, right = max(8, height + -height % 4) - height, max(8, width + -width % 4) - width
     if not below and not right:
         return x
-    mode = "reflect" if below < x.shape[-2] and right < x.shape[-1] else "replicate"
+    mode = "reflect" if below < height and right < width else "replicate"
     return functional.pad(x, (0, right, 0, below), mode=mode)
 
 

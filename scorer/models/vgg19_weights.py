@@ -1,8 +1,9 @@
-"""Where VGG19's trained weights come from: torchvision's file, fetched once and checked every time."""
+"""Where VGG19's trained weights come from: a file named in the environment, or torchvision's, fetched once and checked always."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,14 +11,21 @@ from pathlib import Path
 
 from scorer.errors import ModelError
 
+VARIABLE = "SCORER_VGG19"
+"""Environment variable: the path of VGG19's weights. No option: options come with a request, from somebody else."""
+
 SECONDS = 20  # of silence until a host counts as unreachable
 
 
 def vgg19_file(url: str | None = None) -> Path:
-    """Return the file in torch.hub's folder (TORCH_HOME moves it), after fetching it where it isn't there yet.
+    """Return the file that SCORER_VGG19 names, or the one in torch.hub's folder (TORCH_HOME moves it), fetched if need be.
 
-    Its name carries the first digits of its SHA-256. Raises ModelError where it can't be had or isn't what its name says.
+    The latter's name carries the first digits of its SHA-256. Raises ModelError where it can't be had or isn't what its
+    name says.
     """
+    if named := os.environ.get(VARIABLE):
+        return Path(named)
+
     import torch
 
     url = url or _published()
@@ -53,7 +61,7 @@ def _download(url: str, path: Path) -> None:
         reason = getattr(error, "reason", None) or error
         raise ModelError(
             f"The VGG19 weights can't be downloaded from {url} ({reason}): "
-            f"put that file at {path}, or name a local one with the option 'weights'."
+            f"put that file at {path}, or set {VARIABLE} to the path of a local one."
         ) from error
 
 

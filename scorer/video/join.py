@@ -144,7 +144,7 @@ def _pictures(
     last_ticks = info.frame_ticks if info.constant else max(round((info.end_pts - info.last_pts) * info.time_base / unit), 1)
     shown = [start - number * info.frame_ticks for number in range(1, REORDERED + 1)]
     heapify(shown)
-    count = 0
+    count, before = 0, shown[0] - 1
     for part in parts:
         with open_source(part) as container:
             if container.streams.video[0].codec_context.extradata != extradata:
@@ -157,8 +157,9 @@ def _pictures(
                 heappush(shown, packet.pts)
                 packet.dts = heappop(shown)
                 packet.time_base = unit
-                if packet.dts > packet.pts:
+                if not before < packet.dts <= packet.pts:
                     raise TaskError(f"The part '{part}' isn't in its place: run the same command again.")
+                before = packet.dts
                 packet.duration = last_ticks if packet.pts == last else info.frame_ticks
                 packet.stream = video
                 yield packet

@@ -67,6 +67,13 @@ def test_a_frame_that_never_fits_is_said_so() -> None:
         score_in_tiles(Scripted(most=1), np.zeros((64, 128, 3), np.uint8), overlap=4)
 
 
+def test_a_model_without_tiles_is_not_tried_on_them() -> None:
+    model = Scripted(most=60 * 60)
+    with pytest.raises(OutOfMemoryError, match="128x64 pixels doesn't fit into memory, and this model can't work on tiles"):
+        score_in_tiles(model, np.zeros((64, 128, 3), np.uint8), overlap=None)
+    assert model.calls == 0
+
+
 def test_what_counts_as_out_of_memory() -> None:
     import torch
 

