@@ -42,7 +42,7 @@ $(VENV)/test.stamp: $(SOURCES)
 
 # The report is tested in a real browser.
 browser:
-	@command -v chromium chromium-browser google-chrome >/dev/null || test -n "$$CHROMIUM" || \
+	@{ test -n "$$CHROMIUM" || command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null || \
 	  { apt-get update -qq && apt-get install -y -qq chromium; } || \
 	  { echo "The report's tests need a browser: install chromium, or name one in CHROMIUM." >&2; exit 1; }
 

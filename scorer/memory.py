@@ -53,7 +53,8 @@ def score_in_tiles(model: Model, frame: Frames, overlap: int | None) -> tuple[Fr
     height, width = frame.shape[:2]
     if overlap is None:
         raise OutOfMemoryError(
-            f"A frame of {width}x{height} pixels doesn't fit into memory, and this model can't work on tiles: choose a smaller size."
+            f"A frame of {width}x{height} pixels doesn't fit into memory, and this model can't work on tiles: "
+            "choose a smaller size."
         )
     for tiles in range(2, MOST_TILES + 1):
         try:

@@ -122,7 +122,7 @@ def _score(media: Media[Any], stage: ModelStage, size: int, records: list[FrameR
         records.append(
             FrameRecord(
                 frame=frame.number, name=media.name(frame.number), decode_ms=round(frame.decode_ms, 3),
-                model_ms=round(scored.model_ms, 3), encode_ms=round((time.perf_counter() - started) * 1000, 3), error=scored.error,
+                model_ms=round(scored.model_ms, 3), encode_ms=round(_ms(started), 3), error=scored.error,
             )
         )  # fmt: skip
         on_frames(1)

@@ -29,7 +29,7 @@ def trial_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: trial-models\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[scorer.models]\ninvert = trial_models:SPEC\n")
     sys.path.append(str(site))
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(site), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]).rstrip(os.pathsep)
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
     models.forget()
     yield
     sys.path.remove(str(site))

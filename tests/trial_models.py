@@ -40,6 +40,6 @@ SPEC = ModelSpec(
     summary="255 minus each component",
     style="none",
     load=load,
-    options={name: "for tests" for name in ("sleep_ms", "most_pixels", "poison", "scale")},
+    options=dict.fromkeys(("sleep_ms", "most_pixels", "poison", "scale"), "for tests"),
     tile_overlap=8,
 )

@@ -11,9 +11,11 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from scorer.models import Frames
+
 Array = NDArray[np.float32]
 
-_SAMPLES = 200_000
+_SAMPLES = 50_000
 _CLIPPED_AT = np.linspace(1.0, 0.28, 10)
 
 
@@ -43,8 +45,8 @@ def best_range(values: Array) -> tuple[float, float]:
     return (-best if low < 0 else 0.0), best
 
 
-def psnr(frames: NDArray[np.uint8], reference: NDArray[np.uint8]) -> float:
-    """Peak signal to noise ratio in decibels; infinite where the two are the same."""
+def psnr(frames: Frames, reference: Frames) -> float:
+    """Peak signal to noise ratio of 8-bit frames in decibels; infinite where the two are the same."""
     error = np.square(frames.astype(np.float64) - reference).mean()
     return float("inf") if error == 0 else float(10 * np.log10(255**2 / error))
 

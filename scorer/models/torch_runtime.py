@@ -115,7 +115,7 @@ class _OnPixels(nn.Module):
         self.layout = layout
 
     def forward(self, pixels: Tensor) -> Tensor:
-        white = 255.0 if pixels.dtype == torch.uint8 else 65536.0
+        white = 255.0 if pixels.dtype == torch.uint8 else 65535.0
         frames = pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=self.layout)  # (N, 3, H, W)
         result: Tensor = self.module((frames / white).to(self.dtype))  # (N, 3, H', W')
         levels = (result.float().clamp(0, 1) * white).round().permute(0, 2, 3, 1)  # (N, H', W', 3)

@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from scorer.errors import InputError
 from scorer.video.color import FULL, known_matrix
 from scorer.video.info import Access, VideoInfo
+from scorer.video.source import is_broadcast
 
 MP4_AUDIO = {"aac", "mp3", "mp2", "ac3", "eac3", "opus", "flac", "alac", "dts"}
 """What players expect in an mp4 file."""
@@ -136,7 +137,5 @@ def _audio(container: InputContainer) -> tuple[str, ...]:
 
 
 def _origin(container: InputContainer, time_base: Fraction) -> int:
-    """Broadcast containers' clocks start anywhere; in others a late start is meant."""
-    if not {"mpegts", "mpeg"} & set(container.format.name.split(",")):
-        return 0
-    return floor(Fraction(container.start_time or 0, av.time_base) / time_base)
+    """Broadcast clocks start anywhere; in other containers a late start is meant."""
+    return floor(Fraction(container.start_time or 0, av.time_base) / time_base) if is_broadcast(container) else 0

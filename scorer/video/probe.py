@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from scorer.errors import InputError
 from scorer.video.describe import describe
 from scorer.video.info import Access, VideoIndex
-from scorer.video.source import open_source, prepare, video_stream
+from scorer.video.source import is_broadcast, open_source, prepare, video_stream
 from scorer.video.whole import check_whole
 
 # Elsewhere packets and frames may differ: hidden frames, missing or invented time stamps.
@@ -39,17 +39,17 @@ def probe(path: Path, *, max_pixels: int, max_frames: int) -> VideoIndex:
     `max_pixels` (width times height) and `max_frames` bound what it may cost to decode. Raises MissingError where there is no
     such file, InputError where it isn't a whole video that can be decoded here.
     """
+    if path.is_file():
+        check_whole(path)
     with _opened(path, max_pixels) as (container, stream):
         packets = _demux(container, stream, path, max_frames)
-        check_whole(container, stream, path)
     with _opened(path, max_pixels) as (container, stream):
         first = _first_pictures(container, stream, path)
-    with _opened(path, max_pixels) as (container, stream):
         access, time_base = _access(container, stream, packets, first), Fraction(stream.time_base or 1)
-        if access == "packets":
-            pts = array("q", sorted(each for each in packets.pts if each >= first.start))
-        else:
-            pts, time_base, access = _count(container, stream, path, max_frames, access)
+        pts = array("q", sorted(each for each in packets.pts if each >= first.start))
+        if access != "packets":
+            with _opened(path, max_pixels) as (again, video):
+                pts, time_base, access = _count(again, video, path, max_frames, access)
         info = describe(container, stream, first.picture, pts, time_base, packets.last_duration, access)
     return VideoIndex(info, pts, array("q", sorted(packets.keys)) if access != "sequential" else array("q"))
 
@@ -112,25 +112,29 @@ class _First:
 
     picture: av.VideoFrame
     start: int
-    """The pts of the first picture shown."""
+    """The first pts that is shown."""
     fits: bool
     """Whether each packet gave one picture with its own time stamp, but for those that are damaged."""
 
 
 def _first_pictures(container: InputContainer, stream: VideoStream, path: Path) -> _First:
-    """Decode the first packets. Those shown before the first picture don't count.
+    """Decode the first packets.
 
-    A recording that was cut starts with packets that refer to pictures before the cut: no player shows them.
+    A video that was cut starts with pictures that refer to others before the cut: those shown before its first packet's (or,
+    of a broadcast, its first key frame's) are shown by no player and don't count. Later ones do, even if they are damaged.
     """
     expected: set[int] = set()
     stamps: list[int | None] = []
     picture: av.VideoFrame | None = None
+    head: int | None = None
     errors = since = 0
     packets = _packets(container, stream, path)
     while since < FIRST_PACKETS and (packet := next(packets, None)):
         since += picture is not None
         if packet.pts is not None and not packet.is_discard:
             expected.add(packet.pts)
+            if head is None and (packet.is_keyframe or not is_broadcast(container)):
+                head = packet.pts
         pictures, failed = _decode(stream, packet)
         errors += failed
         stamps += [each.pts for each in pictures]
@@ -141,10 +145,10 @@ def _first_pictures(container: InputContainer, stream: VideoStream, path: Path) 
     if picture is None:
         raise InputError(f"'{path}' has no frame that can be decoded: convert it to H.264 in an mp4 file, or copy it again.")
     known = {each for each in stamps if each is not None}
-    start = min(known, default=0)
-    lost = {each for each in expected if each >= start} - known
+    decoded = min(known, default=0)
+    lost = {each for each in expected if each >= decoded} - known
     one_to_one = len(known) == len(stamps) and known <= expected and len(lost) <= errors + failed
-    return _First(picture, start, one_to_one)
+    return _First(picture, decoded if head is None else min(decoded, head), one_to_one)
 
 
 def _decode(stream: VideoStream, packet: Packet[VideoStream] | None) -> tuple[list[av.VideoFrame], bool]:

@@ -21,9 +21,10 @@ from scorer.video.source import open_source, prepare
 
 DAMAGED = "its data are damaged"
 
-# Seconds before the range's key frame, for containers that seek past it and for decoders that need a run-up. Where a frame
-# doesn't come out after the longest that a decoder may need, it is damaged.
-_RUN_UPS = (0, 1, 10, 10**9)
+# Seconds before the range's key frame, for containers that seek past it and for decoders that need a run-up; last the whole
+# file, damaged key frames and all. Where a frame doesn't come out after the longest that a decoder may need, it is damaged.
+_WHOLE = 10**9
+_RUN_UPS = (0, 1, 10, _WHOLE)
 _LONGEST_RUN_UP = 10
 
 
@@ -104,7 +105,8 @@ def _sought(path: Path, info: VideoInfo, range_: FrameRange) -> Iterator[VideoFr
         to_pixels = ToPixels(info)
         for run_up in _RUN_UPS:
             found = False
-            for frame in _from(container, stream, range_, range_.seek_pts - round(run_up / info.time_base), to_pixels):
+            packets = _packets_from(container, stream, range_, range_.seek_pts - round(run_up / info.time_base), run_up == _WHOLE)
+            for frame in _from(packets, stream, range_, to_pixels):
                 if not found and isinstance(frame, MissingFrame) and run_up < _LONGEST_RUN_UP:
                     break
                 found = True
@@ -114,16 +116,16 @@ def _sought(path: Path, info: VideoInfo, range_: FrameRange) -> Iterator[VideoFr
 
 
 def _from(
-    container: InputContainer, stream: VideoStream, range_: FrameRange, target: int, to_pixels: ToPixels
+    packets: Iterator[Packet[VideoStream]], stream: VideoStream, range_: FrameRange, to_pixels: ToPixels
 ) -> Iterator[VideoFrame | MissingFrame]:
-    """The range's frames, decoded from the last key frame before `target` on; nothing where the container seeks past the range.
+    """The range's frames, decoded from these packets; nothing where there are none.
 
     A decoder gives pictures in the order they are shown: a frame whose packet was read and that is earlier than the picture at
     hand won't come any more.
     """
     waiting = list(range_.pts or ())  # a heap
     packet: Packet[VideoStream] | None = None
-    for packet in _packets_from(container, stream, range_, target):
+    for packet in packets:
         if range_.pts is None and _inside(packet, range_):
             heappush(waiting, packet.pts or 0)
         for picture in _decode(stream, packet):
@@ -139,14 +141,17 @@ def _from(
 
 
 def _packets_from(
-    container: InputContainer, stream: VideoStream, range_: FrameRange, target: int
+    container: InputContainer, stream: VideoStream, range_: FrameRange, target: int, whole: bool
 ) -> Iterator[Packet[VideoStream]]:
-    """The packets from the key frame on that the container finds for `target`; none where that is later than the range."""
+    """The packets from the key frame on that the container finds for `target`; none where that is later than the range.
+
+    With `whole` those from the file's start on, key frame or not.
+    """
     with suppress(av.FFmpegError):
         container.seek(max(target, -(2**62)), stream=stream)
-        packets = dropwhile(lambda packet: not packet.is_keyframe, _packets(container, stream))
+        packets = dropwhile(lambda packet: not (whole or packet.is_keyframe), _packets(container, stream))
         first = next(packets, None)
-        if first is not None and (first.pts is None or first.pts <= range_.start_pts):
+        if first is not None and (whole or first.pts is None or first.pts <= range_.start_pts):
             yield first
             yield from packets
 

@@ -20,6 +20,11 @@ CONTAINERS = (
 )  # fmt: skip
 
 
+def is_broadcast(container: InputContainer) -> bool:
+    """Whether recordings in it may start in the middle of things: of a group of pictures, and of the clock."""
+    return not {"mpegts", "mpeg"}.isdisjoint(container.format.name.split(","))
+
+
 @contextmanager
 def open_source(path: Path) -> Iterator[InputContainer]:
     """Open `path` for reading. Raises MissingError or InputError."""
@@ -44,8 +49,8 @@ def _why_not(path: Path) -> str:
         head = file.read(12)
     if not head:
         return f"'{path}' is empty: copy it here again."
-    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
-        return f"'{path}' is cut off, its index is missing: copy or export it again."
+    if head[4:8] in (b"ftyp", b"mdat", b"wide", b"free"):
+        return f"'{path}' is cut off or damaged, its index can't be read: copy or export it again."
     return f"'{path}' is not a video in a container known here: name an mp4, mov, mkv, webm, ts or avi file."
 
 

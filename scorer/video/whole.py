@@ -1,42 +1,60 @@
-"""Is a file whole? Each container says in its own way how long it should be."""
+"""Is a file whole? Each container says at its start how long it, or its next piece, should be."""
 
 from __future__ import annotations
 
 from pathlib import Path
-
-from av.container import InputContainer
-from av.video.stream import VideoStream
+from typing import BinaryIO
 
 from scorer.errors import InputError
 
+_EBML = b"\x1a\x45\xdf\xa3"
+_BOXES = {b"ftyp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"styp", b"sidx", b"pnot"}
+# The boxes without whose end a video isn't whole; others behind them may be anything.
+_NEEDED = {b"moov", b"mdat", b"moof"}
 
-def check_whole(container: InputContainer, stream: VideoStream, path: Path) -> None:
-    """Raise InputError where the container's own index or length says that the file's end is missing."""
-    containers = set(container.format.name.split(","))
+
+def check_whole(path: Path) -> None:
+    """Raise InputError where the container says that the file's end is missing; where it doesn't say, that can't be known."""
     size = path.stat().st_size
-    if "mov" in containers:
-        needed = max((entry.pos + entry.size for entry in stream.index_entries), default=0)
-    elif "matroska" in containers:
-        needed = _matroska_length(path)
-    elif "avi" in containers:
-        needed = _riff_length(path)
-    elif "mpegts" in containers:
-        needed = size if any(size % length == 0 for length in (188, 192, 204)) else size + 1
-    else:
-        return
+    with path.open("rb") as file:
+        needed = _length(file, size)
     if size < needed:
         raise InputError(f"'{path}' is cut off, its end is missing: copy or export it again.")
 
 
-def _riff_length(path: Path) -> int:
-    with path.open("rb") as file:
-        return 8 + int.from_bytes(file.read(8)[4:], "little")
+def _length(file: BinaryIO, size: int) -> int:
+    head = file.read(4096)
+    if head[:4] == _EBML:
+        return _matroska_length(head)
+    if head[:4] == b"RIFF":
+        return 8 + int.from_bytes(head[4:8], "little")
+    if head[4:8] in _BOXES:
+        return _boxes_length(file, size)
+    for at, packet in ((0, 188), (4, 192), (0, 204)):  # MPEG transport streams: packets that start with 0x47
+        if len(head) > 4 * packet and set(head[at : 4 * packet : packet]) == {0x47}:
+            return -(-size // packet) * packet
+    return 0
 
 
-def _matroska_length(path: Path) -> int:
-    """Where the Segment ends, after the EBML header (RFC 8794, 4: variable-size integers); 0 where it doesn't say."""
-    with path.open("rb") as file:
-        head = file.read(4096)
+def _boxes_length(file: BinaryIO, size: int) -> int:
+    """Where the last box ends that is needed (ISO/IEC 14496-12, 4.2)."""
+    at = needed = 0
+    while at + 8 <= size:
+        file.seek(at)
+        head = file.read(16)
+        length = int.from_bytes(head[:4], "big")
+        if length == 1:
+            length = int.from_bytes(head[8:16], "big")
+        if length < 8:  # 0: up to the file's end
+            break
+        at += length
+        if head[4:8] in _NEEDED:
+            needed = at
+    return needed
+
+
+def _matroska_length(head: bytes) -> int:
+    """Where the Segment ends, behind the EBML header (RFC 8794, 4: integers of variable size); 0 where it doesn't say."""
     at = 4  # the header's id
     header, width = _ebml_size(head[at:])
     at += width + (header or 0) + 4  # the Segment's id

@@ -1,5 +1,7 @@
 """When memory runs out: tiles with soft seams."""
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import pytest
@@ -35,13 +37,13 @@ def test_tiles_cover_everything_and_share_the_overlap(length: int, tiles: int, o
     tile, found = starts(length, tiles, overlap)
     assert found[0] == 0
     assert found[-1] + tile == length
-    assert all(after <= before + tile - overlap for before, after in zip(found, found[1:], strict=False))
+    assert all(after <= before + tile - overlap for before, after in pairwise(found))
 
 
 @pytest.mark.parametrize("scale", [1, 2])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_a_pointwise_model_shows_no_seams(dtype: type, scale: int) -> None:
-    frame = np.random.default_rng(1).integers(0, np.iinfo(dtype).max, (97, 131, 3), dtype)
+def test_a_pointwise_model_shows_no_seams(dtype: type[np.uint8 | np.uint16], scale: int) -> None:
+    frame: Frames = np.random.default_rng(1).integers(0, np.iinfo(dtype).max, (97, 131, 3)).astype(dtype)
     model = Scripted(most=60 * 60, scale=scale)
     scored, tiles = score_in_tiles(model, frame, overlap=8)
     assert tiles == 3

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
@@ -18,7 +18,7 @@ def test_read_ahead_keeps_order_and_is_bounded() -> None:
             made += 1
             yield number
 
-    taken = []
+    taken: list[int] = []
     for item in read_ahead(numbers(), depth=3):
         time.sleep(0.002)
         # One is taken, three wait, and one more is in the thread's hands.
@@ -58,8 +58,12 @@ def test_write_behind_raises_at_the_end_or_before() -> None:
         if number == 3:
             raise OSError("full")
 
-    with pytest.raises(OSError, match="full"), WriteBehind(write, depth=1) as behind:
-        for number in range(1000):
-            behind.put(number)
-    with pytest.raises(OSError, match="full"), WriteBehind(write, depth=9) as behind:
-        behind.put(3)
+    def write_numbers(numbers: Iterable[int], depth: int) -> None:
+        with WriteBehind(write, depth) as behind:
+            for number in numbers:
+                behind.put(number)
+
+    with pytest.raises(OSError, match="full"):
+        write_numbers(range(1000), depth=1)
+    with pytest.raises(OSError, match="full"):
+        write_numbers([3], depth=9)

