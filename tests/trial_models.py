@@ -1,5 +1,6 @@
 """Models whose results and faults a test can foretell; installed as a package of their own by conftest.py."""
 
+import os
 import time
 
 import numpy as np
@@ -16,7 +17,9 @@ class Invert:
         self.options = settings.options
 
     def score(self, frames: Frames) -> Frames:
-        time.sleep(float(self.options.get("sleep_ms", 0)) / 1000)
+        if self.options.get("deadly"):
+            os._exit(77)
+        time.sleep(float(self.options.get("deadly", "sleep_ms", 0)) / 1000)
         most = self.options.get("most_pixels")
         if most is not None and frames.shape[0] * frames.shape[1] * frames.shape[2] > int(most):
             raise MemoryError
@@ -40,6 +43,6 @@ SPEC = ModelSpec(
     summary="255 minus each component",
     style="none",
     load=load,
-    options=dict.fromkeys(("sleep_ms", "most_pixels", "poison", "scale"), "for tests"),
+    options=dict.fromkeys(("deadly", "sleep_ms", "most_pixels", "poison", "scale"), "for tests"),
     tile_overlap=8,
 )

@@ -9,13 +9,14 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from scorer.engines import Progress
 from scorer.errors import ScorerError, TaskError
+from scorer.models.devices import gpus
 from scorer.plan import Chunk, Plan
 from scorer.score import find_part, load_model, score_chunk
 from scorer.store import Stores
@@ -25,15 +26,6 @@ TRIES = 3
 
 # Threads one worker keeps busy: beyond this many, one more worker gains more than more threads do.
 THREADS_A_WORKER = 8
-
-
-def gpus() -> int:
-    """CUDA devices that this machine offers; 0 without torch."""
-    try:
-        import torch
-    except ImportError:
-        return 0
-    return torch.cuda.device_count()
 
 
 @dataclass
@@ -55,37 +47,40 @@ class LocalEngine:
     """Seconds after which progress is told, even if nothing has happened."""
     _waiting: deque[Chunk] = field(default_factory=deque)
     _tries: Counter[int] = field(default_factory=Counter)
+    _done: Progress = field(default=Progress(0, 0, 0))
+    """Of whole parts."""
 
     def run(self, plan: Plan, on_progress: Callable[[Progress], None]) -> None:
         """Score what isn't scored yet; workers end with it, however it ends."""
-        done = failed = reused = 0
+        self._look(plan)
+        on_progress(self._done)
+        devices = gpus() if plan.device != "cpu" else 0
+        pays = devices or max(1, (os.cpu_count() or 1) // THREADS_A_WORKER)
+        count = min(self.workers or pays, len(self._waiting))
+        workers = [self._start(plan, number, count, devices) for number in range(count)]
+        try:
+            while self._feed(workers):
+                for worker in self._ready(workers):
+                    if not self._hear(worker):
+                        number = workers.index(worker)
+                        self._give_back(worker)
+                        workers[number] = self._start(plan, number, count, devices)
+                written = sum(worker.written for worker in workers)
+                on_progress(replace(self._done, done=self._done.done + written))
+        finally:
+            for worker in workers:
+                worker.process.kill()
+                worker.process.join()
+
+    def _look(self, plan: Plan) -> None:
+        """Which parts are there already, and which chunks wait."""
+        reused = failed = 0
         for chunk in plan.chunks:
             if part := find_part(plan, chunk, self.stores):
                 reused, failed = reused + chunk.frames, failed + part.failed
             else:
                 self._waiting.append(chunk)
-        done = reused
-        on_progress(Progress(done, failed, reused))
-        devices = gpus() if plan.device != "cpu" else 0
-        count = min(self.workers or devices or max(1, (os.cpu_count() or 1) // THREADS_A_WORKER), len(self._waiting))
-        workers = [self._start(plan, number, count, devices) for number in range(count)]
-        try:
-            while self._waiting or any(worker.chunk for worker in workers):
-                for worker in self._ready(workers):
-                    number = workers.index(worker)
-                    part_failed = self._hear(worker)
-                    if part_failed is None:
-                        workers[number] = self._replace(worker, plan, number, count, devices)
-                    elif part_failed >= 0 and worker.chunk is not None:
-                        done, failed = done + worker.chunk.frames, failed + part_failed
-                        worker.chunk, worker.written = None, 0
-                for worker in workers:
-                    self._feed(worker)
-                on_progress(Progress(done + sum(worker.written for worker in workers), failed, reused))
-        finally:
-            for worker in workers:
-                worker.process.kill()
-                worker.process.join()
+        self._done = Progress(reused, failed, reused)
 
     def _ready(self, workers: list[_Worker]) -> list[_Worker]:
         links = wait([worker.link for worker in workers], timeout=self.heartbeat)
@@ -103,40 +98,45 @@ class LocalEngine:
         theirs.close()
         return _Worker(process, ours)
 
-    def _replace(self, worker: _Worker, plan: Plan, number: int, count: int, devices: int) -> _Worker:
-        """A new process for one that died; what it was at is tried again."""
-        worker.process.join()
-        if worker.chunk is None:
-            raise TaskError(f"A worker process ended with code {worker.process.exitcode} before its first chunk: try again.")
-        self._tries[worker.chunk.index] += 1
-        if self._tries[worker.chunk.index] >= TRIES:
-            chunk, last = worker.chunk, worker.chunk.first + worker.chunk.frames - 1
-            raise TaskError(
-                f"Chunk {chunk.index} (frames {chunk.first} to {last}) ended its process {TRIES} times, with code "
-                f"{worker.process.exitcode} the last time: choose a smaller size, or look for what kills it."
-            )
-        self._waiting.appendleft(worker.chunk)
-        return self._start(plan, number, count, devices)
+    def _feed(self, workers: list[_Worker]) -> bool:
+        """Give each idle worker a chunk; whether there is still something to wait for."""
+        for worker in workers:
+            if worker.chunk is None and self._waiting:
+                worker.chunk = self._waiting.popleft()
+                with suppress(OSError):  # it died: the next wait() sees that, with the chunk in its hands
+                    worker.link.send(worker.chunk.index)
+        return any(worker.chunk for worker in workers)
 
-    def _feed(self, worker: _Worker) -> None:
-        if worker.chunk is None and self._waiting:
-            worker.chunk = self._waiting.popleft()
-            with suppress(OSError):  # it died: the next wait() sees that, with the chunk in its hands
-                worker.link.send(worker.chunk.index)
-
-    def _hear(self, worker: _Worker) -> int | None:
-        """A message: how many frames failed of a part that is done, -1 for mere progress, None where the process died."""
+    def _hear(self, worker: _Worker) -> bool:
+        """Take a worker's message; False where its process has died. Raises the ScorerError that ended its task."""
         try:
             message = worker.link.recv()
         except (EOFError, OSError):
-            return None
+            return False
         if isinstance(message, ScorerError):
             raise message
         kind, count = message
-        if kind == "done":
-            return int(count)
-        worker.written += count
-        return -1
+        if kind == "written":
+            worker.written += count
+        elif worker.chunk is not None:
+            done, failed = self._done.done + worker.chunk.frames, self._done.failed + count
+            self._done = replace(self._done, done=done, failed=failed)
+            worker.chunk, worker.written = None, 0
+        return True
+
+    def _give_back(self, worker: _Worker) -> None:
+        """The chunk of a worker that died waits again. Raises TaskError once it was tried often enough."""
+        worker.process.join()
+        chunk, code = worker.chunk, worker.process.exitcode
+        if chunk is None:
+            raise TaskError(f"A worker process ended with code {code} though it had nothing to do: try again.")
+        self._tries[chunk.index] += 1
+        if self._tries[chunk.index] >= TRIES:
+            raise TaskError(
+                f"Chunk {chunk.index} (frames {chunk.first} to {chunk.first + chunk.frames - 1}) ended its process {TRIES} times, "
+                f"with code {code} the last time: choose a smaller size, or look for what kills it."
+            )
+        self._waiting.appendleft(chunk)
 
 
 def _work(plan: Plan, stores: Stores, threads: int, gpu: int | None, link: Connection[Any, Any]) -> None:
@@ -152,7 +152,7 @@ def _work(plan: Plan, stores: Stores, threads: int, gpu: int | None, link: Conne
         while True:
             chunk = plan.chunks[link.recv()]
             model = model or load_model(plan, stores, threads)
-            report = _Throttled(lambda count: link.send(("frames", count)))
+            report = _Throttled(lambda count: link.send(("written", count)))
             part, _ = score_chunk(plan, chunk, stores, model, report.add)
             link.send(("done", part.failed))
     except ScorerError as error:

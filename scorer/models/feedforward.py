@@ -5,24 +5,35 @@ The style is a checkpoint in the layout of PyTorch's fast_neural_style example; 
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
+from scorer.errors import ModelError
 from scorer.models import Model, ModelSettings, ModelSpec
-from scorer.models.options import Options, parse_options
+from scorer.models.options import describe_options, parse_options
+from scorer.models.runtime import RuntimeOptions, choose_runtime
 
 
 def load(settings: ModelSettings) -> Model:
     """Load the network of the one style.
 
-    Raises StyleError where the file isn't such a checkpoint, RequestError for options: it has none.
+    Raises StyleError where the file isn't such a checkpoint, RequestError for an option it doesn't
+    have, ModelError where the runtime is missing.
     """
-    parse_options(Options, settings.options, "feedforward")
+    options = parse_options(RuntimeOptions, settings.options, "feedforward")
+    if find_spec("torch") is None:
+        raise ModelError("Checkpoints are read by torch, which isn't installed: pip install 'batch-scoring[scorer]'.")
+    runtime = choose_runtime(settings, options)
 
-    from scorer.models.feedforward_network import FrameStyler, load_network
+    from scorer.models.feedforward_network import FrameStyler, as_stylisation_weights, load_network
     from scorer.models.torch_runtime import TorchModel
 
     network = load_network(Path(str(settings.styles[0].source)))
-    return TorchModel(FrameStyler(network, settings.strength), settings)
+    if runtime == "openvino":
+        from scorer.models.openvino_runtime import load_feedforward
+
+        return load_feedforward(as_stylisation_weights(network), settings.strength, settings.threads, options.precision)
+    return TorchModel(FrameStyler(network, settings.strength), settings, compiled=options.compiled)
 
 
 SPEC = ModelSpec(
@@ -30,5 +41,6 @@ SPEC = ModelSpec(
     summary="a network trained for one style, from its checkpoint file (.pth or .safetensors)",
     style="network",
     load=load,
+    options=describe_options(RuntimeOptions),
     source="Johnson, Alahi, Fei-Fei 2016, arXiv:1603.08155; the weights are the user's own file",
 )

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from scorer.errors import StyleError
 from scorer.models.checkpoint import check_weights, read_weights
+from scorer.models.weights import Weights
 
 MAX_BYTES = 64 * 2**20  # the network has 1.68 million weights: 6.7 MB in float32
 SHORTEST = 8  # pixels; the outer convolutions reflect 4, those at a quarter of the size reflect 1
@@ -112,6 +114,35 @@ def load_network(path: Path) -> TransformerNet:
     check_weights(weights, {name: tuple(each.shape) for name, each in network.state_dict().items()}, path, StyleError)
     network.load_state_dict(weights)
     return network.eval().requires_grad_(False)
+
+
+_COUNTERPARTS = {
+    "conv1": ("contract.0", "in1"),
+    "conv2": ("contract.1", "in2"),
+    "conv3": ("contract.2", "in3"),
+    **{f"res{n}.conv{half}": (f"residual.{n - 1}.{half - 1}", f"res{n}.in{half}") for n in range(1, 6) for half in (1, 2)},
+    "deconv1": ("expand.0", "in4"),
+    "deconv2": ("expand.1", "in5"),
+}
+"""Each convolution's name in weights.py, and its norm's here."""
+
+
+def as_stylisation_weights(network: TransformerNet) -> Weights:
+    """The network's arrays in the naming of weights.py, for one style [1] and frames in 0..1.
+
+    The convolutions' biases are left out where a norm follows, which takes them away.
+    """
+    state = {name: tensor.float().numpy() for name, tensor in network.state_dict().items()}
+    found: Weights = {}
+    for ours, (name, norm) in _COUNTERPARTS.items():
+        found[f"{name}.weight"] = state[f"{ours}.conv2d.weight"]
+        for part, values in (("gamma", state[f"{norm}.weight"]), ("beta", state[f"{norm}.bias"])):
+            found[f"{name}.{part}.weight"] = values[:, None]  # (C, 1)
+            found[f"{name}.{part}.bias"] = np.zeros_like(values)
+    found["contract.0.weight"] = found["contract.0.weight"] * 255
+    for part in ("weight", "bias"):
+        found[f"expand.2.{part}"] = state[f"deconv3.conv2d.{part}"] / 255
+    return found
 
 
 def _norm(channels: int) -> nn.InstanceNorm2d:

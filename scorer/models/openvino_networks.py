@@ -51,7 +51,10 @@ class StylisationGraph:
         x = ops.relu(self._same("expand.0", x, double=True))  # (N, C, H/2, W/2)
         x = self._double_to_phases("expand.1", x)  # (N, C, H, W)
         phases = self._convolve("expand.2", _pad(x, 4, 4), _to_phases(self._weights["expand.2.weight"]), stride=2)
-        return ops.sigmoid(self._norm_phases("expand.2", phases))
+        if "expand.2" in self._modulation:
+            return ops.sigmoid(self._norm_phases("expand.2", phases))
+        bias = _per_channel(np.tile(self._weights["expand.2.bias"], _PHASES))
+        return ops.clamp(ops.add(phases, bias), 0.0, 1.0)
 
     def _contract(self, frames: Node) -> Node:
         first, second = self._weights["contract.0.weight"], self._weights["contract.1.weight"]

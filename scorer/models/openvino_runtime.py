@@ -109,6 +109,18 @@ def load_painted(style: Array, strength: float = 1.0, threads: int | None = None
     return OpenVinoModel(painted_weights(), lambda _: ops.constant(fixed), strength, threads, precision)
 
 
+def load_feedforward(
+    weights: Weights, strength: float = 1.0, threads: int | None = None, precision: Precision = "auto"
+) -> OpenVinoModel:
+    """Load a network of Johnson et al. 2016, named as in weights.py with the one style [1].
+
+    `strength` below 1 blends the result with the frame.
+    """
+    from openvino import opset13 as ops
+
+    return OpenVinoModel(weights, lambda _: ops.constant(np.ones((1, 1), np.float32)), strength, threads, precision)
+
+
 class OpenVinoModel:
     """A stylisation network in one style, compiled for each size of batch it meets."""
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from scorer.errors import ModelError, RequestError
 from scorer.models import ModelSettings
+from scorer.models.devices import gpus
 from scorer.models.openvino_runtime import Precision, available
 from scorer.models.options import Options
 
@@ -43,8 +44,4 @@ def choose_runtime(settings: ModelSettings, options: RuntimeOptions) -> Runtime:
 
 
 def _cuda(settings: ModelSettings) -> bool:
-    if settings.device == "auto" and find_spec("torch") is not None:
-        import torch
-
-        return torch.cuda.is_available()
-    return settings.device == "cuda"
+    return settings.device == "cuda" or (settings.device == "auto" and gpus() > 0)

@@ -272,3 +272,8 @@ def test_help_shows_examples(tmp_path: Path) -> None:
     listing = run("models", folder=tmp_path, environment={"COLUMNS": "200"}).stdout
     for name in ("adaptive", "painted", "feedforward", "gatys", "invert"):
         assert f"{name}:" in listing
+
+
+def test_a_chunk_that_kills_its_process_ends_the_job(tmp_path: Path, make_clip: MakeClip) -> None:
+    done = run("run", make_clip(), "--model", "invert", "--option", "deadly=true", folder=tmp_path, code=13)
+    assert "ended its process 3 times, with code 77" in done.stderr

@@ -1,0 +1,19 @@
+"""Which GPUs there are, found without loading torch where there can't be any: that alone takes seconds."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+# What the drivers of NVIDIA, of AMD and of Windows' Linux put there.
+_DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+
+
+def gpus() -> int:
+    """GPUs that torch can use; 0 without torch."""
+    if find_spec("torch") is None or (sys.platform == "linux" and not any(Path(driver).exists() for driver in _DRIVERS)):
+        return 0
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
