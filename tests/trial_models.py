@@ -19,7 +19,7 @@ class Invert:
     def score(self, frames: Frames) -> Frames:
         if self.options.get("deadly"):
             os._exit(77)
-        time.sleep(float(self.options.get("deadly", "sleep_ms", 0)) / 1000)
+        time.sleep(float(self.options.get("sleep_ms", 0)) / 1000)
         most = self.options.get("most_pixels")
         if most is not None and frames.shape[0] * frames.shape[1] * frames.shape[2] > int(most):
             raise MemoryError
