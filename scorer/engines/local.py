@@ -133,8 +133,8 @@ class LocalEngine:
         self._tries[chunk.index] += 1
         if self._tries[chunk.index] >= TRIES:
             raise TaskError(
-                f"Chunk {chunk.index} ({chunk.frames} frames from {chunk.first} on) ended its process {TRIES} times, with code {code} "
-                "the last time: choose a smaller size, or look for what kills it."
+                f"Chunk {chunk.index} ({chunk.frames} frames from {chunk.first} on) ended its process {TRIES} times, "
+                f"with code {code} the last time: choose a smaller size, or look for what kills it."
             )
         self._waiting.appendleft(chunk)
 
