@@ -107,7 +107,7 @@ class VideoMedia(Media[int]):
         self._last = pixels
 
     def _open(self, pixels: Frames) -> video.PartWriter:
-        path = self._exit.enter_context(self._stores.work.writing(_part_path(self._plan, self._chunk)))
+        path = self._exit.enter_context(self._stores.work.writing(self._plan.part_path(self._chunk)))
         height, width = pixels.shape[:2]
         return self._exit.enter_context(video.PartWriter(path, self._info, width, height))
 
@@ -123,7 +123,7 @@ class VideoMedia(Media[int]):
             self._exit.__exit__(kind, error, trace)
 
     def etag(self) -> str:
-        return self._stores.work.head(_part_path(self._plan, self._chunk)).etag
+        return self._stores.work.head(self._plan.part_path(self._chunk)).etag
 
 
 class FolderMedia(Media[Picture | None]):
@@ -160,10 +160,6 @@ def open_media(plan: Plan, chunk: Chunk, stores: Stores) -> Media[int] | Media[P
     if plan.video is not None and chunk.range is not None:
         return VideoMedia(plan, chunk, stores, plan.video, chunk.range)
     return FolderMedia(plan, chunk, stores)
-
-
-def _part_path(plan: Plan, chunk: Chunk) -> str:
-    return f"{plan.job}/{chunk.part}.mp4"
 
 
 def _ms(started: float) -> float:

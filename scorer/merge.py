@@ -65,7 +65,7 @@ def merge(plan: Plan, stores: Stores) -> Result:
 
 def _join(plan: Plan, info: video.VideoInfo, stores: Stores) -> str:
     source = stores.input.fetch(plan.request.input, plan.input_etag)
-    parts = [stores.work.root / f"{plan.job}/{chunk.part}.mp4" for chunk in plan.chunks]
+    parts = [stores.work.root / plan.part_path(chunk) for chunk in plan.chunks]
     path = f"{plan.job}/{plan.result}"
     with stores.output.writing(path) as target:
         video.join(parts, source, info, target)

@@ -77,6 +77,10 @@ class Plan(BaseModel):
     frames: int
     chunks: tuple[Chunk, ...]
 
+    def part_path(self, chunk: Chunk) -> str:
+        """Where in the work store a video's chunk has its part: NUT, which keeps time stamps of any unit."""
+        return f"{self.job}/{chunk.part}.nut"
+
     @property
     def result(self) -> str:
         """The result's name in output/<job>/: a video, or a folder."""

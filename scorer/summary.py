@@ -92,7 +92,7 @@ def _pair(plan: Plan, chunk: Chunk, number: int, stores: Stores) -> tuple[Frames
     if plan.video is None or chunk.range is None:
         return _from_folder(plan, chunk, number, stores)
     source = stores.input.fetch(plan.request.input, plan.input_etag)
-    part = stores.work.root / f"{plan.job}/{chunk.part}.mp4"
+    part = stores.work.root / plan.part_path(chunk)
     index = video.probe(part, max_pixels=2**31, max_frames=chunk.frames)
     offset = number - chunk.first
     before = next(islice(video.read_frames(source, plan.video, chunk.range), offset, None))

@@ -74,7 +74,7 @@ def test_a_video_chunk(stores: Stores, make_clip: MakeClip) -> None:
     records = score_all(plan, stores)
     assert [record.frame for record in records] == list(range(30))
     for chunk in plan.chunks:
-        assert len(frame_hashes(stores.work.root / "job" / f"{chunk.part}.mp4")) == chunk.frames
+        assert len(frame_hashes(stores.work.root / plan.part_path(chunk))) == chunk.frames
 
 
 def test_a_part_that_is_there_is_not_made_again(stores: Stores) -> None:
