@@ -191,10 +191,11 @@ def _end_to_end(models: list[str]) -> list[Row]:
                 options = ["--style", str(style) if model == "adaptive" else "7", "--model", model, "--size", str(width)]
                 ours = [sys.executable, "-m", "scorer", "run", str(source), *options, "--out", f"{model}.mp4", "--work", "work"]
                 commands[model, "scorer run, whole command"] = ours
-            for (model, name), command in commands.items():
-                took = [_timed(command) * 1000 / frames for _ in range(2)]
-                dtype = "float32" if "lite" in name else "auto"
-                rows.append(Row(model, name, "cpu" if "lite" in name else "auto", dtype, 1, width, height, max(took), min(took)))
+            rounds = [[_timed(command) * 1000 / frames for command in commands.values()] for _ in range(2)]
+            for (model, name), took in zip(commands, zip(*rounds, strict=True), strict=True):
+                device, dtype = ("cpu", "float32") if "lite" in name else ("auto", "auto")
+                median, best = statistics.median(took), min(took)
+                rows.append(Row(model, name, device, dtype, 1, width, height, ms=median, best_ms=best))
     return rows
 
 

@@ -17,12 +17,12 @@ from scorer.errors import RequestError, ScorerError
 from scorer.job import Outcome, run_job
 from scorer.merge import merge as merge_parts
 from scorer.models import Device
+from scorer.plan import Plan, read_plan
 from scorer.plan import dispatch as make_plan
-from scorer.plan import read_plan
 from scorer.request import Limits, job_id, make_request, parse_request
 from scorer.score import load_model, score_chunk
 from scorer.store import Store, Stores
-from scorer.terminal import Bar, deliver, duration, result_path
+from scorer.terminal import Bar, deliver, duration, result_path, with_ending
 
 app = typer.Typer(
     name="scorer", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode="markdown",
@@ -57,7 +57,10 @@ def run(
             metavar="STYLE[@WEIGHT]", help="An image, a trained style's number or a network's file; more than one are mixed."
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="PATH", help="The result: a video, or a folder.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="The result: a video (.mp4; .mkv where an .mp4 can't hold the sound), or a folder."),
+    ] = None,
     model: Annotated[str, typer.Option(help="One of those that `scorer models` lists.")] = "adaptive",
     option: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="One of the model's own options.")] = None,
     size: Annotated[int | None, typer.Option(metavar="PX", help="Longer side of the frames; unchanged if not given.")] = None,
@@ -80,8 +83,14 @@ def run(
     stores = _local_stores(work)
     job = job_id(request, "local", request.model_dump_json(exclude_defaults=True).encode() + _device(device).encode())
     with Bar(errors) as bar:
+
+        def on_plan(plan: Plan) -> None:
+            with_ending(target, plan, asked=out is not None)  # refuse a wrong name before the work, not after it
+            bar.plan(plan)
+
         engine = LocalEngine(stores, workers)
-        outcome = run_job(job, request, stores, engine, _device(device), on_plan=bar.plan, on_progress=bar.progress)
+        outcome = run_job(job, request, stores, engine, _device(device), on_plan=on_plan, on_progress=bar.progress)
+    target = with_ending(target, outcome.plan, asked=out is not None)
     deliver(stores, outcome.plan, target)
     _tell(outcome, target, stores)
 

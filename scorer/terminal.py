@@ -20,8 +20,6 @@ from scorer.errors import OutputError, RequestError
 from scorer.plan import Plan
 from scorer.store import Stores, storage_errors
 
-VIDEO_SUFFIXES = (".mp4", ".mkv")
-
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
@@ -72,9 +70,7 @@ def result_path(source: Path, styles: Sequence[str], out: Path | None) -> Path:
     """Where the result goes: as asked for, or named after input and style. Raises OutputError, RequestError."""
     folder = source.is_dir()
     style = Path(styles[0].partition("@")[0]).stem
-    target = out or Path(f"{source.absolute().stem}-{style}" + ("" if folder else ".mp4"))
-    if not folder and target.suffix.lower() not in VIDEO_SUFFIXES:
-        raise RequestError(f"The result can't be named '{target}': let the name end with {' or '.join(VIDEO_SUFFIXES)}.")
+    target = out or Path(f"{source.absolute().stem}-{style}")
     if target.resolve() == source.resolve():
         raise OutputError(f"'{target}' is the input itself: give the result another name.")
     if target.exists() and target.is_dir() != folder:
@@ -86,6 +82,21 @@ def result_path(source: Path, styles: Sequence[str], out: Path | None) -> Path:
         place.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=place):
             pass
+    return target
+
+
+def with_ending(target: Path, plan: Plan, *, asked: bool) -> Path:
+    """`target`, ending as the result does. Raises RequestError where it was asked for with another ending."""
+    if plan.video is None:
+        return target
+    ending = f".{plan.video.container}"
+    if not asked:
+        return target.with_name(target.name + ending)
+    if target.suffix.lower() != ending:
+        why = f", since an .mp4 can't hold its sound ({', '.join(plan.video.audio)})" if ending == ".mkv" else ""
+        raise RequestError(
+            f"The result can't be named '{target}': it is an {ending} file{why}; call it '{target.with_suffix(ending)}'."
+        )
     return target
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from array import array
 from collections.abc import Iterable
 from fractions import Fraction
@@ -62,10 +63,27 @@ def describe(
         primaries=picture.color_primaries,
         transfer=picture.color_trc,
         audio=audio,
-        container="mp4" if set(audio) <= MP4_AUDIO else "mkv",
+        container=_result_container(container, audio),
         stream=stream.index,
         access=access,
     )
+
+
+def _result_container(source: InputContainer, audio: tuple[str, ...]) -> Literal["mp4", "mkv"]:
+    """What can hold every sound track as it is."""
+    if set(audio) <= MP4_AUDIO:
+        return "mp4"
+    with av.open(io.BytesIO(), "w", format="matroska") as trial:
+        for track in source.streams.audio:
+            try:
+                trial.add_stream_from_template(track)
+            except ValueError as error:
+                codec = track.codec_context.name
+                raise InputError(
+                    f"The sound of '{source.name}' is {codec}, which can be copied neither into an mp4 nor into an mkv: "
+                    "convert it to FLAC or AAC first."
+                ) from error
+    return "mkv"
 
 
 def _rate(stream: VideoStream, pts: array[int], time_base: Fraction) -> tuple[Fraction, bool]:

@@ -181,7 +181,7 @@ BAD = {
     "unknown option": (["run", "input/clip.mp4", "--model", "invert", "--option", "x=1"], 2, "no option 'x'"),
     "strength": (["run", "input/clip.mp4", "--model", "invert", "--strength", "2"], 2, "strength is 2.0"),
     "device": (["run", "input/clip.mp4", "--model", "invert", "--device", "tpu"], 2, "tpu"),
-    "ending": (["run", "input/clip.mp4", "--model", "invert", "--out", "a.avi"], 2, "a.avi"),
+    "ending": (["run", "input/clip.mp4", "--model", "invert", "--out", "a.avi"], 2, "call it 'a.mp4'"),
     "output in the way": (["run", "input/clip.mp4", "--model", "invert", "--out", "folder.mp4"], 8, "folder.mp4"),
     "output is input": (["run", "input/clip.mp4", "--model", "invert", "--out", "input/clip.mp4"], 8, "another name"),
     "unwritable output": (["run", "input/clip.mp4", "--model", "invert", "--out", "/proc/nothing/a.mp4"], 8, "/proc/nothing"),
@@ -277,3 +277,19 @@ def test_help_shows_examples(tmp_path: Path) -> None:
 def test_a_chunk_that_kills_its_process_ends_the_job(tmp_path: Path, make_clip: MakeClip) -> None:
     done = run("run", make_clip(), "--model", "invert", "--option", "deadly=true", folder=tmp_path, code=13)
     assert "ended its process 3 times, with code 77" in done.stderr
+
+
+def test_sound_that_mp4_cannot_hold_makes_a_matroska(tmp_path: Path, make_clip: MakeClip) -> None:
+    clip = tmp_path / "loud.mkv"
+    ffmpeg("-i", make_clip(), "-c:v", "copy", "-c:a", "wavpack", clip)
+    refused = run("run", clip, "--model", "invert", "--out", "out.mp4", folder=tmp_path, code=2)
+    assert "can't hold its sound (wavpack); call it 'out.mkv'" in refused.stderr
+    run("run", clip, "--model", "invert", folder=tmp_path)
+    assert stream_hash(tmp_path / "loud-invert.mkv", "0:a") == stream_hash(clip, "0:a")
+
+
+def test_sound_that_nothing_can_hold_is_refused_before_the_work(tmp_path: Path, make_clip: MakeClip) -> None:
+    ffmpeg("-i", make_clip(), "-c:v", "copy", "-c:a", "adpcm_ms", tmp_path / "odd.mkv")
+    done = run("run", "odd.mkv", "--model", "invert", folder=tmp_path, code=3)
+    assert "odd.mkv' is adpcm_ms, which can be copied neither" in done.stderr
+    assert not list(tmp_path.glob(".scorer/work/*/plan.json"))
