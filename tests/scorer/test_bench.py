@@ -18,7 +18,8 @@ def test_measures_what_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert all(0 < row.best_ms <= row.ms < 1000 and row.batch == 1 and row.device == "cpu" for row in rows)
 
     bench.show(rows, tmp_path / "rows.json")
-    assert "float32" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert all(text in printed for row in rows for text in ("ms/frame", "64x48", row.runtime, f"{row.fps:.1f}"))
     written = json.loads((tmp_path / "rows.json").read_text())
     assert [each["fps"] for each in written] == [pytest.approx(1000 / row.ms) for row in rows]
 
