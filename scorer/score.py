@@ -20,6 +20,7 @@ from scorer.models import Frames, Model, ModelSettings, Style
 from scorer.overlap import WriteBehind, read_ahead
 from scorer.plan import Chunk, Plan
 from scorer.records import FrameRecord, TaskRecord, to_lines
+from scorer.samples import keep_sample
 from scorer.store import Stores
 
 
@@ -31,6 +32,9 @@ class Part(BaseModel):
     chunk: int
     frames: int
     failed: int
+    width: int
+    height: int
+    """Of its frames (the last of them, where images differ); 0 where none could be decoded."""
     etag: str
     runtime: str
 
@@ -75,9 +79,21 @@ def score_chunk(
     size = batch_size(plan, model)
     stage = ModelStage(model, size, models.spec(plan.request.model).tile_overlap, most_failures(plan))
     records: list[FrameRecord] = []
+
+    width = height = 0
+
+    def on_record(record: FrameRecord, before: Frames | None, after: Frames | None) -> None:
+        nonlocal width, height
+        records.append(record)
+        if after is not None:
+            height, width = after.shape[:2]
+        if record.error is None and before is not None and after is not None:
+            keep_sample(plan, chunk, stores, record.frame, before, after)
+        on_frames(1)
+
     try:
         with open_media(plan, chunk, stores) as media:
-            _score(media, stage, size, records, on_frames)
+            _score(media, stage, size, on_record)
     finally:  # a task that fails leaves its records too
         failed = sum(record.error is not None for record in records)
         task = TaskRecord(
@@ -85,7 +101,15 @@ def score_chunk(
             worker=f"{socket.gethostname()}:{os.getpid()}", runtime=model.runtime, batch_size=size, notes=stage.notes,
         )  # fmt: skip
         stores.logs.put(f"{plan.job}/{chunk.index:06d}.jsonl", to_lines([*records, task]))
-    part = Part(chunk=chunk.index, frames=chunk.frames, failed=failed, etag=media.etag(), runtime=model.runtime)
+    part = Part(
+        chunk=chunk.index,
+        frames=chunk.frames,
+        failed=failed,
+        width=width,
+        height=height,
+        etag=media.etag(),
+        runtime=model.runtime,
+    )
     stores.work.put(f"{plan.job}/{chunk.part}.json", part.model_dump_json().encode())
     return part, True
 
@@ -112,20 +136,22 @@ class Scored:
     model_ms: float
 
 
-def _score(media: Media[Any], stage: ModelStage, size: int, records: list[FrameRecord], on_frames: Callable[[int], None]) -> None:
-    """Run the three stages over the chunk; one record a frame is added to `records`."""
+OnRecord = Callable[[FrameRecord, Frames | None, Frames | None], None]
+"""Called with each frame's record, and its pixels before and after the model."""
+
+
+def _score(media: Media[Any], stage: ModelStage, size: int, on_record: OnRecord) -> None:
+    """Run the three stages over the chunk."""
 
     def write(scored: Scored) -> None:
         started = time.perf_counter()
         frame = scored.frame
         media.write(frame, scored.pixels)
-        records.append(
-            FrameRecord(
-                frame=frame.number, name=media.name(frame.number), decode_ms=round(frame.decode_ms, 3),
-                model_ms=round(scored.model_ms, 3), encode_ms=round(_ms(started), 3), error=scored.error,
-            )
+        record = FrameRecord(
+            frame=frame.number, name=media.name(frame.number), decode_ms=round(frame.decode_ms, 3),
+            model_ms=round(scored.model_ms, 3), encode_ms=round(_ms(started), 3), error=scored.error,
         )  # fmt: skip
-        on_frames(1)
+        on_record(record, frame.pixels, scored.pixels)
 
     with WriteBehind(write, depth=size + 1) as behind:
         for scored in stage.run(read_ahead(media.read(), depth=size + 1)):

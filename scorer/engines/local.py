@@ -24,8 +24,9 @@ from scorer.store import Stores
 # A task whose process dies (killed, a crash in a decoder, the machine out of memory) is tried this often in all.
 TRIES = 3
 
-# Threads one worker keeps busy: beyond this many, one more worker gains more than more threads do.
-THREADS_A_WORKER = 8
+# On a processor, workers of one thread each lose less to waiting than one worker of many threads (measured: a tenth on two
+# cores); but each holds a model of its own in memory.
+MOST_CPU_WORKERS = 4
 
 
 @dataclass
@@ -42,7 +43,7 @@ class LocalEngine:
 
     stores: Stores
     workers: int | None = None
-    """None: one a GPU, or one for every eight processor cores."""
+    """None: one a GPU, or one a processor core, up to four."""
     heartbeat: float = 0.5
     """Seconds after which progress is told, even if nothing has happened."""
     _waiting: deque[Chunk] = field(default_factory=deque)
@@ -55,7 +56,7 @@ class LocalEngine:
         self._look(plan)
         on_progress(self._done)
         devices = gpus() if plan.device != "cpu" else 0
-        pays = devices or max(1, (os.cpu_count() or 1) // THREADS_A_WORKER)
+        pays = devices or min(os.cpu_count() or 1, MOST_CPU_WORKERS)
         count = min(self.workers or pays, len(self._waiting))
         workers = [self._start(plan, number, count, devices) for number in range(count)]
         try:

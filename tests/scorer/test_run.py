@@ -153,7 +153,8 @@ def _has_part(log: Path, parts: dict[Path, int]) -> bool:
 
 def test_a_killed_worker_is_replaced(tmp_path: Path, make_clip: MakeClip) -> None:
     clip = make_clip(frames=40)
-    command = ["run", str(clip), "--model", "invert", "--option", "sleep_ms=20", "--chunk-frames", "8", "--out", "out.mp4"]
+    command = ["run", str(clip), "--model", "invert", "--option", "sleep_ms=20", "--workers", "1"]
+    command += ["--chunk-frames", "8", "--out", "out.mp4"]
     running = subprocess.Popen([*SCORER, *command], cwd=tmp_path, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
     while _progress(tmp_path) < 2 and running.poll() is None and time.monotonic() < deadline:

@@ -230,13 +230,13 @@ def test_runtime_is_openvino_only_where_it_is_installed_and_there_is_no_gpu(monk
         return runtime_choice.choose_runtime(settings, runtime_choice.RuntimeOptions.model_validate({"runtime": runtime}))
 
     monkeypatch.setattr(runtime_choice, "available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(runtime_choice, "gpus", lambda: 1)
     assert chosen(ModelSettings(device="auto")) == "torch"
     assert chosen(ModelSettings(device="cpu")) == "openvino"
     assert chosen(ModelSettings(device="cpu"), "torch") == "torch"
     with pytest.raises(RequestError, match="CPU"):
         chosen(ModelSettings(device="cuda"), "openvino")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(runtime_choice, "gpus", lambda: 0)
     assert chosen(ModelSettings(device="auto")) == "openvino"
 
     monkeypatch.setattr(runtime_choice, "available", lambda: False)

@@ -1,0 +1,39 @@
+"""Samples for the report: kept while scoring, spread over the job, before beside after."""
+
+import cv2
+import numpy as np
+
+from scorer.samples import SAMPLES, jpeg, sample_numbers, samples
+from scorer.store import Stores
+from tests.scorer.test_score import NAMES, plan_folder, score_all
+
+
+def test_samples_show_frames_before_and_after(stores: Stores) -> None:
+    plan = plan_folder(stores, chunk_frames=4)
+    assert list(samples(plan, stores)) == []
+    score_all(plan, stores)
+    pairs = list(samples(plan, stores))
+    assert [pair.frame for pair in pairs] == sample_numbers(plan) == [0, 2, 4, 5, 7, 9]
+    for pair in pairs:
+        before, after = (cv2.imdecode(np.frombuffer(side, np.uint8), cv2.IMREAD_COLOR) for side in (pair.before, pair.after))
+        source = cv2.imread(str(stores.input.root / "shots" / NAMES[pair.frame]))
+        assert before is not None
+        assert after is not None
+        assert source is not None
+        # JPEG of noise: near enough to tell which is which.
+        assert np.abs(before.astype(int) - source).mean() < 20
+        assert np.abs(after.astype(int) - (255 - source)).mean() < 20
+
+
+def test_frames_that_failed_are_no_samples(stores: Stores) -> None:
+    plan = plan_folder(stores, options={"poison": 127})
+    score_all(plan, stores)
+    assert len(list(samples(plan, stores))) < SAMPLES
+
+
+def test_a_jpeg_is_small_and_8_bit() -> None:
+    deep = np.full((1200, 1600, 3), 0x8000, np.uint16)
+    image = cv2.imdecode(np.frombuffer(jpeg(deep, 960), np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    assert image.shape == (720, 960, 3)
+    assert abs(int(image.mean()) - 128) <= 1
