@@ -20,9 +20,9 @@ def test_samples_show_frames_before_and_after(stores: Stores) -> None:
         assert before is not None
         assert after is not None
         assert source is not None
-        # JPEG of noise: near enough to tell which is which.
-        assert np.abs(before.astype(int) - source).mean() < 20
-        assert np.abs(after.astype(int) - (255 - source)).mean() < 20
+        # JPEG blurs the colours of noise, but doesn't turn them round.
+        assert np.corrcoef(before.ravel(), source.ravel())[0, 1] > 0.6
+        assert np.corrcoef(after.ravel(), source.ravel())[0, 1] < -0.6
 
 
 def test_frames_that_failed_are_no_samples(stores: Stores) -> None:
