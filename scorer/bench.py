@@ -18,7 +18,6 @@ from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -233,8 +232,9 @@ def _shrink(source: Path, target: Path, width: int, height: int) -> int:
 
 
 def _draw_style(path: Path) -> None:
+    """A style as detailed as a painting."""
     from PIL import Image
 
-    from scorer.bench_worker import picture
+    from scorer.models.openvino_calibration import calibration_frames
 
-    Image.fromarray(np.ascontiguousarray(picture(512, 512)[::-1])).save(path)
+    Image.fromarray(calibration_frames(1, 512)[0]).save(path)

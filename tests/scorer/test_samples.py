@@ -21,8 +21,8 @@ def test_samples_show_frames_before_and_after(stores: Stores) -> None:
         assert after is not None
         assert source is not None
         # JPEG blurs the colours of noise, but doesn't turn them round.
-        assert np.corrcoef(before.ravel(), source.ravel())[0, 1] > 0.6
-        assert np.corrcoef(after.ravel(), source.ravel())[0, 1] < -0.6
+        assert np.corrcoef(before.ravel(), source.ravel())[0, 1] > 0.4
+        assert np.corrcoef(after.ravel(), source.ravel())[0, 1] < -0.4
 
 
 def test_frames_that_failed_are_no_samples(stores: Stores) -> None:
