@@ -249,7 +249,6 @@ def test_runtime_is_openvino_only_where_it_is_installed_and_there_is_no_gpu(monk
 
 
 def test_runtimes_agree(picture: Pixels, painting: Path) -> None:
-    pytest.importorskip("openvino")
     frame = picture[None, :128, :160]
     on_torch = _load(Style(painting)).score(frame).astype(int)
     model = load(ModelSettings((Style(painting),), device="cpu", threads=2, options={"precision": "float32"}))

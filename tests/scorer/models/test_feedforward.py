@@ -143,7 +143,7 @@ def test_model_agrees_with_the_reference(tmp_path: Path, frames: Frames) -> None
 
 
 def test_model_agrees_with_onnx_runtime(tmp_path: Path) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime")
+    import onnxruntime
     from onnx import NodeProto, TensorProto, helper, numpy_helper
 
     state = published_state(3)
@@ -193,7 +193,6 @@ def test_model_agrees_with_onnx_runtime(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("height", "width", "strength"), [(32, 48, 1.0), (37, 50, 0.4)])
 def test_openvino_agrees_with_torch(tmp_path: Path, height: int, width: int, strength: float) -> None:
-    pytest.importorskip("openvino")
     path = save(published_state(), tmp_path / "net.pth")
     frames = some_frames(height, width, 2).astype(np.uint16) * np.uint16(257)
     options = {"runtime": "openvino", "precision": "float32"}

@@ -8,18 +8,15 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
+from scorer.models import openvino_runtime
+from scorer.models.openvino_calibration import best_range, calibration_frames, psnr
+from scorer.models.openvino_runtime import OpenVinoModel, load_adaptive, load_painted, predict_styles
 from scorer.models.weights import ADAPTIVE, PAINTED, PREDICTOR, weights_file
 from tests.scorer.models.graphs import without_activation_quantisation
-
-pytest.importorskip("openvino")
-onnxruntime = pytest.importorskip("onnxruntime")
-
-from scorer.models import openvino_runtime  # noqa: E402  # only where openvino is installed
-from scorer.models.openvino_calibration import best_range, calibration_frames, psnr  # noqa: E402
-from scorer.models.openvino_runtime import OpenVinoModel, load_adaptive, load_painted, predict_styles  # noqa: E402
 
 Floats = NDArray[np.float32]
 

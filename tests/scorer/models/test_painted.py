@@ -88,7 +88,6 @@ def test_a_frames_result_is_its_own() -> None:
 
 
 def test_runtimes_agree() -> None:
-    pytest.importorskip("openvino")
     frame = picture(64, 96)[None]
     options = {"runtime": "openvino", "precision": "float32"}
     model = load(ModelSettings((Style(7),), 0.5, "cpu", threads=2, options=options))

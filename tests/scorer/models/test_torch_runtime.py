@@ -107,8 +107,7 @@ def test_other_errors_stay_themselves() -> None:
 def test_compiled_only_for_the_first_shape_of_a_chunk() -> None:
     model = TorchModel(_Asymmetric(), CPU)
     eager = TorchModel(_Asymmetric(), CPU, compiled=False)
-    if not model.runtime.endswith("compiled"):
-        pytest.skip("no C++ compiler here")
+    assert model.runtime.endswith("compiled"), "a C++ compiler is needed"
     torch.compiler.reset()
     large, small = frames((2, 6, 8, 3)), frames((1, 6, 8, 3))
     np.testing.assert_array_equal(model.score(large), eager.score(large))
@@ -159,7 +158,6 @@ def test_memory_is_kept_where_malloc_is_glibcs(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_half_precision_on_cuda_stays_within_a_level() -> None:
     model = TorchModel(nn.Conv2d(3, 3, 1), ModelSettings(device="cuda"), compiled=False)
     assert "cuda float16" in model.runtime
