@@ -52,7 +52,7 @@ class Request(BaseModel):
     """What people call the job; the job's id begins with it."""
     input: BlobPath
     """A video, or a folder of images (its path ends with '/')."""
-    styles: tuple[StyleRef, ...] = Field(default=(), max_length=8)
+    styles: tuple[StyleRef, ...] = Field(default=(), max_length=32)
     model: str = "adaptive"
     options: dict[str, Option] = Field(default_factory=dict, max_length=32)
     """The model's own options (`scorer models` lists them)."""

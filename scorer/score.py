@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from scorer import frames, models
-from scorer.errors import FailureThresholdError, MissingError, ScorerError
+from scorer.errors import FailureThresholdError, MissingError, ModelError, ScorerError
 from scorer.media import Frame, Media, open_media
 from scorer.memory import is_out_of_memory, score_in_tiles
 from scorer.models import Frames, Model, ModelSettings, Style
@@ -56,7 +56,17 @@ def load_model(plan: Plan, stores: Stores, threads: int | None = None) -> Model:
         source = style.source if isinstance(style.source, int) else stores.input.fetch(style.source, etag)
         styles.append(Style(source, style.weight))
     settings = ModelSettings(tuple(styles), request.strength, plan.device, threads, request.options)
-    return models.spec(request.model).load(settings)
+    try:
+        return models.spec(request.model).load(settings)
+    except ScorerError:
+        raise
+    except ImportError as error:
+        raise ModelError(
+            f"Model '{request.model}' needs the package '{error.name}', which isn't installed: "
+            "install it ('batch-scoring[scorer]' brings torch)."
+        ) from error
+    except Exception as error:  # it may be a user's own model
+        raise ModelError(f"Model '{request.model}' can't be loaded ({type(error).__name__}: {error}): mend it.") from error
 
 
 def batch_size(plan: Plan, model: Model) -> int:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from importlib import import_module
 
 import numpy as np
 
@@ -35,6 +36,8 @@ class Invert:
 
 
 def load(settings: ModelSettings) -> Model:
+    if package := settings.options.get("needs"):
+        import_module(str(package))
     return Invert(settings)
 
 
@@ -43,6 +46,6 @@ SPEC = ModelSpec(
     summary="255 minus each component",
     style="none",
     load=load,
-    options=dict.fromkeys(("deadly", "sleep_ms", "most_pixels", "poison", "scale"), "for tests"),
+    options=dict.fromkeys(("deadly", "needs", "sleep_ms", "most_pixels", "poison", "scale"), "for tests"),
     tile_overlap=8,
 )

@@ -102,3 +102,12 @@ def test_the_same_request_is_the_same_job() -> None:
     assert first == job_id(request, "requests/a.json", b"1")
     assert len({first, job_id(request, "requests/b.json", b"1"), job_id(request, "requests/a.json", b"2")}) == 3
     assert first.startswith("clip-")
+
+
+def test_as_many_styles_are_mixed_as_a_model_says() -> None:
+    def painted(count: int) -> dict[str, Any]:
+        return {"name": "x", "input": "a.mp4", "model": "painted", "styles": [{"source": number % 26} for number in range(count)]}
+
+    assert len(make_request(painted(26)).styles) == 26
+    with pytest.raises(RequestError, match="mixes at most 26 styles, not 27"):
+        make_request(painted(27))

@@ -275,6 +275,13 @@ def test_help_shows_examples(tmp_path: Path) -> None:
         assert f"{name}:" in listing
 
 
+def test_a_model_whose_package_is_not_installed_says_so(tmp_path: Path, make_clip: MakeClip) -> None:
+    done = run("run", make_clip(), "--model", "invert", "--option", "needs=nowhere", folder=tmp_path, code=7)
+    assert "needs the package 'nowhere', which isn't installed" in done.stderr
+    done = run("run", make_clip(), "--model", "invert", "--option", "needs=.", folder=tmp_path, code=7)
+    assert "can't be loaded (TypeError" in done.stderr
+
+
 def test_a_chunk_that_kills_its_process_ends_the_job(tmp_path: Path, make_clip: MakeClip) -> None:
     done = run("run", make_clip(), "--model", "invert", "--option", "deadly=true", folder=tmp_path, code=13)
     assert "ended its process 3 times, with code 77" in done.stderr
