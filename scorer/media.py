@@ -87,10 +87,10 @@ class VideoMedia(Media[int]):
         started = time.perf_counter()
         for number, found in enumerate(video.read_frames(path, info, self._range), self._chunk.first):
             if isinstance(found, video.MissingFrame):
-                yield Frame(number, found.pts, None, found.why, _ms(started))
+                yield Frame(number, found.pts, None, found.why, ms_since(started))
             else:
                 pixels = found.pixels if size is None else frames.resize(found.pixels, *shape)
-                yield Frame(number, found.pts, pixels, None, _ms(started))
+                yield Frame(number, found.pts, pixels, None, ms_since(started))
             started = time.perf_counter()
 
     def write(self, frame: Frame[int], pixels: Frames | None) -> None:
@@ -137,9 +137,9 @@ class FolderMedia(Media[Picture | None]):
             try:
                 picture = frames.decode(data, file.name, limits.max_pixels)
             except InputError as error:
-                yield Frame(number, None, None, str(error), _ms(started))
+                yield Frame(number, None, None, str(error), ms_since(started))
             else:
-                yield Frame(number, picture, frames.fit(picture.pixels, size), None, _ms(started))
+                yield Frame(number, picture, frames.fit(picture.pixels, size), None, ms_since(started))
 
     def write(self, frame: Frame[Picture | None], pixels: Frames | None) -> None:
         file = self._chunk.files[frame.number - self._chunk.first]
@@ -162,5 +162,6 @@ def open_media(plan: Plan, chunk: Chunk, stores: Stores) -> Media[int] | Media[P
     return FolderMedia(plan, chunk, stores)
 
 
-def _ms(started: float) -> float:
+def ms_since(started: float) -> float:
+    """Milliseconds since `started`, a reading of time.perf_counter()."""
     return (time.perf_counter() - started) * 1000

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from scorer import frames, models
 from scorer.errors import FailureThresholdError, MissingError, ModelError, ScorerError
-from scorer.media import Frame, Media, open_media
+from scorer.media import Frame, Media, ms_since, open_media
 from scorer.memory import is_out_of_memory, score_in_tiles
 from scorer.models import Frames, Model, ModelSettings, Style
 from scorer.overlap import WriteBehind, read_ahead
@@ -159,7 +159,7 @@ def _score(media: Media[Any], stage: ModelStage, size: int, on_record: OnRecord)
         media.write(frame, scored.pixels)
         record = FrameRecord(
             frame=frame.number, name=media.name(frame.number), decode_ms=round(frame.decode_ms, 3),
-            model_ms=round(scored.model_ms, 3), encode_ms=round(_ms(started), 3), error=scored.error,
+            model_ms=round(scored.model_ms, 3), encode_ms=round(ms_since(started), 3), error=scored.error,
         )  # fmt: skip
         on_record(record, frame.pixels, scored.pixels)
 
@@ -206,7 +206,7 @@ class ModelStage:
             raise
         except Exception as error:  # whatever a model raises, it is about the frames it was given
             return self._smaller(batch, images, error)
-        spent = _ms(started) / len(batch)
+        spent = ms_since(started) / len(batch)
         return [Scored(frame, one, None, spent) for frame, one in zip(batch, scored, strict=True)]
 
     def _call(self, images: Sequence[Frames]) -> Frames:
@@ -237,7 +237,7 @@ class ModelStage:
         except Exception as error:
             return self._stand_in(frame, image, error)
         self._note(f"memory ran out: {tiles}x{tiles} tiles", frame)
-        return Scored(frame, scored, None, _ms(started))
+        return Scored(frame, scored, None, ms_since(started))
 
     def _note(self, what: str, frame: Frame[Any]) -> None:
         if not any(note.startswith(what) for note in self.notes):
@@ -261,10 +261,6 @@ class ModelStage:
 
 def _undecoded(frame: Frame[Any]) -> Scored:
     return Scored(frame, None, frame.error, 0.0)
-
-
-def _ms(started: float) -> float:
-    return (time.perf_counter() - started) * 1000
 
 
 def _split(batch: Sequence[Frame[Any]], size: int) -> Iterator[Sequence[Frame[Any]]]:
