@@ -1,0 +1,181 @@
+"""The cluster: a Batch account that knows no keys, and a pool of GPU machines that comes and goes with the work.
+
+Sources: https://learn.microsoft.com/azure/batch/batch-docker-container-workloads, https://learn.microsoft.com/azure/batch/virtual-file-mount
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pulumi
+from pulumi_azure_native import batch
+from stacks.autoscale import EVALUATION_INTERVAL
+
+from stacks import naming
+
+# Where a mounted work/ is found, below the directory that Batch names in AZ_BATCH_NODE_MOUNTS_DIR.
+MOUNT_PATH = "work"
+# Azure ended the other mode; newer versions of its interface no longer take this property.
+NODE_COMMUNICATION = batch.NodeCommunicationMode.SIMPLIFIED
+
+# What Azure refuses to change on a pool that exists (PropertyCannotBeUpdated).
+FIXED = [
+    "vmSize",
+    "deploymentConfiguration",
+    "networkConfiguration",
+    "mountConfiguration",
+    "identity",
+    "taskSlotsPerNode",
+    "taskSchedulingPolicy",
+    "interNodeCommunication",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchAccountArgs:
+    """What the account is made of."""
+
+    resource_group_name: pulumi.Input[str]
+    private: bool = False
+    """Reached by private endpoints alone."""
+    allowed_ips: Sequence[pulumi.Input[str]] = ()
+    """Addresses that may submit jobs, where it isn't private."""
+
+
+class BatchAccount(pulumi.ComponentResource):
+    """Where jobs are submitted. It signs in by Microsoft Entra ID only: account keys don't work."""
+
+    def __init__(self, name: str, args: BatchAccountArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("batch-scoring:stacks:BatchAccount", name, None, opts)
+        account = batch.BatchAccount(
+            naming.account(name, "batch"),
+            resource_group_name=args.resource_group_name,
+            allowed_authentication_modes=[batch.AuthenticationMode.AAD],
+            pool_allocation_mode=batch.PoolAllocationMode.BATCH_SERVICE,
+            public_network_access=batch.PublicNetworkAccessType.DISABLED
+            if args.private
+            else batch.PublicNetworkAccessType.ENABLED,
+            network_profile=None if args.private else _named_addresses(args.allowed_ips),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.id = account.id
+        self.name = account.name
+        self.endpoint = pulumi.Output.concat("https://", account.account_endpoint)
+        self.register_outputs({"id": self.id, "endpoint": self.endpoint})
+
+
+def _named_addresses(addresses: Sequence[pulumi.Input[str]]) -> batch.NetworkProfileArgs:
+    rules = [batch.IPRuleArgs(action=batch.IPRuleAction.ALLOW, value=address) for address in addresses]
+    return batch.NetworkProfileArgs(
+        account_access=batch.EndpointAccessProfileArgs(default_action=batch.EndpointAccessDefaultAction.DENY, ip_rules=rules),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolArgs:
+    """What the pool is made of."""
+
+    resource_group_name: pulumi.Input[str]
+    account_name: pulumi.Input[str]
+    gpu_size: str
+    """The nodes' virtual machine size."""
+    formula: str
+    """When there are how many nodes: see `stacks.autoscale`."""
+    slots_per_node: int
+    """Tasks that one node runs at once."""
+    subnet_id: pulumi.Input[str]
+    identity_id: pulumi.Input[str]
+    """The user-assigned identity that nodes and tasks act as."""
+    registry_server: pulumi.Input[str] | None = None
+    """The registry that the identity pulls images from; None where they come from a public one."""
+    node_image_version: str = "latest"
+    zonal: bool = False
+    """Spread nodes over zones."""
+    mount: Literal["none", "blob", "nfs"] = "none"
+    mount_account: pulumi.Input[str] = ""
+    """The storage account whose container `work` is mounted."""
+    wait_for: Sequence[pulumi.Resource] = ()
+    """Roles and endpoints that nodes need from their first minute."""
+
+
+class Pool(pulumi.ComponentResource):
+    """GPU machines that run one container a task.
+
+    The pool names no image to fetch beforehand: every job names the image that it began with, so that a new image neither replaces
+    the pool nor touches a running job. A change that Azure refuses makes a new pool before the old one goes.
+    """
+
+    def __init__(self, name: str, args: PoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("batch-scoring:stacks:Pool", name, None, opts)
+        pool = batch.Pool(
+            f"{name}-gpu",
+            resource_group_name=args.resource_group_name,
+            account_name=args.account_name,
+            vm_size=args.gpu_size,
+            deployment_configuration=batch.DeploymentConfigurationArgs(virtual_machine_configuration=_machine(args)),
+            network_configuration=batch.NetworkConfigurationArgs(
+                subnet_id=args.subnet_id,
+                # No address of its own, so nothing outside can call a node: the way out is the subnet's NAT gateway.
+                public_ip_address_configuration=batch.PublicIPAddressConfigurationArgs(
+                    provision=batch.IPAddressProvisioningType.NO_PUBLIC_IP_ADDRESSES
+                ),
+            ),
+            identity=batch.BatchPoolIdentityArgs(
+                type=batch.PoolIdentityType.USER_ASSIGNED, user_assigned_identities=[args.identity_id]
+            ),
+            mount_configuration=_mounts(args),
+            scale_settings=batch.ScaleSettingsArgs(
+                auto_scale=batch.AutoScaleSettingsArgs(formula=args.formula, evaluation_interval=EVALUATION_INTERVAL)
+            ),
+            task_slots_per_node=args.slots_per_node,
+            # Full nodes first: the others can go home.
+            task_scheduling_policy=batch.TaskSchedulingPolicyArgs(node_fill_type=batch.ComputeNodeFillType.PACK),
+            inter_node_communication=batch.InterNodeCommunicationState.DISABLED,
+            target_node_communication_mode=NODE_COMMUNICATION,
+            opts=pulumi.ResourceOptions(parent=self, replace_on_changes=FIXED, depends_on=list(args.wait_for)),
+        )
+        self.id = pool.id
+        self.name = pool.name
+        self.register_outputs({"id": self.id, "name": self.name})
+
+
+def _machine(args: PoolArgs) -> batch.VirtualMachineConfigurationArgs:
+    # NVIDIA's driver and container runtime are in this image; Batch hands the GPUs to containers itself.
+    image = batch.ImageReferenceArgs(publisher="microsoft-dsvm", offer="ubuntu-hpc", sku="2404", version=args.node_image_version)
+    identity = batch.ComputeNodeIdentityReferenceArgs(resource_id=args.identity_id)
+    registries = (
+        [batch.ContainerRegistryArgs(registry_server=args.registry_server, identity_reference=identity)]
+        if args.registry_server
+        else None
+    )
+    return batch.VirtualMachineConfigurationArgs(
+        image_reference=image,
+        node_agent_sku_id="batch.node.ubuntu 24.04",
+        container_configuration=batch.ContainerConfigurationArgs(
+            type=batch.ContainerType.DOCKER_COMPATIBLE, container_registries=registries if args.registry_server else None
+        ),
+        node_placement_configuration=batch.NodePlacementConfigurationArgs(
+            policy=batch.NodePlacementPolicyType.ZONAL if args.zonal else batch.NodePlacementPolicyType.REGIONAL
+        ),
+    )
+
+
+def _mounts(args: PoolArgs) -> list[batch.MountConfigurationArgs] | None:
+    """Nodes can mount one container at most: on this operating system a second blobfuse mount fails."""
+    if args.mount == "blob":
+        blobfuse = batch.AzureBlobFileSystemConfigurationArgs(
+            account_name=args.mount_account,
+            container_name="work",
+            relative_mount_path=MOUNT_PATH,
+            identity_reference=batch.ComputeNodeIdentityReferenceArgs(resource_id=args.identity_id),
+        )
+        return [batch.MountConfigurationArgs(azure_blob_file_system_configuration=blobfuse)]
+    if args.mount == "nfs":
+        share = pulumi.Output.concat(args.mount_account, ".blob.core.windows.net:/", args.mount_account, "/work")
+        nfs = batch.NFSMountConfigurationArgs(
+            source=share, relative_mount_path=MOUNT_PATH, mount_options="-o sec=sys,vers=3,nolock,proto=tcp"
+        )
+        return [batch.MountConfigurationArgs(nfs_mount_configuration=nfs)]
+    return None

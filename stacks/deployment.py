@@ -1,0 +1,61 @@
+"""A deployment as software knows it: one JSON document, the same for the submitter in Azure and for a person's `scorer` commands.
+
+It holds addresses and limits, and nothing secret.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+
+from stacks.cluster import BatchAccount, Pool
+from stacks.settings import Settings
+from stacks.storage import Storage
+
+Document = dict[str, str | int | dict[str, int] | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What the document is about."""
+
+    settings: Settings
+    storage: Storage
+    batch: BatchAccount
+    pool: Pool
+    image: pulumi.Input[str]
+    node_identity: pulumi.Input[str]
+    telemetry: pulumi.Input[str]
+    """Application Insights' connection string: an address, as its keys are switched off."""
+
+
+def describe(parts: Parts) -> pulumi.Output[Document]:
+    """The document."""
+    chosen = parts.settings
+    return pulumi.Output.all(
+        **parts.storage.urls,
+        batchEndpoint=parts.batch.endpoint,
+        pool=parts.pool.name,
+        image=parts.image,
+        nodeIdentity=parts.node_identity,
+        telemetry=parts.telemetry,
+    ).apply(
+        lambda known: {
+            **known,
+            "gpuSize": chosen.gpu_size,
+            "gpusPerNode": chosen.gpus,
+            "slotsPerNode": chosen.slots_per_node,
+            "nodesMax": chosen.nodes_max,
+            "spotPercent": chosen.spot_percent,
+            "batchSize": chosen.batch_size,
+            "chunkFrames": chosen.chunk_frames or None,
+            "taskRetries": chosen.task_retries,
+            "mount": chosen.mount,
+            "limits": {
+                "requestBytes": chosen.request_bytes,
+                "maxFrames": chosen.max_frames,
+                "maxPixels": chosen.max_pixels,
+            },
+        }
+    )

@@ -1,0 +1,52 @@
+"""The GPU machines that the cluster can be made of, and those that Azure retired."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class GpuSize:
+    """One size of virtual machine."""
+
+    gpus: int
+    gpu: str
+    cores: int
+    """Cores that count against the subscription's quota."""
+    dollars: float | None
+    """On demand an hour in East US; None where no price is known."""
+    spot_dollars: float | None
+    """As Spot an hour in East US; None where no price is known."""
+
+
+# Prices: indicative, November 2026, https://azure.microsoft.com/pricing/details/virtual-machines/linux/
+SIZES = {
+    "Standard_NC4as_T4_v3": GpuSize(1, "T4 16 GB", 4, 0.526, 0.063),
+    "Standard_NC8as_T4_v3": GpuSize(1, "T4 16 GB", 8, 0.752, None),
+    "Standard_NC16as_T4_v3": GpuSize(1, "T4 16 GB", 16, 1.204, 0.144),
+    "Standard_NC64as_T4_v3": GpuSize(4, "T4 16 GB", 64, 4.352, 0.522),
+    "Standard_NC24ads_A100_v4": GpuSize(1, "A100 80 GB", 24, 3.673, 0.444),
+    "Standard_NC48ads_A100_v4": GpuSize(2, "A100 80 GB", 48, 7.346, None),
+    "Standard_NC96ads_A100_v4": GpuSize(4, "A100 80 GB", 96, 14.692, None),
+    "Standard_NC40ads_H100_v5": GpuSize(1, "H100 94 GB", 40, 6.98, None),
+    "Standard_NC80adis_H100_v5": GpuSize(2, "H100 94 GB", 80, 13.96, None),
+}
+
+# K80, P40, P100, V100 and M60: gone since 2023 to 2025. The number tells how much of a machine it was.
+_RETIRED = re.compile(r"standard_n[cdv](6|12|24)r?s?(_v2|_v3)?(_promo)?", re.IGNORECASE)
+_SUCCESSOR = {"6": "Standard_NC4as_T4_v3", "12": "Standard_NC16as_T4_v3", "24": "Standard_NC64as_T4_v3"}
+
+
+def check(name: str) -> str:
+    """`name` if the cluster can be made of it. Raises ValueError: what's wrong with it and which size can be had instead."""
+    if name in SIZES:
+        return name
+    known = {size.lower(): size for size in SIZES}
+    if name.lower() in known:
+        raise ValueError(f"is written {known[name.lower()]} by Azure")
+    if retired := _RETIRED.fullmatch(name):
+        raise ValueError(f"was retired by Azure: take {_SUCCESSOR[retired[1]]}")
+    if "_a10_" in name.lower():
+        raise ValueError("has an A10, whose driver the nodes' image lacks: take Standard_NC4as_T4_v3")
+    raise ValueError(f"is no GPU size that the cluster can be made of: take one of {', '.join(SIZES)}")

@@ -1,0 +1,95 @@
+"""Who may do what: one identity each for nodes, submitter and workflow, and role assignments for all that they may do."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+
+import pulumi
+from pulumi_azure_native import authorization, managedidentity
+
+# Any fixed namespace will do: it keeps our names apart from those that others derive from the same words.
+_NAMESPACE = uuid.UUID("3c1f6a52-5d3e-4b0e-9d55-1f1a6c0b7a11")
+
+
+class Role(StrEnum):
+    """Azure's built-in roles that are used here. Source: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles."""
+
+    BLOB_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"  # Storage Blob Data Reader
+    BLOB_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"  # Storage Blob Data Contributor
+    BLOB_DELEGATOR = "db58b8e5-c6ad-4a2a-8342-4190687cbf4a"  # Storage Blob Delegator: signs links for outside users
+    IMAGE_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"  # AcrPull
+    JOB_SUBMITTER = "48e5e92e-a480-4e71-aa9c-2778f4c13781"  # Azure Batch Job Submitter
+    BATCH_CONTRIBUTOR = "6aaa78f1-f7de-44ca-8722-c64a23943cae"  # Azure Batch Data Contributor
+    IDENTITY_OPERATOR = "f1a07417-d97a-45cb-824c-7a7467783830"  # Managed Identity Operator
+    TELEMETRY_WRITER = "3913510d-42f4-4e42-8a64-420c390055eb"  # Monitoring Metrics Publisher
+    NETWORK_CONTRIBUTOR = "4d97b98b-1d4f-4787-a291-c67834d212e7"  # Network Contributor
+
+
+def assign(
+    name: str,
+    role: Role | pulumi.Input[str],
+    principal_id: pulumi.Input[str],
+    scope: pulumi.Input[str],
+    parent: pulumi.Resource,
+    principal_type: str | None = "ServicePrincipal",
+) -> authorization.RoleAssignment:
+    """Give `principal_id` a role on `scope`; a custom role comes as its resource id.
+
+    Azure wants a GUID for a name: it is derived from scope, principal and role, with which alone it is replaced.
+    `principal_type` spares Azure a look-up that fails while the principal is new; None where a person may be a user or a group.
+    """
+    role_id = pulumi.Output.from_input(scope).apply(partial(_definition, role)) if isinstance(role, Role) else role
+    assignment_name = pulumi.Output.all(scope, principal_id, role_id).apply(_assignment_name)
+    return authorization.RoleAssignment(
+        name,
+        role_assignment_name=assignment_name,
+        scope=scope,
+        principal_id=principal_id,
+        principal_type=principal_type,
+        role_definition_id=role_id,
+        opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=True),
+    )
+
+
+def assign_people(
+    name: str, role: Role, people: Sequence[str], scope: pulumi.Input[str], parent: pulumi.Resource
+) -> list[authorization.RoleAssignment]:
+    """Give a role on `scope` to each of `people`, object ids of users or groups in Microsoft Entra ID."""
+    return [assign(f"{name}-{person[:8]}", role, person, scope, parent, principal_type=None) for person in people]
+
+
+def _assignment_name(parts: Sequence[str]) -> str:
+    return str(uuid.uuid5(_NAMESPACE, "|".join(parts)))
+
+
+def _definition(role: Role, scope: str) -> str:
+    subscription = scope.split("/")[2]  # /subscriptions/<id>/...
+    return f"/subscriptions/{subscription}/providers/Microsoft.Authorization/roleDefinitions/{role}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdentitiesArgs:
+    """What the identities are made of."""
+
+    resource_group_name: pulumi.Input[str]
+
+
+class Identities(pulumi.ComponentResource):
+    """One user-assigned identity each for the nodes, the submitter and the workflow. None has a key or a password."""
+
+    def __init__(self, name: str, args: IdentitiesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("batch-scoring:stacks:Identities", name, None, opts)
+
+        def identity(kind: str) -> managedidentity.UserAssignedIdentity:
+            return managedidentity.UserAssignedIdentity(
+                f"{name}-{kind}", resource_group_name=args.resource_group_name, opts=pulumi.ResourceOptions(parent=self)
+            )
+
+        self.nodes = identity("nodes")
+        self.submitter = identity("submitter")
+        self.workflow = identity("workflow")
+        self.register_outputs({"nodes": self.nodes.id, "submitter": self.submitter.id, "workflow": self.workflow.id})

@@ -1,0 +1,253 @@
+"""A stack's settings: read once, checked at once, typed ever after.
+
+Pulumi.yaml lists the same settings with the same defaults, so that `pulumi config` knows them; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+import pulumi
+from pulumi.runtime.config import CONFIG
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from stacks import gpu_sizes
+
+PROJECT = "batch-scoring"
+
+NetworkIsolation = Literal["service-endpoints", "private-endpoints"]
+Mount = Literal["none", "blob", "nfs"]
+RegistrySku = Literal["Basic", "Standard", "Premium"]
+
+
+def _matches(pattern: str, right: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if text and not re.fullmatch(pattern, text):
+            raise ValueError(f"is not {right}")
+        return text
+
+    return AfterValidator(check)
+
+
+def _address_range(text: str) -> str:
+    try:
+        network = ipaddress.IPv4Network(text)
+    except ValueError as error:
+        raise ValueError("is not an address range: write one such as 10.64.0.0/16") from error
+    if not (network.is_private and 8 <= network.prefixlen <= 20):
+        raise ValueError("is not a private range of /8 to /20: the nodes, the submitter and the endpoints need room in it")
+    if network.overlaps(ipaddress.IPv4Network("172.17.0.0/16")):
+        raise ValueError("overlaps 172.17.0.0/16, which containers on the nodes use: take another, such as 10.64.0.0/16")
+    return text
+
+
+_PRIVATE = [
+    ipaddress.IPv4Network(text)
+    for text in ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
+]
+
+
+def _public_address(text: str) -> str:
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ValueError("is not an address or a range: write one such as 203.0.113.7 or 203.0.113.0/24") from error
+    if not isinstance(network, ipaddress.IPv4Network):
+        raise ValueError("is no IPv4 address, and storage firewalls take no other")
+    if any(network.overlaps(private) for private in _PRIVATE):
+        raise ValueError("is a private address, which storage firewalls don't take: write the one that the internet sees")
+    if network.prefixlen > 30 and network.prefixlen != 32:
+        raise ValueError("is a /31: storage firewalls take single addresses, and ranges of /30 or wider")
+    return text.removesuffix("/32")
+
+
+_GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+Guid = Annotated[str, _matches(_GUID, "an object id: take it from 'az ad user show' or 'az ad group show'")]
+Reference = Annotated[
+    str,
+    _matches(
+        r"build|[\w.-]+(:\d+)?(/[\w.-]+)+(@sha256:[0-9a-f]{64}|:(?!latest$)[\w.-]{1,128})",
+        "an image: write 'build', or a reference with a tag other than latest, such as docker.io/acme/scorer:1.4",
+    ),
+]
+Tag = Annotated[str, Field(max_length=256)]
+
+
+class Settings(BaseModel):
+    """What a person may choose. Each field's description is its documentation: in `pulumi config`, in the README, in errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True)
+
+    location: Annotated[str, _matches(r"[a-z]+[a-z0-9]*", "a location's short name, such as westeurope")] = Field(
+        description="Azure region of everything; must have quota for the GPU size"
+    )
+    gpu_size: Annotated[str, AfterValidator(gpu_sizes.check)] = Field(
+        "Standard_NC4as_T4_v3", description="Virtual machine size of the nodes"
+    )
+    nodes_min: int = Field(0, ge=0, le=1000, description="Nodes that are always there; 0 costs nothing while there is no work")
+    nodes_max: int = Field(4, ge=1, le=1000, description="Nodes there may be at once")
+    spot_percent: int = Field(
+        100, ge=0, le=100, description="Share of the nodes asked for as Spot first; dedicated ones take over when preempted"
+    )
+    keep_warm_minutes: int = Field(10, ge=0, le=1440, description="Minutes that nodes stay after the last task")
+    node_image_version: Annotated[str, _matches(r"latest|\d+\.\d+\.\d+", "'latest' or a version such as 24.04.2025090801")] = (
+        Field("latest", description="Version of microsoft-dsvm:ubuntu-hpc:2404 that nodes start from; pin it in production")
+    )
+    batch_size: int = Field(16, ge=1, le=256, description="Frames that the model takes at once, where a request doesn't say")
+    chunk_frames: int = Field(
+        0, ge=0, le=100_000, description="Frames of one task, where a request doesn't say; 0 fits them to the video"
+    )
+    slots_per_gpu: int = Field(1, ge=1, le=8, description="Tasks that share one GPU")
+    task_retries: int = Field(3, ge=0, le=10, description="Times that a failed task is tried again")
+    image: Reference = Field(
+        "build", description="Image of the nodes: 'build' makes it from this checkout, or any registry's reference"
+    )
+    submitter_image: Reference = Field("build", description="Image of the submitter: 'build', or any registry's reference")
+    registry_sku: RegistrySku = Field(
+        "Basic", description="Basic, Standard, or Premium (needed by private endpoints and zone redundancy)"
+    )
+    network_isolation: NetworkIsolation = Field(
+        "service-endpoints", description="How storage, registry and Batch are reached from the VNet"
+    )
+    address_space: Annotated[str, AfterValidator(_address_range)] = Field("10.64.0.0/16", description="The VNet's addresses")
+    allowed_ips: tuple[Annotated[str, AfterValidator(_public_address)], ...] = Field(
+        (), max_length=200, description="Public addresses and ranges that people reach the data account from"
+    )
+    mount: Mount = Field(
+        "none", description="Whether nodes mount work/: none, blob (blobfuse) or nfs (NFS 3.0; decided for good at creation)"
+    )
+    zone_redundant: bool = Field(False, description="Spread storage, registry, NAT address and nodes over zones")
+    protect: bool = Field(
+        False, description="Refuse to destroy the resource group and the data account until this is false again"
+    )
+    infrastructure_encryption: bool = Field(False, description="Encrypt storage twice; decided for good at creation")
+    customer_key: Annotated[
+        str,
+        _matches(
+            r"https://[a-zA-Z0-9-]{3,24}\.vault\.azure\.net/keys/[a-zA-Z0-9-]{1,127}",
+            "a key's address without version, such as https://NAME.vault.azure.net/keys/KEY",
+        ),
+    ] = Field("", description="Key Vault key that encrypts storage; empty means Microsoft's keys")
+    customer_key_identity: Annotated[
+        str,
+        _matches(
+            r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.ManagedIdentity/userAssignedIdentities/[^/]+",
+            "a user-assigned identity's resource id",
+        ),
+    ] = Field("", description="User-assigned identity that may use customerKey (role Key Vault Crypto Service Encryption User)")
+    soft_delete_days: int = Field(7, ge=1, le=365, description="Days that deleted blobs can be brought back")
+    output_days: int = Field(0, ge=0, le=3650, description="Days that results are kept; 0 keeps them for good")
+    work_days: int = Field(7, ge=1, le=365, description="Days that plans and parts are kept")
+    log_days: int = Field(30, ge=30, le=730, description="Days that logs are kept")
+    alert_address: Annotated[str, _matches(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")] = Field(
+        "", description="Where alerts go; empty keeps them in the portal"
+    )
+    monthly_budget: int = Field(
+        0, ge=0, le=10_000_000, description="Budget a month in the subscription's currency; alerts at 80 % and 100 %; 0: none"
+    )
+    operators: tuple[Guid, ...] = Field(
+        (), max_length=50, description="Object ids of people and groups that submit jobs and publish models"
+    )
+    batch_principal: Guid = Field(
+        "", description="Object id of the service principal MicrosoftAzureBatch, where nodes may not join the VNet without it"
+    )
+    request_bytes: int = Field(65_536, ge=1024, le=1_048_576, description="Limit on requests: bytes of one")
+    max_frames: int = Field(1_000_000, ge=1, le=10_000_000, description="Limit on requests: frames of one job")
+    max_pixels: int = Field(35_389_440, ge=4096, le=134_217_728, description="Limit on requests: pixels of one frame")
+    jobs_at_once: int = Field(10, ge=1, le=100, description="Limit on requests: container groups that take them in at once")
+    submit_minutes: int = Field(30, ge=5, le=720, description="Limit on requests: minutes that taking one in may last")
+    tags: dict[Annotated[str, _matches(r"[^<>%&\\?/]{1,128}", "a tag's name: it may not hold < > % & \\ ? or /")], Tag] = Field(
+        default_factory=dict, max_length=40, description="Tags on every resource"
+    )
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of one node."""
+        return gpu_sizes.SIZES[self.gpu_size].gpus
+
+    @property
+    def slots_per_node(self) -> int:
+        """Tasks that one node runs at once."""
+        return self.gpus * self.slots_per_gpu
+
+    @property
+    def private(self) -> bool:
+        """Whether storage, registry and Batch are reached by private endpoints."""
+        return self.network_isolation == "private-endpoints"
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        broken = []
+        if self.nodes_min > self.nodes_max:
+            broken.append(
+                f"nodesMin is {self.nodes_min}, more than nodesMax, {self.nodes_max}: raise nodesMax or lower nodesMin."
+            )
+        if self.private and self.registry_sku != "Premium":
+            broken.append(f"registrySku is '{self.registry_sku}': private endpoints need Premium.")
+        if self.zone_redundant and self.registry_sku != "Premium":
+            broken.append(f"registrySku is '{self.registry_sku}': a zone-redundant registry needs Premium.")
+        if bool(self.customer_key) != bool(self.customer_key_identity):
+            broken.append("customerKey and customerKeyIdentity belong together: set both or neither.")
+        if self.monthly_budget and not self.alert_address:
+            broken.append(f"monthlyBudget is {self.monthly_budget}, but nobody would hear of it: set alertAddress too.")
+        if broken:
+            raise ValueError("\n".join(broken))
+        return self
+
+
+def parse(raw: Mapping[str, str]) -> Settings:
+    """The settings in `raw`, as Pulumi keeps them: text by key without the project's name.
+
+    Raises pulumi.RunError with one sentence for each value that breaks a rule.
+    """
+    values = {key: _value(key, text) for key, text in raw.items()}
+    try:
+        return Settings.model_validate(values, by_alias=True, by_name=False)
+    except ValidationError as error:
+        sentences = [
+            sentence
+            for item in error.errors()
+            for sentence in _sentences(item["type"], item["loc"], item["msg"], item.get("input"))
+        ]
+        raise pulumi.RunError(
+            "These settings need another value:\n" + "\n".join(f"  - {sentence}" for sentence in sentences)
+        ) from error
+
+
+def load() -> Settings:
+    """The settings of the stack that is being deployed. Raises pulumi.RunError like `parse`."""
+    mark = f"{PROJECT}:"
+    return parse({key.removeprefix(mark): text for key, text in CONFIG.get().items() if key.startswith(mark)})
+
+
+def _value(key: str, text: str) -> Any:
+    """Pulumi keeps booleans, numbers and structures as JSON, and text bare."""
+    field = next((field for name, field in Settings.model_fields.items() if to_camel(name) == key), None)
+    if field is None or field.annotation is str:
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _sentences(kind: str, where: tuple[int | str, ...], message: str, value: object) -> list[str]:
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where if part != "[key]").removeprefix(".")
+    if not where:
+        return message.removeprefix("Value error, ").splitlines()
+    if kind == "missing":
+        return [f"{key} is not set: {_description(key)}. Set it with 'pulumi config set {key} VALUE'."]
+    if kind == "extra_forbidden":
+        return [f"{key} is no setting of this project: see the README, or remove it with 'pulumi config rm {key}'."]
+    shown = f"'{value}'" if isinstance(value, str) else json.dumps(value, default=str)
+    reason = message.removeprefix("Value error, ") if kind == "value_error" else f"is wrong: {message[0].lower()}{message[1:]}"
+    return [f"{key} {shown} {reason}."]
+
+
+def _description(key: str) -> str:
+    return next((field.description or "" for name, field in Settings.model_fields.items() if to_camel(name) == key), "")

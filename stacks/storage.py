@@ -1,0 +1,207 @@
+"""The two storage accounts: what outside users reach (input, output), and what only we do (scripts, work, logs, ...).
+
+No account key works anywhere, no blob is public, and the firewalls are shut but for the VNet and named addresses.
+Source: https://learn.microsoft.com/azure/storage/blobs/security-recommendations
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pulumi
+from pulumi_azure_native import storage
+
+from stacks import naming
+
+DATA_CONTAINERS = ("input", "output")
+OPS_CONTAINERS = ("scripts", "work", "logs", "quarantine", "dead-letters")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encryption:
+    """How blobs are encrypted at rest, beside Microsoft's own keys."""
+
+    twice: bool = False
+    """Also at the infrastructure's level; decided for good at creation."""
+    key: str = ""
+    """A Key Vault key's address without version; empty for Microsoft's keys."""
+    identity: str = ""
+    """The user-assigned identity that may use the key."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StorageArgs:
+    """What the accounts are made of. Times are days."""
+
+    resource_group_name: pulumi.Input[str]
+    subnet_ids: Sequence[pulumi.Input[str]] = ()
+    """Subnets that reach both accounts by service endpoints; none where private endpoints do it."""
+    private: bool = False
+    allowed_ips: Sequence[str] = ()
+    """Addresses that people reach the data account from."""
+    zone_redundant: bool = False
+    nfs: bool = False
+    """Whether the ops account can be mounted by NFS 3.0; decided for good at creation."""
+    encryption: Encryption = Encryption()
+    soft_delete_days: int = 7
+    output_days: int = 0
+    """0 keeps results for good."""
+    work_days: int = 7
+    log_days: int = 30
+    protect: bool = False
+    """Refuse to destroy the data account."""
+
+
+class Storage(pulumi.ComponentResource):
+    """The data account and the ops account, their containers, and rules for what is deleted when."""
+
+    def __init__(self, name: str, args: StorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("batch-scoring:stacks:Storage", name, None, opts)
+        self._args = args
+
+        self.data = self._account(name, "data", allowed_ips=args.allowed_ips, protect=args.protect)
+        self._blob_service(f"{name}-data", self.data, versions=True)
+        data_rules = [_delete_versions(args.soft_delete_days)]
+        if args.output_days:
+            data_rules.append(_delete("old-output", ["output/"], args.output_days))
+        self._lifecycle(f"{name}-data", self.data, data_rules)
+
+        self.ops = self._account(name, "ops", nfs=args.nfs)
+        # Parts and logs are written once and soon deleted: versions of them would only cost.
+        self._blob_service(f"{name}-ops", self.ops, versions=False)
+        self._lifecycle(
+            f"{name}-ops",
+            self.ops,
+            [
+                _delete("old-work", ["work/"], args.work_days),
+                _delete("old-logs", ["logs/", "quarantine/", "dead-letters/"], args.log_days),
+            ],
+        )
+
+        self.containers = {
+            **{kind: self._container(name, self.data, kind) for kind in DATA_CONTAINERS},
+            **{kind: self._container(name, self.ops, kind) for kind in OPS_CONTAINERS},
+        }
+        self.urls = {
+            **{kind: pulumi.Output.concat("az://", self.data.name, f"/{kind}") for kind in DATA_CONTAINERS},
+            **{kind: pulumi.Output.concat("az://", self.ops.name, f"/{kind}") for kind in OPS_CONTAINERS},
+        }
+        """Each container's store, as `scorer` writes it."""
+        self.register_outputs({"data": self.data.name, "ops": self.ops.name})
+
+    def _account(
+        self,
+        name: str,
+        kind: Literal["data", "ops"],
+        *,
+        allowed_ips: Sequence[str] = (),
+        nfs: bool = False,
+        protect: bool = False,
+    ) -> storage.StorageAccount:
+        args = self._args
+        shut = args.private and not allowed_ips
+        return storage.StorageAccount(
+            naming.account(name, kind),
+            resource_group_name=args.resource_group_name,
+            kind=storage.Kind.STORAGE_V2,
+            sku={"name": storage.SkuName.STANDARD_ZRS if args.zone_redundant else storage.SkuName.STANDARD_LRS},
+            access_tier=storage.AccessTier.HOT,
+            allow_blob_public_access=False,
+            allow_cross_tenant_replication=False,
+            allow_shared_key_access=False,
+            default_to_o_auth_authentication=True,
+            enable_https_traffic_only=True,
+            minimum_tls_version=storage.MinimumTlsVersion.TLS1_2,
+            # Left out it means 'as the rules say': the rules below deny by default.
+            public_network_access=storage.PublicNetworkAccess.DISABLED if shut else None,
+            network_rule_set={
+                "default_action": storage.DefaultAction.DENY,
+                "bypass": storage.Bypass.AZURE_SERVICES,  # Event Grid brings dead letters
+                "virtual_network_rules": [{"virtual_network_resource_id": subnet} for subnet in args.subnet_ids],
+                "ip_rules": [{"i_p_address_or_range": address} for address in allowed_ips],
+            },
+            sas_policy={"expiration_action": storage.ExpirationAction.LOG, "sas_expiration_period": "7.00:00:00"},
+            is_hns_enabled=True if nfs else None,
+            enable_nfs_v3=True if nfs else None,
+            encryption=_encryption(args.encryption),
+            identity={"type": storage.IdentityType.USER_ASSIGNED, "user_assigned_identities": [args.encryption.identity]}
+            if args.encryption.key
+            else None,
+            opts=pulumi.ResourceOptions(parent=self, protect=protect),
+        )
+
+    def _blob_service(self, name: str, account: storage.StorageAccount, *, versions: bool) -> None:
+        retention = storage.DeleteRetentionPolicyArgs(enabled=True, days=self._args.soft_delete_days)
+        storage.BlobServiceProperties(
+            name,
+            resource_group_name=self._args.resource_group_name,
+            account_name=account.name,
+            blob_services_name="default",
+            delete_retention_policy=retention,
+            container_delete_retention_policy=retention,
+            is_versioning_enabled=versions,
+            opts=pulumi.ResourceOptions(parent=account),
+        )
+
+    def _lifecycle(self, name: str, account: storage.StorageAccount, rules: list[storage.ManagementPolicyRuleArgs]) -> None:
+        storage.ManagementPolicy(
+            name,
+            resource_group_name=self._args.resource_group_name,
+            account_name=account.name,
+            management_policy_name="default",
+            policy=storage.ManagementPolicySchemaArgs(rules=rules),
+            opts=pulumi.ResourceOptions(parent=account),
+        )
+
+    def _container(self, name: str, account: storage.StorageAccount, kind: str) -> storage.BlobContainer:
+        return storage.BlobContainer(
+            f"{name}-{kind}",
+            resource_group_name=self._args.resource_group_name,
+            account_name=account.name,
+            container_name=kind,
+            public_access=storage.PublicAccess.NONE,
+            opts=pulumi.ResourceOptions(parent=account),
+        )
+
+
+def _encryption(encryption: Encryption) -> storage.EncryptionArgs:
+    # Tables and queues aren't used: only blobs are named.
+    services = storage.EncryptionServicesArgs(blob=storage.EncryptionServiceArgs(enabled=True, key_type=storage.KeyType.ACCOUNT))
+    if not encryption.key:
+        return storage.EncryptionArgs(
+            key_source=storage.KeySource.MICROSOFT_STORAGE,
+            require_infrastructure_encryption=encryption.twice or None,
+            services=services,
+        )
+    vault, _, key_name = encryption.key.partition("/keys/")
+    return storage.EncryptionArgs(
+        key_source=storage.KeySource.MICROSOFT_KEYVAULT,
+        key_vault_properties=storage.KeyVaultPropertiesArgs(key_vault_uri=vault, key_name=key_name),
+        encryption_identity=storage.EncryptionIdentityArgs(encryption_user_assigned_identity=encryption.identity),
+        require_infrastructure_encryption=encryption.twice or None,
+        services=services,
+    )
+
+
+def _delete(name: str, prefixes: list[str], days: int) -> storage.ManagementPolicyRuleArgs:
+    old = storage.DateAfterModificationArgs(days_after_modification_greater_than=days)
+    return _rule(name, storage.ManagementPolicyActionArgs(base_blob=storage.ManagementPolicyBaseBlobArgs(delete=old)), prefixes)
+
+
+def _delete_versions(days: int) -> storage.ManagementPolicyRuleArgs:
+    old = storage.DateAfterCreationArgs(days_after_creation_greater_than=days)
+    return _rule(
+        "old-versions", storage.ManagementPolicyActionArgs(version=storage.ManagementPolicyVersionArgs(delete=old)), None
+    )
+
+
+def _rule(name: str, actions: storage.ManagementPolicyActionArgs, prefixes: list[str] | None) -> storage.ManagementPolicyRuleArgs:
+    filters = storage.ManagementPolicyFilterArgs(blob_types=["blockBlob"], prefix_match=prefixes)
+    return storage.ManagementPolicyRuleArgs(
+        name=name,
+        enabled=True,
+        type=storage.RuleType.LIFECYCLE,
+        definition=storage.ManagementPolicyDefinitionArgs(actions=actions, filters=filters),
+    )

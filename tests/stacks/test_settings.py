@@ -1,0 +1,153 @@
+"""Settings: what a person may choose is checked before anything is made, all at once, each in a sentence."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+from pydantic.alias_generators import to_camel
+
+from stacks import gpu_sizes
+from stacks.settings import Settings, parse
+
+ROOT = Path(__file__).parents[2]
+PULUMI_YAML = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+README = (ROOT / "stacks/README.md").read_text()
+
+
+def refusals(**raw: str) -> list[str]:
+    with pytest.raises(pulumi.RunError) as refused:
+        parse({"location": "westeurope", **raw})
+    first, *sentences = str(refused.value).splitlines()
+    assert first == "These settings need another value:"
+    return [sentence.removeprefix("  - ") for sentence in sentences]
+
+
+def test_a_location_is_all_that_must_be_set() -> None:
+    assert parse({"location": "westeurope"}) == Settings(location="westeurope")
+
+
+def test_values_come_as_pulumi_keeps_them() -> None:
+    raw = {"nodesMax": "7", "protect": "true", "allowedIps": '["203.0.113.7"]', "tags": '{"team":"film"}'}
+    chosen = parse({"location": "westeurope", **raw})
+    assert (chosen.nodes_max, chosen.protect, chosen.allowed_ips, chosen.tags) == (7, True, ("203.0.113.7",), {"team": "film"})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("location", "West Europe", "location 'West Europe' is not a location's short name, such as westeurope."),
+        ("gpuSize", "Standard_NC6s_v3", "gpuSize 'Standard_NC6s_v3' was retired by Azure: take Standard_NC4as_T4_v3."),
+        ("gpuSize", "Standard_NC24", "gpuSize 'Standard_NC24' was retired by Azure: take Standard_NC64as_T4_v3."),
+        ("gpuSize", "standard_nc4as_t4_v3", "gpuSize 'standard_nc4as_t4_v3' is written Standard_NC4as_T4_v3 by Azure."),
+        (
+            "gpuSize",
+            "Standard_NV36ads_A10_v5",
+            "gpuSize 'Standard_NV36ads_A10_v5' has an A10, whose driver the nodes' image lacks",
+        ),
+        ("gpuSize", "Standard_D4s_v5", "gpuSize 'Standard_D4s_v5' is no GPU size that the cluster can be made of: take one of"),
+        ("nodesMax", "0", "nodesMax 0 is wrong: input should be greater than or equal to 1."),
+        ("nodesMax", "many", "nodesMax 'many' is wrong: input should be a valid integer"),
+        ("spotPercent", "101", "spotPercent 101 is wrong: input should be less than or equal to 100."),
+        ("keepWarmMinutes", "-1", "keepWarmMinutes -1 is wrong"),
+        ("batchSize", "0", "batchSize 0 is wrong"),
+        ("nodeImageVersion", "newest", "nodeImageVersion 'newest' is not 'latest' or a version"),
+        ("image", "docker.io/acme/scorer:latest", "image 'docker.io/acme/scorer:latest' is not an image: write 'build', or"),
+        ("image", "scorer", "image 'scorer' is not an image"),
+        ("registrySku", "Free", "registrySku 'Free' is wrong: input should be 'Basic', 'Standard' or 'Premium'."),
+        (
+            "networkIsolation",
+            "open",
+            "networkIsolation 'open' is wrong: input should be 'service-endpoints' or 'private-endpoints'.",
+        ),
+        ("addressSpace", "172.16.0.0/12", "addressSpace '172.16.0.0/12' overlaps 172.17.0.0/16"),
+        ("addressSpace", "10.0.0.0/24", "addressSpace '10.0.0.0/24' is not a private range of /8 to /20"),
+        ("addressSpace", "8.8.0.0/16", "addressSpace '8.8.0.0/16' is not a private range"),
+        ("addressSpace", "10.1.2.3/16", "addressSpace '10.1.2.3/16' is not an address range"),
+        ("allowedIps", '["10.0.0.1"]', "allowedIps[0] '10.0.0.1' is a private address"),
+        ("allowedIps", '["203.0.113.7","2001:db8::1"]', "allowedIps[1] '2001:db8::1' is no IPv4 address"),
+        ("allowedIps", '["203.0.113.6/31"]', "allowedIps[0] '203.0.113.6/31' is a /31"),
+        ("mount", "smb", "mount 'smb' is wrong: input should be 'none', 'blob' or 'nfs'."),
+        ("customerKey", "https://example.com/key", "customerKey 'https://example.com/key' is not a key's address"),
+        ("logDays", "7", "logDays 7 is wrong: input should be greater than or equal to 30."),
+        ("alertAddress", "somebody", "alertAddress 'somebody' is not an e-mail address."),
+        ("operators", '["ann"]', "operators[0] 'ann' is not an object id: take it from 'az ad user show'"),
+        ("jobsAtOnce", "1000", "jobsAtOnce 1000 is wrong"),
+        ("tags", '{"a<b":"c"}', "tags.a<b 'a<b' is not a tag's name"),
+        ("gpusize", "x", "gpusize is no setting of this project: see the README, or remove it with 'pulumi config rm gpusize'."),
+    ],
+)
+def test_a_bad_value_is_quoted_with_what_would_be_right(key: str, value: str, said: str) -> None:
+    (sentence,) = refusals(**{key: value})
+    assert sentence.startswith(said)
+    assert sentence.endswith(".")
+
+
+def test_all_bad_values_are_told_at_once() -> None:
+    assert len(refusals(nodesMax="x", spotPercent="-3", mount="smb", nonsense="1")) == 4
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        ({"nodesMin": "5", "nodesMax": "2"}, "nodesMin is 5, more than nodesMax, 2: raise nodesMax or lower nodesMin."),
+        ({"networkIsolation": "private-endpoints"}, "registrySku is 'Basic': private endpoints need Premium."),
+        ({"zoneRedundant": "true"}, "registrySku is 'Basic': a zone-redundant registry needs Premium."),
+        (
+            {"customerKey": "https://vault.vault.azure.net/keys/k"},
+            "customerKey and customerKeyIdentity belong together: set both or neither.",
+        ),
+        ({"monthlyBudget": "5"}, "monthlyBudget is 5, but nobody would hear of it: set alertAddress too."),
+    ],
+)
+def test_values_that_do_not_fit_together_are_told(raw: dict[str, str], said: str) -> None:
+    assert refusals(**raw) == [said]
+
+
+def test_a_missing_location_is_asked_for() -> None:
+    with pytest.raises(pulumi.RunError, match=r"location is not set: Azure region .* 'pulumi config set location VALUE'\."):
+        parse({})
+
+
+def test_several_gpus_make_several_slots() -> None:
+    chosen = Settings(location="westeurope", gpu_size="Standard_NC64as_T4_v3", slots_per_gpu=2)
+    assert (chosen.gpus, chosen.slots_per_node) == (4, 8)
+
+
+@pytest.mark.parametrize("size", gpu_sizes.SIZES)
+def test_every_size_offered_is_taken(size: str) -> None:
+    assert Settings(location="westeurope", gpu_size=size).gpus >= 1
+
+
+def test_pulumi_knows_the_same_settings() -> None:
+    schema = Settings.model_json_schema()["properties"]
+    assert list(PULUMI_YAML["config"]) == list(schema)
+    for key, told in PULUMI_YAML["config"].items():
+        mine = schema[key]
+        empty: dict[str, Any] = {"array": [], "object": {}}
+        assert told["type"] == mine["type"], key
+        assert told["description"] == mine["description"], key
+        assert told.get("default") == mine.get("default", empty.get(mine["type"])), key
+
+
+def test_the_readme_has_every_setting() -> None:
+    for key, told in PULUMI_YAML["config"].items():
+        default = json.dumps(told["default"]).strip('"') if told.get("default", "") not in ("", [], {}) else "-"
+        assert f"| `{key}` | {default} | {told['description']} |" in README
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod", "example"])
+def test_the_environments_that_ship_are_valid(stack: str) -> None:
+    config = yaml.safe_load((ROOT / f"stacks/Pulumi.{stack}.yaml").read_text())["config"]
+    raw = {
+        key.removeprefix("batch-scoring:"): value if isinstance(value, str) else json.dumps(value)
+        for key, value in config.items()
+    }
+    chosen = parse(raw)
+    if stack == "example":
+        assert {to_camel(name) for name in chosen.model_fields_set} == set(PULUMI_YAML["config"])
+    if stack == "prod":
+        assert chosen.private
+        assert chosen.protect
