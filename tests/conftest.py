@@ -18,6 +18,8 @@ import pytest
 from scorer import models
 from scorer.store import Store, Stores
 
+pytest_plugins = ["tests.azure.fixtures"]
+
 
 @pytest.fixture(scope="session", autouse=True)
 def trial_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

@@ -1,0 +1,239 @@
+"""The whole deployment, in the order in which the data meets it: `pulumi up` makes it, `pulumi destroy` leaves nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pulumi
+from pulumi_azure_native import resources
+
+from stacks import defaults, naming, outputs, settings
+from stacks.alerts import Alerts, AlertsArgs
+from stacks.autoscale import AutoscaleRules, formula
+from stacks.cluster import BatchAccount, BatchAccountArgs, Pool, PoolArgs
+from stacks.deployment import Parts, describe
+from stacks.endpoints import Endpoints, EndpointsArgs, Target
+from stacks.identity import Identities, IdentitiesArgs
+from stacks.image_context import ImageContext
+from stacks.monitoring import Telemetry, TelemetryArgs
+from stacks.network import Network, NetworkArgs
+from stacks.permissions import Permissions, PermissionsArgs
+from stacks.registry import Image, ImageArgs, Registry, RegistryArgs
+from stacks.storage import Encryption, Storage, StorageArgs
+from stacks.submitter import SubmitterArgs, container_group
+from stacks.workflow import Workflow, WorkflowArgs
+
+ROOT = Path(__file__).resolve().parent
+chosen = settings.load()
+name = naming.prefix(pulumi.get_stack())
+
+group = resources.ResourceGroup(
+    name, location=chosen.location, tags=dict(chosen.tags), opts=pulumi.ResourceOptions(protect=chosen.protect)
+)
+defaults.apply_to_all(group, chosen.tags)
+
+# Who acts, and where it is written down.
+identities = Identities(name, IdentitiesArgs(resource_group_name=group.name))
+telemetry = Telemetry(name, TelemetryArgs(resource_group_name=group.name, retention_days=chosen.log_days))
+
+# The ground: a network, and the two storage accounts behind it.
+network = Network(
+    name,
+    NetworkArgs(
+        resource_group_name=group.name,
+        location=chosen.location,
+        address_space=chosen.address_space,
+        zone_redundant=chosen.zone_redundant,
+        nfs=chosen.mount == "nfs",
+        foreign_registry="build" not in (chosen.image, chosen.submitter_image),
+    ),
+)
+storage = Storage(
+    name,
+    StorageArgs(
+        resource_group_name=group.name,
+        subnet_ids=[] if chosen.private else [network.nodes_subnet_id, network.submitter_subnet_id],
+        private=chosen.private,
+        allowed_ips=chosen.allowed_ips,
+        zone_redundant=chosen.zone_redundant,
+        nfs=chosen.mount == "nfs",
+        encryption=Encryption(
+            twice=chosen.infrastructure_encryption, key=chosen.customer_key, identity=chosen.customer_key_identity
+        ),
+        soft_delete_days=chosen.soft_delete_days,
+        output_days=chosen.output_days,
+        work_days=chosen.work_days,
+        log_days=chosen.log_days,
+        protect=chosen.protect,
+    ),
+)
+
+# What runs: two images in a registry.
+registry = Registry(
+    name, RegistryArgs(resource_group_name=group.name, sku=chosen.registry_sku, zone_redundant=chosen.zone_redundant)
+)
+image = Image(
+    f"{name}-scorer",
+    ImageArgs(
+        registry=registry, context=ImageContext("scorer", ROOT), reference=None if chosen.image == "build" else chosen.image
+    ),
+)
+submitter_image = Image(
+    f"{name}-submitter",
+    ImageArgs(
+        registry=registry,
+        context=ImageContext("submitter", ROOT),
+        reference=None if chosen.submitter_image == "build" else chosen.submitter_image,
+    ),
+)
+
+# Where it runs: the Batch account, everything that anybody may do, and the GPU nodes, which need all of it.
+batch = BatchAccount(
+    name,
+    BatchAccountArgs(resource_group_name=group.name, private=chosen.private, allowed_ips=[network.address, *chosen.allowed_ips]),
+)
+permissions = Permissions(
+    name,
+    PermissionsArgs(
+        nodes=identities.nodes.principal_id,
+        submitter=identities.submitter.principal_id,
+        operators=chosen.operators,
+        batch_principal=chosen.batch_principal,
+        storage=storage,
+        registry_id=registry.id,
+        batch_account_id=batch.id,
+        insights_id=telemetry.insights_id,
+        vnet_id=network.id,
+    ),
+)
+endpoints = (
+    Endpoints(
+        name,
+        EndpointsArgs(
+            resource_group_name=group.name,
+            vnet_id=network.id,
+            subnet_id=network.endpoints_subnet_id,
+            targets=[
+                Target(name="data", id=storage.data.id, service="blob"),
+                Target(name="ops", id=storage.ops.id, service="blob"),
+                Target(name="registry", id=registry.id, service="registry"),
+                Target(name="batch", id=batch.id, service="batchAccount"),
+                Target(name="batch-nodes", id=batch.id, service="nodeManagement"),
+            ],
+        ),
+    ).ready
+    if chosen.private
+    else []
+)
+pool = Pool(
+    name,
+    PoolArgs(
+        resource_group_name=group.name,
+        account_name=batch.name,
+        gpu_size=chosen.gpu_size,
+        formula=formula(
+            AutoscaleRules(
+                nodes_min=chosen.nodes_min,
+                nodes_max=chosen.nodes_max,
+                spot_percent=chosen.spot_percent,
+                keep_warm_minutes=chosen.keep_warm_minutes,
+                slots_per_node=chosen.slots_per_node,
+            )
+        ),
+        slots_per_node=chosen.slots_per_node,
+        subnet_id=network.nodes_subnet_id,
+        identity_id=identities.nodes.id,
+        registry_server=registry.login_server if chosen.image == "build" else None,
+        node_image_version=chosen.node_image_version,
+        zonal=chosen.zone_redundant,
+        mount=chosen.mount,
+        mount_account=storage.ops.name,
+        wait_for=[*permissions.nodes, *endpoints],
+    ),
+)
+
+# What starts it: a request in the data account raises an event, the event a run of the workflow, the run a container group.
+deployment = describe(
+    Parts(
+        settings=chosen,
+        storage=storage,
+        batch=batch,
+        pool=pool,
+        image=image.reference,
+        node_identity=identities.nodes.id,
+        telemetry=telemetry.connection_string,
+    )
+)
+workflow = Workflow(
+    name,
+    WorkflowArgs(
+        resource_group_name=group.name,
+        resource_group_id=group.id,
+        definition=json.loads((ROOT / "logicapp/workflow.json").read_text(encoding="utf-8")),
+        container_group=container_group(
+            SubmitterArgs(
+                location=chosen.location,
+                image=submitter_image.reference,
+                registry_server=registry.login_server,
+                identity_id=identities.submitter.id,
+                identity_client_id=identities.submitter.client_id,
+                subnet_id=network.submitter_subnet_id,
+                deployment=pulumi.Output.json_dumps(deployment, sort_keys=True),
+                urls=storage.urls,
+                telemetry=telemetry.connection_string,
+            )
+        ),
+        identity_id=identities.workflow.id,
+        identity_principal_id=identities.workflow.principal_id,
+        submitter_identity_id=identities.submitter.id,
+        data_account_id=storage.data.id,
+        data_account_name=storage.data.name,
+        dead_letter_account_id=storage.ops.id,
+        dead_letter_container_name=storage.containers["dead-letters"].name,
+        subnet_id=network.submitter_subnet_id,
+        time_limit_minutes=chosen.submit_minutes,
+        runs_at_once=chosen.jobs_at_once,
+        readers=chosen.allowed_ips,
+    ),
+)
+
+# Who looks after it: logs of everything, alerts, a budget and a workbook.
+for what, resource_id, metrics in (
+    ("batch", batch.id, True),
+    ("workflow", workflow.workflow.id, True),
+    ("topic", workflow.topic.id, True),
+    ("registry", registry.id, False),
+):
+    telemetry.diagnose(what, resource_id, metrics=metrics)
+telemetry.diagnose_blobs("data", storage.data.id)
+telemetry.diagnose_blobs("ops", storage.ops.id)
+alerts = Alerts(
+    name,
+    AlertsArgs(
+        resource_group_name=group.name,
+        resource_group_id=group.id,
+        workspace_id=telemetry.workspace_id,
+        insights_id=telemetry.insights_id,
+        batch_account_id=batch.id,
+        workflow_id=workflow.workflow.id,
+        system_topic_id=workflow.topic.id,
+        nodes_min=chosen.nodes_min,
+        keep_warm_minutes=chosen.keep_warm_minutes,
+        alert_address=chosen.alert_address,
+        monthly_budget=chosen.monthly_budget,
+    ),
+)
+
+pulumi.export("deployment", deployment)
+pulumi.export("resourceGroup", group.name)
+pulumi.export("workflow", workflow.workflow.name)
+pulumi.export(
+    "portal",
+    {
+        "resourceGroup": outputs.portal(group.id),
+        "workflow": outputs.portal(workflow.workflow.id),
+        "batch": outputs.portal(batch.id),
+        "workbook": outputs.portal(alerts.workbook_id),
+    },
+)

@@ -1,0 +1,156 @@
+"""Telemetry: where logs and measurements of everything go, and what they are called there.
+
+The names, which the scorer writes and which the workbook and the alerts read:
+
+    cloud role            scorer
+    metric                scorer.frames               frames scored, counted
+    metric                scorer.frame.milliseconds   time of one frame; dimension step: decode, score, encode
+    metric                scorer.tasks                tasks ended, counted; dimension outcome: finished, failed, preempted
+    custom dimensions     job, chunk, node            of every metric, log event and exception
+    log events            property event: job.started, job.finished, job.failed; properties job, step and, of a failure, reason
+
+They arrive in the tables AppMetrics, AppTraces and AppExceptions, whose column Properties holds the dimensions.
+What Azure itself logs arrives in AzureDiagnostics (Batch, workflow, Event Grid), StorageBlobLogs and the registry's own tables.
+Sources: https://learn.microsoft.com/azure/azure-monitor/reference/tables-index,
+https://learn.microsoft.com/azure/azure-monitor/reference/supported-logs/logs-index
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_azure_native import applicationinsights, monitor, operationalinsights
+
+ROLE = "scorer"
+FRAMES = "scorer.frames"
+FRAME_MILLISECONDS = "scorer.frame.milliseconds"
+TASKS = "scorer.tasks"
+STEPS = ("decode", "score", "encode")
+JOB_EVENTS = ("job.started", "job.finished", "job.failed")
+
+# What the queries read of AzureDiagnostics, which names a column after a property of the logged event and its type. The events:
+# https://learn.microsoft.com/azure/batch/batch-pool-resize-complete-event, .../batch-task-fail-event
+# https://learn.microsoft.com/azure/logic-apps/monitor-workflows-collect-diagnostic-data
+DIAGNOSTIC_COLUMNS = {
+    "TimeGenerated": "datetime",
+    "ResourceProvider": "string",
+    "Category": "string",
+    "OperationName": "string",
+    "id_s": "string",
+    "jobId_s": "string",
+    "executionInfo_exitCode_d": "real",
+    "currentDedicatedNodes_d": "real",
+    "currentLowPriorityNodes_d": "real",
+    "resultCode_s": "string",
+    "resultMessage_s": "string",
+    "resource_workflowName_s": "string",
+    "status_s": "string",
+    "code_s": "string",
+    "error_message_s": "string",
+}
+# The table comes into being with its first row and a column with its first value; until then a query that names them fails, and
+# an alert rule that fails for a week is disabled. The empty table beside it has them from the start.
+DIAGNOSTICS = (
+    "union isfuzzy=true AzureDiagnostics, "
+    f"(datatable({', '.join(f'{name}:{kind}' for name, kind in DIAGNOSTIC_COLUMNS.items())})[])"
+)
+RESIZE_FAILURES = f"""{DIAGNOSTICS}
+| where ResourceProvider == "MICROSOFT.BATCH" and Category == "ServiceLog"
+| where OperationName == "PoolResizeCompleteEvent" and resultCode_s != "Success\""""
+
+BLOB_LOGS = ("StorageRead", "StorageWrite", "StorageDelete")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TelemetryArgs:
+    """How long telemetry is kept, and how much of it a day."""
+
+    resource_group_name: pulumi.Input[str]
+    retention_days: int
+    """30 to 730."""
+    daily_gigabytes: float | None = None
+    """Where ingestion stops until the next day; None: nowhere. A reached cap blinds the alerts that read logs, too."""
+
+
+class Telemetry(pulumi.ComponentResource):
+    """A Log Analytics workspace, Application Insights that writes to it, and diagnostic settings of other resources.
+
+    Neither takes keys: `connection_string` says where to send, and what is sent needs a token of an identity with the role
+    Monitoring Metrics Publisher on `insights_id`. Source: https://learn.microsoft.com/azure/azure-monitor/app/azure-ad-authentication
+    """
+
+    def __init__(self, name: str, args: TelemetryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("batch-scoring:stacks:Telemetry", name, None, opts)
+        self._prefix = name
+        child = pulumi.ResourceOptions(parent=self)
+        cap = args.daily_gigabytes
+        workspace = operationalinsights.Workspace(
+            f"{name}-logs",
+            resource_group_name=args.resource_group_name,
+            sku=operationalinsights.WorkspaceSkuArgs(name=operationalinsights.WorkspaceSkuNameEnum.PER_GB2018),
+            retention_in_days=args.retention_days,
+            workspace_capping=None if cap is None else operationalinsights.WorkspaceCappingArgs(daily_quota_gb=cap),
+            features=operationalinsights.WorkspaceFeaturesArgs(
+                disable_local_auth=True, enable_log_access_using_only_resource_permissions=True
+            ),
+            opts=child,
+        )
+        insights = applicationinsights.Component(
+            f"{name}-insights",
+            resource_group_name=args.resource_group_name,
+            kind="other",
+            application_type=applicationinsights.ApplicationType.OTHER,
+            ingestion_mode=applicationinsights.IngestionMode.LOG_ANALYTICS,
+            workspace_resource_id=workspace.id,
+            disable_local_auth=True,
+            opts=child,
+        )
+        self.workspace_id: pulumi.Output[str] = workspace.id
+        self.insights_id: pulumi.Output[str] = insights.id
+        self.connection_string: pulumi.Output[str] = insights.connection_string
+        self.register_outputs(
+            {
+                "workspace_id": self.workspace_id,
+                "insights_id": self.insights_id,
+                "connection_string": self.connection_string,
+            }
+        )
+
+    def diagnose(
+        self, name: str, resource_id: pulumi.Input[str], parent: pulumi.Resource | None = None, *, metrics: bool = True
+    ) -> monitor.DiagnosticSetting:
+        """Send all logs of a resource, and its metrics, to the workspace.
+
+        For the Batch account, the workflow, the Event Grid system topic and, without metrics, the registry.
+        """
+        logs = [monitor.DiagnosticsLogSettingsArgs(category_group="allLogs", enabled=True)]
+        return self._setting(name, resource_id, parent, logs, metrics=metrics)
+
+    def diagnose_blobs(
+        self, name: str, account_id: pulumi.Input[str], parent: pulumi.Resource | None = None
+    ) -> monitor.DiagnosticSetting:
+        """Log who reads, writes and deletes blobs of a storage account. Logs belong to its blob service, not to the account."""
+        logs = [monitor.DiagnosticsLogSettingsArgs(category=category, enabled=True) for category in BLOB_LOGS]
+        service = pulumi.Output.concat(account_id, "/blobServices/default")
+        # Azure keeps the metrics of storage for 93 days anyway; a second copy would only cost.
+        return self._setting(name, service, parent, logs, metrics=False)
+
+    def _setting(
+        self,
+        name: str,
+        resource_id: pulumi.Input[str],
+        parent: pulumi.Resource | None,
+        logs: list[monitor.DiagnosticsLogSettingsArgs],
+        *,
+        metrics: bool,
+    ) -> monitor.DiagnosticSetting:
+        return monitor.DiagnosticSetting(
+            f"{self._prefix}-{name}",
+            name=self._prefix,  # it need be unique on the resource only
+            resource_uri=resource_id,
+            workspace_id=self.workspace_id,
+            logs=logs,
+            metrics=[monitor.DiagnosticsMetricSettingsArgs(category="AllMetrics", enabled=True)] if metrics else None,
+            opts=pulumi.ResourceOptions(parent=parent or self, delete_before_replace=True),
+        )

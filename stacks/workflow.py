@@ -1,0 +1,209 @@
+"""The workflow: a request that is uploaded makes Event Grid call it, and it runs one container group for the request.
+
+Sources: https://learn.microsoft.com/azure/logic-apps/authenticate-with-managed-identity,
+https://learn.microsoft.com/azure/event-grid/event-schema-blob-storage, https://learn.microsoft.com/azure/event-grid/delivery-and-retry
+"""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_azure_native import authorization, eventgrid, logic
+
+from stacks.identity import Role, assign
+from stacks.submitter import API_VERSION
+
+# Any fixed namespace will do: it keeps the names of our roles apart from those that others derive.
+_NAMESPACE = uuid.UUID("8f0d2c5e-31c4-4ab5-a1a1-9f3f0a4b7d62")
+REQUESTS = "/blobServices/default/containers/input/blobs/requests/"
+SUFFIX = ".json"
+# Storage says that a blob is created when an empty file is opened too, before there is anything in it.
+NOT_YET_WRITTEN = ["CreateFile", "SftpCreate"]
+# The most that Event Grid offers: a day, and an attempt whenever its schedule has one.
+DELIVERY_ATTEMPTS = 30
+DELIVERY_MINUTES = 1440
+NOBODY = "0.0.0.0/32"
+
+GROUP_ACTIONS = [
+    "Microsoft.ContainerInstance/containerGroups/read",
+    "Microsoft.ContainerInstance/containerGroups/write",
+    "Microsoft.ContainerInstance/containerGroups/delete",
+    "Microsoft.ContainerInstance/containerGroups/containers/logs/read",
+]
+SUBNET_ACTIONS = ["Microsoft.Network/virtualNetworks/subnets/read", "Microsoft.Network/virtualNetworks/subnets/join/action"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkflowArgs:
+    """What the workflow is made of, and what it may touch."""
+
+    resource_group_name: pulumi.Input[str]
+    resource_group_id: pulumi.Input[str]
+    definition: Mapping[str, Any]
+    """logicapp/workflow.json."""
+    container_group: pulumi.Input[Mapping[str, Any]]
+    identity_id: pulumi.Input[str]
+    identity_principal_id: pulumi.Input[str]
+    submitter_identity_id: pulumi.Input[str]
+    data_account_id: pulumi.Input[str]
+    data_account_name: pulumi.Input[str]
+    dead_letter_account_id: pulumi.Input[str]
+    dead_letter_container_name: pulumi.Input[str]
+    subnet_id: pulumi.Input[str]
+    time_limit_minutes: int
+    """How long a container group may take."""
+    runs_at_once: int
+    """Requests that are taken in at the same time; the others wait."""
+    readers: Sequence[str] = ()
+    """Addresses from which people may read what runs took in and gave out, as addresses or ranges; none: nobody may."""
+    arm_endpoint: str = "https://management.azure.com"
+
+
+class Workflow(pulumi.ComponentResource):
+    """The workflow, what it is allowed, and the event subscription that starts it."""
+
+    workflow: logic.Workflow
+    topic: eventgrid.SystemTopic
+    subscription: eventgrid.SystemTopicEventSubscription
+
+    def __init__(self, name: str, args: WorkflowArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("batch-scoring:stacks:Workflow", name, None, opts)
+        self._name, self._args = name, args
+        self.workflow = logic.Workflow(
+            name,
+            resource_group_name=args.resource_group_name,
+            state=logic.WorkflowState.ENABLED,
+            identity={"type": logic.ManagedServiceIdentityType.USER_ASSIGNED, "user_assigned_identities": [args.identity_id]},
+            definition=self._definition(),
+            parameters=self._parameters(),
+            # The trigger stays open, as Event Grid's addresses aren't announced: a secret address and conditions guard it.
+            access_control={
+                "contents": {
+                    "allowed_caller_ip_addresses": [
+                        {"address_range": reader if "/" in reader else f"{reader}/32"} for reader in args.readers or [NOBODY]
+                    ]
+                }
+            },
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.topic = eventgrid.SystemTopic(
+            name,
+            resource_group_name=args.resource_group_name,
+            source=args.data_account_id,
+            topic_type="Microsoft.Storage.StorageAccounts",
+            identity={"type": eventgrid.IdentityType.SYSTEM_ASSIGNED},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.subscription = self._subscription([*self._permissions(), self._dead_letter_permission()])
+        self.register_outputs({"workflow": self.workflow.id, "topic": self.topic.id})
+
+    def _definition(self) -> dict[str, Any]:
+        # Logic Apps takes no parameter for this number, only a literal.
+        definition = copy.deepcopy(dict(self._args.definition))
+        for trigger in definition["triggers"].values():
+            trigger["runtimeConfiguration"]["concurrency"]["runs"] = self._args.runs_at_once
+        return definition
+
+    def _parameters(self) -> dict[str, logic.WorkflowParameterArgs]:
+        args = self._args
+        values = {
+            "armEndpoint": args.arm_endpoint,
+            "resourceGroupId": args.resource_group_id,
+            "apiVersion": API_VERSION,
+            "identity": args.identity_id,
+            "dataAccountId": args.data_account_id,
+            "inputUrl": pulumi.Output.concat("az://", args.data_account_name, "/input"),
+            "containerGroup": args.container_group,
+            "timeLimitMinutes": args.time_limit_minutes,
+        }
+        return {key: logic.WorkflowParameterArgs(value=value) for key, value in values.items()}
+
+    def _permissions(self) -> list[pulumi.Resource]:
+        """What the workflow may do: run container groups, put them into their subnet, and give them the submitter's identity."""
+        args, principal = self._args, self._args.identity_principal_id
+        groups = self._role("groups", "run container groups", GROUP_ACTIONS)
+        subnet = self._role("subnet", "join a subnet", SUBNET_ACTIONS)
+        return [
+            assign(f"{self._name}-groups", groups.id, principal, args.resource_group_id, parent=self),
+            assign(f"{self._name}-subnet", subnet.id, principal, args.subnet_id, parent=self),
+            assign(f"{self._name}-submitter", Role.IDENTITY_OPERATOR, principal, args.submitter_identity_id, parent=self),
+        ]
+
+    def _role(self, kind: str, what: str, actions: list[str]) -> authorization.RoleDefinition:
+        group = pulumi.Output.from_input(self._args.resource_group_id)
+        # A GUID, and a name that no other role of the tenant has: both follow from the resource group.
+        identifier = group.apply(lambda scope: str(uuid.uuid5(_NAMESPACE, f"{scope}|{self._name}|{kind}")))
+        return authorization.RoleDefinition(
+            f"{self._name}-{kind}",
+            role_definition_id=identifier,
+            role_name=identifier.apply(lambda text: f"{self._name}: {what} ({text[:8]})"),
+            description=f"Lets the workflow of a batch-scoring deployment {what}, and nothing else.",
+            role_type="CustomRole",
+            scope=group,
+            assignable_scopes=[group],
+            permissions=[{"actions": actions}],
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _dead_letter_permission(self) -> pulumi.Resource:
+        """Event Grid writes what it couldn't deliver as the topic itself."""
+        args = self._args
+        container = pulumi.Output.concat(
+            args.dead_letter_account_id, "/blobServices/default/containers/", args.dead_letter_container_name
+        )
+        principal = self.topic.identity.apply(_principal)
+        return assign(f"{self._name}-dead-letters", Role.BLOB_CONTRIBUTOR, principal, container, parent=self)
+
+    def _subscription(self, permissions: list[pulumi.Resource]) -> eventgrid.SystemTopicEventSubscription:
+        args = self._args
+        (trigger,) = args.definition["triggers"]
+        address = logic.list_workflow_trigger_callback_url_output(
+            resource_group_name=args.resource_group_name, workflow_name=self.workflow.name, trigger_name=trigger
+        )
+        return eventgrid.SystemTopicEventSubscription(
+            f"{self._name}-requests",
+            resource_group_name=args.resource_group_name,
+            system_topic_name=self.topic.name,
+            event_delivery_schema=eventgrid.EventDeliverySchema.EVENT_GRID_SCHEMA,
+            destination=eventgrid.WebHookEventSubscriptionDestinationArgs(
+                endpoint_type="WebHook",
+                endpoint_url=pulumi.Output.secret(address.value),
+                # One event a call, so that a run that can't start makes no other be delivered again.
+                max_events_per_batch=1,
+                minimum_tls_version_allowed=eventgrid.TlsVersion.TLS_VERSION_1_2,
+            ),
+            filter=eventgrid.EventSubscriptionFilterArgs(
+                included_event_types=["Microsoft.Storage.BlobCreated"],
+                subject_begins_with=REQUESTS,
+                subject_ends_with=SUFFIX,
+                is_subject_case_sensitive=True,
+                advanced_filters=[
+                    eventgrid.StringNotInAdvancedFilterArgs(operator_type="StringNotIn", key="data.api", values=NOT_YET_WRITTEN)
+                ],
+            ),
+            retry_policy=eventgrid.RetryPolicyArgs(
+                max_delivery_attempts=DELIVERY_ATTEMPTS, event_time_to_live_in_minutes=DELIVERY_MINUTES
+            ),
+            dead_letter_with_resource_identity=eventgrid.DeadLetterWithResourceIdentityArgs(
+                identity=eventgrid.EventSubscriptionIdentityArgs(type=eventgrid.EventSubscriptionIdentityType.SYSTEM_ASSIGNED),
+                dead_letter_destination=eventgrid.StorageBlobDeadLetterDestinationArgs(
+                    endpoint_type="StorageBlob",
+                    resource_id=args.dead_letter_account_id,
+                    blob_container_name=args.dead_letter_container_name,
+                ),
+            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=permissions),
+        )
+
+
+def _principal(identity: eventgrid.outputs.IdentityInfoResponse | None) -> str:
+    if identity is None or identity.principal_id is None:
+        raise pulumi.RunError(
+            "The event topic has no identity, though one was asked for: run 'pulumi refresh', then 'pulumi up'."
+        )
+    return identity.principal_id

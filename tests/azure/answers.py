@@ -1,0 +1,130 @@
+"""What the stand-in answers: the properties that Azure adds to a resource, and calls that make nothing."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import uuid
+from typing import TYPE_CHECKING
+
+from tests.azure.arm import SUBSCRIPTION, TENANT, ArmError, Json
+
+if TYPE_CHECKING:
+    from tests.azure.cloud import Cloud, Resource
+
+_NAMESPACE = uuid.UUID("7d9f5f0e-5e46-4f3e-8a57-0d3ce7b0b5aa")
+SIGNATURE = "5TandInSignature-0123456789abcdefghijklmnop"
+"""The secret in every signed address that the stand-in gives out: it must be found nowhere else."""
+
+
+def group_id(name: str) -> str:
+    """The id of a resource group."""
+    return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{name}"
+
+
+def guid(*words: str) -> str:
+    """A GUID that depends on the words alone."""
+    return str(uuid.uuid5(_NAMESPACE, "|".join(words).lower()))
+
+
+def principal(resource: Resource) -> str:
+    """The principal id of an identity, or of a resource's own identity."""
+    return guid("principal", resource.id)
+
+
+def principals(cloud: Cloud) -> set[str]:
+    """All principals that resources are."""
+    return {
+        principal(each)
+        for each in cloud
+        if each.request.type == "Microsoft.ManagedIdentity/userAssignedIdentities"
+        or "SystemAssigned" in str(each.body.get("identity", ""))
+    }
+
+
+def login_server(registry: Resource) -> str:
+    """A registry's address."""
+    return f"{registry.request.name.lower()}.azurecr.io"
+
+
+def callback_url(workflow_id: str) -> str:
+    """The signed address of a workflow's trigger."""
+    host = f"prod-00.westeurope.logic.azure.com/workflows/{guid(workflow_id)}/triggers/request/paths/invoke"
+    return f"https://{host}?api-version=2016-10-01&sp=%2Ftriggers%2Frequest%2Frun&sv=1.0&sig={SIGNATURE}"
+
+
+def archived(archive: bytes) -> set[str]:
+    """The files in a build context."""
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as files:
+        return set(files.getnames())
+
+
+def outputs(resource: Resource) -> Json:
+    """A resource as the SDK reads it: its inputs, and what Azure adds."""
+    name, inputs = resource.request.name, resource.inputs
+    known: Json = {
+        **inputs,
+        "name": name,
+        "type": resource.request.type,
+        "azureApiVersion": resource.request.api_version,
+        "provisioningState": "Succeeded",
+    }
+    if isinstance(inputs.get("identity"), dict):
+        known["identity"] = _identity(resource)
+    known.update(_ADDED.get(resource.request.type, lambda each: {})(resource))
+    return known
+
+
+def _identity(resource: Resource) -> Json:
+    asked = resource.inputs["identity"]
+    answer: Json = {"type": asked["type"]}
+    if "SystemAssigned" in asked["type"]:
+        answer |= {"principalId": principal(resource), "tenantId": TENANT}
+    if asked.get("userAssignedIdentities"):
+        answer["userAssignedIdentities"] = {
+            each: {"principalId": guid("principal", each), "clientId": guid("client", each)}
+            for each in asked["userAssignedIdentities"]
+        }
+    return answer
+
+
+_ADDED = {
+    "Microsoft.ManagedIdentity/userAssignedIdentities": lambda each: {
+        "principalId": principal(each),
+        "clientId": guid("client", each.id),
+        "tenantId": TENANT,
+    },
+    "Microsoft.Storage/storageAccounts": lambda each: {
+        "primaryEndpoints": {"blob": f"https://{each.request.name}.blob.core.windows.net/"},
+    },
+    "Microsoft.ContainerRegistry/registries": lambda each: {"loginServer": login_server(each)},
+    "Microsoft.Batch/batchAccounts": lambda each: {
+        "accountEndpoint": f"{each.request.name}.{each.inputs['location']}.batch.azure.com",
+    },
+    "Microsoft.OperationalInsights/workspaces": lambda each: {"customerId": guid("customer", each.id)},
+    "Microsoft.Insights/components": lambda each: {
+        "instrumentationKey": guid("instrumentation", each.id),
+        "connectionString": f"InstrumentationKey={guid('instrumentation', each.id)};IngestionEndpoint=https://{each.inputs['location']}-1.in.applicationinsights.azure.com/",
+    },
+    "Microsoft.Logic/workflows": lambda each: {
+        "accessEndpoint": f"https://prod-00.westeurope.logic.azure.com/workflows/{guid(each.id)}"
+    },
+    "Microsoft.Network/publicIPAddresses": lambda each: {"ipAddress": "20.50.60.70"},
+}
+
+
+def invoke(cloud: Cloud, token: str, args: Json, upload_address: str) -> Json:
+    """The answer to a call. Raises ArmError for one that isn't known."""
+    group = f"{group_id(args.get('resourceGroupName', ''))}/providers"
+    if token == "azure-native:authorization:getClientConfig":
+        return {"clientId": guid("cli"), "objectId": guid("deployer"), "subscriptionId": SUBSCRIPTION, "tenantId": TENANT}
+    if token == "azure-native:logic:listWorkflowTriggerCallbackUrl":
+        workflow = cloud.get(f"{group}/Microsoft.Logic/workflows/{args['workflowName']}")
+        if args["triggerName"] not in workflow.body["properties"]["definition"]["triggers"]:
+            raise ArmError("WorkflowTriggerNotFound", f"The workflow has no trigger '{args['triggerName']}'.")
+        return {"value": callback_url(workflow.id), "method": "POST"}
+    if token == "azure-native:containerregistry:listRegistryBuildSourceUploadUrl":
+        cloud.get(f"{group}/Microsoft.ContainerRegistry/registries/{args['registryName']}")
+        path = f"source/{uuid.uuid4().hex}/context.tar.gz"
+        return {"relativePath": path, "uploadUrl": f"{upload_address}/{path}?sv=2021&sig={SIGNATURE}"}
+    raise ArmError("NotFound", f"There is no call '{token}'.")

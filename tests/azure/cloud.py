@@ -1,0 +1,197 @@
+"""A stand-in for Azure's resource manager: keeps resources as ARM would, and refuses what ARM refuses."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tests.azure import names, schemas
+from tests.azure.arm import ArmError, ArmRequest, Json, Kind, arm_request, kind, references
+
+Verb = Literal["create", "update", "delete"]
+
+
+@dataclass
+class Resource:
+    """What stands in the cloud under one id."""
+
+    kind: Kind
+    request: ArmRequest
+    inputs: Json
+    """What Pulumi asked for; a test that changes it makes drift."""
+
+    @property
+    def id(self) -> str:
+        """The ARM id."""
+        return self.request.id
+
+    @property
+    def body(self) -> Json:
+        """What ARM was sent."""
+        return self.request.body
+
+
+@dataclass(frozen=True)
+class Event:
+    """One request that changed something."""
+
+    verb: Verb
+    id: str
+    type: str
+    body: Json = field(default_factory=dict)
+
+
+@dataclass
+class Fault:
+    """The next `times` creations of a type fail."""
+
+    type: str
+    error: ArmError
+    times: int
+
+
+class Cloud:
+    """All resources of one subscription, and a record of what was done to them."""
+
+    def __init__(self) -> None:
+        self._resources: dict[str, Resource] = {}
+        self.events: list[Event] = []
+        self.faults: list[Fault] = []
+        self.calls: list[str] = []
+        """Calls that made nothing, in order."""
+        self.uploads: dict[str, bytes] = {}
+        """Build contexts by their relative path."""
+        self.people: set[str] = set()
+        """Object ids in the tenant that no resource here has."""
+        self._lock = threading.RLock()
+
+    def __iter__(self) -> Iterator[Resource]:
+        with self._lock:
+            return iter(list(self._resources.values()))
+
+    def __len__(self) -> int:
+        return len(self._resources)
+
+    def find(self, resource_id: str) -> Resource | None:
+        """The resource of this id; ids are case-insensitive."""
+        return self._resources.get(resource_id.lower())
+
+    def get(self, resource_id: str) -> Resource:
+        """Like `find`. Raises ArmError where there is none."""
+        if (found := self.find(resource_id)) is None:
+            raise ArmError("ResourceNotFound", f"The resource '{resource_id}' was not found.")
+        return found
+
+    def of_type(self, arm_type: str) -> list[Resource]:
+        """All resources of a type."""
+        return [each for each in self if each.request.type == arm_type]
+
+    def bodies(self) -> list[ArmRequest]:
+        """The requests that made what there is, in order of their ids."""
+        return sorted((each.request for each in self), key=lambda request: request.id)
+
+    def done(self, verb: Verb) -> list[str]:
+        """The types of what was created, updated or deleted, in order."""
+        return [event.type for event in self.events if event.verb == verb]
+
+    def fail(self, arm_type: str, code: str, message: str, times: int = 1) -> None:
+        """Let the next creations of a type fail."""
+        self.faults.append(Fault(arm_type, ArmError(code, message), times))
+
+    @contextmanager
+    def fresh_record(self) -> Iterator[list[Event]]:
+        """What happens from here on."""
+        self.events = []
+        yield self.events
+
+    def create(self, token: str, inputs: Json) -> Resource:
+        """Make a resource. Raises ArmError for whatever Azure would refuse."""
+        from tests.azure import rules
+
+        made = _resource(token, inputs)
+        with self._lock:
+            self._fault(made.request.type)
+            if self.find(made.id):
+                raise ArmError("Conflict", f"'{made.id}' exists already.")
+            self._check(made)
+            rules.may_exist(self, made)
+            self._resources[made.id.lower()] = made
+            self.events.append(Event("create", made.id, made.request.type, made.body))
+        return made
+
+    def update(self, resource_id: str, token: str, inputs: Json) -> Resource:
+        """Change a resource in place. Raises ArmError for whatever Azure would refuse."""
+        from tests.azure import rules
+
+        changed = _resource(token, inputs)
+        with self._lock:
+            old = self.get(resource_id)
+            if changed.id.lower() != old.id.lower():
+                raise ArmError("InvalidRequest", f"'{old.id}' can't become '{changed.id}'.")
+            self._check(changed)
+            rules.may_change(old, changed)
+            rules.may_exist(self, changed)
+            self._resources[changed.id.lower()] = changed
+            self.events.append(Event("update", changed.id, changed.request.type, changed.body))
+        return changed
+
+    def delete(self, resource_id: str) -> None:
+        """Delete a resource and what is in it. Raises ArmError where it is in use; none at all is fine."""
+        from tests.azure import rules
+
+        with self._lock:
+            if (gone := self.find(resource_id)) is None:
+                return
+            rules.may_go(self, gone)
+            for inner in [each for each in self if each.id.lower().startswith(gone.id.lower() + "/")]:
+                del self._resources[inner.id.lower()]
+            del self._resources[gone.id.lower()]
+            self.events.append(Event("delete", gone.id, gone.request.type))
+
+    def _check(self, made: Resource) -> None:
+        errors = [*schemas.body_errors(made.request), *names.name_errors(made.request)]
+        if errors:
+            raise ArmError("InvalidRequestContent", f"{made.request.type}: " + "; ".join(errors))
+        for reference in [*references(made.body), *_parents(made.id)]:
+            if reference.lower() != made.id.lower() and not self.knows(reference):
+                raise ArmError("InvalidResourceReference", f"{made.request.type}: '{reference}' doesn't exist.")
+
+    def knows(self, resource_id: str) -> bool:
+        """Whether an id leads to something: also to subnets inside their network, and to what accounts are born with."""
+        low = resource_id.lower().rstrip("/")
+        if low in self._resources or "/" not in low.removeprefix("/subscriptions/"):
+            return True
+        parent, _, last = low.rpartition("/")
+        if parent.endswith("/subnets"):
+            network = self.find(parent.removesuffix("/subnets"))
+            subnets = network.body["properties"].get("subnets", []) if network else []
+            return any(subnet["name"].lower() == last for subnet in subnets)
+        if low.endswith("/blobservices/default"):
+            return self.find(low.removesuffix("/blobservices/default")) is not None
+        return "/resourcegroups/keys/" in low  # what the settings may name that others made
+
+    def _fault(self, arm_type: str) -> None:
+        for fault in self.faults:
+            if fault.type == arm_type and fault.times > 0:
+                fault.times -= 1
+                raise fault.error
+
+
+def _resource(token: str, inputs: Json) -> Resource:
+    own = copy.deepcopy(inputs)
+    what = kind(token)
+    return Resource(kind=what, request=arm_request(what, own), inputs=own)
+
+
+def _parents(resource_id: str) -> list[str]:
+    """The ids that a resource stands in: its group, its account, ... An extension stands in what it extends."""
+    scope, marker, own = resource_id.rpartition("/providers/")
+    if not marker:
+        return []
+    parts = own.split("/")
+    # <namespace>/<type>/<name>/<type>/<name>...
+    return [scope, *(f"{scope}/providers/{'/'.join(parts[:end])}" for end in range(3, len(parts), 2))]

@@ -1,0 +1,31 @@
+"""A cloud to deploy to, and the engine that deploys."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.azure import provider
+from tests.azure.cloud import Cloud
+from tests.azure.engine import Deployment
+
+Deploy = Callable[..., Deployment]
+
+
+@pytest.fixture
+def azure() -> Cloud:
+    """An empty cloud."""
+    return Cloud()
+
+
+@pytest.fixture
+def deploy(azure: Cloud, tmp_path: Path) -> Iterator[Deploy]:
+    """Deployments of a program to `azure`: deploy("dev", nodesMax=3)."""
+    with provider.serve(azure) as port:
+
+        def make(stack: str = "dev", program: Path | None = None, **settings: Any) -> Deployment:
+            known = {"program": program} if program else {}
+            return Deployment(folder=tmp_path, port=port, stack=stack, settings=settings, **known)
+
+        yield make

@@ -1,0 +1,200 @@
+"""What Azure refuses although a request is well-formed: the order of things, what can't be changed, and what is in use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.azure import answers
+from tests.azure.arm import ArmError, Json
+
+if TYPE_CHECKING:
+    from tests.azure.cloud import Cloud, Resource
+
+# Built-in roles by their GUID, from https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
+BUILT_IN_ROLES = {
+    "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1": "Storage Blob Data Reader",
+    "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "Storage Blob Data Contributor",
+    "db58b8e5-c6ad-4a2a-8342-4190687cbf4a": "Storage Blob Delegator",
+    "7f951dda-4ed3-4680-a7ca-43fe172d538d": "AcrPull",
+    "48e5e92e-a480-4e71-aa9c-2778f4c13781": "Azure Batch Job Submitter",
+    "6aaa78f1-f7de-44ca-8722-c64a23943cae": "Azure Batch Data Contributor",
+    "f1a07417-d97a-45cb-824c-7a7467783830": "Managed Identity Operator",
+    "3913510d-42f4-4e42-8a64-420c390055eb": "Monitoring Metrics Publisher",
+    "4d97b98b-1d4f-4787-a291-c67834d212e7": "Network Contributor",
+}
+
+# PropertyCannotBeUpdated, and its like. Paths in the ARM body.
+FIXED = {
+    "Microsoft.Batch/batchAccounts/pools": [
+        "identity",
+        "properties.vmSize",
+        "properties.networkConfiguration",
+        "properties.deploymentConfiguration",
+        "properties.mountConfiguration",
+        "properties.taskSlotsPerNode",
+        "properties.interNodeCommunication",
+    ],
+    "Microsoft.Storage/storageAccounts": [
+        "location",
+        "kind",
+        "properties.isHnsEnabled",
+        "properties.isNfsV3Enabled",
+        "properties.encryption.requireInfrastructureEncryption",
+    ],
+    "Microsoft.Authorization/roleAssignments": ["properties.principalId", "properties.roleDefinitionId"],
+    "Microsoft.ContainerRegistry/registries": ["location", "properties.zoneRedundancy"],
+    "Microsoft.EventGrid/systemTopics": ["location", "properties.source", "properties.topicType"],
+    "Microsoft.Network/privateEndpoints": ["location", "properties.subnet"],
+    "Microsoft.Batch/batchAccounts": ["location", "properties.poolAllocationMode"],
+}
+
+
+def may_exist(cloud: Cloud, made: Resource) -> None:
+    """Raise ArmError where something that `made` needs isn't there yet."""
+    check = _NEEDS.get(made.request.type)
+    if check:
+        check(cloud, made)
+
+
+def may_change(old: Resource, new: Resource) -> None:
+    """Raise ArmError where Azure would refuse the change in place."""
+    for path in FIXED.get(old.request.type, ["location"]):
+        if at(old.body, path) != at(new.body, path):
+            raise ArmError("PropertyCannotBeUpdated", f"{path} of '{old.id}' can't be changed once it exists.")
+
+
+def may_go(cloud: Cloud, gone: Resource) -> None:
+    """Raise ArmError where `gone` is in use by something that stays."""
+    low = gone.id.lower()
+    inside = low + "/"
+    if gone.request.type == "Microsoft.Authorization/roleDefinitions":
+        users = [each for each in cloud if str(at(each.body, "properties.roleDefinitionId")).lower() == low]
+    elif gone.request.type == "Microsoft.Network/virtualNetworks":
+        kinds = ("Microsoft.Batch/batchAccounts/pools", "Microsoft.Network/privateEndpoints")
+        users = [each for each in cloud if each.request.type in kinds and inside in str(each.body).lower()]
+    else:
+        users = []
+    if users:
+        raise ArmError("InUse", f"'{gone.id}' is in use by '{users[0].id}'.")
+
+
+def at(body: Json, path: str) -> object:
+    """The value at a dotted path, None where there is none."""
+    value: object = body
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def has_role(cloud: Cloud, principal: str, role: str, scope: str) -> bool:
+    """Whether a principal holds a built-in role on a scope or on what the scope is in."""
+    for each in cloud.of_type("Microsoft.Authorization/roleAssignments"):
+        properties = each.body["properties"]
+        if properties["principalId"] != principal:
+            continue
+        where = each.id.lower().partition("/providers/microsoft.authorization/")[0]
+        guid = properties["roleDefinitionId"].rpartition("/")[2]
+        if BUILT_IN_ROLES.get(guid) == role and (scope.lower() + "/").startswith(where + "/"):
+            return True
+    return False
+
+
+def _role_assignment(cloud: Cloud, made: Resource) -> None:
+    properties = made.body["properties"]
+    role = properties["roleDefinitionId"]
+    if role.rpartition("/")[2] not in BUILT_IN_ROLES and cloud.find(role) is None:
+        raise ArmError("RoleDefinitionDoesNotExist", f"There is no role '{role}'.")
+    principal = properties["principalId"]
+    if principal not in cloud.people and principal not in answers.principals(cloud):
+        raise ArmError("PrincipalNotFound", f"There is no principal '{principal}' in the tenant.")
+
+
+def _pool(cloud: Cloud, made: Resource) -> None:
+    account = cloud.get(made.id.rpartition("/pools/")[0])
+    if at(account.body, "properties.publicNetworkAccess") == "Disabled" and not _has_endpoint(cloud, account, "nodeManagement"):
+        raise ArmError("NodesCannotReachBatch", "The account is private and has no endpoint for node management.")
+    machine = made.body["properties"]["deploymentConfiguration"]["virtualMachineConfiguration"]
+    for registry in machine.get("containerConfiguration", {}).get("containerRegistries", []):
+        principal = answers.principal(cloud.get(registry["identityReference"]["resourceId"]))
+        held = [
+            each
+            for each in cloud.of_type("Microsoft.ContainerRegistry/registries")
+            if answers.login_server(each) == registry["registryServer"]
+        ]
+        if not held or not has_role(cloud, principal, "AcrPull", held[0].id):
+            raise ArmError("AccessDenied", f"The nodes may not pull from '{registry['registryServer']}'.")
+    for mount in made.body["properties"].get("mountConfiguration", []):
+        _mount(cloud, mount)
+
+
+def _mount(cloud: Cloud, mount: Json) -> None:
+    if blob := mount.get("azureBlobFileSystemConfiguration"):
+        account = _account(cloud, blob["accountName"])
+        container = f"{account.id}/blobServices/default/containers/{blob['containerName']}"
+        principal = answers.principal(cloud.get(blob["identityReference"]["resourceId"]))
+        cloud.get(container)
+        if not has_role(cloud, principal, "Storage Blob Data Contributor", container):
+            raise ArmError("AccessDenied", f"The nodes may not write to '{container}'.")
+    if share := mount.get("nfsMountConfiguration"):
+        account = _account(cloud, share["source"].partition(".")[0])
+        if not at(account.body, "properties.isNfsV3Enabled"):
+            raise ArmError("MountFailed", f"'{account.id}' isn't open to NFS.")
+
+
+def _account(cloud: Cloud, name: str) -> Resource:
+    for each in cloud.of_type("Microsoft.Storage/storageAccounts"):
+        if each.request.name == name:
+            return each
+    raise ArmError("ResourceNotFound", f"There is no storage account '{name}'.")
+
+
+def _has_endpoint(cloud: Cloud, target: Resource, service: str) -> bool:
+    for each in cloud.of_type("Microsoft.Network/privateEndpoints"):
+        for connection in each.body["properties"]["privateLinkServiceConnections"]:
+            properties = connection["properties"]
+            if properties["privateLinkServiceId"].lower() == target.id.lower() and service in properties["groupIds"]:
+                return True
+    return False
+
+
+def _event_subscription(cloud: Cloud, made: Resource) -> None:
+    topic = cloud.get(made.id.rpartition("/eventSubscriptions/")[0])
+    destination = made.body["properties"]["destination"]
+    urls = [answers.callback_url(each.id) for each in cloud.of_type("Microsoft.Logic/workflows")]
+    if destination["properties"]["endpointUrl"] not in urls:
+        raise ArmError("Url validation", "The webhook's endpoint didn't answer the handshake.")
+    if letters := made.body["properties"].get("deadLetterWithResourceIdentity"):
+        where = letters["deadLetterDestination"]["properties"]
+        container = f"{where['resourceId']}/blobServices/default/containers/{where['blobContainerName']}"
+        cloud.get(container)
+        if not has_role(cloud, answers.principal(topic), "Storage Blob Data Contributor", container):
+            raise ArmError("Forbidden", f"The topic may not write to '{container}'.")
+
+
+def _task_run(cloud: Cloud, made: Resource) -> None:
+    run = made.body["properties"]["runRequest"]
+    archive = cloud.uploads.get(run["sourceLocation"])
+    if archive is None:
+        raise ArmError("SourceNotFound", f"Nothing was uploaded to '{run['sourceLocation']}'.")
+    files = answers.archived(archive)
+    if run["dockerFilePath"] not in files:
+        raise ArmError("BuildFailed", f"The context has no '{run['dockerFilePath']}'.")
+    if not all(":" in image for image in run["imageNames"]):
+        raise ArmError("BuildFailed", f"An image of {run['imageNames']} has no tag.")
+
+
+def _private_endpoint(cloud: Cloud, made: Resource) -> None:
+    for connection in made.body["properties"]["privateLinkServiceConnections"]:
+        target = cloud.get(connection["properties"]["privateLinkServiceId"])
+        registry = target.request.type == "Microsoft.ContainerRegistry/registries"
+        if registry and target.body["sku"]["name"] != "Premium":
+            raise ArmError("PrivateEndpointNotSupported", "Only Premium registries take private endpoints.")
+
+
+_NEEDS = {
+    "Microsoft.Authorization/roleAssignments": _role_assignment,
+    "Microsoft.Batch/batchAccounts/pools": _pool,
+    "Microsoft.EventGrid/systemTopics/eventSubscriptions": _event_subscription,
+    "Microsoft.ContainerRegistry/registries/taskRuns": _task_run,
+    "Microsoft.Network/privateEndpoints": _private_endpoint,
+}

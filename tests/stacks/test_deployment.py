@@ -1,0 +1,266 @@
+"""The real engine runs the real program of each environment, against a cloud that refuses what Azure refuses."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from stacks.defaults import OUTLIVE_THEIR_GROUP
+from tests.azure import answers
+from tests.azure.arm import ArmError
+from tests.azure.cloud import Cloud
+from tests.azure.engine import EngineError, Outcome
+from tests.azure.fixtures import Deploy
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENTS = ["dev", "prod", "example"]
+OPERATOR = "11111111-1111-1111-1111-111111111111"
+BATCH_PRINCIPAL = "22222222-2222-2222-2222-222222222222"
+
+POOL = "Microsoft.Batch/batchAccounts/pools"
+WORKFLOW = "Microsoft.Logic/workflows"
+TASK_RUN = "Microsoft.ContainerRegistry/registries/taskRuns"
+SUBSCRIPTION = "Microsoft.EventGrid/systemTopics/eventSubscriptions"
+# What a key, a token or a signed address looks like.
+SECRETS = [
+    re.compile(pattern)
+    for pattern in (
+        r"AccountKey=",
+        r"SharedAccessSignature",
+        r"[?&]sig=(?!\*)",
+        r"-----BEGIN [A-Z ]*PRIVATE KEY",
+        r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{86}==",
+        r"eyJ[A-Za-z0-9_-]{20,}\.eyJ",
+        answers.SIGNATURE,
+    )
+]
+
+
+@pytest.fixture(autouse=True)
+def tenant(azure: Cloud) -> None:
+    """The people and service principals that the settings name."""
+    azure.people |= {OPERATOR, BATCH_PRINCIPAL}
+
+
+def unchanged(outcome: Outcome) -> bool:
+    return set(outcome.changes) == {"same"}
+
+
+@pytest.mark.parametrize("stack", ENVIRONMENTS)
+def test_an_environment_comes_stays_and_goes(stack: str, azure: Cloud, deploy: Deploy) -> None:
+    deployment = deploy(stack)
+    preview = deployment.preview()
+    assert set(preview.changes) == {"create"}
+    assert not azure.events
+
+    first = deployment.up()
+    assert first.changes == preview.changes
+    assert "update" not in {event.verb for event in azure.events}
+
+    uploads = len(azure.uploads)
+    assert unchanged(deployment.preview())
+    assert unchanged(deployment.up())
+    assert unchanged(deployment.refresh())
+    assert unchanged(deployment.up())
+    assert len(azure.uploads) == uploads
+
+    shown = deployment.state() + str(first.outputs) + deployment.log
+    for secret in SECRETS:
+        assert not secret.search(shown), secret.pattern
+
+    if stack == "prod":
+        with pytest.raises(EngineError, match="protect"):
+            deployment.destroy()
+        deployment.settings["protect"] = False
+        deployment.up()
+    deployment.destroy()
+    assert [each.id for each in azure] == []
+
+
+def test_a_preview_asks_azure_for_nothing(azure: Cloud, deploy: Deploy) -> None:
+    deploy("dev").preview()
+    assert not azure.calls
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_another_gpu_size_replaces_the_pool_and_only_what_must_be(stack: str, azure: Cloud, deploy: Deploy) -> None:
+    deployment = deploy(stack)
+    deployment.up()
+    (old,) = azure.of_type(POOL)
+    with azure.fresh_record() as events:
+        deployment.settings["gpuSize"] = "Standard_NC24ads_A100_v4"
+        deployment.up()
+    assert [(event.verb, event.type) for event in events] == [("create", POOL), ("update", WORKFLOW), ("delete", POOL)]
+    (new,) = azure.of_type(POOL)
+    assert new.id != old.id
+    assert new.body["properties"]["vmSize"] == "Standard_NC24ads_A100_v4"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("batchSize", 4), ("chunkFrames", 100), ("maxFrames", 1000), ("taskRetries", 1), ("jobsAtOnce", 2)]
+)
+def test_what_the_submitter_is_told_changes_the_workflow_alone(setting: str, value: int, azure: Cloud, deploy: Deploy) -> None:
+    deployment = deploy("dev")
+    deployment.up()
+    with azure.fresh_record() as events:
+        deployment.settings[setting] = value
+        outcome = deployment.up()
+    assert [(event.verb, event.type) for event in events] == [("update", WORKFLOW)]
+    assert "replace" not in outcome.changes
+
+
+def test_more_nodes_change_the_pool_in_place(azure: Cloud, deploy: Deploy) -> None:
+    deployment = deploy("dev")
+    deployment.up()
+    with azure.fresh_record() as events:
+        deployment.settings["nodesMax"] = 9
+        deployment.up()
+    assert sorted((event.verb, event.type) for event in events) == [("update", POOL), ("update", WORKFLOW)]
+
+
+def test_bad_settings_are_all_told_before_anything_is_made(azure: Cloud, deploy: Deploy) -> None:
+    with pytest.raises(EngineError) as refused:
+        deploy("dev", gpuSize="Standard_NC6", mount="smb", nodesMin=5, image="scorer:latest", addressSpace="10.0.0.0/30").up()
+    said = str(refused.value)
+    for sentence in (
+        "gpuSize 'Standard_NC6' was retired by Azure: take Standard_NC4as_T4_v3.",
+        "mount 'smb' is wrong: input should be 'none', 'blob' or 'nfs'.",
+        "image 'scorer:latest' is not an image: write 'build', or",
+        "addressSpace '10.0.0.0/30' is not a private range",
+    ):
+        assert sentence in said
+    assert "Traceback" not in said
+    assert not azure.events
+
+
+@pytest.mark.parametrize("failing", [POOL, TASK_RUN, WORKFLOW, SUBSCRIPTION, "Microsoft.Storage/storageAccounts"])
+def test_an_update_that_failed_goes_on_where_it_stopped(failing: str, azure: Cloud, deploy: Deploy) -> None:
+    deployment = deploy("dev")
+    azure.fail(failing, "QuotaExceeded", "The quota of the family is 0.")
+    with pytest.raises(EngineError, match="The quota of the family is 0"):
+        deployment.up()
+    deployment.up()
+    assert unchanged(deployment.up())
+    assert len(set(azure.done("create"))) == len({each.request.type for each in azure})
+    deployment.destroy()
+    assert len(azure) == 0
+
+
+def test_a_subscription_that_may_not_build_says_what_to_do(azure: Cloud, deploy: Deploy) -> None:
+    deployment = deploy("dev")
+    azure.fail(TASK_RUN, "TasksOperationsNotAllowed", "ACR Tasks requests are not permitted.", times=2)
+    with pytest.raises(EngineError) as refused:
+        deployment.up()
+    assert "name it in the stack's settings" in str(refused.value)
+
+
+def test_images_that_are_ready_are_not_built(azure: Cloud, deploy: Deploy) -> None:
+    ready = {"image": "docker.io/acme/scorer:1.4", "submitterImage": "docker.io/acme/submitter:1.4"}
+    outputs = deploy("dev", **ready).up().outputs
+    assert outputs["deployment"]["image"] == ready["image"]
+    assert not azure.of_type(TASK_RUN)
+    assert not azure.uploads
+
+
+def test_what_someone_changed_by_hand_is_found_and_put_back(azure: Cloud, deploy: Deploy) -> None:
+    deployment = deploy("dev")
+    deployment.up()
+    account = azure.of_type("Microsoft.Storage/storageAccounts")[0]
+    account.inputs["allowSharedKeyAccess"] = True
+    assert deployment.refresh().changes["update"] == 1
+    with azure.fresh_record() as events:
+        deployment.up()
+    assert [(event.verb, event.id) for event in events] == [("update", account.id)]
+    assert azure.get(account.id).body["properties"]["allowSharedKeyAccess"] is False
+
+
+def test_outputs_tell_software_and_people_where_everything_is(azure: Cloud, deploy: Deploy) -> None:
+    outputs = deploy("example").up().outputs
+    told = outputs["deployment"]
+    for kind in ("input", "output", "scripts", "work", "logs", "quarantine"):
+        account, container = told[kind].removeprefix("az://").split("/")
+        assert container == kind
+        assert account in {each.request.name for each in azure.of_type("Microsoft.Storage/storageAccounts")}
+    (pool,) = azure.of_type(POOL)
+    assert told["pool"] == pool.request.name
+    assert told["batchEndpoint"].endswith(".westeurope.batch.azure.com")
+    assert (told["batchSize"], told["chunkFrames"], told["taskRetries"], told["slotsPerNode"]) == (32, 120, 2, 2)
+    for link in outputs["portal"].values():
+        assert azure.find(link.removeprefix("https://portal.azure.com/#resource"))
+
+
+def test_every_resource_has_a_component_tags_and_leaves_with_its_group(azure: Cloud, deploy: Deploy) -> None:
+    deployment = deploy("dev")
+    deployment.up()
+    resources = {each["urn"]: each for each in deployment.resources()}
+    (group,) = [urn for urn in resources if "::azure-native:resources:ResourceGroup::" in urn]
+    stay = tuple(each.__name__ for each in OUTLIVE_THEIR_GROUP)
+    for urn, each in resources.items():
+        kind = each["type"]
+        if kind.startswith("pulumi:") or urn == group:
+            continue
+        if kind.startswith("batch-scoring:"):
+            assert re.fullmatch(r"batch-scoring:stacks:[A-Z]\w+", kind)
+            assert each["outputs"] is not None
+            continue
+        assert "batch-scoring:stacks:" in each["parent"] or "azure-native:" in each["parent"], urn
+        assert (each.get("deletedWith") == group) == (not kind.endswith(stay)), urn
+    for each in azure:
+        if "tags" in each.inputs:
+            assert each.body["tags"] == {"environment": "dev"}
+    untagged = {each.request.type for each in azure if "tags" not in each.inputs}
+    assert "Microsoft.Storage/storageAccounts" not in untagged
+
+
+def test_nodes_wait_for_their_roles_and_endpoints(azure: Cloud, deploy: Deploy) -> None:
+    deploy("prod", batchPrincipal=BATCH_PRINCIPAL).up()
+    order = [event.id for event in azure.events]
+    (pool,) = azure.of_type(POOL)
+    before = order[: order.index(pool.id)]
+    identity = answers.guid("principal", pool.inputs["identity"]["userAssignedIdentities"][0])
+    roles = [
+        each.id
+        for each in azure.of_type("Microsoft.Authorization/roleAssignments")
+        if each.body["properties"]["principalId"] in (identity, BATCH_PRINCIPAL)
+    ]
+    assert len(roles) == 8
+    assert set(roles) <= set(before)
+    zone_groups = [each.id for each in azure.of_type("Microsoft.Network/privateEndpoints/privateDnsZoneGroups")]
+    assert len(zone_groups) == 5
+    assert set(zone_groups) <= set(before)
+
+
+def test_two_components_work_in_somebody_elses_project(azure: Cloud, deploy: Deploy) -> None:
+    deployment = deploy("test", program=ROOT / "examples/own_project/__main__.py")
+    outputs = deployment.up().outputs
+    assert outputs["films"].endswith("/input")
+    assert unchanged(deployment.up())
+    deployment.destroy()
+    assert len(azure) == 0
+
+
+def test_the_cloud_refuses_a_pool_without_its_roles(azure: Cloud, deploy: Deploy) -> None:
+    """The order above is proved by refusals: so a refusal is proved here."""
+    deployment = deploy("dev")
+    deployment.up()
+    (pool,) = azure.of_type(POOL)
+    for each in azure.of_type("Microsoft.Authorization/roleAssignments"):
+        azure.delete(each.id)
+    azure.delete(pool.id)
+    with pytest.raises(ArmError, match="may not pull"):
+        azure.create("azure-native:batch:Pool", pool.inputs)
+
+
+def test_the_hardened_environment_is_closed(azure: Cloud, deploy: Deploy) -> None:
+    deploy("prod").up()
+    for account in azure.of_type("Microsoft.Storage/storageAccounts"):
+        properties = account.body["properties"]
+        assert properties["publicNetworkAccess"] == "Disabled"
+        assert properties["networkAcls"]["virtualNetworkRules"] == []
+        assert properties["encryption"]["requireInfrastructureEncryption"] is True
+        assert account.body["sku"]["name"] == "Standard_ZRS"
+    (batch,) = azure.of_type("Microsoft.Batch/batchAccounts")
+    assert batch.body["properties"]["publicNetworkAccess"] == "Disabled"
+    assert azure.of_type("Microsoft.Consumption/budgets")

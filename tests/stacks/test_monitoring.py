@@ -1,0 +1,307 @@
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import TypedDict, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pulumi_azure_native.monitor import AggregationTypeEnum
+from pydantic import TypeAdapter
+
+from stacks import alerts, monitoring, workbook
+from stacks.alerts import WATCHES, Watch, first_of_month, idle_watch, idle_window, workbook_name
+
+ACCOUNT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Batch/batchAccounts/b"
+WORKSPACE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.OperationalInsights/workspaces/w"
+INSIGHTS = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Insights/components/i"
+
+
+def words(text: str) -> set[str]:
+    return set(text.split())
+
+
+# Metrics and their dimensions, from Microsoft's lists (April 2025):
+# https://learn.microsoft.com/azure/azure-monitor/reference/supported-metrics/microsoft-batch-batchaccounts-metrics
+# https://learn.microsoft.com/azure/azure-monitor/reference/supported-metrics/microsoft-logic-workflows-metrics
+# https://learn.microsoft.com/azure/azure-monitor/reference/supported-metrics/microsoft-eventgrid-systemtopics-metrics
+NODE_METRICS = words(
+    "TotalNodeCount TotalLowPriorityNodeCount CreatingNodeCount IdleNodeCount LeavingPoolNodeCount "
+    "OfflineNodeCount PreemptedNodeCount RebootingNodeCount ReimagingNodeCount RunningNodeCount "
+    "StartingNodeCount StartTaskFailedNodeCount UnusableNodeCount WaitingForStartTaskNodeCount"
+)
+TASK_METRICS = {"TaskStartEvent", "TaskCompleteEvent", "TaskFailEvent"}
+DOCUMENTED_METRICS: dict[str, dict[str, set[str]]] = {
+    "microsoft.batch/batchaccounts": {
+        metric: words("poolId jobId") if metric in TASK_METRICS else set() for metric in NODE_METRICS | TASK_METRICS
+    },
+    "microsoft.logic/workflows": {"RunsStarted": set(), "RunsCompleted": set(), "RunsFailed": set(), "RunsSucceeded": set()},
+    "microsoft.eventgrid/systemtopics": {
+        "DeadLetteredCount": {"DeadLetterReason", "EventSubscriptionName"},
+        "DroppedEventCount": {"DropReason", "EventSubscriptionName"},
+        "DeliveryAttemptFailCount": {"Error", "ErrorType", "EventSubscriptionName"},
+    },
+}
+# https://learn.microsoft.com/azure/templates/microsoft.insights/metricalerts
+WINDOWS = [timedelta(minutes=minutes) for minutes in (5, 15, 30, 60, 6 * 60, 12 * 60, 24 * 60)]
+FREQUENCIES = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 30, 60)]
+
+# Tables and the columns of them that a query may name: https://learn.microsoft.com/azure/azure-monitor/reference/tables/appmetrics,
+# .../appexceptions, .../apptraces. The columns of AzureDiagnostics follow the events of
+# https://learn.microsoft.com/azure/batch/batch-pool-resize-complete-event, .../batch-task-fail-event and
+# https://learn.microsoft.com/azure/logic-apps/monitor-workflows-collect-diagnostic-data, with a letter for their type.
+COMMON = {"TimeGenerated", "AppRoleName", "AppRoleInstance", "OperationId", "Properties", "ItemCount"}
+DOCUMENTED_COLUMNS: dict[str, set[str]] = {
+    "AppMetrics": COMMON | {"Name", "Sum", "Min", "Max"},
+    "AppTraces": COMMON | {"Message", "SeverityLevel"},
+    "AppExceptions": COMMON | {"ExceptionType", "OuterMessage", "OuterType", "ProblemId", "InnermostMessage", "SeverityLevel"},
+    "AzureDiagnostics": {"TimeGenerated", "ResourceProvider", "Category", "OperationName"}
+    | {"id_s", "currentDedicatedNodes_d", "currentLowPriorityNodes_d", "resultCode_s", "resultMessage_s"}
+    | {"jobId_s", "executionInfo_exitCode_d"}
+    | {"resource_workflowName_s", "status_s", "code_s", "error_message_s"},
+}
+DIMENSIONS = {"job", "chunk", "node", "step", "outcome", "event", "reason"}
+KQL = words(
+    "let where extend project summarize order by asc desc union isfuzzy true in and or on bin tostring toint "
+    "strcat case iff null count countif dcount dcountif isnotempty sum min max arg_max percentilew round next "
+    "datetime datatable string real"
+)
+
+
+class Content(TypedDict):
+    json: str
+    query: str
+    crossComponentResources: list[str]
+    resourceIds: list[str]
+    timeContextFromParameter: str
+    metrics: list[dict[str, str | int]]
+    parameters: list[dict[str, str | int]]
+
+
+class Item(TypedDict):
+    type: int
+    name: str
+    content: Content
+
+
+def items(kind: int) -> list[Item]:
+    document = json.loads(workbook.serialize(ACCOUNT, WORKSPACE, INSIGHTS))
+    return [item for item in cast(list[Item], document["items"]) if item["type"] == kind]
+
+
+def minutes(duration: str) -> timedelta:
+    return TypeAdapter(timedelta).validate_python(duration)
+
+
+QUERIES = {item["name"]: item["content"]["query"] for item in items(3)} | {"resize alert": alerts.RESIZE_QUERY}
+
+
+def all_watches(nodes_min: int = 0, keep_warm_minutes: int = 10) -> list[Watch]:
+    idle = idle_watch(nodes_min, keep_warm_minutes)
+    assert idle is not None
+    return [*WATCHES, idle]
+
+
+def unknown(query: str) -> Iterator[str]:
+    """Words of a query that are neither KQL nor documented nor made by the query itself."""
+    text = re.sub(r'"[^"]*"', '""', query)
+    dimensions = set(re.findall(r"Properties\.(\w+)", text))
+    yield from sorted(dimensions - DIMENSIONS)
+    text = re.sub(r"\.\w+", "", re.sub(r"\{TimeRange:(grain|endISO)\}", "0", text))
+    names = set(re.findall(r"\b[A-Za-z_]\w*", text))
+    made = set(re.findall(r"\b([A-Za-z]\w*)\s*=(?![=~])", text))
+    tables = names & DOCUMENTED_COLUMNS.keys()
+    if not tables:
+        yield "no table"
+    columns = set().union(*(DOCUMENTED_COLUMNS[table] for table in tables))
+    yield from sorted(names - tables - columns - made - KQL)
+
+
+@pytest.mark.parametrize(
+    ("keep_warm", "window"),
+    [
+        (0, "PT15M"),
+        (10, "PT30M"),
+        (15, "PT30M"),
+        (16, "PT1H"),
+        (45, "PT1H"),
+        (46, "PT6H"),
+        (345, "PT6H"),
+        (346, "PT12H"),
+        (706, "P1D"),
+        (1425, "P1D"),
+        (1426, None),
+        (1440, None),
+    ],
+)
+def test_window_of_idle_nodes(keep_warm: int, window: str | None) -> None:
+    assert idle_window(keep_warm) == window
+
+
+@given(st.integers(0, 1440))
+def test_idle_window_is_the_shortest_that_azure_has_and_warm_nodes_never_fill(keep_warm: int) -> None:
+    long_enough = [window for window in WINDOWS if window >= timedelta(minutes=keep_warm + 15)]
+    chosen = idle_window(keep_warm)
+    assert (None if chosen is None else minutes(chosen)) == (min(long_enough) if long_enough else None)
+
+
+def test_idle_nodes_are_those_beyond_the_ones_that_always_stay() -> None:
+    watch = idle_watch(3, 60)
+    assert watch is not None
+    assert (watch.metric, watch.threshold, watch.window) == ("IdleNodeCount", 3, "PT6H")
+    assert watch.aggregation == AggregationTypeEnum.MINIMUM  # one busy minute is enough to be no waste
+    assert "3 nodes" in watch.description
+    assert "60 minutes" in watch.description
+
+
+def test_without_a_window_long_enough_nothing_is_said_about_idle_nodes() -> None:
+    assert idle_watch(0, 1440) is None
+
+
+@pytest.mark.parametrize("keep_warm", [0, 10, 60, 300, 1400])
+def test_alerts_watch_what_azure_measures_as_it_measures_it(keep_warm: int) -> None:
+    for watch in all_watches(keep_warm_minutes=keep_warm):
+        metrics = DOCUMENTED_METRICS[watch.resource.lower()]
+        assert watch.metric in metrics, watch.name
+        assert watch.split_by is None or watch.split_by in metrics[watch.metric], watch.name
+        # A sum over samples of one minute each would count one node many times.
+        assert (watch.aggregation == AggregationTypeEnum.TOTAL) == (watch.metric not in NODE_METRICS), watch.name
+        assert minutes(watch.window) in WINDOWS, watch.name
+        assert minutes(watch.every) in FREQUENCIES, watch.name
+        assert minutes(watch.every) <= minutes(watch.window), watch.name
+
+
+def test_each_alert_says_what_happened_and_what_to_do() -> None:
+    texts = {watch.name: (watch.happened, watch.remedy) for watch in all_watches()}
+    texts["resize-failed"] = (alerts.RESIZE_HAPPENED, alerts.RESIZE_REMEDY)
+    assert len(texts) == len(WATCHES) + 2  # each has its own name
+    for name, (happened, remedy) in texts.items():
+        for sentence in (happened, remedy):
+            assert re.fullmatch(r"[A-Z].{20,}\.", sentence), name
+        assert happened != remedy
+    assert len({remedy for _, remedy in texts.values()}) == len(texts)
+    assert all(0 <= watch.severity <= 4 for watch in all_watches())
+    assert all(watch.description == f"{watch.happened} {watch.remedy}" for watch in all_watches())
+
+
+def test_all_that_can_go_wrong_is_watched() -> None:
+    assert {watch.metric for watch in all_watches()} == {
+        "TaskFailEvent",
+        "UnusableNodeCount",
+        "StartTaskFailedNodeCount",
+        "IdleNodeCount",
+        "RunsFailed",
+        "DeadLetteredCount",
+        "DroppedEventCount",
+    }
+
+
+def test_workbook_is_made_of_the_parts_that_azure_knows() -> None:
+    text = workbook.serialize(ACCOUNT, WORKSPACE, INSIGHTS)
+    document = json.loads(text)
+    assert document["version"] == "Notebook/1.0"
+    assert document["fallbackResourceIds"] == [INSIGHTS]
+    assert {item["type"] for item in document["items"]} == {1, 3, 9, 10}
+    names = [item["name"] for item in document["items"]]
+    assert len(set(names)) == len(names)
+    assert all(0 < int(item["customWidth"]) <= 100 for item in document["items"])
+    assert len(text.encode()) < 64 * 1024
+    assert all(item["content"]["json"].strip() for item in items(1))
+
+
+def test_one_time_range_rules_every_chart() -> None:
+    (parameters,) = items(9)
+    assert [parameter["name"] for parameter in parameters["content"]["parameters"]] == ["TimeRange"]
+    charts = items(3) + items(10)
+    assert charts
+    assert {item["content"]["timeContextFromParameter"] for item in charts} == {"TimeRange"}
+    assert document_placeholders() <= {"TimeRange:grain", "TimeRange:endISO"}
+
+
+def document_placeholders() -> set[str]:
+    return {match for query in QUERIES.values() for match in re.findall(r"\{(.*?)\}", query)}
+
+
+def test_workbook_asks_its_own_workspace_and_account() -> None:
+    assert all(item["content"]["crossComponentResources"] == [WORKSPACE] for item in items(3))
+    assert all(item["content"]["resourceIds"] == [ACCOUNT] for item in items(10))
+
+
+def test_workbook_draws_metrics_that_azure_measures() -> None:
+    drawn: dict[str, int] = {}
+    for item in items(10):
+        for metric in item["content"]["metrics"]:
+            namespace, _, name = str(metric["metric"]).partition("--")
+            assert namespace == metric["namespace"]
+            assert name in DOCUMENTED_METRICS[namespace]
+            drawn[name] = int(metric["aggregation"])
+    # A workbook writes 1 for a sum and 4 for an average.
+    assert {name for name, aggregation in drawn.items() if aggregation == 4} == drawn.keys() & NODE_METRICS
+    assert {name for name, aggregation in drawn.items() if aggregation == 1} == TASK_METRICS
+    assert {
+        "TotalNodeCount",
+        "TotalLowPriorityNodeCount",
+        "IdleNodeCount",
+        "RunningNodeCount",
+        "PreemptedNodeCount",
+    } <= drawn.keys()
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_queries_name_only_known_tables_and_columns(name: str) -> None:
+    query = QUERIES[name]
+    assert list(unknown(query)) == []
+    for opening, closing in ("()", "[]", "{}"):
+        assert query.count(opening) == query.count(closing)
+    assert query.count('"') % 2 == 0
+    assert not re.search(r"\n\s*\n|\|\s*\||\|\s*$", query)  # a blank line would end the query in the portal
+
+
+@pytest.mark.parametrize(
+    ("query", "word"),
+    [
+        ("AppTraces | where OuterMessage == ''", "OuterMessage"),
+        ("AppMetrics | summarize sum(Summ)", "Summ"),
+        ("AppMetrics | where tostring(Properties.stage) == 'x'", "stage"),
+        ("customMetrics | where name == 'x'", "no table"),
+    ],
+)
+def test_a_wrong_column_would_be_found(query: str, word: str) -> None:
+    assert word in list(unknown(query.replace("'", '"')))
+
+
+def test_queries_of_azure_s_log_work_before_its_first_row() -> None:
+    for name, query in QUERIES.items():
+        fuzzy = query.count("union isfuzzy=true AzureDiagnostics, (datatable(")
+        assert fuzzy == query.count("AzureDiagnostics"), name
+        used = set(re.findall(r"\b\w+_[sd]\b", query.replace(monitoring.DIAGNOSTICS, "")))
+        assert used <= monitoring.DIAGNOSTIC_COLUMNS.keys(), name
+    kinds = {"s": "string", "d": "real"}
+    for column, kind in monitoring.DIAGNOSTIC_COLUMNS.items():
+        if "_" in column:
+            assert kinds[column[-1]] == kind, column
+
+
+def test_names_of_telemetry_are_written_down_and_drawn() -> None:
+    contract = monitoring.__doc__ or ""
+    drawn = "\n".join(QUERIES.values())
+    for metric in (monitoring.FRAMES, monitoring.FRAME_MILLISECONDS, monitoring.TASKS, *monitoring.STEPS, *monitoring.JOB_EVENTS):
+        assert re.search(rf"(?<![\w.]){re.escape(metric)}(?![\w.]*\w)", contract), metric
+        assert f'"{metric}"' in drawn
+    assert 'AppRoleName == "scorer"' in drawn
+
+
+def test_workbook_keeps_its_name_in_its_resource_group() -> None:
+    group = "/subscriptions/s/resourceGroups/g"
+    assert workbook_name(group) == workbook_name(group) == str(uuid.UUID(workbook_name(group)))
+    assert workbook_name(group) != workbook_name(group + "2")
+
+
+@pytest.mark.parametrize(
+    ("today", "start"),
+    [(date(2026, 11, 24), "2026-11-01T00:00:00Z"), (date(2027, 1, 1), "2027-01-01T00:00:00Z")],
+)
+def test_budget_starts_on_the_first_of_the_month(today: date, start: str) -> None:
+    assert first_of_month(today) == start
