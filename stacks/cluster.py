@@ -11,9 +11,9 @@ from typing import Literal
 
 import pulumi
 from pulumi_azure_native import batch
-from stacks.autoscale import EVALUATION_INTERVAL
 
 from stacks import naming
+from stacks.autoscale import EVALUATION_INTERVAL
 
 # Where a mounted work/ is found, below the directory that Batch names in AZ_BATCH_NODE_MOUNTS_DIR.
 MOUNT_PATH = "work"
@@ -103,8 +103,8 @@ class PoolArgs:
 class Pool(pulumi.ComponentResource):
     """GPU machines that run one container a task.
 
-    The pool names no image to fetch beforehand: every job names the image that it began with, so that a new image neither replaces
-    the pool nor touches a running job. A change that Azure refuses makes a new pool before the old one goes.
+    The pool names no image to fetch beforehand: every job names the image that it began with, so that a new image leaves both the
+    pool and running jobs alone. A change that Azure refuses makes a new pool before the old one goes.
     """
 
     def __init__(self, name: str, args: PoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:

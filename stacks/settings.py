@@ -122,9 +122,7 @@ class Settings(BaseModel):
         "none", description="Whether nodes mount work/: none, blob (blobfuse) or nfs (NFS 3.0; decided for good at creation)"
     )
     zone_redundant: bool = Field(False, description="Spread storage, registry, NAT address and nodes over zones")
-    protect: bool = Field(
-        False, description="Refuse to destroy the resource group and the data account until this is false again"
-    )
+    protect: bool = Field(False, description="Refuse to destroy the resource group, the storage accounts and what is in them")
     infrastructure_encryption: bool = Field(False, description="Encrypt storage twice; decided for good at creation")
     customer_key: Annotated[
         str,

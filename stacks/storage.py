@@ -51,7 +51,7 @@ class StorageArgs:
     work_days: int = 7
     log_days: int = 30
     protect: bool = False
-    """Refuse to destroy the data account."""
+    """Refuse to destroy the accounts and their containers."""
 
 
 class Storage(pulumi.ComponentResource):
@@ -61,7 +61,7 @@ class Storage(pulumi.ComponentResource):
         super().__init__("batch-scoring:stacks:Storage", name, None, opts)
         self._args = args
 
-        self.data = self._account(name, "data", allowed_ips=args.allowed_ips, protect=args.protect)
+        self.data = self._account(name, "data", allowed_ips=args.allowed_ips)
         self._blob_service(f"{name}-data", self.data, versions=True)
         data_rules = [_delete_versions(args.soft_delete_days)]
         if args.output_days:
@@ -98,7 +98,6 @@ class Storage(pulumi.ComponentResource):
         *,
         allowed_ips: Sequence[str] = (),
         nfs: bool = False,
-        protect: bool = False,
     ) -> storage.StorageAccount:
         args = self._args
         shut = args.private and not allowed_ips
@@ -129,7 +128,7 @@ class Storage(pulumi.ComponentResource):
             identity={"type": storage.IdentityType.USER_ASSIGNED, "user_assigned_identities": [args.encryption.identity]}
             if args.encryption.key
             else None,
-            opts=pulumi.ResourceOptions(parent=self, protect=protect),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
 
     def _blob_service(self, name: str, account: storage.StorageAccount, *, versions: bool) -> None:

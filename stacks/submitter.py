@@ -7,7 +7,7 @@ Source: https://learn.microsoft.com/azure/templates/microsoft.containerinstance/
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 
@@ -40,6 +40,8 @@ class SubmitterArgs:
     """az:// addresses of the containers by their names: input, output, work, logs."""
     telemetry: pulumi.Input[str]
     """Application Insights' connection string."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Tags of every container group, so that its costs are found under them."""
 
 
 def container_group(args: SubmitterArgs) -> pulumi.Output[Body]:
@@ -60,11 +62,18 @@ def container_group(args: SubmitterArgs) -> pulumi.Output[Body]:
             AZURE_CLIENT_ID=args.identity_client_id,
             APPLICATIONINSIGHTS_CONNECTION_STRING=args.telemetry,
         ),
-    ).apply(lambda known: body(**known))
+    ).apply(lambda known: body(**known, tags=args.tags))
 
 
 def body(
-    *, location: str, image: str, registry_server: str, identity_id: str, subnet_id: str, environment: Mapping[str, str]
+    *,
+    location: str,
+    image: str,
+    registry_server: str,
+    identity_id: str,
+    subnet_id: str,
+    environment: Mapping[str, str],
+    tags: Mapping[str, str],
 ) -> Body:
     """The ARM body made of known values. It asks for no log workspace, as Azure would want that one's key in it."""
     resources = {"cpu": CORES, "memoryInGB": MEMORY_GB}
@@ -81,7 +90,7 @@ def body(
     return {
         "location": location,
         "identity": {"type": "UserAssigned", "userAssignedIdentities": {identity_id: {}}},
-        "tags": {},
+        "tags": dict(tags),
         "properties": {
             "osType": "Linux",
             "sku": "Standard",

@@ -1,8 +1,8 @@
 """Two components in somebody else's project: our network and our storage, for an archive of films that scores nothing."""
 
+import pulumi
 from pulumi_azure_native import resources
 
-import pulumi
 from stacks.network import Network, NetworkArgs
 from stacks.storage import Storage, StorageArgs
 

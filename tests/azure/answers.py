@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 import uuid
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tests.azure.arm import SUBSCRIPTION, TENANT, ArmError, Json
@@ -71,8 +72,8 @@ def outputs(resource: Resource) -> Json:
     }
     if isinstance(inputs.get("identity"), dict):
         known["identity"] = _identity(resource)
-    known.update(_ADDED.get(resource.request.type, lambda each: {})(resource))
-    return known
+    added = _ADDED.get(resource.request.type)
+    return known | added(resource) if added else known
 
 
 def _identity(resource: Resource) -> Json:
@@ -88,7 +89,7 @@ def _identity(resource: Resource) -> Json:
     return answer
 
 
-_ADDED = {
+_ADDED: dict[str, Callable[[Resource], Json]] = {
     "Microsoft.ManagedIdentity/userAssignedIdentities": lambda each: {
         "principalId": principal(each),
         "clientId": guid("client", each.id),
@@ -109,7 +110,7 @@ _ADDED = {
     "Microsoft.Logic/workflows": lambda each: {
         "accessEndpoint": f"https://prod-00.westeurope.logic.azure.com/workflows/{guid(each.id)}"
     },
-    "Microsoft.Network/publicIPAddresses": lambda each: {"ipAddress": "20.50.60.70"},
+    "Microsoft.Network/publicIPAddresses": lambda _: {"ipAddress": "20.50.60.70"},
 }
 
 

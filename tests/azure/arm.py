@@ -57,8 +57,14 @@ _TYPES: dict[str, tuple[str, tuple[str, ...]]] = {
         (GROUP, "privateZoneName", "virtualNetworkLinkName"),
     ),
     "resources:ResourceGroup": ("Microsoft.Resources/resourceGroups", (GROUP,)),
-    "storage:BlobContainer": ("Microsoft.Storage/storageAccounts/blobServices/containers", (GROUP, "accountName", "containerName")),
-    "storage:BlobServiceProperties": ("Microsoft.Storage/storageAccounts/blobServices", (GROUP, "accountName", "blobServicesName")),
+    "storage:BlobContainer": (
+        "Microsoft.Storage/storageAccounts/blobServices/containers",
+        (GROUP, "accountName", "containerName"),
+    ),
+    "storage:BlobServiceProperties": (
+        "Microsoft.Storage/storageAccounts/blobServices",
+        (GROUP, "accountName", "blobServicesName"),
+    ),
     "storage:ManagementPolicy": (
         "Microsoft.Storage/storageAccounts/managementPolicies",
         (GROUP, "accountName", "managementPolicyName"),
@@ -73,6 +79,8 @@ _RENAMED = {
     "virtualNetworkResourceId": "id",
     "iPAddressOrRange": "value",
     "roleType": "type",
+    "encryptionIdentity": "identity",
+    "encryptionUserAssignedIdentity": "userAssignedIdentity",
 }
 
 
@@ -128,6 +136,12 @@ def takes_location(kind: Kind) -> bool:
     """Whether the type has a location."""
     root = schema(kind.type)
     return "location" in _follow(root, root)["properties"]
+
+
+def takes_tags(kind: Kind) -> bool:
+    """Whether the type has tags."""
+    root = schema(kind.type)
+    return "tags" in _follow(root, root)["properties"]
 
 
 def named(kind: Kind, inputs: Json, logical_name: str, random: str) -> Json:
@@ -224,10 +238,10 @@ def _follow(rule: Json, root: Json, value: Any = None) -> Json:
     while "$ref" in rule:
         rule = root["$defs"][rule["$ref"].rpartition("/")[2]]
     if "oneOf" in rule and isinstance(value, dict):
-        for branch in rule["oneOf"]:
-            branch = _follow(branch, root)
-            bare = {_bare(key): each for key, each in value.items()}
-            constants = {_bare(key): _follow(each, root).get("const") for key, each in branch.get("properties", {}).items()}
-            if all(bare.get(key) == const for key, const in constants.items() if const is not None):
+        for each in rule["oneOf"]:
+            branch = _follow(each, root)
+            given = {_bare(key): inner for key, inner in value.items()}
+            constants = {_bare(key): _follow(inner, root).get("const") for key, inner in branch.get("properties", {}).items()}
+            if all(given.get(key) == const for key, const in constants.items() if const is not None):
                 return branch
     return rule

@@ -1,4 +1,4 @@
-"""The real Pulumi engine, driven from a test: it runs a real program against a stand-in provider, with no account and no network."""
+"""The real Pulumi engine, driven from a test: a real program against a stand-in provider, with no account and no network."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import yaml
 from pulumi import automation as auto
 
 ROOT = Path(__file__).parents[2]
+PROGRAM = ROOT / "__main__.py"
 PULUMI_VERSION = "3.259.0"
 BUILT = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "batch-scoring" / f"pulumi-v{PULUMI_VERSION}"
 
@@ -42,12 +43,13 @@ class Deployment:
     port: int
     """Where the provider listens."""
     stack: str = "dev"
-    program: Path = ROOT / "__main__.py"
+    program: Path = PROGRAM
     policies: Sequence[Path] = ()
     settings: dict[str, Any] = field(default_factory=dict)
     """On top of the stack's file; None takes a setting away."""
     log: str = ""
     """All that the engine ever printed here."""
+    _selected: auto.Stack | None = None
 
     def preview(self) -> Outcome:
         """What `up` would do."""
@@ -103,6 +105,11 @@ class Deployment:
         (self.folder / "state").mkdir(exist_ok=True)
         project = yaml.safe_load((self.program.parent / "Pulumi.yaml").read_text())
         self._write_config(project, work)
+        if self._selected is None:
+            self._selected = self._select(project, work)
+        return self._selected
+
+    def _select(self, project: Mapping[str, Any], work: Path) -> auto.Stack:
         return auto.create_or_select_stack(
             self.stack,
             project_name=project["name"],

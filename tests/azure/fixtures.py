@@ -8,7 +8,7 @@ import pytest
 
 from tests.azure import provider
 from tests.azure.cloud import Cloud
-from tests.azure.engine import Deployment
+from tests.azure.engine import PROGRAM, Deployment
 
 Deploy = Callable[..., Deployment]
 
@@ -24,8 +24,7 @@ def deploy(azure: Cloud, tmp_path: Path) -> Iterator[Deploy]:
     """Deployments of a program to `azure`: deploy("dev", nodesMax=3)."""
     with provider.serve(azure) as port:
 
-        def make(stack: str = "dev", program: Path | None = None, **settings: Any) -> Deployment:
-            known = {"program": program} if program else {}
-            return Deployment(folder=tmp_path, port=port, stack=stack, settings=settings, **known)
+        def make(stack: str = "dev", program: Path = PROGRAM, **settings: Any) -> Deployment:
+            return Deployment(folder=tmp_path, port=port, stack=stack, program=program, settings=settings)
 
         yield make

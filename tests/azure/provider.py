@@ -131,7 +131,9 @@ class Provider:
         """Answer a call that makes nothing."""
         self._cloud.calls.append(request.tok)
         answer = answers.invoke(self._cloud, request.tok, _plain(request.args), self._upload_address)
-        return provider_pb2.InvokeResponse(**{"return": _wire(answer)})
+        response = provider_pb2.InvokeResponse()
+        getattr(response, "return").CopyFrom(_wire(answer))
+        return response
 
     def _outputs(self, resource: Resource) -> struct_pb2.Struct:
         return _wire(answers.outputs(resource))
@@ -187,7 +189,7 @@ def serve(cloud: Cloud) -> Iterator[int]:
             server.stop(grace=0).wait()
 
 
-def _rpcs(provider: Provider) -> dict[str, grpc.RpcMethodHandler]:
+def _rpcs(provider: Provider) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
     p = provider_pb2
     methods: dict[str, tuple[Callable[..., Any], Any]] = {
         "GetPluginInfo": (provider.get_plugin_info, empty_pb2.Empty),
@@ -207,7 +209,7 @@ def _rpcs(provider: Provider) -> dict[str, grpc.RpcMethodHandler]:
     return {name: _rpc(method, request) for name, (method, request) in methods.items()}
 
 
-def _rpc(method: Callable[..., Any], request_type: Any) -> grpc.RpcMethodHandler:
+def _rpc(method: Callable[..., Any], request_type: Any) -> grpc.RpcMethodHandler[Any, Any]:
     def answer(request: Any, context: grpc.ServicerContext) -> Any:
         try:
             return method(request)

@@ -292,7 +292,7 @@ def test_an_image_cut_anywhere_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_damage_never_raises_anything_but_an_input_error(name: str) -> None:
-    chance = random.Random(name)  # noqa: S311 - a seed, no secret
+    chance = random.Random(name)
     for _ in range(150):
         data = bytearray(SAMPLES[name])
         for _ in range(chance.choice((1, 3, 30))):

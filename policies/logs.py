@@ -1,0 +1,44 @@
+"""What happens to data, images and nodes is logged, whoever does it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from policies.rule import Node, Resource, Rule, StackRule, kinds
+from policies.values import UNKNOWN, at, elements
+
+# The parts whose logs tell who did what.
+LOGGED = kinds("batch:BatchAccount", "containerregistry:Registry", "logic:Workflow", "storage:StorageAccount")
+
+
+def _logged(nodes: Sequence[Node]) -> Iterator[tuple[str, str]]:
+    settings = [node for node in nodes if node.kind == "monitor:DiagnosticSetting" and _keeps_logs(node)]
+    for node in nodes:
+        # Whatever a setting is about, Azure's answer doesn't repeat: it's told by what its address was made from.
+        if node.kind in LOGGED and not any(node.urn in setting.origins.get("resourceUri", ()) for setting in settings):
+            yield node.urn, f"{node.name} has no diagnostic setting that keeps its logs: add a monitor.DiagnosticSetting."
+
+
+def _keeps_logs(setting: Node) -> bool:
+    logs = at(setting.props, "logs")
+    some = logs is UNKNOWN or any(log is UNKNOWN or at(log, "enabled") in (True, UNKNOWN) for log in elements(logs))
+    return some and bool(at(setting.props, "workspaceId") or at(setting.props, "storageAccountId"))
+
+
+def _of_blobs(resource: Resource) -> Iterator[str]:
+    """Source: https://learn.microsoft.com/azure/storage/blobs/monitor-blob-storage."""
+    address = at(resource.props, "resourceUri")
+    if isinstance(address, str) and re.search(r"/Microsoft\.Storage/storageAccounts/[^/]+/?$", address, re.IGNORECASE):
+        yield "resourceUri is a storage account, which logs nothing itself: add /blobServices/default to it."
+
+
+RULES = [
+    Rule(
+        name="logs-of-blobs",
+        demands="The logs of storage are those of its blobs.",
+        kinds=kinds("monitor:DiagnosticSetting"),
+        check=_of_blobs,
+    )
+]
+STACK_RULES = [StackRule(name="logs-kept", demands="The logs of storage, Batch, registry and workflow are kept.", check=_logged)]
