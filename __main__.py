@@ -46,7 +46,7 @@ network = Network(
         address_space=chosen.address_space,
         zone_redundant=chosen.zone_redundant,
         nfs=chosen.mount == "nfs",
-        foreign_registry="build" not in (chosen.image, chosen.submitter_image),
+        foreign_registry=not chosen.builds_all,
     ),
 )
 storage = Storage(
@@ -71,7 +71,14 @@ storage = Storage(
 
 # What runs: two images in a registry.
 registry = Registry(
-    name, RegistryArgs(resource_group_name=group.name, sku=chosen.registry_sku, zone_redundant=chosen.zone_redundant)
+    name,
+    RegistryArgs(
+        resource_group_name=group.name,
+        sku=chosen.registry_sku,
+        zone_redundant=chosen.zone_redundant,
+        # Those who build in Azure come from the internet.
+        public=chosen.builds_any or not chosen.private,
+    ),
 )
 image = Image(
     f"{name}-scorer",
@@ -182,6 +189,7 @@ workflow = Workflow(
                 deployment=pulumi.Output.json_dumps(deployment, sort_keys=True),
                 urls=storage.urls,
                 telemetry=telemetry.connection_string,
+                tags=chosen.tags,
             )
         ),
         identity_id=identities.workflow.id,
@@ -195,6 +203,7 @@ workflow = Workflow(
         time_limit_minutes=chosen.submit_minutes,
         runs_at_once=chosen.jobs_at_once,
         readers=chosen.allowed_ips,
+        wait_for=[*permissions.submitter, *endpoints],
     ),
 )
 

@@ -38,8 +38,8 @@ def formula(rules: AutoscaleRules) -> str:
 
     - As many nodes are needed as there were tasks waiting or running at the peak of the look-back, by slots. Running tasks count,
       so nodes at work are never too many; those that are go when their tasks end.
-    - Spot nodes are asked for first. Those that were asked for five minutes ago and aren't there, or were preempted, are stood in for
-      by dedicated nodes. These stay until Spot nodes have come after all, so that nothing swings to and fro.
+    - Spot nodes are asked for first. Those that were asked for five minutes ago and aren't there, or were preempted, are stood in
+      for by dedicated nodes. These stay until Spot nodes have come after all, so that nothing swings to and fro.
     - Never are more asked for than there may be, of both kinds together.
     - While samples are missing, as just after the pool was made, everything stays as it is.
     """

@@ -178,6 +178,16 @@ class Settings(BaseModel):
         """Whether storage, registry and Batch are reached by private endpoints."""
         return self.network_isolation == "private-endpoints"
 
+    @property
+    def builds_any(self) -> bool:
+        """Whether an image is built here."""
+        return "build" in (self.image, self.submitter_image)
+
+    @property
+    def builds_all(self) -> bool:
+        """Whether no image comes from elsewhere."""
+        return {self.image, self.submitter_image} == {"build"}
+
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         broken = []

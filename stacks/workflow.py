@@ -62,6 +62,8 @@ class WorkflowArgs:
     readers: Sequence[str] = ()
     """Addresses from which people may read what runs took in and gave out, as addresses or ranges; none: nobody may."""
     arm_endpoint: str = "https://management.azure.com"
+    wait_for: Sequence[pulumi.Resource] = ()
+    """What the first request needs: the submitter's roles, endpoints."""
 
 
 class Workflow(pulumi.ComponentResource):
@@ -99,7 +101,7 @@ class Workflow(pulumi.ComponentResource):
             identity={"type": eventgrid.IdentityType.SYSTEM_ASSIGNED},
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.subscription = self._subscription([*self._permissions(), self._dead_letter_permission()])
+        self.subscription = self._subscription([*self._permissions(), self._dead_letter_permission(), *args.wait_for])
         self.register_outputs({"workflow": self.workflow.id, "topic": self.topic.id})
 
     def _definition(self) -> dict[str, Any]:

@@ -15,13 +15,6 @@ from tests.policies.checkov_run import Body, Finding, complaints, idle, load_wai
 from tests.policies.engine import PACK, starter
 
 STACKS = ("dev", "example", "prod")
-# What a stack needs that its file leaves to the user.
-SETTINGS = {
-    "prod": {
-        "image": "docker.io/example/scorer:1.0",
-        "submitterImage": "docker.io/example/scorer-submitter:1.0",
-    }
-}
 
 
 @dataclass(frozen=True)
@@ -43,7 +36,7 @@ def make(stack: str, folder: Path) -> Made:
     cloud.people = {"11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"}  # the example names them
     with pytest.MonkeyPatch.context() as patch, serve(cloud) as port:
         patch.setenv("PATH", os.pathsep.join([str(starter(folder / "bin")), os.environ["PATH"]]))
-        deployment = Deployment(folder=folder, port=port, stack=stack, policies=[PACK], settings=SETTINGS.get(stack, {}))
+        deployment = Deployment(folder=folder, port=port, stack=stack, policies=[PACK])
         deployment.up()
         return Made(cloud, deployment.log)
 

@@ -162,6 +162,16 @@ def test_images_that_are_ready_are_not_built(azure: Cloud, deploy: Deploy) -> No
     assert not azure.uploads
 
 
+def test_a_private_registry_is_closed_once_nothing_is_built_in_it(azure: Cloud, deploy: Deploy) -> None:
+    deployment = deploy("prod")
+    deployment.up()
+    (registry,) = azure.of_type("Microsoft.ContainerRegistry/registries")
+    assert registry.body["properties"]["publicNetworkAccess"] == "Enabled"
+    deployment.settings |= {"image": "docker.io/acme/scorer:1.4", "submitterImage": "docker.io/acme/submitter:1.4"}
+    deployment.up()
+    assert azure.get(registry.id).body["properties"]["publicNetworkAccess"] == "Disabled"
+
+
 def test_what_someone_changed_by_hand_is_found_and_put_back(azure: Cloud, deploy: Deploy) -> None:
     deployment = deploy("dev")
     deployment.up()
@@ -225,6 +235,23 @@ def test_nodes_wait_for_their_roles_and_endpoints(azure: Cloud, deploy: Deploy) 
     zone_groups = [each.id for each in azure.of_type("Microsoft.Network/privateEndpoints/privateDnsZoneGroups")]
     assert len(zone_groups) == 5
     assert set(zone_groups) <= set(before)
+
+
+def test_no_request_comes_before_the_submitter_may_take_it(azure: Cloud, deploy: Deploy) -> None:
+    deploy("prod").up()
+    order = [event.id for event in azure.events]
+    (subscription,) = azure.of_type(SUBSCRIPTION)
+    before = order[: order.index(subscription.id)]
+    submitter = answers.guid(
+        "principal", next(each.id for each in azure if "-submitter" in each.request.name and "userAssigned" in each.id)
+    )
+    roles = [
+        each.id
+        for each in azure.of_type("Microsoft.Authorization/roleAssignments")
+        if each.body["properties"]["principalId"] == submitter
+    ]
+    assert len(roles) == 9
+    assert set(roles) <= set(before)
 
 
 def test_two_components_work_in_somebody_elses_project(azure: Cloud, deploy: Deploy) -> None:
