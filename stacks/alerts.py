@@ -258,7 +258,7 @@ class Alerts(pulumi.ComponentResource):
                     monitor.ConditionArgs(
                         query=RESIZE_QUERY,
                         time_aggregation=monitor.TimeAggregation.COUNT,
-                        operator=monitor.ConditionOperator.GREATER_THAN,
+                        operator="GreaterThan",  # the SDK's ConditionOperator lists another service's words
                         threshold=0,
                         dimensions=[
                             monitor.DimensionArgs(name=column, operator=monitor.DimensionOperator.INCLUDE, values=["*"])

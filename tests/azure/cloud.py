@@ -147,7 +147,8 @@ class Cloud:
             if (gone := self.find(resource_id)) is None:
                 return
             rules.may_go(self, gone)
-            for inner in [each for each in self if each.id.lower().startswith(gone.id.lower() + "/")]:
+            inside = [each for each in self if each.id.lower().startswith(gone.id.lower() + "/")]
+            for inner in [each for each in inside if each.request.type not in rules.OUTLIVING]:
                 del self._resources[inner.id.lower()]
             del self._resources[gone.id.lower()]
             self.events.append(Event("delete", gone.id, gone.request.type))

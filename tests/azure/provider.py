@@ -229,7 +229,9 @@ def _uploads(cloud: Cloud) -> Iterator[str]:
         def do_PUT(self) -> None:
             path, _, query = self.path.lstrip("/").partition("?")
             signed = f"sig={answers.SIGNATURE}" in query and self.headers["x-ms-blob-type"] == "BlockBlob"
-            cloud.uploads[path] = self.rfile.read(int(self.headers["Content-Length"]))
+            sent = self.rfile.read(int(self.headers["Content-Length"]))
+            if signed:
+                cloud.uploads[path] = sent
             self.send_response(201 if signed else 403)
             self.end_headers()
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from tests.azure import answers
-from tests.azure.arm import ArmError, Json
+from tests.azure.arm import ArmError, Json, references
 
 if TYPE_CHECKING:
     from tests.azure.cloud import Cloud, Resource
@@ -48,9 +49,26 @@ FIXED = {
     "Microsoft.Batch/batchAccounts": ["location", "properties.poolAllocationMode"],
 }
 
+# What stays when the resource or group goes that it is about: roles stand in the subscription, and a diagnostic setting
+# works again once a resource of the same id is back. https://learn.microsoft.com/azure/azure-monitor/essentials/diagnostic-settings
+OUTLIVING = {"Microsoft.Authorization/roleDefinitions", "Microsoft.Insights/diagnosticSettings"}
+# What can't go while anything outside of it refers to it.
+HELD = {
+    "Microsoft.Network/natGateways",
+    "Microsoft.Network/networkSecurityGroups",
+    "Microsoft.Network/publicIPAddresses",
+    "Microsoft.Network/virtualNetworks",
+}
+# Names that nobody in the world may have twice.
+WORLDWIDE = {"Microsoft.ContainerRegistry/registries", "Microsoft.Storage/storageAccounts"}
+
 
 def may_exist(cloud: Cloud, made: Resource) -> None:
     """Raise ArmError where something that `made` needs isn't there yet."""
+    if made.request.type in WORLDWIDE:
+        for each in cloud.of_type(made.request.type):
+            if each.request.name.lower() == made.request.name.lower() and each.id.lower() != made.id.lower():
+                raise ArmError("AlreadyInUse", f"The name '{made.request.name}' is taken.")
     check = _NEEDS.get(made.request.type)
     if check:
         check(cloud, made)
@@ -69,13 +87,19 @@ def may_go(cloud: Cloud, gone: Resource) -> None:
     inside = low + "/"
     if gone.request.type == "Microsoft.Authorization/roleDefinitions":
         users = [each for each in cloud if str(at(each.body, "properties.roleDefinitionId")).lower() == low]
-    elif gone.request.type == "Microsoft.Network/virtualNetworks":
-        kinds = ("Microsoft.Batch/batchAccounts/pools", "Microsoft.Network/privateEndpoints")
-        users = [each for each in cloud if each.request.type in kinds and inside in str(each.body).lower()]
+    elif gone.request.type in HELD:
+        users = [each for each in cloud if _refers(each, low) and not each.id.lower().startswith(inside)]
     else:
         users = []
     if users:
         raise ArmError("InUse", f"'{gone.id}' is in use by '{users[0].id}'.")
+
+
+def _refers(user: Resource, low: str) -> bool:
+    """Whether a resource's body names another, or something inside it; a firewall rule holds nothing."""
+    if user.request.type in WORLDWIDE:
+        return False
+    return any((reference.lower() + "/").startswith(low + "/") for reference in references(user.body))
 
 
 def at(body: Json, path: str) -> object:
@@ -96,6 +120,18 @@ def has_role(cloud: Cloud, principal: str, role: str, scope: str) -> bool:
         guid = properties["roleDefinitionId"].rpartition("/")[2]
         if BUILT_IN_ROLES.get(guid) == role and (scope.lower() + "/").startswith(where + "/"):
             return True
+    return False
+
+
+def may(cloud: Cloud, principal: str, action: str, scope: str) -> bool:
+    """Whether a role made here lets a principal do something to a scope or to what the scope is in."""
+    for each in cloud.of_type("Microsoft.Authorization/roleAssignments"):
+        where = each.id.lower().partition("/providers/microsoft.authorization/")[0]
+        role = cloud.find(each.body["properties"]["roleDefinitionId"])
+        if role and each.body["properties"]["principalId"] == principal and (scope.lower() + "/").startswith(where + "/"):
+            granted = [one for permission in role.body["properties"]["permissions"] for one in permission.get("actions", [])]
+            if action in granted:
+                return True
     return False
 
 
@@ -160,15 +196,33 @@ def _has_endpoint(cloud: Cloud, target: Resource, service: str) -> bool:
 def _event_subscription(cloud: Cloud, made: Resource) -> None:
     topic = cloud.get(made.id.rpartition("/eventSubscriptions/")[0])
     destination = made.body["properties"]["destination"]
-    urls = [answers.callback_url(each.id) for each in cloud.of_type("Microsoft.Logic/workflows")]
-    if destination["properties"]["endpointUrl"] not in urls:
+    flows = {answers.callback_url(each.id): each for each in cloud.of_type("Microsoft.Logic/workflows")}
+    if (flow := flows.get(destination["properties"]["endpointUrl"])) is None:
         raise ArmError("Url validation", "The webhook's endpoint didn't answer the handshake.")
+    _workflow_may_run(cloud, flow)
     if letters := made.body["properties"].get("deadLetterWithResourceIdentity"):
         where = letters["deadLetterDestination"]["properties"]
         container = f"{where['resourceId']}/blobServices/default/containers/{where['blobContainerName']}"
         cloud.get(container)
         if not has_role(cloud, answers.principal(topic), "Storage Blob Data Contributor", container):
             raise ArmError("Forbidden", f"The topic may not write to '{container}'.")
+
+
+def _workflow_may_run(cloud: Cloud, flow: Resource) -> None:
+    """Its first event may come at once: by then it may give out the identities and join the subnets that it names."""
+    own = [cloud.get(each) for each in flow.body.get("identity", {}).get("userAssignedIdentities", {})]
+    for reference in set(references(flow.body["properties"])) - {each.id for each in own}:
+        guarded = re.search("/(userAssignedIdentities|subnets)/", reference, re.IGNORECASE)
+        if guarded and not any(_workflow_may_use(cloud, flow, answers.principal(each), reference) for each in own):
+            raise ArmError("AuthorizationFailed", f"The workflow may not use '{reference}'.")
+
+
+def _workflow_may_use(cloud: Cloud, flow: Resource, principal: str, reference: str) -> bool:
+    if "/userassignedidentities/" in reference.lower():
+        return has_role(cloud, principal, "Managed Identity Operator", reference)
+    group = flow.id.partition("/providers/")[0]
+    joins = may(cloud, principal, "Microsoft.Network/virtualNetworks/subnets/join/action", reference)
+    return joins and may(cloud, principal, "Microsoft.ContainerInstance/containerGroups/write", group)
 
 
 def _task_run(cloud: Cloud, made: Resource) -> None:
@@ -191,7 +245,27 @@ def _private_endpoint(cloud: Cloud, made: Resource) -> None:
             raise ArmError("PrivateEndpointNotSupported", "Only Premium registries take private endpoints.")
 
 
+def _system_topic(cloud: Cloud, made: Resource) -> None:
+    for each in cloud.of_type(made.request.type):
+        if each.id.lower() != made.id.lower() and at(each.body, "properties.source") == at(made.body, "properties.source"):
+            raise ArmError("InvalidRequest", f"'{each.id}' exists: only one system topic is allowed per source.")
+
+
+def _network(cloud: Cloud, made: Resource) -> None:
+    """A subnet can't go while something is in it."""
+    kept = {f"{made.id}/subnets/{subnet['name']}".lower() for subnet in made.body["properties"].get("subnets", [])}
+    inside = f"{made.id}/subnets/".lower()
+    for each in cloud:
+        if each.request.type in WORLDWIDE:
+            continue
+        for reference in references(each.body):
+            if reference.lower().startswith(inside) and reference.lower() not in kept:
+                raise ArmError("InUseSubnetCannotBeDeleted", f"'{reference}' is in use by '{each.id}'.")
+
+
 _NEEDS = {
+    "Microsoft.EventGrid/systemTopics": _system_topic,
+    "Microsoft.Network/virtualNetworks": _network,
     "Microsoft.Authorization/roleAssignments": _role_assignment,
     "Microsoft.Batch/batchAccounts/pools": _pool,
     "Microsoft.EventGrid/systemTopics/eventSubscriptions": _event_subscription,
