@@ -83,7 +83,7 @@ class Provider:
         what, _ = _urn(request.urn)
         fixed = {*what.address, "location", "scope", "resourceUri", *REPLACED_FOR.get(what.token, ())}
         answer = provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE, hasDetailedDiff=True)
-        for path in _differences(olds, news):
+        for path in differences(olds, news):
             top = path.partition(".")[0].partition("[")[0]
             if path in ignored or top in ignored:
                 continue
@@ -162,14 +162,14 @@ def _wire(values: Json) -> struct_pb2.Struct:
     return struct
 
 
-def _differences(old: object, new: object, path: str = "") -> Iterator[str]:
+def differences(old: object, new: object, path: str = "") -> Iterator[str]:
     """The paths at which two values differ, as Pulumi writes them: a.b[0].c."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted({*old, *new}):
-            yield from _differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+            yield from differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for number, (one, other) in enumerate(zip(old, new, strict=True)):
-            yield from _differences(one, other, f"{path}[{number}]")
+            yield from differences(one, other, f"{path}[{number}]")
     elif old != new:
         yield path
 

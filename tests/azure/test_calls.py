@@ -19,6 +19,7 @@ from tests.azure import answers, provider
 from tests.azure.arm import SUBSCRIPTION, Json
 from tests.azure.cloud import Resource
 from tests.azure.ground import Ground, refused, workflow
+from tests.azure.provider import differences
 
 
 @pytest.fixture
@@ -100,3 +101,9 @@ def test_an_unknown_call_or_type_is_an_error(ground: Ground, call: Any) -> None:
         call("storage:listKeys")
     with refused("NoRegisteredProviderFound", "compute:VirtualMachine"):
         ground.make("compute:VirtualMachine", vmName="v")
+
+
+def test_differences_are_named_as_pulumi_names_them() -> None:
+    old = {"a": 1, "b": {"c": [{"d": 1}, {"d": 2}]}, "e": [1]}
+    new = {"a": 1, "b": {"c": [{"d": 1}, {"d": 3}]}, "e": [1, 2], "f": 0}
+    assert list(differences(old, new)) == ["b.c[1].d", "e", "f"]

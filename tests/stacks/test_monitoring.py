@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from pulumi_azure_native.monitor import AggregationTypeEnum
 from pydantic import TypeAdapter
 
-from stacks import alerts, monitoring, workbook
-from stacks.alerts import WATCHES, Watch, first_of_month, idle_watch, idle_window, workbook_name
+from stacks import monitoring, watches, workbook
+from stacks.alerts import first_of_month, workbook_name
+from stacks.watches import WATCHES, Watch, idle_watch, idle_window
 
 ACCOUNT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Batch/batchAccounts/b"
 WORKSPACE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.OperationalInsights/workspaces/w"
@@ -95,7 +96,7 @@ def minutes(duration: str) -> timedelta:
     return TypeAdapter(timedelta).validate_python(duration)
 
 
-QUERIES = {item["name"]: item["content"]["query"] for item in items(3)} | {"resize alert": alerts.RESIZE_QUERY}
+QUERIES = {item["name"]: item["content"]["query"] for item in items(3)} | {"resize alert": watches.RESIZE_QUERY}
 
 
 def all_watches(nodes_min: int = 0, keep_warm_minutes: int = 10) -> list[Watch]:
@@ -175,7 +176,7 @@ def test_alerts_watch_what_azure_measures_as_it_measures_it(keep_warm: int) -> N
 
 def test_each_alert_says_what_happened_and_what_to_do() -> None:
     texts = {watch.name: (watch.happened, watch.remedy) for watch in all_watches()}
-    texts["resize-failed"] = (alerts.RESIZE_HAPPENED, alerts.RESIZE_REMEDY)
+    texts["resize-failed"] = (watches.RESIZE_HAPPENED, watches.RESIZE_REMEDY)
     assert len(texts) == len(WATCHES) + 2  # each has its own name
     for name, (happened, remedy) in texts.items():
         for sentence in (happened, remedy):
