@@ -1,247 +1,275 @@
-"""The language of Azure Batch's autoscale formulas: from text to a tree.
+"""Reads the language of Azure Batch's autoscale formulas: from text to statements.
 
-Source: https://learn.microsoft.com/azure/batch/batch-automatic-scaling. Statements are separated by semicolons (the last may be missing)
-and assign a variable or call a function; there are line breaks and `//` comments. At most 8 KB and 100 statements.
+Source: https://learn.microsoft.com/azure/batch/batch-automatic-scaling
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
-MAX_BYTES = 8 * 1024
-MAX_STATEMENTS = 100
-
-
-class FormulaError(ValueError):
-    """What Azure would report as the error of an autoscale run; it then changes nothing."""
+LARGEST = 8 * 1024
+MOST_STATEMENTS = 100
 
 
-class SyntaxFault(FormulaError):
-    """The text isn't a formula."""
+@dataclass(frozen=True)
+class Place:
+    """Where in the formula, counted from 1."""
+
+    line: int
+    column: int
+
+
+class FormulaError(Exception):
+    """A formula that Batch refuses, or an evaluation of it that fails: the pool then stays as it is."""
+
+    def __init__(self, message: str, place: Place | None = None) -> None:
+        super().__init__(f"Line {place.line}, Col {place.column}: {message}" if place else message)
+
+
+class FormulaSyntaxError(FormulaError):
+    """Not a formula of the language."""
+
+
+class TooLargeError(FormulaError):
+    """More than 8 KB, or more than 100 statements."""
 
 
 @dataclass(frozen=True)
 class Number:
-    """A double."""
-
     value: float
+    place: Place
 
 
 @dataclass(frozen=True)
 class Text:
-    """A string."""
-
     value: str
+    place: Place
 
 
 @dataclass(frozen=True)
 class Name:
-    """A variable, a constant such as TimeInterval_Minute, or a node deallocation option."""
+    """A variable (with or without the dollar sign), a unit of time or a deallocation option."""
 
     name: str
+    place: Place
 
 
 @dataclass(frozen=True)
 class Unary:
-    """`-x` or `!x`."""
-
     operator: str
     operand: Expression
+    place: Place
 
 
 @dataclass(frozen=True)
 class Binary:
-    """`x + y` and its like."""
-
     operator: str
     left: Expression
     right: Expression
+    place: Place
 
 
 @dataclass(frozen=True)
-class Choice:
-    """`condition ? yes : no`; only the chosen side is evaluated."""
-
+class Conditional:
     condition: Expression
-    yes: Expression
-    no: Expression
+    when_true: Expression
+    when_false: Expression
+    place: Place
 
 
 @dataclass(frozen=True)
 class Call:
-    """`max(x, y)`, or `target.GetSample(x)` where there is a target."""
+    """A function."""
 
-    name: str
+    function: str
     arguments: tuple[Expression, ...]
-    target: Expression | None = None
+    place: Place
+
+
+@dataclass(frozen=True)
+class Method:
+    """Something asked of a metric: `$PendingTasks.GetSample(1)`."""
+
+    target: Expression
+    method: str
+    arguments: tuple[Expression, ...]
+    place: Place
 
 
 @dataclass(frozen=True)
 class Member:
-    """`time().hour`."""
+    """A part of a time stamp: `time().hour`."""
 
     target: Expression
-    name: str
+    member: str
+    place: Place
 
 
-Expression = Number | Text | Name | Unary | Binary | Choice | Call | Member
+Expression = Number | Text | Name | Unary | Binary | Conditional | Call | Method | Member
 
 
 @dataclass(frozen=True)
 class Statement:
-    """`variable = value`, or a lone call where there is no variable."""
+    """An assignment, or an expression on its own where `name` is None."""
 
-    variable: str | None
-    value: Expression
+    name: str | None
+    expression: Expression
+    place: Place
 
 
 @dataclass(frozen=True)
 class _Token:
     kind: str
     text: str
-    line: int
+    place: Place
 
 
-_TOKEN = re.compile(
-    r"(?P<space>[ \t\r\n]+|//[^\n]*)"
-    r"|(?P<number>(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)"
-    r"|(?P<name>\$?[A-Za-z_]\w*)"
-    r'|(?P<text>"[^"\n]*")'
-    r"|(?P<sign><=|>=|==|!=|&&|\|\||[-+*/<>!?:;=(),.])"
+_TOKENS = re.compile(
+    r"""(?P<space>\s+|//[^\n]*|/\*.*?\*/)
+      | (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
+      | (?P<name>\$?[A-Za-z_]\w*)
+      | (?P<text>"[^"\n]*"|'[^'\n]*')
+      | (?P<sign>&&|\|\||<=|>=|==|!=|[-+*/<>!?:=;,.()])""",
+    re.VERBOSE | re.DOTALL,
 )
-# The weakest first.
-_LEVELS = (("||",), ("&&",), ("==", "!="), ("<", "<=", ">", ">="), ("+", "-"), ("*", "/"))
+# From what binds least to what binds most.
+_LEVELS: tuple[tuple[str, ...], ...] = (("||",), ("&&",), ("==", "!="), ("<", "<=", ">", ">="), ("+", "-"), ("*", "/"))
 
 
-def _tokens(text: str) -> Iterator[_Token]:
-    place, line = 0, 1
-    while place < len(text):
-        match = _TOKEN.match(text, place)
+# A pool evaluates the same text again and again.
+@lru_cache(maxsize=64)
+def parse(formula: str) -> tuple[Statement, ...]:
+    """The formula's statements.
+
+    Raises TooLargeError, and FormulaSyntaxError where it is none.
+    """
+    size = len(formula.encode())
+    if size > LARGEST:
+        raise TooLargeError(f"The formula is {size} bytes: it can't exceed {LARGEST}.")
+    statements = _Parser(_tokens(formula)).statements()
+    if len(statements) > MOST_STATEMENTS:
+        raise TooLargeError(f"The formula has {len(statements)} statements: it can't have more than {MOST_STATEMENTS}.")
+    return statements
+
+
+def _tokens(formula: str) -> list[_Token]:
+    tokens = []
+    at, line, line_start = 0, 1, 0
+    while at < len(formula):
+        place = Place(line, at - line_start + 1)
+        match = _TOKENS.match(formula, at)
         if match is None:
-            raise SyntaxFault(f"Line {line}: unexpected {text[place]!r}.")
-        if match.lastgroup and match.lastgroup != "space":
-            yield _Token(match.lastgroup, match.group(), line)
-        line += match.group().count("\n")
-        place = match.end()
-    yield _Token("end", "the end", line)
+            raise FormulaSyntaxError(f"Unexpected character {formula[at]!r}", place)
+        if match.lastgroup != "space":
+            tokens.append(_Token(str(match.lastgroup), match.group(), place))
+        if "\n" in match.group():
+            line += match.group().count("\n")
+            line_start = at + match.group().rindex("\n") + 1
+        at = match.end()
+    return [*tokens, _Token("end", "", Place(line, at - line_start + 1))]
 
 
 class _Parser:
-    """Recursive descent, one token ahead."""
+    """Recursive descent: one method a kind of expression."""
 
-    def __init__(self, text: str) -> None:
-        self._tokens = list(_tokens(text))
-        self._place = 0
+    def __init__(self, tokens: list[_Token]) -> None:
+        self._tokens = tokens
+        self._at = 0
 
-    def statements(self) -> Iterator[Statement]:
+    def statements(self) -> tuple[Statement, ...]:
+        found = []
         while self._next.kind != "end":
-            if self._take(";"):
+            if self._takes(";"):
                 continue
-            yield self._statement()
+            found.append(self._statement())
             if self._next.kind != "end":
                 self._expect(";")
-
-    def _statement(self) -> Statement:
-        follower = self._tokens[min(self._place + 1, len(self._tokens) - 1)]
-        if self._next.kind == "name" and follower.text == "=":
-            variable = self._advance().text
-            self._advance()
-            return Statement(variable, self._expression())
-        value = self._expression()
-        if not isinstance(value, Call):
-            raise self._fault("a statement assigns a variable or calls a function")
-        return Statement(None, value)
-
-    def _expression(self) -> Expression:
-        condition = self._level(0)
-        if not self._take("?"):
-            return condition
-        yes = self._expression()
-        self._expect(":")
-        return Choice(condition, yes, self._expression())
-
-    def _level(self, level: int) -> Expression:
-        if level == len(_LEVELS):
-            return self._unary()
-        left = self._level(level + 1)
-        while self._next.kind == "sign" and self._next.text in _LEVELS[level]:
-            left = Binary(self._advance().text, left, self._level(level + 1))
-        return left
-
-    def _unary(self) -> Expression:
-        if self._next.text in ("-", "!"):
-            return Unary(self._advance().text, self._unary())
-        return self._postfix(self._primary())
-
-    def _postfix(self, value: Expression) -> Expression:
-        while self._take("."):
-            name = self._name()
-            value = Call(name, self._arguments(), value) if self._next.text == "(" else Member(value, name)
-        return value
-
-    def _primary(self) -> Expression:
-        token = self._advance()
-        if token.kind == "number":
-            return Number(float(token.text))
-        if token.kind == "text":
-            return Text(token.text[1:-1])
-        if token.kind == "name":
-            return Call(token.text, self._arguments()) if self._next.text == "(" else Name(token.text)
-        if token.text == "(":
-            value = self._expression()
-            self._expect(")")
-            return value
-        self._place -= 1
-        raise self._fault("a value is missing")
-
-    def _arguments(self) -> tuple[Expression, ...]:
-        self._expect("(")
-        if self._take(")"):
-            return ()
-        values = [self._expression()]
-        while self._take(","):
-            values.append(self._expression())
-        self._expect(")")
-        return tuple(values)
-
-    def _name(self) -> str:
-        if self._next.kind != "name":
-            raise self._fault("a name is missing")
-        return self._advance().text
+        return tuple(found)
 
     @property
     def _next(self) -> _Token:
-        return self._tokens[self._place]
+        return self._tokens[self._at]
 
-    def _advance(self) -> _Token:
+    def _take(self) -> _Token:
         token = self._next
-        self._place = min(self._place + 1, len(self._tokens) - 1) if token.kind != "end" else self._place + 1
-        if self._place == len(self._tokens):
-            self._place -= 1
-            raise self._fault("it ends too early")
+        self._at += token.kind != "end"
         return token
 
-    def _take(self, text: str) -> bool:
-        if self._next.kind == "sign" and self._next.text == text:
-            self._place += 1
-            return True
-        return False
+    def _takes(self, sign: str) -> bool:
+        found = self._next.kind == "sign" and self._next.text == sign
+        self._at += found
+        return found
 
-    def _expect(self, text: str) -> None:
-        if not self._take(text):
-            raise self._fault(f"expected {text!r}")
+    def _expect(self, sign: str) -> None:
+        if not self._takes(sign):
+            raise FormulaSyntaxError(f"Expected '{sign}', found {self._next.text or 'the end'!r}", self._next.place)
 
-    def _fault(self, what: str) -> SyntaxFault:
-        return SyntaxFault(f"Line {self._next.line}: {what}, at {self._next.text!r}.")
+    def _statement(self) -> Statement:
+        first = self._next
+        after = self._tokens[self._at + 1]
+        if first.kind == "name" and after.kind == "sign" and after.text == "=":
+            self._at += 2
+            return Statement(first.text, self._expression(), first.place)
+        return Statement(None, self._expression(), first.place)
 
+    def _expression(self) -> Expression:
+        condition = self._binary(0)
+        place = self._next.place
+        if not self._takes("?"):
+            return condition
+        when_true = self._expression()
+        self._expect(":")
+        return Conditional(condition, when_true, self._expression(), place)
 
-def parse(formula: str) -> tuple[Statement, ...]:
-    """The statements of a formula. Raises SyntaxFault, also where it is longer than Azure takes."""
-    if len(formula.encode()) > MAX_BYTES:
-        raise SyntaxFault(f"The formula has {len(formula.encode())} bytes; Azure takes {MAX_BYTES}.")
-    statements = tuple(_Parser(formula).statements())
-    if len(statements) > MAX_STATEMENTS:
-        raise SyntaxFault(f"The formula has {len(statements)} statements; Azure takes {MAX_STATEMENTS}.")
-    return statements
+    def _binary(self, level: int) -> Expression:
+        if level == len(_LEVELS):
+            return self._unary()
+        left = self._binary(level + 1)
+        while self._next.kind == "sign" and self._next.text in _LEVELS[level]:
+            sign = self._take()
+            left = Binary(sign.text, left, self._binary(level + 1), sign.place)
+        return left
+
+    def _unary(self) -> Expression:
+        sign = self._next
+        if self._takes("-") or self._takes("!"):
+            return Unary(sign.text, self._unary(), sign.place)
+        return self._postfix()
+
+    def _postfix(self) -> Expression:
+        found = self._primary()
+        while self._takes("."):
+            name = self._take()
+            if name.kind != "name":
+                raise FormulaSyntaxError(f"Expected a name after '.', found {name.text!r}", name.place)
+            if self._takes("("):
+                found = Method(found, name.text, self._arguments(), name.place)
+            else:
+                found = Member(found, name.text, name.place)
+        return found
+
+    def _primary(self) -> Expression:
+        token = self._take()
+        if token.kind == "number":
+            return Number(float(token.text), token.place)
+        if token.kind == "text":
+            return Text(token.text[1:-1], token.place)
+        if token.kind == "name":
+            return Call(token.text, self._arguments(), token.place) if self._takes("(") else Name(token.text, token.place)
+        if token.kind == "sign" and token.text == "(":
+            inner = self._expression()
+            self._expect(")")
+            return inner
+        raise FormulaSyntaxError(f"Unexpected {token.text or 'end'!r}", token.place)
+
+    def _arguments(self) -> tuple[Expression, ...]:
+        found: list[Expression] = []
+        if self._takes(")"):
+            return ()
+        while True:
+            found.append(self._expression())
+            if self._takes(")"):
+                return tuple(found)
+            self._expect(",")
