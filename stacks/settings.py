@@ -89,7 +89,12 @@ class Settings(BaseModel):
     gpu_size: Annotated[str, AfterValidator(gpu_sizes.check)] = Field(
         "Standard_NC4as_T4_v3", description="Virtual machine size of the nodes"
     )
-    nodes_min: int = Field(0, ge=0, le=1000, description="Nodes that are always there; 0 costs nothing while there is no work")
+    nodes_min: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="Nodes that are always there (Spot ones if spotPercent is 100); 0 costs nothing while there is no work",
+    )
     nodes_max: int = Field(4, ge=1, le=1000, description="Nodes there may be at once")
     spot_percent: int = Field(
         100, ge=0, le=100, description="Share of the nodes asked for as Spot first; dedicated ones take over when preempted"
@@ -116,7 +121,9 @@ class Settings(BaseModel):
     )
     address_space: Annotated[str, AfterValidator(_address_range)] = Field("10.64.0.0/16", description="The VNet's addresses")
     allowed_ips: tuple[Annotated[str, AfterValidator(_public_address)], ...] = Field(
-        (), max_length=200, description="Public addresses and ranges that people reach the data account from"
+        (),
+        max_length=200,
+        description="Public addresses and ranges that people reach storage, Batch and the workflow's runs from",
     )
     mount: Mount = Field(
         "none", description="Whether nodes mount work/: none, blob (blobfuse) or nfs (NFS 3.0; decided for good at creation)"

@@ -40,7 +40,7 @@ class StorageArgs:
     """Subnets that reach both accounts by service endpoints; none where private endpoints do it."""
     private: bool = False
     allowed_ips: Sequence[str] = ()
-    """Addresses that people reach the data account from."""
+    """Addresses that people reach the accounts from, as far as their roles let them."""
     zone_redundant: bool = False
     nfs: bool = False
     """Whether the ops account can be mounted by NFS 3.0; decided for good at creation."""
@@ -61,7 +61,7 @@ class Storage(pulumi.ComponentResource):
         super().__init__("batch-scoring:stacks:Storage", name, None, opts)
         self._args = args
 
-        self.data = self._account(name, "data", allowed_ips=args.allowed_ips)
+        self.data = self._account(name, "data")
         self._blob_service(f"{name}-data", self.data, versions=True)
         data_rules = [_delete_versions(args.soft_delete_days)]
         if args.output_days:
@@ -91,16 +91,9 @@ class Storage(pulumi.ComponentResource):
         """Each container's store, as `scorer` writes it."""
         self.register_outputs({"data": self.data.name, "ops": self.ops.name})
 
-    def _account(
-        self,
-        name: str,
-        kind: Literal["data", "ops"],
-        *,
-        allowed_ips: Sequence[str] = (),
-        nfs: bool = False,
-    ) -> storage.StorageAccount:
+    def _account(self, name: str, kind: Literal["data", "ops"], *, nfs: bool = False) -> storage.StorageAccount:
         args = self._args
-        shut = args.private and not allowed_ips
+        shut = args.private and not args.allowed_ips
         return storage.StorageAccount(
             naming.account(name, kind),
             resource_group_name=args.resource_group_name,
@@ -119,7 +112,7 @@ class Storage(pulumi.ComponentResource):
                 "default_action": storage.DefaultAction.DENY,
                 "bypass": storage.Bypass.AZURE_SERVICES,  # Event Grid brings dead letters
                 "virtual_network_rules": [{"virtual_network_resource_id": subnet} for subnet in args.subnet_ids],
-                "ip_rules": [{"i_p_address_or_range": address} for address in allowed_ips],
+                "ip_rules": [{"i_p_address_or_range": address} for address in args.allowed_ips],
             },
             sas_policy={"expiration_action": storage.ExpirationAction.LOG, "sas_expiration_period": "7.00:00:00"},
             is_hns_enabled=True if nfs else None,

@@ -204,6 +204,8 @@ class Workflow(pulumi.ComponentResource):
 
 
 def _principal(identity: eventgrid.outputs.IdentityInfoResponse | None) -> str:
+    if pulumi.runtime.is_dry_run() and (identity is None or identity.principal_id is None):
+        return "known after the update"
     if identity is None or identity.principal_id is None:
         raise pulumi.RunError(
             "The event topic has no identity, though one was asked for: run 'pulumi refresh', then 'pulumi up'."
