@@ -98,7 +98,12 @@ submitter_image = Image(
 # Where it runs: the Batch account, everything that anybody may do, and the GPU nodes, which need all of it.
 batch = BatchAccount(
     name,
-    BatchAccountArgs(resource_group_name=group.name, private=chosen.private, allowed_ips=[network.address, *chosen.allowed_ips]),
+    BatchAccountArgs(
+        resource_group_name=group.name,
+        private=chosen.private,
+        # The submitter comes by the NAT gateway's address, or by a private endpoint.
+        allowed_ips=chosen.allowed_ips if chosen.private else [network.address, *chosen.allowed_ips],
+    ),
 )
 permissions = Permissions(
     name,

@@ -39,9 +39,9 @@ class BatchAccountArgs:
 
     resource_group_name: pulumi.Input[str]
     private: bool = False
-    """Reached by private endpoints alone."""
+    """Reached by private endpoints, and from the internet by `allowed_ips` alone."""
     allowed_ips: Sequence[pulumi.Input[str]] = ()
-    """Addresses that may submit jobs, where it isn't private."""
+    """Addresses that may submit jobs."""
 
 
 class BatchAccount(pulumi.ComponentResource):
@@ -49,6 +49,7 @@ class BatchAccount(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: BatchAccountArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("batch-scoring:stacks:BatchAccount", name, None, opts)
+        shut = args.private and not args.allowed_ips
         account = batch.BatchAccount(
             naming.account(name, "batch"),
             resource_group_name=args.resource_group_name,
@@ -57,7 +58,7 @@ class BatchAccount(pulumi.ComponentResource):
             public_network_access=batch.PublicNetworkAccessType.DISABLED
             if args.private
             else batch.PublicNetworkAccessType.ENABLED,
-            network_profile=None if args.private else _named_addresses(args.allowed_ips),
+            network_profile=None if shut else _named_addresses(args.allowed_ips),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.id = account.id

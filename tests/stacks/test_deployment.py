@@ -118,6 +118,35 @@ def test_more_nodes_change_the_pool_in_place(azure: Cloud, deploy: Deploy) -> No
     assert sorted((event.verb, event.type) for event in events) == [("update", POOL), ("update", WORKFLOW)]
 
 
+def test_nodes_mount_work_by_nfs_from_an_account_made_for_it(azure: Cloud, deploy: Deploy) -> None:
+    deployment = deploy("dev", mount="nfs")
+    told = deployment.up().outputs["deployment"]
+    assert unchanged(deployment.up())
+    (pool,) = azure.of_type(POOL)
+    (mount,) = pool.body["properties"]["mountConfiguration"]
+    account = told["work"].removeprefix("az://").partition("/")[0]
+    assert mount["nfsMountConfiguration"]["source"] == f"{account}.blob.core.windows.net:/{account}/work"
+    rules = [
+        rule["properties"]
+        for group in azure.of_type("Microsoft.Network/networkSecurityGroups")
+        for rule in group.body["properties"]["securityRules"]
+        if rule["name"] == "nfs"
+    ]
+    assert [rule["destinationPortRanges"] for rule in rules] == [["111", "2048"]]
+
+
+def test_people_reach_from_their_addresses_what_is_private_else(azure: Cloud, deploy: Deploy) -> None:
+    deploy("prod", allowedIps=["203.0.113.7"]).up()
+    for account in azure.of_type("Microsoft.Storage/storageAccounts"):
+        properties = account.body["properties"]
+        assert "publicNetworkAccess" not in properties
+        assert properties["networkAcls"]["defaultAction"] == "Deny"
+        assert properties["networkAcls"]["ipRules"] == [{"value": "203.0.113.7"}]
+    (batch,) = azure.of_type("Microsoft.Batch/batchAccounts")
+    access = batch.body["properties"]["networkProfile"]["accountAccess"]
+    assert access == {"defaultAction": "Deny", "ipRules": [{"action": "Allow", "value": "203.0.113.7"}]}
+
+
 def test_bad_settings_are_all_told_before_anything_is_made(azure: Cloud, deploy: Deploy) -> None:
     with pytest.raises(EngineError) as refused:
         deploy("dev", gpuSize="Standard_NC6", mount="smb", nodesMin=5, image="scorer:latest", addressSpace="10.0.0.0/30").up()
