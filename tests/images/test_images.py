@@ -44,9 +44,11 @@ def test_the_user_is_not_root_and_stays_so(images: Builder, name: str) -> None:
 @BOTH
 @pytest.mark.parametrize("user", ["10001:10001", "4242:4242"])
 def test_nothing_but_work_and_tmp_can_be_written(images: Builder, name: str, user: str) -> None:
-    script = "find / -xdev ( -type d -o -type f ) -writable"
+    # find complains of folders that it may not read; a run that failed must not pass for that.
+    script = "find / -xdev \\( -type d -o -type f \\) -writable 2>&-; true"
     every = (images.image(name), images.base())
-    found, in_base = (set(images.run(image, *script.split(), user=user, code=1).split()) for image in every)
+    found, in_base = (set(images.run(image, "sh", "-c", script, user=user).split()) for image in every)
+    assert "/tmp" in in_base
     assert found - in_base == {"/work"}
     assert images.run(every[0], "sh", "-c", "touch $HOME/a $TMPDIR/a && echo done", user=user) == "done\n"
 
