@@ -174,6 +174,7 @@ deployment = describe(
         pool=pool,
         image=image.reference,
         node_identity=identities.nodes.id,
+        node_client_id=identities.nodes.client_id,
         telemetry=telemetry.connection_string,
     )
 )

@@ -11,17 +11,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from scorer import models
+from scorer import models, steps
 from scorer.engines.local import LocalEngine
 from scorer.errors import RequestError, ScorerError
 from scorer.job import Outcome, run_job
-from scorer.merge import merge as merge_parts
-from scorer.models import Device
-from scorer.plan import Plan, read_plan
-from scorer.plan import dispatch as make_plan
-from scorer.request import Limits, job_id, make_request, parse_request
-from scorer.score import load_model, score_chunk
-from scorer.store import Store, Stores
+from scorer.models.devices import device_of
+from scorer.plan import Plan
+from scorer.request import job_id, make_request
+from scorer.store import FolderStore, Stores
 from scorer.terminal import Bar, deliver, duration, result_path, with_ending
 
 app = typer.Typer(
@@ -85,7 +82,7 @@ def run(
     request = make_request(content)
     target = result_path(source, style or [model], out)
     stores = _local_stores(work)
-    job = job_id(request, "local", request.model_dump_json(exclude_defaults=True).encode() + _device(device).encode())
+    job = job_id(request, "local", request.model_dump_json(exclude_defaults=True).encode() + device_of(device).encode())
     with Bar(errors) as bar:
 
         def on_plan(plan: Plan) -> None:
@@ -93,7 +90,7 @@ def run(
             bar.plan(plan)
 
         engine = LocalEngine(stores, workers)
-        outcome = run_job(job, request, stores, engine, _device(device), on_plan=on_plan, on_progress=bar.progress)
+        outcome = run_job(job, request, stores, engine, device_of(device), on_plan=on_plan, on_progress=bar.progress)
     target = with_ending(target, outcome.plan, asked=out is not None)
     deliver(stores, outcome.plan, target)
     _tell(outcome, target, stores)
@@ -104,13 +101,13 @@ def _tell(outcome: Outcome, target: Path, stores: Stores) -> None:
     spent = ", ".join(f"{name} {duration(seconds)}" for name, seconds in status.stage_seconds.items())
     reused = f", {outcome.reused} of them from an earlier run" if outcome.reused else ""
     failed = f", {status.failed} failed and stand as they were" if status.failed else ""
-    report = stores.output.root / outcome.plan.job / "report.html"
+    report = stores.output.where(f"{outcome.plan.job}/report.html")
     typer.echo(f"{target} · {outcome.plan.frames} frames{reused}{failed} · {spent} · report: {report}")
 
 
 def _local_stores(work: Path) -> Stores:
     folder = work.absolute()
-    return Stores(Store("file:///"), Store.at(folder / "output"), Store.at(folder / "work"), Store.at(folder / "logs"))
+    return Stores(FolderStore(Path("/")), *(FolderStore(folder / name) for name in ("output", "work", "logs")))
 
 
 def _input_path(source: Path) -> str:
@@ -150,16 +147,6 @@ def _option(text: str) -> tuple[str, Any]:
         return name, value
 
 
-_DEVICES: dict[str, Device] = {"auto": "auto", "cpu": "cpu", "cuda": "cuda"}
-
-
-def _device(text: str) -> Device:
-    try:
-        return _DEVICES[text]
-    except KeyError as error:
-        raise RequestError(f"Device '{text}' is not known: choose {', '.join(_DEVICES)}.") from error
-
-
 @app.command(name="models")
 def list_models() -> None:
     """List the models that are installed, and their options."""
@@ -197,58 +184,8 @@ def _size(text: str) -> tuple[int, int]:
     return sides[0], sides[1]
 
 
-InputUrl = Annotated[str, typer.Option(envvar="SCORER_INPUT", metavar="URL", help="Store of videos, styles and requests.")]
-OutputUrl = Annotated[str, typer.Option(envvar="SCORER_OUTPUT", metavar="URL", help="Store of results.")]
-WorkUrl = Annotated[str, typer.Option(envvar="SCORER_WORK", metavar="URL", help="Store of plans and parts.")]
-LogsUrl = Annotated[str, typer.Option(envvar="SCORER_LOGS", metavar="URL", help="Store of records.")]
-Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `scorer dispatch` prints it.")]
-
-
-def _stores(*urls: str) -> Stores:
-    return Stores(*(Store(url) for url in urls))
-
-
-@app.command(rich_help_panel="Steps, for machines")
-def dispatch(
-    request: Annotated[str, typer.Argument(metavar="REQUEST", help="The request's path in the input store.")],
-    input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, device: Annotated[str, typer.Option()] = "auto",
-) -> None:  # fmt: skip
-    """Plan the job that a request file asks for; print its id."""
-    stores = _stores(input_url, output, work, logs)
-    limits = Limits()
-    entry = stores.input.head(request)
-    if entry.size > limits.request_bytes:
-        raise RequestError(f"Request '{request}' has {entry.size} bytes: it may have {limits.request_bytes} at most.")
-    data = stores.input.get(request, entry.etag)
-    parsed = parse_request(data, limits)
-    job = job_id(parsed, f"{stores.input.url}/{request}", data)
-    plan = make_plan(job, parsed, stores, _device(device), limits)
-    errors.print(f"{plan.frames} frames in {len(plan.chunks)} chunks")
-    typer.echo(job)
-
-
-@app.command(rich_help_panel="Steps, for machines")
-def score(
-    job: Job, chunk: Annotated[int, typer.Option(metavar="N", min=0, help="Which chunk.")],
-    input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl,
-) -> None:  # fmt: skip
-    """Score one chunk of a planned job."""
-    stores = _stores(input_url, output, work, logs)
-    plan = read_plan(job, stores)
-    if chunk >= len(plan.chunks):
-        raise RequestError(f"Job '{job}' has no chunk {chunk}: they are numbered 0 to {len(plan.chunks) - 1}.")
-    part, made = score_chunk(plan, plan.chunks[chunk], stores, load_model(plan, stores))
-    errors.print(f"{part.frames} frames{'' if made else ', scored before'}, {part.failed} failed")
-
-
-@app.command(rich_help_panel="Steps, for machines")
-def merge(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl) -> None:
-    """Merge a job's parts into its result."""
-    stores = _stores(input_url, output, work, logs)
-    plan = read_plan(job, stores)
-    result = merge_parts(plan, stores)
-    errors.print(f"{result.frames} frames, {result.failed} failed")
-    typer.echo(stores.output.where(f"{job}/{plan.result}"))
+for _step in (steps.dispatch, steps.prepare, steps.score, steps.merge, steps.release):
+    app.command(rich_help_panel="Steps, for machines")(_step)
 
 
 def main() -> None:

@@ -81,6 +81,20 @@ class StoreError(ScorerError):
     retry = True
 
 
+class BatchError(ScorerError):
+    """Azure Batch didn't answer, or refused us."""
+
+    exit_code = 14
+    retry = True
+
+
+class BusyError(ScorerError):
+    """As many jobs run as may; nothing was submitted."""
+
+    exit_code = 15
+    retry = True
+
+
 class TaskError(ScorerError):
     """A task ended without its part more often than it may be tried."""
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from scorer.engines import Engine, Progress
 from scorer.errors import ScorerError
+from scorer.failure import for_good, merge_key
+from scorer.gaps import fill_gaps
 from scorer.merge import clear_parts, find_result, merge
 from scorer.models import Device
 from scorer.plan import Plan, dispatch
@@ -55,10 +57,7 @@ def run_job(
         status.state("scoring", frames=plan.frames)
         status.stage("score")
         engine.run(plan, tell)
-        status.stage("merge")
-        status.state("merging")
-        result = merge(plan, stores)
-        status.state("done", result=plan.result, done=plan.frames, failed=result.failed, seconds_left=0.0)
+        _merge(plan, stores, status)
     except ScorerError as error:
         if plan is not None:  # without a plan it may be the job's folders that can't be written
             with suppress(ScorerError):  # a full disk takes no report either, and the first error is the one to know
@@ -68,6 +67,35 @@ def run_job(
     write_report(plan, stores, status.status)
     clear_parts(plan, stores)
     return Outcome(plan, status.status, last.reused)
+
+
+def merge_job(plan: Plan, stores: Stores) -> Outcome:
+    """The last step of a job whose tasks ran elsewhere: originals stand in for what failed, as far as the request allows.
+
+    Raises ScorerError; then status.json says so too, and so does the report.
+    """
+    if done := _done_before(plan, stores):
+        return done
+    status = StatusWriter.resume(plan.job, stores)
+    try:
+        with for_good(plan, merge_key(plan), stores):
+            fill_gaps(plan, stores)
+            _merge(plan, stores, status)
+    except ScorerError as error:
+        with suppress(ScorerError):
+            status.fail(error)
+            write_report(plan, stores, status.status)
+        raise
+    write_report(plan, stores, status.status)
+    clear_parts(plan, stores)
+    return Outcome(plan, status.status, 0)
+
+
+def _merge(plan: Plan, stores: Stores, status: StatusWriter) -> None:
+    status.stage("merge")
+    status.state("merging")
+    result = merge(plan, stores)
+    status.state("done", result=plan.result, done=plan.frames, failed=result.failed, seconds_left=0.0)
 
 
 def _done_before(plan: Plan, stores: Stores) -> Outcome | None:

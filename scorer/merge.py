@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
@@ -11,7 +10,7 @@ from scorer import video
 from scorer.errors import MissingError, TaskError
 from scorer.plan import Plan
 from scorer.records import FrameRecord, TaskRecord, from_lines
-from scorer.score import find_part, most_failures, too_many_failed
+from scorer.score import Part, find_part, most_failures, too_many_failed
 from scorer.store import Stores
 
 RESULT = "result.json"
@@ -34,7 +33,7 @@ def find_result(plan: Plan, stores: Stores) -> Result | None:
     """The job's result, if it is there, whole and of this plan."""
     try:
         result = Result.model_validate_json(stores.work.get(f"{plan.job}/{RESULT}"))
-        if result.fingerprint != _fingerprint(plan):
+        if result.fingerprint != plan.fingerprint:
             return None
         if plan.video is None:
             return result if all(find_part(plan, chunk, stores) for chunk in plan.chunks) else None
@@ -51,24 +50,31 @@ def merge(plan: Plan, stores: Stores) -> Result:
     if done := find_result(plan, stores):
         return done
     parts = [find_part(plan, chunk, stores) for chunk in plan.chunks]
-    missing = [str(chunk.index) for chunk, part in zip(plan.chunks, parts, strict=True) if part is None]
+    missing = [chunk.index for chunk, part in zip(plan.chunks, parts, strict=True) if part is None]
     if missing:
-        raise TaskError(f"{len(missing)} of {len(parts)} parts aren't there, chunk {missing[0]} first: score them again.")
+        raise missing_parts(plan, missing)
     failed = sum(part.failed for part in parts if part)
     if failed > most_failures(plan):
         raise too_many_failed(failed, most_failures(plan), f"frame {_first_failure(plan, stores)}")
-    etag = _join(plan, plan.video, stores) if plan.video else _sweep(plan, stores)
-    result = Result(fingerprint=_fingerprint(plan), etag=etag, frames=plan.frames, failed=failed)
+    etag = _join(plan, plan.video, [part for part in parts if part], stores) if plan.video else _sweep(plan, stores)
+    result = Result(fingerprint=plan.fingerprint, etag=etag, frames=plan.frames, failed=failed)
     stores.work.put(f"{plan.job}/{RESULT}", result.model_dump_json().encode())
     return result
 
 
-def _join(plan: Plan, info: video.VideoInfo, stores: Stores) -> str:
+def missing_parts(plan: Plan, missing: Sequence[int]) -> TaskError:
+    """The error that says so."""
+    return TaskError(f"{len(missing)} of {len(plan.chunks)} parts aren't there, chunk {missing[0]} first: score them again.")
+
+
+def _join(plan: Plan, info: video.VideoInfo, parts: Sequence[Part], stores: Stores) -> str:
     source = stores.input.fetch(plan.request.input, plan.input_etag)
-    parts = [stores.work.root / plan.part_path(chunk) for chunk in plan.chunks]
+    names = [(plan.part_path(chunk), part.etag) for chunk, part in zip(plan.chunks, parts, strict=True)]
     path = f"{plan.job}/{plan.result}"
     with stores.output.writing(path) as target:
-        video.join(parts, source, info, target)
+        video.join([stores.work.fetch(name, etag) for name, etag in names], source, info, target)
+    for name, etag in names:
+        stores.work.release(name, etag)
     return stores.output.head(path).etag
 
 
@@ -86,10 +92,6 @@ def clear_parts(plan: Plan, stores: Stores) -> None:
     if plan.video is not None:
         for entry in stores.work.list(f"{plan.job}/parts"):
             stores.work.delete(entry.path)
-
-
-def _fingerprint(plan: Plan) -> str:
-    return hashlib.sha256(" ".join(chunk.fingerprint for chunk in plan.chunks).encode()).hexdigest()[:16]
 
 
 def records(plan: Plan, stores: Stores) -> Iterator[FrameRecord | TaskRecord]:

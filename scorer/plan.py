@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -77,6 +77,20 @@ class Plan(BaseModel):
     frames: int
     chunks: tuple[Chunk, ...]
 
+    @property
+    def fingerprint(self) -> str:
+        """Of all its chunks: another plan of the same job has another one."""
+        return hashlib.sha256(" ".join(chunk.fingerprint for chunk in self.chunks).encode()).hexdigest()[:16]
+
+    @property
+    def shared_inputs(self) -> Iterator[tuple[str, str]]:
+        """Path and ETag of what every task needs: the video, the styles."""
+        if self.video is not None:
+            yield self.request.input, self.input_etag
+        for style, etag in zip(self.request.styles, self.style_etags, strict=True):
+            if isinstance(style.source, str):
+                yield style.source, etag
+
     def part_path(self, chunk: Chunk) -> str:
         """Where in the work store a video's chunk has its part: NUT, which keeps time stamps of any unit."""
         return f"{self.job}/{chunk.part}.nut"
@@ -85,6 +99,24 @@ class Plan(BaseModel):
     def result(self) -> str:
         """The result's name in output/<job>/: a video, or a folder."""
         return f"result.{self.video.container}" if self.video else "result/"
+
+
+# A task on a cluster begins with a container and a model, some 20 to 40 seconds: as long as some 240 frames take on a small GPU.
+STARTUP_FRAMES = 240
+TASKS_PER_SLOT = 4
+LEAST_FRAMES, MOST_FRAMES = 24, 1200
+
+
+def cluster_chunk_length(frame_count: int, slots: int) -> int:
+    """Frames of one task on a cluster that runs `slots` tasks at once, where neither the request nor the stack says.
+
+    Four tasks a slot, so that slots of different speed end together and a lost node loses a quarter of its work at most. But
+    where that makes tasks shorter than their own start-up, they are as long as that, as far as every slot still gets one.
+    """
+    even = math.ceil(frame_count / (TASKS_PER_SLOT * slots))
+    if even < STARTUP_FRAMES:
+        even = min(STARTUP_FRAMES, math.ceil(frame_count / slots))
+    return min(max(even, LEAST_FRAMES), MOST_FRAMES)
 
 
 def chunk_length(frame_count: int) -> int:
@@ -96,14 +128,18 @@ def chunk_length(frame_count: int) -> int:
     return min(max(math.ceil(frame_count / 64), 24), 240)
 
 
-def dispatch(job: str, request: Request, stores: Stores, device: Device = "auto", limits: Limits | None = None) -> Plan:
+def dispatch(
+    job: str, request: Request, stores: Stores, device: Device = "auto", limits: Limits | None = None,
+    length: Callable[[int], int] | None = None,
+) -> Plan:  # fmt: skip
     """Plan the job and keep the plan; the same inputs give the same plan.
 
+    `length` says of a number of frames how many of them one task gets, where the request doesn't: `chunk_length` if not given.
     Raises InputError, MissingError or StyleError for what the request names, OutputError where nothing can be written.
     """
     limits = limits or Limits()
     stores.writable(job)
-    plan = make_plan(job, request, stores, device, limits)
+    plan = make_plan(job, request, stores, device, limits, length or chunk_length)
     data = plan.model_dump_json(exclude_defaults=True).encode()
     path = f"{job}/{PLAN}"
     if stores.work.find(path) is None or stores.work.get(path) != data:
@@ -116,25 +152,27 @@ def read_plan(job: str, stores: Stores) -> Plan:
     return Plan.model_validate_json(stores.work.get(f"{job}/{PLAN}"))
 
 
-def make_plan(job: str, request: Request, stores: Stores, device: Device, limits: Limits) -> Plan:
+def make_plan(
+    job: str, request: Request, stores: Stores, device: Device, limits: Limits, length: Callable[[int], int] = chunk_length
+) -> Plan:
     """The plan for `request`: styles and input looked up, the input probed and cut into chunks."""
     style_etags = tuple(stores.input.head(style.source).etag if isinstance(style.source, str) else "" for style in request.styles)
     common = [
         PART_FORMAT,
-        request.model_dump(mode="json", exclude={"name", "chunk_frames", "failure_threshold"}),
+        request.model_dump(mode="json", exclude={"name", "chunk_frames", "failure_threshold", "priority"}),
         device,
         style_etags,
     ]
     if request.media == "video":
         entry = stores.input.head(request.input)
         index = _probe(stores.input.fetch(entry.path, entry.etag), limits)
-        chunks = _video_chunks(index, request.chunk_frames, [*common, entry.etag])
+        chunks = _video_chunks(index, request.chunk_frames or length(index.info.frames), [*common, entry.etag])
         return Plan(
             job=job, request=request, device=device, input_etag=entry.etag, style_etags=style_etags,
             video=index.info, frames=index.info.frames, chunks=chunks,
         )  # fmt: skip
     files = _images(stores, request.input, limits)
-    chunks = _folder_chunks(files, request.chunk_frames, common)
+    chunks = _folder_chunks(files, request.chunk_frames or length(len(files)), common)
     return Plan(
         job=job, request=request, device=device, input_etag="", style_etags=style_etags,
         video=None, frames=len(files), chunks=chunks,
@@ -145,7 +183,7 @@ def _probe(path: Path, limits: Limits) -> video.VideoIndex:
     return video.probe(path, max_pixels=limits.max_pixels, max_frames=limits.max_frames)
 
 
-def _video_chunks(index: video.VideoIndex, length: int | None, common: Sequence[object]) -> tuple[Chunk, ...]:
+def _video_chunks(index: video.VideoIndex, length: int, common: Sequence[object]) -> tuple[Chunk, ...]:
     info = index.info
     return tuple(
         Chunk(
@@ -155,7 +193,7 @@ def _video_chunks(index: video.VideoIndex, length: int | None, common: Sequence[
             range=frame_range,
             fingerprint=_fingerprint([*common, info.model_dump(mode="json"), frame_range.model_dump(mode="json")]),
         )
-        for number, frame_range in enumerate(index.ranges(length or chunk_length(info.frames)))
+        for number, frame_range in enumerate(index.ranges(length))
     )
 
 
@@ -170,8 +208,7 @@ def _images(stores: Stores, folder: str, limits: Limits) -> list[Entry]:
     return [entries[path] for path in frames.natural_order(entries)]
 
 
-def _folder_chunks(files: Sequence[Entry], length: int | None, common: Sequence[object]) -> tuple[Chunk, ...]:
-    length = length or chunk_length(len(files))
+def _folder_chunks(files: Sequence[Entry], length: int, common: Sequence[object]) -> tuple[Chunk, ...]:
     chunks = []
     for number, first in enumerate(range(0, len(files), length)):
         own = tuple(FrameFile(path=entry.path, etag=entry.etag) for entry in files[first : first + length])

@@ -64,6 +64,8 @@ class Request(BaseModel):
     """Frames the model gets at once; None: 1 on a CPU, 8 on a GPU."""
     chunk_frames: int | None = Field(default=None, ge=1, le=100_000)
     """Frames of one task; None: by the length of the job."""
+    priority: int = Field(default=0, ge=-100, le=100)
+    """Jobs with more come first."""
     failure_threshold: float = Field(default=0.05, ge=0, le=1)
     """The share of frames that may fail (the originals stand in) before the whole job does."""
 

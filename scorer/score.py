@@ -35,6 +35,8 @@ class Part(BaseModel):
     width: int
     height: int
     """Of its frames (the last of them, where images differ); 0 where none could be decoded."""
+    scale: tuple[float, float] | None = None
+    """What the model makes of a frame's height and width; None where it scored none."""
     etag: str
     runtime: str
 
@@ -75,11 +77,13 @@ def batch_size(plan: Plan, model: Model) -> int:
 
 
 def score_chunk(
-    plan: Plan, chunk: Chunk, stores: Stores, model: Model, on_frames: Callable[[int], None] = lambda _: None
-) -> tuple[Part, bool]:
+    plan: Plan, chunk: Chunk, stores: Stores, model: Model, on_frames: Callable[[int], None] = lambda _: None,
+    scale: tuple[float, float] | None = None,
+) -> tuple[Part, bool]:  # fmt: skip
     """Make the chunk's part, unless it is there already; also says whether it was made now.
 
     `on_frames` is called with how many frames more are written, now and then, from another thread.
+    `scale` is what the model makes of sizes, where that is known before a frame came through.
     Raises ChangedError, StorageFullError, FailureThresholdError (this chunk alone is too many), OutOfMemoryError.
     """
     if done := find_part(plan, chunk, stores):
@@ -87,7 +91,7 @@ def score_chunk(
     started, clock = time.time(), time.perf_counter()
     model.reset()
     size = batch_size(plan, model)
-    stage = ModelStage(model, size, models.spec(plan.request.model).tile_overlap, most_failures(plan))
+    stage = ModelStage(model, size, models.spec(plan.request.model).tile_overlap, most_failures(plan), scale=scale)
     records: list[FrameRecord] = []
 
     width = height = 0
@@ -117,6 +121,7 @@ def score_chunk(
         failed=failed,
         width=width,
         height=height,
+        scale=stage.scale,
         etag=media.etag(),
         runtime=model.runtime,
     )
@@ -176,10 +181,10 @@ class ModelStage:
     size: int
     tile_overlap: int | None
     most_failures: int
+    scale: tuple[float, float] | None = None
+    """Output height and width by input's; None until a frame came through."""
     notes: list[str] = field(default_factory=list)
     _failures: int = 0
-    _scale: tuple[float, float] | None = None
-    """Output height and width by input's; None until a frame came through."""
 
     def run(self, frames_in: Iterable[Frame[Any]]) -> Iterator[Scored]:
         """Each frame with what the model makes of it, in order."""
@@ -214,7 +219,7 @@ class ModelStage:
         filled = [*images, *[images[-1]] * (self.size - len(images))]
         stacked = filled[0][None] if len(filled) == 1 else np.stack(filled)
         scored = self.model.score(np.ascontiguousarray(stacked))
-        self._scale = (scored.shape[1] / stacked.shape[1], scored.shape[2] / stacked.shape[2])
+        self.scale = (scored.shape[1] / stacked.shape[1], scored.shape[2] / stacked.shape[2])
         return scored[: len(images)]
 
     def _smaller(self, batch: Sequence[Frame[Any]], images: Sequence[Frames], error: Exception) -> list[Scored]:
@@ -246,7 +251,7 @@ class ModelStage:
     def _stand_in(self, frame: Frame[Any], image: Frames, error: Exception) -> Scored:
         """The original in the failed frame's place, at the size that the model's frames have."""
         height, width = image.shape[:2]
-        down, across = self._scale or self._try_scale(image)
+        down, across = self.scale or self._try_scale(image)
         pixels = frames.resize(image, round(width * across), round(height * down))
         return Scored(frame, pixels, " ".join(f"{type(error).__name__}: {error}".split())[:500], 0.0)
 

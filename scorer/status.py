@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from contextlib import suppress
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from scorer.errors import ScorerError
+from scorer.errors import MissingError, ScorerError
 from scorer.store import Stores
 
 STATUS = "status.json"
@@ -51,6 +52,18 @@ class StatusWriter:
         now = time.time()
         self.status = Status(job=job, state="planned", started=now, updated=now)
         self._stage: str | None = None
+
+    @classmethod
+    def resume(cls, job: str, stores: Stores) -> StatusWriter:
+        """Go on with what another process began, whose last stage is the time since it last wrote."""
+        writer = cls(job, stores)
+        with suppress(MissingError):
+            writer.status = read_status(job, stores)
+            if writer.status.state == "scoring":
+                spent = round(max(0.0, time.time() - writer.status.updated), 3)
+                stages = {**writer.status.stage_seconds, "score": spent}
+                writer.status = writer.status.model_copy(update={"stage_seconds": stages})
+        return writer
 
     def stage(self, name: str) -> None:
         """A stage begins; the one before has ended."""

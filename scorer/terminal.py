@@ -102,17 +102,19 @@ def with_ending(target: Path, plan: Plan, *, asked: bool) -> Path:
 
 def deliver(stores: Stores, plan: Plan, target: Path) -> None:
     """Put the result of output/<job>/ to `target`, each file whole or not at all; a link, where the disk is the same."""
-    result = stores.output.root / plan.job / plan.result
+    result = f"{plan.job}/{plan.result}"
     with storage_errors(str(target), writing=True):
         if plan.video:
-            _place(result, target)
+            _place(stores, result, target)
         else:
             for chunk in plan.chunks:
                 for file in chunk.files:
-                    _place(result / file.name, target / file.name)
+                    _place(stores, result + file.name, target / file.name)
 
 
-def _place(source: Path, target: Path) -> None:
+def _place(stores: Stores, path: str, target: Path) -> None:
+    etag = stores.output.head(path).etag
+    source = stores.output.fetch(path, etag)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     try:
@@ -120,3 +122,4 @@ def _place(source: Path, target: Path) -> None:
     except OSError:
         shutil.copyfile(source, temporary)
     temporary.replace(target)
+    stores.output.release(path, etag)

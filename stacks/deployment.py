@@ -26,6 +26,9 @@ class Parts:
     pool: Pool
     image: pulumi.Input[str]
     node_identity: pulumi.Input[str]
+    """Resource id, which Azure asks for."""
+    node_client_id: pulumi.Input[str]
+    """Client id of the same, which the SDKs ask for."""
     telemetry: pulumi.Input[str]
     """Application Insights' connection string: an address, as its keys are switched off."""
 
@@ -39,6 +42,7 @@ def describe(parts: Parts) -> pulumi.Output[Document]:
         pool=parts.pool.name,
         image=parts.image,
         nodeIdentity=parts.node_identity,
+        nodeClientId=parts.node_client_id,
         telemetry=parts.telemetry,
     ).apply(
         lambda known: {
@@ -46,11 +50,15 @@ def describe(parts: Parts) -> pulumi.Output[Document]:
             "gpuSize": chosen.gpu_size,
             "gpusPerNode": chosen.gpus,
             "slotsPerNode": chosen.slots_per_node,
+            "nodesMin": chosen.nodes_min,
             "nodesMax": chosen.nodes_max,
             "spotPercent": chosen.spot_percent,
+            "keepWarmMinutes": chosen.keep_warm_minutes,
             "batchSize": chosen.batch_size,
             "chunkFrames": chosen.chunk_frames or None,
             "taskRetries": chosen.task_retries,
+            "taskMinutes": chosen.task_minutes,
+            "jobsMax": chosen.jobs_max,
             "mount": chosen.mount,
             "limits": {
                 "requestBytes": chosen.request_bytes,

@@ -109,6 +109,7 @@ class Settings(BaseModel):
     )
     slots_per_gpu: int = Field(1, ge=1, le=8, description="Tasks that share one GPU")
     task_retries: int = Field(3, ge=0, le=10, description="Times that a failed task is tried again")
+    task_minutes: int = Field(240, ge=5, le=1440, description="Minutes that one try of a task may last")
     image: Reference = Field(
         "build", description="Image of the nodes: 'build' makes it from this checkout, or any registry's reference"
     )
@@ -164,6 +165,7 @@ class Settings(BaseModel):
     request_bytes: int = Field(65_536, ge=1024, le=1_048_576, description="Limit on requests: bytes of one")
     max_frames: int = Field(1_000_000, ge=1, le=10_000_000, description="Limit on requests: frames of one job")
     max_pixels: int = Field(35_389_440, ge=4096, le=134_217_728, description="Limit on requests: pixels of one frame")
+    jobs_max: int = Field(100, ge=1, le=300, description="Limit on requests: jobs that run at once; later ones wait")
     jobs_at_once: int = Field(10, ge=1, le=100, description="Limit on requests: container groups that take them in at once")
     submit_minutes: int = Field(30, ge=5, le=720, description="Limit on requests: minutes that taking one in may last")
     tags: dict[Annotated[str, _matches(r"[^<>%&\\?/]{1,128}", "a tag's name: it may not hold < > % & \\ ? or /")], Tag] = Field(

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from scorer import models
-from scorer.store import Store, Stores
+from tests.folders import FolderStores
 
 pytest_plugins = ["tests.azure.fixtures"]
 
@@ -38,10 +38,10 @@ def trial_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture
-def stores(tmp_path: Path) -> Stores:
+def stores(tmp_path: Path) -> FolderStores:
     """Four empty stores; the input is the folder `input`."""
     (tmp_path / "input").mkdir()
-    return Stores(*(Store.at(tmp_path / name) for name in ("input", "output", "work", "logs")))
+    return FolderStores.below(tmp_path)
 
 
 def ffmpeg(*arguments: str | Path) -> str:

@@ -6,8 +6,22 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from scorer.errors import RequestError
+from scorer.models import Device
+
 # What the drivers of NVIDIA, of AMD and of Windows' Linux put there.
 _DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+
+
+_DEVICES: dict[str, Device] = {"auto": "auto", "cpu": "cpu", "cuda": "cuda"}
+
+
+def device_of(text: str) -> Device:
+    """The device that a person named. Raises RequestError."""
+    try:
+        return _DEVICES[text]
+    except KeyError as error:
+        raise RequestError(f"Device '{text}' is not known: choose {', '.join(_DEVICES)}.") from error
 
 
 def gpus() -> int:

@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 
 from scorer.samples import SAMPLES, jpeg, sample_numbers, samples
-from scorer.store import Stores
+from tests.folders import FolderStores
 from tests.scorer.test_score import NAMES, plan_folder, score_all
 
 
-def test_samples_show_frames_before_and_after(stores: Stores) -> None:
+def test_samples_show_frames_before_and_after(stores: FolderStores) -> None:
     plan = plan_folder(stores, chunk_frames=4)
     assert list(samples(plan, stores)) == []
     score_all(plan, stores)
@@ -25,7 +25,7 @@ def test_samples_show_frames_before_and_after(stores: Stores) -> None:
         assert np.corrcoef(after.ravel(), source.ravel())[0, 1] < -0.4
 
 
-def test_frames_that_failed_are_no_samples(stores: Stores) -> None:
+def test_frames_that_failed_are_no_samples(stores: FolderStores) -> None:
     plan = plan_folder(stores, options={"poison": 127})
     score_all(plan, stores)
     assert len(list(samples(plan, stores))) < SAMPLES

@@ -14,30 +14,30 @@ from scorer.plan import Plan, dispatch
 from scorer.records import FrameRecord, TaskRecord, from_lines
 from scorer.request import make_request
 from scorer.score import find_part, load_model, score_chunk
-from scorer.store import Stores
 from tests.conftest import MakeClip, frame_hashes, write_images
+from tests.folders import FolderStores
 
 NAMES = [f"frame{number}.png" for number in range(10)]
 
 
-def plan_folder(stores: Stores, names: list[str] = NAMES, **changes: Any) -> Plan:
+def plan_folder(stores: FolderStores, names: list[str] = NAMES, **changes: Any) -> Plan:
     write_images(stores.input.root / "shots", names)
     request = make_request({"name": "job", "input": "shots/", "model": "invert", "failure_threshold": 1.0, **changes})
     return dispatch("job", request, stores)
 
 
-def score_all(plan: Plan, stores: Stores) -> list[FrameRecord]:
+def score_all(plan: Plan, stores: FolderStores) -> list[FrameRecord]:
     model = load_model(plan, stores)
     for chunk in plan.chunks:
         score_chunk(plan, chunk, stores, model)
     return [record for record in task_records(plan, stores) if isinstance(record, FrameRecord)]
 
 
-def task_records(plan: Plan, stores: Stores) -> list[FrameRecord | TaskRecord]:
+def task_records(plan: Plan, stores: FolderStores) -> list[FrameRecord | TaskRecord]:
     return [record for chunk in plan.chunks for record in from_lines(stores.logs.get(f"job/{chunk.index:06d}.jsonl"))]
 
 
-def result(stores: Stores, name: str) -> Frames:
+def result(stores: FolderStores, name: str) -> Frames:
     image = cv2.imread(str(stores.output.root / "job/result" / name))
     assert image is not None
     return image.astype(np.uint8)
@@ -45,7 +45,7 @@ def result(stores: Stores, name: str) -> Frames:
 
 @pytest.mark.parametrize("batch_size", [1, 3, 16])
 @pytest.mark.parametrize("chunk_frames", [1, 4, 100])
-def test_every_frame_comes_out_once(stores: Stores, batch_size: int, chunk_frames: int) -> None:
+def test_every_frame_comes_out_once(stores: FolderStores, batch_size: int, chunk_frames: int) -> None:
     plan = plan_folder(stores, batch_size=batch_size, chunk_frames=chunk_frames)
     records = score_all(plan, stores)
     assert [record.frame for record in records] == list(range(10))
@@ -56,7 +56,7 @@ def test_every_frame_comes_out_once(stores: Stores, batch_size: int, chunk_frame
         assert np.array_equal(result(stores, name), 255 - source)
 
 
-def test_mixed_sizes_share_no_batch(stores: Stores) -> None:
+def test_mixed_sizes_share_no_batch(stores: FolderStores) -> None:
     write_images(stores.input.root / "shots", ["frame3.png", "frame4.png"], shape=(30, 50))
     names = [name for name in NAMES if name not in ("frame3.png", "frame4.png")]
     records = score_all(plan_folder(stores, names, batch_size=4), stores)
@@ -66,7 +66,7 @@ def test_mixed_sizes_share_no_batch(stores: Stores) -> None:
     assert result(stores, "frame5.png").shape == (48, 64, 3)
 
 
-def test_a_video_chunk(stores: Stores, make_clip: MakeClip) -> None:
+def test_a_video_chunk(stores: FolderStores, make_clip: MakeClip) -> None:
     clip = make_clip(frames=30)
     request = make_request({"name": "job", "input": clip.name, "model": "invert", "chunk_frames": 12})
     plan = dispatch("job", request, stores)
@@ -77,7 +77,7 @@ def test_a_video_chunk(stores: Stores, make_clip: MakeClip) -> None:
         assert len(frame_hashes(stores.work.root / plan.part_path(chunk))) == chunk.frames
 
 
-def test_a_part_that_is_there_is_not_made_again(stores: Stores) -> None:
+def test_a_part_that_is_there_is_not_made_again(stores: FolderStores) -> None:
     plan = plan_folder(stores, chunk_frames=5)
     model = load_model(plan, stores)
     assert [score_chunk(plan, chunk, stores, model)[1] for chunk in plan.chunks] == [True, True]
@@ -86,7 +86,7 @@ def test_a_part_that_is_there_is_not_made_again(stores: Stores) -> None:
     assert before == {path: path.stat().st_mtime_ns for path in (stores.output.root / "job/result").iterdir()}
 
 
-def test_a_part_is_made_again_when_its_bytes_or_its_plan_changed(stores: Stores) -> None:
+def test_a_part_is_made_again_when_its_bytes_or_its_plan_changed(stores: FolderStores) -> None:
     plan = plan_folder(stores, chunk_frames=5)
     score_all(plan, stores)
     (stores.output.root / "job/result/frame0.png").write_bytes(b"damaged")
@@ -98,7 +98,7 @@ def test_a_part_is_made_again_when_its_bytes_or_its_plan_changed(stores: Stores)
         score_all(plan, stores)
 
 
-def test_changed_settings_reuse_nothing(stores: Stores) -> None:
+def test_changed_settings_reuse_nothing(stores: FolderStores) -> None:
     first = plan_folder(stores)
     changes: list[dict[str, Any]] = [
         {"strength": 0.5}, {"size": 32}, {"options": {"scale": 2}}, {"batch_size": 2},
@@ -110,7 +110,7 @@ def test_changed_settings_reuse_nothing(stores: Stores) -> None:
     assert plan_folder(stores).chunks == dispatch("job", first.request, stores).chunks
 
 
-def test_a_corrupt_frame_among_good_ones(stores: Stores) -> None:
+def test_a_corrupt_frame_among_good_ones(stores: FolderStores) -> None:
     write_images(stores.input.root / "shots", NAMES)
     damaged = (stores.input.root / "shots/frame4.png").read_bytes()[:200]
     (stores.input.root / "shots/frame4.png").write_bytes(damaged)
@@ -122,7 +122,7 @@ def test_a_corrupt_frame_among_good_ones(stores: Stores) -> None:
     assert (stores.output.root / "job/result/frame4.png").read_bytes() == damaged
 
 
-def test_too_many_failures_end_the_task_and_leave_records(stores: Stores) -> None:
+def test_too_many_failures_end_the_task_and_leave_records(stores: FolderStores) -> None:
     write_images(stores.input.root / "shots", NAMES)
     for name in NAMES[3:6]:
         (stores.input.root / "shots" / name).write_bytes(b"nothing")
@@ -134,7 +134,7 @@ def test_too_many_failures_end_the_task_and_leave_records(stores: Stores) -> Non
     assert len(task_records(plan, stores)) >= 5
 
 
-def test_the_original_stands_in_for_a_frame_that_the_model_fails_on(stores: Stores) -> None:
+def test_the_original_stands_in_for_a_frame_that_the_model_fails_on(stores: FolderStores) -> None:
     names = NAMES[:6]
     write_images(stores.input.root / "shots", names)
     poison = np.full((48, 64, 3), 90, np.uint8)
@@ -148,7 +148,7 @@ def test_the_original_stands_in_for_a_frame_that_the_model_fails_on(stores: Stor
     assert np.array_equal(result(stores, "frame0.png"), np.full((96, 128, 3), 90, np.uint8))
 
 
-def test_out_of_memory_makes_batches_smaller(stores: Stores) -> None:
+def test_out_of_memory_makes_batches_smaller(stores: FolderStores) -> None:
     plan = plan_folder(stores, batch_size=8, options={"most_pixels": 2 * 48 * 64})
     records = score_all(plan, stores)
     assert not any(record.error for record in records)
@@ -159,7 +159,7 @@ def test_out_of_memory_makes_batches_smaller(stores: Stores) -> None:
     ]  # fmt: skip
 
 
-def test_out_of_memory_then_goes_to_tiles(stores: Stores) -> None:
+def test_out_of_memory_then_goes_to_tiles(stores: FolderStores) -> None:
     plan = plan_folder(stores, batch_size=2, options={"most_pixels": 48 * 64 // 4})
     records = score_all(plan, stores)
     assert not any(record.error for record in records)
@@ -173,13 +173,13 @@ def test_out_of_memory_then_goes_to_tiles(stores: Stores) -> None:
     ]  # fmt: skip
 
 
-def test_a_frame_too_large_for_memory_ends_the_task(stores: Stores) -> None:
+def test_a_frame_too_large_for_memory_ends_the_task(stores: FolderStores) -> None:
     plan = plan_folder(stores, options={"most_pixels": 4})
     with pytest.raises(OutOfMemoryError, match="choose a smaller size"):
         score_all(plan, stores)
 
 
-def test_the_model_always_gets_full_batches(stores: Stores) -> None:
+def test_the_model_always_gets_full_batches(stores: FolderStores) -> None:
     """A model whose shapes change compiles anew; the last batch of a chunk is filled up."""
     seen: list[int] = []
 

@@ -1,0 +1,100 @@
+"""The deployment as software knows it: the stack's output `deployment`, which the submitter finds in SCORER_DEPLOYMENT."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from scorer.errors import RequestError
+from scorer.request import Limits, Request
+from scorer.store import Stores, open_store
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True)
+
+
+class RequestLimits(_Document):
+    """The stack's limits on requests."""
+
+    request_bytes: int
+    max_frames: int
+    max_pixels: int
+
+
+class Deployment(_Document):
+    """Addresses and limits of one stack; nothing in it is secret."""
+
+    input: str
+    """az:// addresses of the containers."""
+    output: str
+    scripts: str
+    work: str
+    logs: str
+    quarantine: str
+    batch_endpoint: str
+    """https://<account>.<region>.batch.azure.com"""
+    pool: str
+    image: str
+    """What the nodes run."""
+    node_identity: str
+    """Resource id of the nodes' identity, which Batch itself acts as when it uploads a task's output."""
+    node_client_id: str
+    """Client id of the same, which the scorer acts as."""
+    telemetry: str
+    """Application Insights' connection string: an address, no secret."""
+    gpu_size: str
+    gpus_per_node: int
+    slots_per_node: int
+    nodes_min: int
+    nodes_max: int
+    spot_percent: int
+    keep_warm_minutes: int
+    batch_size: int
+    chunk_frames: int | None
+    task_retries: int
+    task_minutes: int
+    """Minutes that one try of a task may last."""
+    jobs_max: int
+    """Jobs that Batch may have at once."""
+    mount: Literal["none", "blob", "nfs"]
+    limits: RequestLimits
+
+    @property
+    def request_limits(self) -> Limits:
+        """The limits as requests are checked with."""
+        own = self.limits
+        return Limits(request_bytes=own.request_bytes, max_frames=own.max_frames, max_pixels=own.max_pixels)
+
+    @property
+    def slots(self) -> int:
+        """Tasks that the whole cluster runs at once."""
+        return self.nodes_max * self.slots_per_node
+
+    def stores(self) -> Stores:
+        """Its stores."""
+        return Stores(*(open_store(url) for url in (self.input, self.output, self.work, self.logs)))
+
+    def fill_in(self, request: Request) -> Request:
+        """The request with what the stack says where it doesn't."""
+        return request.model_copy(
+            update={
+                "batch_size": request.batch_size or self.batch_size,
+                "chunk_frames": request.chunk_frames or self.chunk_frames,
+            }
+        )
+
+
+def read_deployment(text: str) -> Deployment:
+    """The deployment in `text`, JSON as `pulumi stack output deployment --json` prints it. Raises RequestError."""
+    try:
+        return Deployment.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "it"
+        raise RequestError(
+            f"The deployment's description can't be read ({where}: {first['msg'].lower()}): "
+            "take it from 'pulumi stack output deployment --json' of this version."
+        ) from error

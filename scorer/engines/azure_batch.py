@@ -1,0 +1,199 @@
+"""The Azure Batch engine: one Batch job a plan, one task a chunk, and a last task that merges.
+
+Whoever submits may die at any call and be called again: ids are the plan's own, and what Batch has already it answers with 409,
+which is success. Sources: https://learn.microsoft.com/azure/batch/batch-task-dependencies,
+https://learn.microsoft.com/rest/api/batchservice/ (API 2025-06-01)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from azure.batch import BatchClient
+from azure.batch import models as batch
+from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_fixed,
+    wait_random_exponential,
+)
+
+from scorer.deployment import Deployment
+from scorer.engines.batch_bodies import MERGE, chunk_task, job_body, merge_task
+from scorer.errors import BatchError, BusyError
+from scorer.plan import Plan
+
+# Azure Batch takes so many tasks in one call, and a body of a megabyte.
+COLLECTION = 100
+# Tried again after 1, 2, 4, ... seconds at random, on top of the SDK's own tries.
+TRIES = 6
+BUSY_SECONDS = 20
+
+T = TypeVar("T")
+
+# The job has ended, or is about to, because all its tasks were there and are done.
+_ENDED = {"JobCompleted", "JobTerminating", "JobBeingTerminated", "JobBeingDeleted"}
+_QUOTA = {"ActiveJobAndScheduleQuotaReached", "ActiveJobQuotaReached"}
+
+
+@dataclass(frozen=True)
+class AzureBatchEngine:
+    """Submits plans to one deployment's pool."""
+
+    client: BatchClient
+    deployment: Deployment
+    patience: float = 20 * 60
+    """Seconds to wait while as many jobs run as may."""
+    on_wait: Callable[[str], None] = lambda _: None
+    """Told why it waits."""
+
+    def submit(self, plan: Plan) -> None:
+        """Add the job and all its tasks, whatever of them isn't there yet; the job ends by itself once they are done.
+
+        Raises BatchError; BusyError where too many jobs run for too long.
+        """
+        if not self._make_job(plan):
+            return
+        try:
+            for first in range(0, len(plan.chunks), COLLECTION):
+                chunks = plan.chunks[first : first + COLLECTION]
+                self._add(plan.job, [chunk_task(plan, chunk, self.deployment) for chunk in chunks])
+            self._add(plan.job, [merge_task(plan, self.deployment)])
+            # Not before: a job without tasks would end at once.
+            ends = batch.BatchJobUpdateOptions(all_tasks_complete_mode=batch.BatchAllTasksCompleteMode.TERMINATE_JOB)
+            self._call(lambda: self.client.update_job(plan.job, ends))
+        except _EndedError:
+            return
+
+    def _make_job(self, plan: Plan) -> bool:
+        """Make the job; whether tasks may be added to it."""
+        state = self._state(plan.job)
+        if state is None:
+            waiting = Retrying(
+                retry=retry_if_exception_type(BusyError), wait=wait_fixed(min(BUSY_SECONDS, self.patience / 10)),
+                stop=stop_after_delay(self.patience), before_sleep=self._say, reraise=True,
+            )  # fmt: skip
+            waiting(self._create, plan)
+            return True
+        return state == batch.BatchJobState.ACTIVE
+
+    def _say(self, state: RetryCallState) -> None:
+        if state.outcome is not None and (error := state.outcome.exception()):
+            self.on_wait(str(error))
+
+    def _state(self, job: str) -> str | None:
+        try:
+            found = self._call(lambda: self.client.get_job(job, select=["id", "state"]))
+        except _NoJobError:
+            return None
+        return str(found.state)
+
+    def _create(self, plan: Plan) -> None:
+        most = self.deployment.jobs_max
+        active = self._call(lambda: sum(1 for _ in self.client.list_jobs(filter="state eq 'active'", select=["id"])))
+        if active >= most:
+            raise BusyError(f"{active} jobs run and {most} may at once: waiting for one to end, or raise 'jobsMax'.")
+        with suppress(_ThereError):  # an answer got lost, or somebody else was quicker
+            self._call(lambda: self.client.create_job(job_body(plan, self.deployment)))
+
+    def _add(self, job: str, tasks: Sequence[batch.BatchTaskCreateOptions]) -> None:
+        """Add tasks; those that are there already stay as they are."""
+        left = list(tasks)
+        for attempt in self._tries():
+            with attempt:
+                group = batch.BatchTaskGroup(task_values=left)
+                results = self._once(partial(self.client.create_task_collection, job, group)).result_values or []
+                failed = {result.task_id: result for result in results if not _is_there(result)}
+                left = [task for task in left if task.id in failed]
+                if left:
+                    raise _refusal(next(iter(failed.values())))
+
+    def _call(self, call: Callable[[], T]) -> T:
+        for attempt in self._tries():
+            with attempt:
+                return self._once(call)
+        raise AssertionError("tenacity raises the last error itself")
+
+    def _tries(self) -> Retrying:
+        return Retrying(
+            retry=retry_if_exception_type(_AgainError), wait=wait_random_exponential(max=30),
+            stop=stop_after_attempt(TRIES), reraise=True,
+        )  # fmt: skip
+
+    def _once(self, call: Callable[[], T]) -> T:
+        """`call`, its errors as ours."""
+        try:
+            return call()
+        except HttpResponseError as error:
+            raise _typed(error, self.deployment.batch_endpoint) from error
+        except (ServiceRequestError, ServiceResponseError) as error:
+            raise _AgainError(f"Azure Batch at '{self.deployment.batch_endpoint}' didn't answer: {error.message}") from error
+
+
+class _AgainError(BatchError):
+    """Worth asking again."""
+
+
+class _ThereError(BatchError):
+    """It is there already."""
+
+
+class _NoJobError(BatchError):
+    """There is no such job."""
+
+
+class _EndedError(BatchError):
+    """The job takes no more tasks, since it has all and they are done."""
+
+
+_PLAIN = {"JobExists": _ThereError, "TaskExists": _ThereError, "JobNotFound": _NoJobError} | dict.fromkeys(_ENDED, _EndedError)
+
+
+def _typed(error: HttpResponseError, endpoint: str) -> BatchError | BusyError:
+    code, status = _code(error), error.status_code or 0
+    text = f"Azure Batch at '{endpoint}' refused ({status} {code})"
+    if code in _PLAIN:
+        return _PLAIN[code](text)
+    if code in _QUOTA:
+        return BusyError("The Batch account has as many active jobs as its quota allows: waiting for one to end.")
+    if status in (408, 429) or status >= 500:
+        return _AgainError(f"{text}: try again later.")
+    if status in (401, 403):
+        return BatchError(f"{text}: the identity needs the role Batch Job Submitter there, and minutes until it counts.")
+    return BatchError(f"{text}: {(error.message or '').splitlines()[0] if error.message else 'no reason given'}")
+
+
+def _code(error: HttpResponseError) -> str:
+    """Batch's own name for what went wrong."""
+    model = getattr(error, "model", None)
+    return str(getattr(model, "code", None) or getattr(getattr(error, "error", None), "code", None) or "")
+
+
+def _is_there(result: batch.BatchTaskCreateResult) -> bool:
+    return result.status == batch.BatchTaskAddStatus.SUCCESS or _result_code(result) == "TaskExists"
+
+
+def _result_code(result: batch.BatchTaskCreateResult) -> str:
+    return (result.error.code or "") if result.error else ""
+
+
+def _refusal(result: batch.BatchTaskCreateResult) -> BatchError:
+    code = _result_code(result)
+    text = f"Azure Batch refused task '{result.task_id}' ({code})."
+    if code in _ENDED:
+        return _EndedError(text)
+    return _AgainError(text) if result.status == batch.BatchTaskAddStatus.SERVER_ERROR else BatchError(text)
+
+
+def task_ids(plan: Plan) -> Iterator[str]:
+    """The ids of the plan's tasks in Batch."""
+    yield from (str(chunk.index) for chunk in plan.chunks)
+    yield MERGE

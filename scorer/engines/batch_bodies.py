@@ -1,0 +1,148 @@
+"""What a plan is in Azure Batch's words: the bodies of its job and of its tasks."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from azure.batch import models as batch
+
+from scorer.deployment import Deployment
+from scorer.plan import Chunk, Plan
+from scorer.slots import GPUS, SLOTS
+from scorer.store.blob import ENDPOINT, blob_endpoint
+
+MERGE = "merge"
+
+# What the tasks of one node share, in a volume of Docker's own: inputs that were fetched, and who has which GPU. Docker gives a
+# new volume the owner and the mode of the image's folder.
+NODE_FOLDER = "/node"
+# Media of strangers are decoded in these containers.
+CONTAINER_OPTIONS = f"--volume scorer:{NODE_FOLDER} --cap-drop ALL --security-opt no-new-privileges"
+# Where Batch mounts storage on Linux nodes, in a container that binds VfsMounts, too.
+# https://learn.microsoft.com/azure/batch/virtual-file-mount
+MOUNTED_WORK = "file:///mnt/batch/tasks/fsmounts/work"
+
+# A job that hangs in spite of its tasks' limits ends after two weeks.
+JOB_LIMIT = timedelta(days=14)
+# A task's folder on its node holds its logs, which are in the ops account as well.
+RETENTION = timedelta(hours=2)
+# Fetching inputs before a node's first task: longer than any download, shorter than forever.
+PREPARE_LIMIT = timedelta(hours=1)
+
+
+def job_body(plan: Plan, deployment: Deployment) -> batch.BatchJobCreateOptions:
+    """The job, yet without tasks: it waits for them."""
+    return batch.BatchJobCreateOptions(
+        id=plan.job,
+        display_name=plan.request.name,
+        priority=plan.request.priority,
+        uses_task_dependencies=True,
+        max_parallel_tasks=deployment.slots,
+        constraints=batch.BatchJobConstraints(max_wall_clock_time=JOB_LIMIT, max_task_retry_count=deployment.task_retries),
+        pool_info=batch.BatchPoolInfo(pool_id=deployment.pool),
+        common_environment_settings=[
+            batch.EnvironmentSetting(name=name, value=value) for name, value in _environment(deployment).items()
+        ],
+        # Once a node, so that a video isn't fetched once a task. Its failure is no reason to wait: every task looks for itself.
+        job_preparation_task=batch.BatchJobPreparationTask(
+            command_line=f"prepare {plan.job}",
+            container_settings=_container(deployment),
+            constraints=batch.BatchTaskConstraints(
+                max_task_retry_count=0, max_wall_clock_time=PREPARE_LIMIT, retention_time=RETENTION
+            ),
+            wait_for_success=False,
+            rerun_on_node_reboot_after_success=False,
+        ),
+        job_release_task=batch.BatchJobReleaseTask(
+            command_line=f"release {plan.job}", container_settings=_container(deployment), retention_time=RETENTION
+        ),
+        all_tasks_complete_mode=batch.BatchAllTasksCompleteMode.NO_ACTION,
+        task_failure_mode=batch.BatchTaskFailureMode.PERFORM_EXIT_OPTIONS_JOB_ACTION,
+    )
+
+
+def chunk_task(plan: Plan, chunk: Chunk, deployment: Deployment) -> batch.BatchTaskCreateOptions:
+    """The task that scores `chunk`. Its id is a plain number, as ranges of ids are ranges of numbers."""
+    # Failed for good, it lets the merge begin all the same: there it is decided whether the job can do without.
+    goes_on = batch.ExitOptions(job_action=batch.BatchJobActionKind.NONE, dependency_action=batch.DependencyAction.SATISFY)
+    return batch.BatchTaskCreateOptions(
+        id=str(chunk.index),
+        display_name=f"frames {chunk.first} to {chunk.first + chunk.frames - 1}",
+        command_line=f"score {plan.job} --chunk {chunk.index}",
+        container_settings=_container(deployment),
+        constraints=_constraints(deployment),
+        exit_conditions=batch.ExitConditions(default=goes_on, pre_processing_error=goes_on, file_upload_error=goes_on),
+        output_files=[_logs(plan, str(chunk.index), deployment)],
+    )
+
+
+def merge_task(plan: Plan, deployment: Deployment) -> batch.BatchTaskCreateOptions:
+    """The task that makes the result out of the parts, once no chunk's task is left."""
+    ends = batch.ExitOptions(job_action=batch.BatchJobActionKind.NONE)
+    return batch.BatchTaskCreateOptions(
+        id=MERGE,
+        command_line=f"merge {plan.job}",
+        container_settings=_container(deployment),
+        constraints=_constraints(deployment),
+        depends_on=batch.BatchTaskDependencies(task_id_ranges=[batch.BatchTaskIdRange(start=0, end=len(plan.chunks) - 1)]),
+        exit_conditions=batch.ExitConditions(default=ends),
+        output_files=[_logs(plan, MERGE, deployment)],
+    )
+
+
+def _constraints(deployment: Deployment) -> batch.BatchTaskConstraints:
+    return batch.BatchTaskConstraints(
+        max_wall_clock_time=timedelta(minutes=deployment.task_minutes),
+        max_task_retry_count=deployment.task_retries,
+        retention_time=RETENTION,
+    )
+
+
+def _environment(deployment: Deployment) -> dict[str, str]:
+    """What every task of the job finds in its environment."""
+    own = {
+        "SCORER_INPUT": deployment.input,
+        "SCORER_OUTPUT": deployment.output,
+        "SCORER_WORK": deployment.work if deployment.mount == "none" else MOUNTED_WORK,
+        "SCORER_LOGS": deployment.logs,
+        "SCORER_SCRIPTS": deployment.scripts,
+        "SCORER_NODE_DIR": NODE_FOLDER,
+        SLOTS: str(deployment.slots_per_node),
+        GPUS: str(deployment.gpus_per_node),
+        # Which of the identities that a machine may have the SDKs are to take.
+        "AZURE_CLIENT_ID": deployment.node_client_id,
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": deployment.telemetry,
+    }
+    return own | ({ENDPOINT: os.environ[ENDPOINT]} if ENDPOINT in os.environ else {})
+
+
+def _container(deployment: Deployment) -> batch.BatchTaskContainerSettings:
+    """The image's own user and folder, and nothing of the node's but what is mounted.
+
+    Source: https://learn.microsoft.com/azure/batch/batch-container-isolation-task
+    """
+    mounts = [batch.ContainerHostBatchBindMountEntry(source=batch.ContainerHostDataPath.VFS_MOUNTS, is_read_only=False)]
+    return batch.BatchTaskContainerSettings(
+        image_name=deployment.image,
+        container_run_options=CONTAINER_OPTIONS,
+        working_directory=batch.ContainerWorkingDirectory.CONTAINER_IMAGE_DEFAULT,
+        container_host_batch_bind_mounts=[] if deployment.mount == "none" else mounts,
+    )
+
+
+def _logs(plan: Plan, task: str, deployment: Deployment) -> batch.OutputFile:
+    """Where Batch puts what a task printed, however it ended."""
+    parts = urlsplit(deployment.logs)
+    return batch.OutputFile(
+        file_pattern="../std*.txt",
+        destination=batch.OutputFileDestination(
+            container=batch.OutputFileBlobContainerDestination(
+                container_url=f"{blob_endpoint(parts.netloc)}/{parts.path.strip('/')}",
+                path=f"{plan.job}/tasks/{task}",
+                identity_reference=batch.BatchNodeIdentityReference(resource_id=deployment.node_identity),
+            )
+        ),
+        upload_options=batch.OutputFileUploadConfiguration(upload_condition=batch.OutputFileUploadCondition.TASK_COMPLETION),
+    )

@@ -1,0 +1,60 @@
+"""Several tasks on one machine: each takes a slot, and with it a GPU, that no other task has."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from scorer.errors import TaskError
+from scorer.store.cache import node_folder
+
+# How many tasks the machine runs at once, and how many GPUs it has, as the engine that starts them says.
+SLOTS = "SCORER_SLOTS"
+GPUS = "SCORER_GPUS"
+
+# A task that was just killed may hold its slot for a moment longer.
+PATIENCE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One of the machine's slots."""
+
+    number: int
+    gpu: int | None
+    threads: int | None
+    """Processor threads that are its share; None: all."""
+
+
+@contextmanager
+def take_slot(patience: float = PATIENCE_SECONDS) -> Iterator[Slot]:
+    """Take a free slot until the block ends, or the process does; from here on CUDA sees its GPU alone.
+
+    Raises TaskError where none gets free.
+    """
+    slots, gpus = int(os.environ.get(SLOTS, "0")), int(os.environ.get(GPUS, "0"))
+    if not slots:  # a task alone on its machine
+        yield Slot(0, None, None)
+        return
+    folder = node_folder() / "slots"
+    folder.mkdir(exist_ok=True)
+    deadline = time.monotonic() + patience
+    while True:
+        for number in range(slots):
+            with (folder / str(number)).open("wb") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue
+                gpu = number % gpus if gpus else None
+                if gpu is not None:
+                    os.environ["CUDA_VISIBLE_DEVICES"] = str(gpu)
+                yield Slot(number, gpu, max(1, (os.cpu_count() or 1) // slots))
+                return
+        if time.monotonic() >= deadline:
+            raise TaskError(f"All {slots} slots of this machine are taken: it was given more tasks than it has room for.")
+        time.sleep(0.2)

@@ -1,0 +1,132 @@
+"""The steps of a job one by one, for machines: a container group dispatches; nodes prepare, score, merge and release."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from scorer.deployment import Deployment, read_deployment
+from scorer.errors import RequestError, ScorerError
+from scorer.failure import chunk_key, for_good
+from scorer.job import merge_job
+from scorer.models.devices import device_of
+from scorer.plan import PLAN, Plan, cluster_chunk_length, read_plan
+from scorer.plan import dispatch as make_plan
+from scorer.request import Limits, Request, job_id, parse_request
+from scorer.score import load_model, score_chunk
+from scorer.slots import take_slot
+from scorer.status import STATUS, StatusWriter
+from scorer.store import Stores, open_store
+
+errors = Console(stderr=True, highlight=False)
+
+InputUrl = Annotated[str, typer.Option(envvar="SCORER_INPUT", metavar="URL", help="Store of videos, styles and requests.")]
+OutputUrl = Annotated[str, typer.Option(envvar="SCORER_OUTPUT", metavar="URL", help="Store of results.")]
+WorkUrl = Annotated[str, typer.Option(envvar="SCORER_WORK", metavar="URL", help="Store of plans and parts.")]
+LogsUrl = Annotated[str, typer.Option(envvar="SCORER_LOGS", metavar="URL", help="Store of records.")]
+Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `scorer dispatch` prints it.")]
+DeploymentText = Annotated[
+    str, typer.Option(envvar="SCORER_DEPLOYMENT", metavar="JSON", help="The stack's output `deployment`: where to submit.")
+]
+
+
+def _stores(*urls: str) -> Stores:
+    return Stores(*(open_store(url) for url in urls))
+
+
+def dispatch(
+    request: Annotated[str, typer.Argument(metavar="REQUEST", help="Its path in the input store, or its az:// address.")],
+    input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl,
+    deployment: DeploymentText = "", device: Annotated[str, typer.Option(metavar="auto|cpu|cuda")] = "auto",
+) -> None:  # fmt: skip
+    """Plan the job that a request file asks for, and submit it if there is a deployment; print its id."""
+    stores = _stores(input_url, output, work, logs)
+    target = read_deployment(deployment) if deployment else None
+    limits = target.request_limits if target else Limits()
+    path = _request_path(request, stores)
+    entry = stores.input.head(path)
+    if entry.size > limits.request_bytes:
+        raise RequestError(f"Request '{path}' has {entry.size} bytes: it may have {limits.request_bytes} at most.")
+    data = stores.input.get(path, entry.etag)
+    parsed = parse_request(data, limits)
+    job = job_id(parsed, f"{stores.input.url}/{path}", data)
+    if target is None:
+        plan = make_plan(job, parsed, stores, device_of(device), limits)
+    else:
+        plan = _submit(job, parsed, stores, target, limits)
+    errors.print(f"{plan.frames} frames in {len(plan.chunks)} chunks")
+    typer.echo(job)
+
+
+def _request_path(request: str, stores: Stores) -> str:
+    """The path in the input store. An address is taken as it is: a blob's name may hold any character, per cent signs too."""
+    path = request.removeprefix(f"{stores.input.url}/")
+    if path.startswith("az://"):
+        raise RequestError(f"Request '{request}' is not in the input store '{stores.input.url}': put it there.")
+    return path
+
+
+def _submit(job: str, request: Request, stores: Stores, target: Deployment, limits: Limits) -> Plan:
+    """Plan the job, unless it is planned, and give it to the cluster, unless it has it."""
+    from azure.batch import BatchClient
+
+    from scorer.engines.azure_batch import AzureBatchEngine
+    from scorer.identity import credential
+
+    if stores.work.find(f"{job}/{PLAN}"):  # the same request again: its tasks may run already
+        plan = read_plan(job, stores)
+    else:
+        plan = make_plan(
+            job, target.fill_in(request), stores, "auto", limits, lambda frames: cluster_chunk_length(frames, target.slots)
+        )
+    if stores.output.find(f"{job}/{STATUS}") is None:
+        StatusWriter(job, stores).state("scoring", frames=plan.frames)
+    client = BatchClient(target.batch_endpoint, credential())
+    AzureBatchEngine(client, target, on_wait=errors.print).submit(plan)
+    return plan
+
+
+def prepare(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl) -> None:
+    """Fetch what all tasks of a job need, once a machine."""
+    stores = _stores(input_url, output, work, logs)
+    for path, etag in read_plan(job, stores).shared_inputs:
+        try:
+            stores.input.fetch(path, etag)
+        except ScorerError as error:  # no reason to keep tasks waiting: each finds it out by itself, and its error counts
+            errors.print(f"{error}", markup=False)
+
+
+def score(
+    job: Job, chunk: Annotated[int, typer.Option(metavar="N", min=0, help="Which chunk.")],
+    input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl,
+) -> None:  # fmt: skip
+    """Score one chunk of a planned job."""
+    stores = _stores(input_url, output, work, logs)
+    plan = read_plan(job, stores)
+    if chunk >= len(plan.chunks):
+        raise RequestError(f"Job '{job}' has no chunk {chunk}: they are numbered 0 to {len(plan.chunks) - 1}.")
+    own = plan.chunks[chunk]
+    with ExitStack() as stack:
+        stack.enter_context(for_good(plan, chunk_key(own), stores))
+        slot = stack.enter_context(take_slot())
+        part, made = score_chunk(plan, own, stores, load_model(plan, stores, slot.threads))
+    errors.print(f"{part.frames} frames{'' if made else ', scored before'}, {part.failed} failed")
+
+
+def merge(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl) -> None:
+    """Merge a job's parts into its result, and report on it."""
+    stores = _stores(input_url, output, work, logs)
+    plan = read_plan(job, stores)
+    status = merge_job(plan, stores).status
+    errors.print(f"{plan.frames} frames, {status.failed} failed")
+    typer.echo(stores.output.where(f"{job}/{plan.result}"))
+
+
+def release(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl) -> None:
+    """Delete what `prepare` fetched: the job has ended."""
+    stores = _stores(input_url, output, work, logs)
+    for path, etag in read_plan(job, stores).shared_inputs:
+        stores.input.release(path, etag)

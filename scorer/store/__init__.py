@@ -1,0 +1,10 @@
+"""Where bytes live: a folder or a Blob container, by one URL form; later steps never ask which kind it is."""
+
+from __future__ import annotations
+
+from scorer.store.base import Entry, Store, Stores
+from scorer.store.folder import FolderStore
+from scorer.store.problems import storage_errors
+from scorer.store.urls import open_store
+
+__all__ = ["Entry", "FolderStore", "Store", "Stores", "open_store", "storage_errors"]

@@ -1,0 +1,89 @@
+"""What every store can do, and the stores that one job uses."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from scorer.errors import MissingError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file or blob as its store lists it."""
+
+    path: str
+    size: int
+    etag: str
+
+
+class Store(ABC):
+    """Names and bytes. Every write is whole or absent: a name never shows half of its bytes, whenever the writer is killed.
+
+    All methods raise ScorerErrors that name the file.
+    """
+
+    url: str
+
+    @abstractmethod
+    def where(self, path: str) -> str:
+        """How a person would name `path`."""
+
+    @abstractmethod
+    def head(self, path: str) -> Entry:
+        """Size and ETag of one file. Raises MissingError."""
+
+    def find(self, path: str) -> Entry | None:
+        """Like `head`, None where there is no such file."""
+        try:
+            return self.head(path)
+        except MissingError:
+            return None
+
+    @abstractmethod
+    def list(self, folder: str) -> Iterator[Entry]:
+        """The files right inside `folder`, in no order; none where there is no such folder."""
+
+    @abstractmethod
+    def get(self, path: str, etag: str | None = None) -> bytes:
+        """The bytes of `path`. Raises MissingError; ChangedError where its ETag is not `etag`."""
+
+    @abstractmethod
+    def put(self, path: str, data: bytes) -> Entry:
+        """Write `data` to `path`, whole or not at all."""
+
+    @abstractmethod
+    def delete(self, path: str) -> None:
+        """Delete `path`; nothing happens where it isn't there."""
+
+    @abstractmethod
+    def fetch(self, path: str, etag: str) -> Path:
+        """`path` as a local file, read only. Raises ChangedError where its ETag is not `etag`."""
+
+    @abstractmethod
+    def release(self, path: str, etag: str) -> None:
+        """The local file that `fetch` made is not needed any more."""
+
+    @abstractmethod
+    def writing(self, path: str) -> AbstractContextManager[Path]:
+        """A local path to write `path` to; the block must leave there a whole file or none."""
+
+
+@dataclass(frozen=True)
+class Stores:
+    """The stores of one deployment, or of one laptop."""
+
+    input: Store
+    output: Store
+    work: Store
+    logs: Store
+
+    def writable(self, job: str) -> None:
+        """Raise now, not after the work, where a job's folders can't be written."""
+        for store in (self.output, self.work, self.logs):
+            probe = f"{job}/.writable"
+            store.put(probe, b"")
+            store.delete(probe)

@@ -1,0 +1,82 @@
+"""A folder as a store: `file:///folder`, be it a disk's or a mounted container's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from obstore.store import LocalStore
+
+from scorer.errors import MissingError
+from scorer.store.base import Entry, Store
+from scorer.store.problems import changed, raise_storage_error, storage_errors
+
+
+class FolderStore(Store):
+    """The store that is a folder; it is made by the first write."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder.absolute()
+        self.url = self.root.as_uri()
+        self._store: LocalStore | None = None
+
+    def _open(self, *, make: bool = False) -> LocalStore:
+        if self._store is None:
+            with storage_errors(str(self.root), writing=make):
+                if make:
+                    self.root.mkdir(parents=True, exist_ok=True)
+                elif not self.root.is_dir():
+                    raise FileNotFoundError(self.root)
+            self._store = LocalStore(self.root)
+        return self._store
+
+    def where(self, path: str) -> str:
+        return str(self.root / path)
+
+    def head(self, path: str) -> Entry:
+        with storage_errors(self.where(path)):
+            meta = self._open().head(path)
+            if not (self.root / path).is_file():
+                raise FileNotFoundError(path)
+        return Entry(path, meta["size"], meta["e_tag"] or "")
+
+    def list(self, folder: str) -> Iterator[Entry]:
+        if not (self.root / folder).is_dir():
+            return
+        with storage_errors(self.where(folder)):
+            for meta in self._open().list_with_delimiter(folder or None)["objects"]:
+                yield Entry(meta["path"], meta["size"], meta["e_tag"] or "")
+
+    def get(self, path: str, etag: str | None = None) -> bytes:
+        with storage_errors(self.where(path)):
+            return bytes(self._open().get(path, options={"if_match": etag} if etag else None).bytes())
+
+    def put(self, path: str, data: bytes) -> Entry:
+        with storage_errors(self.where(path), writing=True):
+            result = self._open(make=True).put(path, data)
+        return Entry(path, len(data), result["e_tag"] or "")
+
+    def delete(self, path: str) -> None:
+        try:
+            with storage_errors(self.where(path)):
+                self._open().delete(path)
+        except MissingError:
+            pass
+
+    def fetch(self, path: str, etag: str) -> Path:
+        if self.head(path).etag != etag:
+            raise changed(self.where(path))
+        return self.root / path
+
+    def release(self, path: str, etag: str) -> None:
+        """The file stays: it is the store's own."""
+
+    @contextmanager
+    def writing(self, path: str) -> Iterator[Path]:
+        target = self.root / path
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            yield target
+        except OSError as error:
+            raise_storage_error(error, self.where(path), writing=True)

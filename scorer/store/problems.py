@@ -1,0 +1,48 @@
+"""What obstore and the system raise, turned into our own errors."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, PreconditionError, UnauthenticatedError
+
+from scorer.errors import ChangedError, MissingError, OutputError, StorageFullError, StoreError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def storage_errors(where: str, *, writing: bool = False) -> Iterator[None]:
+    """Turn what obstore and the system raise into our own errors, naming `where`."""
+    try:
+        yield
+    except (BaseError, OSError) as error:
+        raise_storage_error(error, where, writing=writing)
+
+
+def raise_storage_error(error: Exception, where: str, *, writing: bool) -> NoReturn:
+    """Raise the typed error that `error` is, naming `where`."""
+    text = str(error).splitlines()[0]
+    number = error.errno if isinstance(error, OSError) else None
+    # obstore hands the system's error number over in words only.
+    if number in _FULL or any(f"os error {code})" in text for code in _FULL):
+        raise StorageFullError(f"No space is left to write '{where}': free some and run the same command again.") from error
+    if isinstance(error, FileNotFoundError | NotFoundError) and not writing:
+        raise MissingError(f"There is no '{where}': check the name.") from error
+    if isinstance(error, PreconditionError):
+        raise changed(where) from error
+    if isinstance(error, PermissionError | PermissionDeniedError | UnauthenticatedError):
+        raise OutputError(f"'{where}' can't be {'written' if writing else 'read'}: check its permissions.") from error
+    if isinstance(error, NotADirectoryError | IsADirectoryError | FileExistsError) or "os error 20)" in text:
+        raise OutputError(f"'{where}' can't be written, since a file or folder of that name is in the way.") from error
+    if writing and isinstance(error, OSError):
+        raise OutputError(f"'{where}' can't be written: {error.strerror or text}; choose another place.") from error
+    raise StoreError(f"'{where}' could not be reached: {text}") from error
+
+
+def changed(where: str) -> ChangedError:
+    """The error that says so."""
+    return ChangedError(f"'{where}' has changed since the job was planned: run the job again.")
