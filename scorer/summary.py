@@ -39,7 +39,7 @@ def write_report(plan: Plan, stores: Stores, status: Status) -> None:
         runtime=part.runtime if part else "none", styles=list(_styles(plan, stores)), settings=chosen, versions=report.versions(),
         started=status.started, stage_seconds=status.stage_seconds, frames=plan.frames,
         width=part.width if part else 0, height=part.height if part else 0,
-        samples=found, result=plan.result if status.state == "done" else None,
+        samples=found, result=plan.result if status.state == "done" else None, error=status.error,
     )  # fmt: skip
     stores.output.put(f"{plan.job}/{REPORT}", report.render(page, records(plan, stores)).encode())
 

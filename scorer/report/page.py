@@ -74,6 +74,8 @@ class Report:
     samples: Sequence[Sample]
     result: str | None
     """The result's path, relative to the page."""
+    error: str | None = None
+    """Why the job failed, if it did."""
 
 
 def versions() -> dict[str, str]:
@@ -108,6 +110,7 @@ def render(report: Report, records: Iterable[FrameRecord | TaskRecord]) -> str:
         job=escape(report.job),
         state=escape(report.state),
         state_kind=_STATES.get(report.state, "busy"),
+        error=f'<p class="error">{escape(report.error, 2000)}</p>' if report.error else "",
         model=escape(report.model),
         runtime=escape(report.runtime),
         source=escape(report.model_source, 2000),

@@ -1,0 +1,92 @@
+"""Tasks that failed for good: another try ends at once, and the merge decides whether the job can do without."""
+
+from pathlib import Path
+
+import pytest
+
+from scorer.errors import FailureThresholdError, InputError, StoreError, TaskError
+from scorer.failure import chunk_key, clear_failures, find_failure, for_good
+from scorer.gaps import fill_gaps
+from scorer.job import merge_job
+from scorer.merge import records
+from scorer.plan import Plan, dispatch
+from scorer.records import FrameRecord
+from scorer.request import make_request
+from scorer.score import load_model, score_chunk
+from scorer.status import read_status
+from tests.conftest import MakeClip, frame_hashes
+from tests.folders import FolderStores
+
+
+@pytest.fixture
+def plan(stores: FolderStores, make_clip: MakeClip) -> Plan:
+    clip = make_clip(frames=40)
+    clip.replace(stores.input.root / "clip.mp4")
+    content = {"name": "job", "input": "clip.mp4", "model": "invert", "chunk_frames": 10, "failure_threshold": 0.3}
+    return dispatch("job", make_request(content), stores, "cpu")
+
+
+def score_all_but(plan: Plan, stores: FolderStores, *left_out: int) -> None:
+    model = load_model(plan, stores)
+    for chunk in plan.chunks:
+        if chunk.index not in left_out:
+            score_chunk(plan, chunk, stores, model)
+
+
+def fail(plan: Plan, stores: FolderStores, index: int) -> None:
+    with pytest.raises(InputError), for_good(plan, chunk_key(plan.chunks[index]), stores):
+        raise InputError("The chunk is poison.")
+
+
+def test_what_failed_for_good_isnt_tried_again(plan: Plan, stores: FolderStores) -> None:
+    fail(plan, stores, 1)
+    tried = False
+    with pytest.raises(InputError, match="poison"), for_good(plan, chunk_key(plan.chunks[1]), stores):
+        tried = True
+    assert not tried
+    clear_failures(plan, stores)
+    with for_good(plan, chunk_key(plan.chunks[1]), stores):
+        tried = True
+    assert tried
+
+
+def test_what_may_pass_is_tried_again(plan: Plan, stores: FolderStores) -> None:
+    key = chunk_key(plan.chunks[0])
+    with pytest.raises(StoreError), for_good(plan, key, stores):
+        raise StoreError("The store is away.")
+    assert find_failure(plan, key, stores) is None
+
+
+def test_originals_stand_in_up_to_the_threshold(plan: Plan, stores: FolderStores) -> None:
+    score_all_but(plan, stores, 2)
+    fail(plan, stores, 2)
+    outcome = merge_job(plan, stores)
+    assert (outcome.status.state, outcome.status.failed) == ("done", 10)
+    assert len(frame_hashes(stores.output.root / "job/result.mp4")) == 40
+    failed = [record for record in records(plan, stores) if isinstance(record, FrameRecord) and record.error]
+    assert [record.frame for record in failed] == list(range(20, 30))
+    assert all("poison" in (record.error or "") for record in failed)
+    assert merge_job(plan, stores).status == outcome.status  # again: nothing to do
+
+
+def test_more_than_that_fails_the_job_with_the_reason(plan: Plan, stores: FolderStores) -> None:
+    score_all_but(plan, stores, 0, 3)
+    fail(plan, stores, 3)
+    with pytest.raises(FailureThresholdError, match=r"20 frames failed and at most 12 may \(chunk 3: The chunk is poison"):
+        merge_job(plan, stores)
+    status = read_status("job", stores)
+    assert (status.state, status.exit_code) == ("failed", 10)
+    assert "poison" in (stores.output.root / "job/report.html").read_text()
+
+
+def test_parts_that_nobody_tried_to_make_are_just_missing(plan: Plan, stores: FolderStores) -> None:
+    with pytest.raises(TaskError, match="4 of 4 parts"):
+        fill_gaps(plan, stores)
+
+
+def test_what_cant_even_be_copied_is_said(plan: Plan, stores: FolderStores) -> None:
+    score_all_but(plan, stores, 3)
+    clip = stores.input.root / "clip.mp4"
+    Path(clip).write_bytes(b"swapped")
+    with pytest.raises(TaskError, match=r"Chunk 3 .* can't even be copied"):
+        fill_gaps(plan, stores)
