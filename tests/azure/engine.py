@@ -17,7 +17,8 @@ from pulumi import automation as auto
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "__main__.py"
 PULUMI_VERSION = "3.259.0"
-BUILT = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "batch-scoring" / f"pulumi-v{PULUMI_VERSION}"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "batch-scoring"
+BUILT = CACHE / f"pulumi-v{PULUMI_VERSION}"
 
 
 class EngineError(Exception):

@@ -1,0 +1,277 @@
+"""Blob storage of the small Azure: Azurite, and before it what Azurite doesn't play: roles, shared keys refused, faults."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote
+
+import aiohttp
+from aiohttp import web
+from azure.core.exceptions import ResourceExistsError
+from azure.storage.blob import BlobServiceClient
+from yarl import URL
+
+from tests.azure import answers
+from tests.azure.access import allowed
+from tests.azure.cloud import Cloud
+from tests.azure.engine import CACHE
+from tests.azure.identity import Identities, TokenError
+from tests.azure.tls import Authority
+
+AZURITE_VERSION = "3.37.0"
+AZURITE = CACHE / f"azurite-{AZURITE_VERSION}" / "node_modules" / ".bin" / "azurite-blob"
+AUDIENCE = "https://storage.azure.com"
+ACCOUNTS = "Microsoft.Storage/storageAccounts"
+CONTAINERS = f"{ACCOUNTS}/blobServices/containers"
+# What is about one hop alone.
+_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "proxy-authorization", "content-length"}
+
+
+class Call(NamedTuple):
+    """One request, as it came."""
+
+    method: str
+    account: str
+    container: str
+    blob: str
+    who: str
+    """A principal, or 'sas'."""
+
+
+Fault = Callable[[str, str], int | None]
+"""Asked at each request, with its method and path: a status instead of an answer (0: the line drops), or None."""
+
+
+class _DeniedError(Exception):
+    def __init__(self, status: int, code: str) -> None:
+        super().__init__(code)
+        self.status, self.code = status, code
+
+
+@dataclass
+class BlobService:
+    """The storage accounts of a cloud, at one address."""
+
+    cloud: Cloud
+    identities: Identities
+    authority: Authority
+    folder: Path
+    port: int = 0
+    fault: Fault | None = None
+    on_created: Callable[[str, str, str, str], None] | None = None
+    """Told of each blob that is committed: account, container, name, ETag."""
+    calls: list[Call] = field(default_factory=list)
+    reads: Counter[str] = field(default_factory=Counter)
+    """Bytes that were read, by account/container/blob."""
+    _back: int = 0
+    _azurite: subprocess.Popen[bytes] | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """The address of an account, with a place for its name."""
+        return f"https://127.0.0.1:{self.port}/{{account}}"
+
+    def client(self, account: str, principal: str) -> BlobServiceClient:
+        """The account as the principal sees it."""
+        credential = self.identities.credential(principal)
+        return BlobServiceClient(
+            self.endpoint.format(account=account), credential=credential, connection_verify=str(self.authority.bundle)
+        )
+
+    def start(self) -> None:
+        """Start Azurite on the data that it left, if it did."""
+        if not AZURITE.exists():
+            raise FileNotFoundError(f"'{AZURITE}' is missing: 'make azurite' installs it.")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._back = self._back or free.getsockname()[1]
+        names = [each.request.name for each in self.cloud.of_type(ACCOUNTS)]
+        command = [
+            str(AZURITE), "--blobHost", "127.0.0.1", "--blobPort", str(self._back), "--location", str(self.folder), "--silent",
+            "--skipApiVersionCheck", "--disableTelemetry", "--oauth", "basic",
+            "--cert", str(self.authority.certificate), "--key", str(self.authority.key),
+        ]  # fmt: skip
+        # Nobody knows these keys, and the front takes none.
+        accounts = ";".join(f"{name}:{os.urandom(32).hex()}" for name in names)
+        self._azurite = subprocess.Popen(
+            command, env={**os.environ, "AZURITE_ACCOUNTS": accounts}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        self._wait()
+        self.sync()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self._back), timeout=1):
+                return
+            time.sleep(0.05)
+        raise TimeoutError("Azurite doesn't answer.")
+
+    def stop(self) -> None:
+        """Stop Azurite; its data stay."""
+        if self._azurite is not None:
+            self._azurite.terminate()
+            try:
+                self._azurite.wait(20)
+            except subprocess.TimeoutExpired:
+                self._azurite.kill()
+                self._azurite.wait()
+            self._azurite = None
+
+    def sync(self) -> None:
+        """Make the containers that the cloud has."""
+        for each in self.cloud.of_type(CONTAINERS):
+            account = re.search(r"/storageAccounts/([^/]+)/", each.id, re.IGNORECASE)
+            if account is None:
+                continue
+            back = f"https://127.0.0.1:{self._back}/{account[1]}"
+            owner = self.identities.credential(answers.guid("owner"))
+            client = BlobServiceClient(back, credential=owner, connection_verify=str(self.authority.bundle))
+            with client, suppress(ResourceExistsError):
+                client.create_container(each.request.name)
+
+    # The front
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Check the request, then hand it on."""
+        raw = request.raw_path
+        path = unquote(raw.partition("?")[0])
+        _, account, container, blob = [*path.split("/", 3), "", "", ""][:4]
+        if self.fault is not None and (status := self.fault(request.method, path)) is not None:
+            return self._fault(request, status)
+        try:
+            who = self._who(request, account, container)
+        except _DeniedError as denied:
+            return _error(denied.status, denied.code)
+        self.calls.append(Call(request.method, account, container, blob, who))
+        session: aiohttp.ClientSession = request.app[_SESSION]
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
+        body = request.content if request.body_exists else None
+        if request.content_length is not None:
+            headers["Content-Length"] = str(request.content_length)
+        url = URL(f"https://127.0.0.1:{self._back}{raw}", encoded=True)
+        try:
+            async with session.request(request.method, url, headers=headers, data=body, allow_redirects=False) as answer:
+                return await self._pass_on(request, answer, (account, container, blob))
+        except (aiohttp.ClientError, OSError):
+            return _error(503, "ServerBusy")
+
+    def _fault(self, request: web.Request, status: int) -> web.StreamResponse:
+        if status == 0 and request.transport is not None:
+            request.transport.abort()
+        return _error(status or 503, "ServerBusy" if status in (429, 503) else "InternalError")
+
+    async def _pass_on(
+        self, request: web.Request, answer: aiohttp.ClientResponse, names: tuple[str, str, str]
+    ) -> web.StreamResponse:
+        headers = [(name, value) for name, value in answer.headers.items() if name.lower() not in _HOP]
+        front = web.StreamResponse(status=answer.status, headers=headers)
+        if "Content-Length" in answer.headers:
+            front.content_length = int(answer.headers["Content-Length"])
+        await front.prepare(request)
+        async for data in answer.content.iter_chunked(2**18):
+            await front.write(data)
+            if request.method == "GET" and names[2] and answer.status < 300:
+                self.reads["/".join(names)] += len(data)
+        await front.write_eof()
+        committed = request.method == "PUT" and answer.status == 201 and request.query.get("comp") in (None, "blocklist")
+        if committed and names[2] and self.on_created is not None:
+            self.on_created(*names, answer.headers.get("ETag", ""))
+        return front
+
+    def _who(self, request: web.Request, account: str, container: str) -> str:
+        """Whose request it is. Raises _DeniedError."""
+        authorization = request.headers.get("Authorization")
+        if authorization is None and "sig" in request.query:
+            return "sas"  # Azurite checks it
+        if (authorization or "").startswith("SharedKey"):
+            raise _DeniedError(403, "KeyBasedAuthenticationNotPermitted")
+        try:
+            principal = self.identities.principal(authorization, AUDIENCE)
+        except TokenError as error:
+            raise _DeniedError(401, "InvalidAuthenticationInfo") from error
+        action = _action(request, container)
+        if action == "none" or not allowed(self.cloud, principal, action, self._scope(account, container)):
+            raise _DeniedError(403, "AuthorizationPermissionMismatch")
+        return principal
+
+    def _scope(self, account: str, container: str) -> str:
+        for each in self.cloud.of_type(ACCOUNTS):
+            if each.request.name == account:
+                return f"{each.id}/blobServices/default/containers/{container}" if container else each.id
+        raise _DeniedError(404, "ResourceNotFound")
+
+
+def _action(request: web.Request, container: str) -> str:
+    comp, is_container = request.query.get("comp"), request.query.get("restype") == "container"
+    if comp == "userdelegationkey":
+        return "blob/delegate"
+    if not container:
+        return "none"
+    if comp == "batch":
+        return "blob/delete"  # obstore deletes by batches, and batches hold nothing else
+    if request.method in ("GET", "HEAD"):
+        return "blob/list" if comp == "list" else "blob/read"
+    if is_container:
+        return "none"  # containers are the deployment's
+    return "blob/delete" if request.method == "DELETE" else "blob/write"
+
+
+def _error(status: int, code: str) -> web.Response:
+    text = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code><Message>{code}</Message></Error>'
+    return web.Response(status=status, text=text, content_type="application/xml", headers={"x-ms-error-code": code})
+
+
+_SESSION = web.AppKey("session", aiohttp.ClientSession)
+
+
+@contextmanager
+def serve(cloud: Cloud, identities: Identities, authority: Authority, folder: Path) -> Iterator[BlobService]:
+    """The cloud's storage accounts, at work until the block ends."""
+    service = BlobService(cloud, identities, authority, folder)
+    loop = asyncio.new_event_loop()
+
+    async def session(app: web.Application) -> None:
+        connector = aiohttp.TCPConnector(ssl=False, limit=64)
+        app[_SESSION] = aiohttp.ClientSession(connector=connector, auto_decompress=False, timeout=aiohttp.ClientTimeout(120))
+
+    async def close(app: web.Application) -> None:
+        await app[_SESSION].close()
+
+    async def begin() -> web.AppRunner:
+        app = web.Application(client_max_size=2**40)
+        app.on_startup.append(session)
+        app.on_cleanup.append(close)
+        app.router.add_route("*", "/{path:.*}", service.handle)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=authority.server_context())
+        await site.start()
+        service.port = runner.addresses[0][1]
+        return runner
+
+    thread = threading.Thread(target=loop.run_forever, name="blobs", daemon=True)
+    thread.start()
+    runner = asyncio.run_coroutine_threadsafe(begin(), loop).result(30)
+    try:
+        service.start()
+        yield service
+    finally:
+        service.stop()
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(30)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        shutil.rmtree(folder, ignore_errors=True)

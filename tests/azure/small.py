@@ -1,0 +1,113 @@
+"""The small Azure: what `pulumi up` declared, at work on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.azure import answers, blobs, identity
+from tests.azure.batch import service as batch
+from tests.azure.blobs import BlobService
+from tests.azure.cloud import Cloud
+from tests.azure.identity import Identities
+from tests.azure.tls import Authority
+
+SCORER = [sys.executable, "-m", "scorer"]
+STORES = ("input", "output", "work", "logs")
+
+
+@dataclass(frozen=True)
+class SmallAzure:
+    """One deployment that works."""
+
+    cloud: Cloud
+    identities: Identities
+    authority: Authority
+    blobs: BlobService
+    batch: batch.BatchService
+    deployment: Mapping[str, Any]
+    """The stack's output, with the addresses of the stand-ins."""
+    folder: Path
+
+    def principal(self, what: str) -> str:
+        """The object id of one of the stack's identities: nodes, submitter, workflow."""
+        (found,) = (
+            each
+            for each in self.cloud.of_type("Microsoft.ManagedIdentity/userAssignedIdentities")
+            if f"-{what}" in each.request.name
+        )
+        return answers.principal(found)
+
+    def environment(self, principal: str) -> dict[str, str]:
+        """What a process needs to be the principal and to find everything."""
+        names = {f"SCORER_{name.upper()}": self.deployment[name] for name in STORES}
+        return {
+            **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
+            "HOME": str(self.folder),
+            "TMPDIR": str(self.folder),
+            "SCORER_BLOB_ENDPOINT": self.blobs.endpoint,
+            "SCORER_DEPLOYMENT": json.dumps(dict(self.deployment)),
+            **names,
+            **self.authority.environment(),
+            **self.identities.environment(principal),
+        }
+
+    def container(self, name: str, principal: str) -> Any:
+        """A container of the deployment, as the principal sees it."""
+        _, _, account, container = self.deployment[name].split("/")
+        return self.blobs.client(account, principal).get_container_client(container)
+
+    def put(self, path: str, data: bytes) -> None:
+        """Put a blob into input/, as one of the stack's people does."""
+        self.container("input", PERSON).upload_blob(path, data, overwrite=True)
+
+    def get(self, name: str, path: str) -> bytes:
+        """A blob of one of the containers, as one of the stack's people reads it."""
+        data: bytes = self.container(name, PERSON).download_blob(path).readall()
+        return data
+
+    def names(self, name: str, folder: str = "") -> list[str]:
+        """The blobs below a folder of a container."""
+        return [each.name for each in self.container(name, PERSON).list_blobs(name_starts_with=folder)]
+
+    def dispatch(self, request: str, code: int = 0) -> str:
+        """What the submitter's container group does with a request; the job's id."""
+        done = subprocess.run(
+            [*SCORER, "dispatch", request], env=self.environment(self.principal("submitter")), cwd=self.folder,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode != code:
+            raise AssertionError(f"dispatch ended with {done.returncode}: {done.stderr}")
+        return done.stdout.strip()
+
+    def wait(self, job: str, seconds: float = 240) -> dict[str, Any]:
+        """Until Batch has ended the job; its status."""
+        self.batch.wait(lambda: self.batch.job(job).state == "completed", seconds)
+        status: dict[str, Any] = json.loads(self.get("output", f"{job}/status.json"))
+        return status
+
+
+PERSON = "5f0c3f55-9b1a-4a51-9d52-2f0f3a0b7c11"
+
+
+@contextmanager
+def serve(cloud: Cloud, deployment: Mapping[str, Any], folder: Path, *, minute: float = 0.2) -> Iterator[SmallAzure]:
+    """Bring what stands in the cloud to life until the block ends."""
+    with ExitStack() as stack:
+        authority = Authority.make(folder / "tls")
+        identities = stack.enter_context(identity.serve())
+        stores = stack.enter_context(blobs.serve(cloud, identities, authority, folder / "azurite"))
+        environment = {"SCORER_BLOB_ENDPOINT": stores.endpoint}
+        cluster = stack.enter_context(
+            batch.serve(cloud, identities, authority, folder / "nodes", minute=minute, environment=environment)
+        )
+        known = {**deployment, "batchEndpoint": cluster.endpoint}
+        (folder / "home").mkdir(exist_ok=True)
+        yield SmallAzure(cloud, identities, authority, stores, cluster, known, folder / "home")
