@@ -166,8 +166,6 @@ class Ledger:
         """Raises RefusalError."""
         job = self.get(job_id)
         job.check_open()
-                409, "JobCompleted" if job.state == "completed" else "JobTerminating", f"Job '{job_id}' is {job.state}."
-            )
         _check_id(body.get("id"))
         if body["id"].lower() in job.tasks:
             raise RefusalError(409, "TaskExists", f"The task '{body['id']}' exists already.")
