@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from scorer.deployment import Deployment, read_deployment
-from scorer.errors import RequestError, ScorerError
+from scorer.errors import MissingError, RequestError, ScorerError
 from scorer.failure import chunk_key, for_good
+from scorer.identity import credential
 from scorer.job import merge_job
 from scorer.models.devices import device_of
-from scorer.plan import PLAN, Plan, cluster_chunk_length, read_plan
+from scorer.plan import PLAN, Chunk, Plan, cluster_chunk_length, read_plan
 from scorer.plan import dispatch as make_plan
+from scorer.records import FrameRecord, TaskRecord, from_lines
 from scorer.request import Limits, Request, job_id, parse_request
 from scorer.score import load_model, score_chunk
 from scorer.slots import take_slot
 from scorer.status import STATUS, StatusWriter
 from scorer.store import Stores, open_store
+from scorer.telemetry import Telemetry, telemetry
 
 errors = Console(stderr=True, highlight=False)
 
@@ -53,10 +58,12 @@ def dispatch(
     data = stores.input.get(path, entry.etag)
     parsed = parse_request(data, limits)
     job = job_id(parsed, f"{stores.input.url}/{path}", data)
-    if target is None:
-        plan = make_plan(job, parsed, stores, device_of(device), limits)
-    else:
-        plan = _submit(job, parsed, stores, target, limits)
+    with telemetry(credential) as said, _told(said, job, "dispatch"):
+        if target is None:
+            plan = make_plan(job, parsed, stores, device_of(device), limits)
+        else:
+            plan = _submit(job, parsed, stores, target, limits)
+        said.event("job.started", job, "dispatch", frames=plan.frames, chunks=len(plan.chunks))
     errors.print(f"{plan.frames} frames in {len(plan.chunks)} chunks")
     typer.echo(job)
 
@@ -74,7 +81,6 @@ def _submit(job: str, request: Request, stores: Stores, target: Deployment, limi
     from azure.batch import BatchClient
 
     from scorer.engines.azure_batch import AzureBatchEngine
-    from scorer.identity import credential
 
     if stores.work.find(f"{job}/{PLAN}"):  # the same request again: its tasks may run already
         plan = read_plan(job, stores)
@@ -109,10 +115,17 @@ def score(
     if chunk >= len(plan.chunks):
         raise RequestError(f"Job '{job}' has no chunk {chunk}: they are numbered 0 to {len(plan.chunks) - 1}.")
     own = plan.chunks[chunk]
-    with ExitStack() as stack:
-        stack.enter_context(for_good(plan, chunk_key(own), stores))
-        slot = stack.enter_context(take_slot())
-        part, made = score_chunk(plan, own, stores, load_model(plan, stores, slot.threads))
+    with telemetry(credential) as said:
+        try:
+            with ExitStack() as stack:
+                stack.enter_context(for_good(plan, chunk_key(own), stores))
+                slot = stack.enter_context(take_slot())
+                part, made = score_chunk(plan, own, stores, load_model(plan, stores, slot.threads))
+        except ScorerError as error:
+            said.task(job, chunk, "failed")
+            said.failure(error, job, "score")
+            raise
+        said.task(job, chunk, "finished", _records(job, own, stores) if made else ())
     errors.print(f"{part.frames} frames{'' if made else ', scored before'}, {part.failed} failed")
 
 
@@ -120,9 +133,31 @@ def merge(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs:
     """Merge a job's parts into its result, and report on it."""
     stores = _stores(input_url, output, work, logs)
     plan = read_plan(job, stores)
-    status = merge_job(plan, stores).status
+    with telemetry(credential) as said, _told(said, job, "merge"):
+        status = merge_job(plan, stores).status
+        spent = round(time.time() - status.started, 3)
+        said.event("job.finished", job, "merge", frames=plan.frames, failed=status.failed, seconds=spent)
     errors.print(f"{plan.frames} frames, {status.failed} failed")
     typer.echo(stores.output.where(f"{job}/{plan.result}"))
+
+
+@contextmanager
+def _told(said: Telemetry, job: str, step: str) -> Iterator[None]:
+    """Around a step whose error ends the job."""
+    try:
+        yield
+    except ScorerError as error:
+        said.event("job.failed", job, step, reason=str(error), code=error.exit_code)
+        said.failure(error, job, step)
+        raise
+
+
+def _records(job: str, chunk: Chunk, stores: Stores) -> list[FrameRecord | TaskRecord]:
+    """What the task has just written down."""
+    try:
+        return list(from_lines(stores.logs.get(f"{job}/{chunk.index:06d}.jsonl")))
+    except MissingError:
+        return []
 
 
 def release(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl) -> None:
