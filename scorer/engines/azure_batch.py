@@ -7,7 +7,7 @@ https://learn.microsoft.com/rest/api/batchservice/ (API 2025-06-01)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +27,7 @@ from tenacity import (
 )
 
 from scorer.deployment import Deployment
-from scorer.engines.batch_bodies import MERGE, chunk_task, job_body, merge_task
+from scorer.engines.batch_bodies import chunk_task, job_body, merge_task
 from scorer.errors import BatchError, BusyError
 from scorer.plan import Plan
 
@@ -75,26 +75,25 @@ class AzureBatchEngine:
 
     def _make_job(self, plan: Plan) -> bool:
         """Make the job; whether tasks may be added to it."""
-        state = self._state(plan.job)
-        if state is None:
+        job = self._find(plan.job)
+        if job is None:
             waiting = Retrying(
                 retry=retry_if_exception_type(BusyError), wait=wait_fixed(min(BUSY_SECONDS, self.patience / 10)),
                 stop=stop_after_delay(self.patience), before_sleep=self._say, reraise=True,
             )  # fmt: skip
             waiting(self._create, plan)
             return True
-        return state == batch.BatchJobState.ACTIVE
+        return job.state == batch.BatchJobState.ACTIVE
 
     def _say(self, state: RetryCallState) -> None:
         if state.outcome is not None and (error := state.outcome.exception()):
             self.on_wait(str(error))
 
-    def _state(self, job: str) -> str | None:
+    def _find(self, job: str) -> batch.BatchJob | None:
         try:
-            found = self._call(lambda: self.client.get_job(job, select=["id", "state"]))
+            return self._call(lambda: self.client.get_job(job, select=["id", "state"]))
         except _NoJobError:
             return None
-        return str(found.state)
 
     def _create(self, plan: Plan) -> None:
         most = self.deployment.jobs_max
@@ -191,9 +190,3 @@ def _refusal(result: batch.BatchTaskCreateResult) -> BatchError:
     if code in _ENDED:
         return _EndedError(text)
     return _AgainError(text) if result.status == batch.BatchTaskAddStatus.SERVER_ERROR else BatchError(text)
-
-
-def task_ids(plan: Plan) -> Iterator[str]:
-    """The ids of the plan's tasks in Batch."""
-    yield from (str(chunk.index) for chunk in plan.chunks)
-    yield MERGE

@@ -112,10 +112,10 @@ def test_a_thousand_frames_survive_everything(azure: SmallAzure, tmp_path: Path)
     media = put_images(azure, tmp_path / "thousand", 1000)
     chance = random.Random(6)
 
-    def moody(method: str, path: str) -> int | None:
+    def moody(*_: str) -> int | None:
         return chance.choice([503, 429, 500, 0]) if chance.random() < 0.03 else None
 
-    def busy(method: str, path: str) -> tuple[int, str] | None:
+    def busy(*_: str) -> tuple[int, str] | None:
         return chance.choice([(503, "ServerBusy"), (429, "TooManyRequests")]) if chance.random() < 0.1 else None
 
     azure.blobs.fault, azure.batch.fault = moody, busy
@@ -165,7 +165,7 @@ def test_a_poison_chunk_ends_in_a_clear_report(azure: SmallAzure, tmp_path: Path
     assert len([line for line in lines if '"kind":"task"' in line]) == 1
 
 
-def test_a_task_that_dies_without_a_word_is_stood_in_for(azure: SmallAzure, tmp_path: Path, make_clip: MakeClip) -> None:
+def test_a_task_that_dies_without_a_word_is_stood_in_for(azure: SmallAzure, make_clip: MakeClip) -> None:
     clip = make_clip(frames=30)
     azure.put("films/deadly.mp4", clip.read_bytes())
     job = azure.dispatch(ask(azure, "deadly", "films/deadly.mp4", chunk_frames=10, failure_threshold=1, options={"deadly": True}))
@@ -204,13 +204,15 @@ def test_dispatch_killed_at_every_call_and_repeated(azure: SmallAzure, make_clip
         request = ask(azure, f"killed-{step}", "films/killed.mp4", chunk_frames=10)
         if not dispatch_killed_at(azure, request, step):
             break
-        job = azure.dispatch(request)
-        batch = azure.batch.job(job)
+        batch = azure.batch.job(azure.dispatch(request))
         assert [task.id for task in batch.tasks.values()] == ["0", "1", "2", "merge"]
         assert batch.body["onAllTasksComplete"] == "terminatejob"
-        assert [name for name in azure.batch.ledger.jobs if name.startswith(f"killed-{step}-")] == [job]
+        assert [name for name in azure.batch.ledger.jobs if name.startswith(f"killed-{step}-")] == [batch.id]
+        with azure.batch.lock:
+            azure.batch.pool.end_job(batch, "EnoughSeen")
     assert step > 12, "dispatch makes at least so many calls"
     azure.batch.pool.fixed = None
+    (job,) = (job.id for job in azure.batch.ledger.jobs.values() if job.id.startswith(f"killed-{step}-"))
     assert azure.wait(job)["state"] == "done"
 
 

@@ -8,7 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -234,6 +234,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             status = refusal.status
             content = {"code": refusal.code, "message": {"lang": "en-US", "value": str(refusal)}}
         self._answer(status, content)
+
+    def handle(self) -> None:
+        with suppress(OSError):  # whoever asked was killed meanwhile
+            super().handle()
 
     def _answer(self, status: int, content: Json) -> None:
         data = json.dumps(content).encode() if content else b""
