@@ -88,6 +88,8 @@ def _submit(job: str, request: Request, stores: Stores, target: Deployment, limi
         plan = make_plan(
             job, target.fill_in(request), stores, "auto", limits, lambda frames: cluster_chunk_length(frames, target.slots)
         )
+        for path, etag in plan.shared_inputs:  # the video was fetched to be probed
+            stores.input.release(path, etag)
     if stores.output.find(f"{job}/{STATUS}") is None:
         StatusWriter(job, stores).state("scoring", frames=plan.frames)
     client = BatchClient(target.batch_endpoint, credential())

@@ -5,7 +5,7 @@ The names, which the scorer writes and which the workbook and the alerts read:
     cloud role            scorer
     metric                scorer.frames               frames scored, counted
     metric                scorer.frame.milliseconds   time of one frame; dimension step: decode, score, encode
-    metric                scorer.tasks                tasks ended, counted; dimension outcome: finished, failed, preempted
+    metric                scorer.tasks                tasks ended, counted; dimension outcome: finished, failed
     custom dimensions     job, chunk, node            of every metric, log event and exception
     log events            property event: job.started, job.finished, job.failed; properties job, step and, of a failure, reason
 

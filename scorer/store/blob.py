@@ -32,7 +32,7 @@ SCOPE = "https://storage.azure.com/.default"
 # A download or an upload is cut into pieces that are moved side by side; a block blob has at most 50,000 of them.
 PIECE = 16 * 2**20
 AT_ONCE = 4
-# Tried again after 1, 2, 4, ... seconds at random: about two minutes in all, on top of the tries that obstore makes by itself.
+# Tried again after up to 1, 2, 4, ... seconds: about a minute in all, on top of the tries that obstore makes by itself.
 TRIES = 7
 
 T = TypeVar("T")

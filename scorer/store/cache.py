@@ -5,16 +5,15 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 
 def node_folder() -> Path:
-    """What the tasks of one machine share: SCORER_NODE_DIR, or a folder of this user's among the temporary files."""
+    """What the tasks of one machine share: SCORER_NODE_DIR, or a folder in this user's cache."""
     chosen = os.environ.get("SCORER_NODE_DIR")
-    folder = Path(chosen) if chosen else Path(tempfile.gettempdir()) / f"scorer-{os.getuid()}"
+    folder = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scorer"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 

@@ -11,12 +11,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from azure.batch import BatchClient
 
+from scorer.deployment import read_deployment
+from scorer.engines.azure_batch import AzureBatchEngine
+from scorer.errors import BusyError
+from scorer.plan import dispatch
+from scorer.request import make_request
 from tests.azure import provider, small
 from tests.azure.cloud import Cloud
 from tests.azure.engine import Deployment
 from tests.azure.small import PERSON, SmallAzure
 from tests.conftest import MakeClip, ffmpeg, write_images
+from tests.folders import FolderStores
 
 RETRIES = 2
 
@@ -239,6 +246,41 @@ def dispatch_killed_at(azure: SmallAzure, request: str, step: int) -> bool:
     process.wait()
     azure.blobs.fault = azure.batch.fault = None
     return reached.is_set()
+
+
+def test_a_job_waits_while_as_many_run_as_may(azure: SmallAzure, stores: FolderStores) -> None:
+    write_images(stores.input.root / "shots", ["frame0.png"])
+    plan = dispatch("waits", make_request({"name": "waits", "input": "shots/", "model": "invert"}), stores)
+    known = read_deployment(json.dumps(dict(azure.deployment)))
+    client = BatchClient(
+        known.batch_endpoint,
+        azure.identities.credential(azure.principal("submitter")),
+        connection_verify=str(azure.authority.bundle),
+    )
+    told: list[str] = []
+    full = known.model_copy(update={"jobs_max": 0})
+    with pytest.raises(BusyError, match="0 may at once"):
+        AzureBatchEngine(client, full, patience=0.5, on_wait=told.append).submit(plan)
+    assert told
+    assert "waits" not in azure.batch.ledger.jobs
+    azure.batch.ledger.quota = 0
+    with pytest.raises(BusyError, match="quota"):
+        AzureBatchEngine(client, known, patience=0.5).submit(plan)
+    azure.batch.ledger.quota = 300
+    azure.batch.pool.fixed = 0
+    for _ in range(2):
+        AzureBatchEngine(client, known).submit(plan)
+        assert list(azure.batch.job("waits").tasks) == ["0", "merge"]
+    with azure.batch.lock:
+        azure.batch.pool.end_job(azure.batch.job("waits"), "EnoughSeen")
+    azure.batch.pool.fixed = None
+
+
+def test_a_request_elsewhere_or_for_nothing_is_refused(azure: SmallAzure) -> None:
+    azure.dispatch("az://elsewhere/input/requests/video.json", code=2)
+    path = ask(azure, "unplanned", "films/none.mp4")
+    azure.dispatch(path, code=4)
+    assert not azure.names("work", "unplanned")
 
 
 MEASURED = """

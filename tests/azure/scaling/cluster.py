@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from stacks.scaling.evaluate import evaluate
-from stacks.scaling.language import FormulaError
-from stacks.scaling.metrics import Metrics, Sample
+from tests.azure.scaling.evaluate import evaluate
+from tests.azure.scaling.language import FormulaError
+from tests.azure.scaling.metrics import Metrics, Sample
 
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
 # Samples that are kept: two hours of them, more than any formula of these tests looks back.
