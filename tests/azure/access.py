@@ -13,6 +13,7 @@ GRANTS: dict[str, set[str]] = {
     Role.BLOB_READER.value: _READ,
     Role.BLOB_CONTRIBUTOR.value: _READ | {"blob/write", "blob/delete"},
     Role.BLOB_DELEGATOR.value: {"blob/delegate"},
+    Role.TELEMETRY_WRITER.value: {"telemetry/write"},
     Role.JOB_SUBMITTER.value: {"batch/read", "batch/write"},
     Role.BATCH_CONTRIBUTOR.value: {"batch/read", "batch/write"},
 }

@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.azure import answers, blobs, identity
+from tests.azure import answers, blobs, identity, insights
+from tests.azure.access import allowed
 from tests.azure.batch import service as batch
 from tests.azure.blobs import BlobService
 from tests.azure.cloud import Cloud
 from tests.azure.identity import Identities
+from tests.azure.insights import Insights
 from tests.azure.tls import Authority
 
 SCORER = [sys.executable, "-m", "scorer"]
-STORES = ("input", "output", "work", "logs")
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class SmallAzure:
     authority: Authority
     blobs: BlobService
     batch: batch.BatchService
+    insights: Insights
     deployment: Mapping[str, Any]
     """The stack's output, with the addresses of the stand-ins."""
     folder: Path
@@ -47,17 +49,23 @@ class SmallAzure:
 
     def environment(self, principal: str) -> dict[str, str]:
         """What a process needs to be the principal and to find everything."""
-        names = {f"SCORER_{name.upper()}": self.deployment[name] for name in STORES}
         return {
             **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
             "HOME": str(self.folder),
             "TMPDIR": str(self.folder),
-            "SCORER_BLOB_ENDPOINT": self.blobs.endpoint,
+            **{each["name"]: each["value"] for each in self._container()["environmentVariables"]},
             "SCORER_DEPLOYMENT": json.dumps(dict(self.deployment)),
-            **names,
+            "SCORER_BLOB_ENDPOINT": self.blobs.endpoint,
+            "APPLICATIONINSIGHTS_CONNECTION_STRING": self.insights.connection,
             **self.authority.environment(),
             **self.identities.environment(principal),
         }
+
+    def _container(self) -> Any:
+        """The container that the stack gave its workflow to put for each request."""
+        (workflow,) = self.cloud.of_type("Microsoft.Logic/workflows")
+        (only,) = workflow.body["properties"]["parameters"]["containerGroup"]["value"]["properties"]["containers"]
+        return only["properties"]
 
     def container(self, name: str, principal: str) -> Any:
         """A container of the deployment, as the principal sees it."""
@@ -78,9 +86,12 @@ class SmallAzure:
         return [each.name for each in self.container(name, PERSON).list_blobs(name_starts_with=folder)]
 
     def dispatch(self, request: str, code: int = 0) -> str:
-        """What the submitter's container group does with a request; the job's id."""
+        """What the submitter's container group does with a request, which the workflow names by its address; the job's id."""
+        command = [*self._container()["command"], f"{self.deployment['input']}/{request}" if "://" not in request else request]
+        if command.pop(0) != "scorer":
+            raise AssertionError("The image has no other program.")
         done = subprocess.run(
-            [*SCORER, "dispatch", request], env=self.environment(self.principal("submitter")), cwd=self.folder,
+            [*SCORER, *command], env=self.environment(self.principal("submitter")), cwd=self.folder,
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode != code:
@@ -108,6 +119,10 @@ def serve(cloud: Cloud, deployment: Mapping[str, Any], folder: Path, *, minute: 
         cluster = stack.enter_context(
             batch.serve(cloud, identities, authority, folder / "nodes", minute=minute, environment=environment)
         )
-        known = {**deployment, "batchEndpoint": cluster.endpoint}
+        (component,) = cloud.of_type("Microsoft.Insights/components")
+        watching = stack.enter_context(
+            insights.serve(identities, authority, lambda who: allowed(cloud, who, "telemetry/write", component.id))
+        )
+        known = {**deployment, "batchEndpoint": cluster.endpoint, "telemetry": watching.connection}
         (folder / "home").mkdir(exist_ok=True)
-        yield SmallAzure(cloud, identities, authority, stores, cluster, known, folder / "home")
+        yield SmallAzure(cloud, identities, authority, stores, cluster, watching, known, folder / "home")

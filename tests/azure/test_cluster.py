@@ -109,6 +109,13 @@ def test_a_video_over_four_nodes_is_what_the_laptop_makes(azure: SmallAzure, tmp
     assert logs >= {f"{job}/tasks/{task}/{stream}.txt" for task in tasks for stream in ("stdout", "stderr")}
     assert logs >= {f"{job}/{chunk:06d}.jsonl" for chunk in range(12)}
     assert azure.get("logs", f"{job}/tasks/3/stderr.txt") == b"10 frames, 0 failed\n"
+    # Application Insights knows of it all.
+    own = [(value, known) for value, known in azure.insights.points("scorer.tasks") if known["job"] == job]
+    assert sorted(int(known["chunk"]) for _, known in own) == list(range(12))
+    assert {(value, known["outcome"]) for value, known in own} == {(1, "finished")}
+    assert sum(value for value, known in azure.insights.points("scorer.frames") if known["job"] == job) == 120
+    assert [each["chunks"] for each in azure.insights.events("job.started") if each["job"] == job] == ["12"]
+    assert [each["failed"] for each in azure.insights.events("job.finished") if each["job"] == job] == ["0"]
     # The pool came from nothing, and goes back to it.
     azure.batch.wait(lambda: not azure.batch.pool.nodes)
     assert not azure.batch.pool.errors
@@ -165,6 +172,7 @@ def test_a_poison_chunk_ends_in_a_clear_report(azure: SmallAzure, tmp_path: Path
     assert (status["state"], status["exit_code"]) == ("failed", 10)
     assert "frame0015.png" in status["error"]
     assert "frame0015.png" in azure.get("output", f"{job}/report.html").decode()
+    assert any("frame0015.png" in each["reason"] for each in azure.insights.events("job.failed") if each["job"] == job)
     assert b"frame0015.png" in azure.get("logs", f"{job}/tasks/1/stderr.txt")
     assert [task.exit_code for task in azure.batch.job(job).tasks.values()] == [0, 10, 0, 0, 10]
     # Tried again by Batch, it ended at once: the chunk's frames were scored once.
