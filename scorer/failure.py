@@ -1,16 +1,31 @@
-"""What a task leaves when trying again can't help: Batch tries every failed task again, and this ends the next try at once."""
+"""Why a task failed: for the report; and where trying again can't help, to end the next try at once.
+
+Azure Batch tries every failed task again, whatever its exit code.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from pydantic import BaseModel, ConfigDict
 
 from scorer import errors
-from scorer.errors import MissingError, ScorerError
+from scorer.errors import (
+    ChangedError,
+    FailureThresholdError,
+    InputError,
+    MissingError,
+    OutOfMemoryError,
+    RequestError,
+    ScorerError,
+    StyleError,
+)
 from scorer.plan import Chunk, Plan
 from scorer.store import Stores
+
+# What is wrong with the work itself. Everything else may be wrong with one machine, or pass.
+_FOR_GOOD = (RequestError, InputError, MissingError, ChangedError, StyleError, FailureThresholdError, OutOfMemoryError)
 
 _KINDS = {kind.exit_code: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ScorerError)}
 
@@ -22,6 +37,7 @@ class Failure(BaseModel):
 
     exit_code: int
     message: str
+    for_good: bool
 
     def error(self) -> ScorerError:
         """The error that it was."""
@@ -39,7 +55,7 @@ def merge_key(plan: Plan) -> str:
 
 
 def find_failure(plan: Plan, key: str, stores: Stores) -> Failure | None:
-    """Why the task failed for good, if it did."""
+    """Why the task's last try failed, if it did."""
     try:
         return Failure.model_validate_json(stores.work.get(_path(plan, key)))
     except MissingError:
@@ -47,15 +63,16 @@ def find_failure(plan: Plan, key: str, stores: Stores) -> Failure | None:
 
 
 @contextmanager
-def for_good(plan: Plan, key: str, stores: Stores) -> Iterator[None]:
-    """Around a task's work: raises at once what an earlier try raised for good, and keeps what this one does."""
-    if (failure := find_failure(plan, key, stores)) is not None:
+def kept_failures(plan: Plan, key: str, stores: Stores) -> Iterator[None]:
+    """Around a task's work: raises at once what an earlier try raised for good, and keeps what this one raises."""
+    failure = find_failure(plan, key, stores)
+    if failure is not None and failure.for_good:
         raise failure.error()
     try:
         yield
     except ScorerError as error:
-        if not error.retry:
-            failure = Failure(exit_code=error.exit_code, message=str(error))
+        failure = Failure(exit_code=error.exit_code, message=str(error), for_good=isinstance(error, _FOR_GOOD))
+        with suppress(ScorerError):  # the store may be what is away, and the first error is the one to know
             stores.work.put(_path(plan, key), failure.model_dump_json().encode())
         raise
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from scorer.engines import Engine, Progress
 from scorer.errors import ScorerError
-from scorer.failure import for_good, merge_key
+from scorer.failure import kept_failures, merge_key
 from scorer.gaps import fill_gaps
 from scorer.merge import clear_parts, find_result, merge
 from scorer.models import Device
@@ -78,7 +78,7 @@ def merge_job(plan: Plan, stores: Stores) -> Outcome:
         return done
     status = StatusWriter.resume(plan.job, stores)
     try:
-        with for_good(plan, merge_key(plan), stores):
+        with kept_failures(plan, merge_key(plan), stores):
             fill_gaps(plan, stores)
             _merge(plan, stores, status)
     except ScorerError as error:

@@ -18,7 +18,6 @@ from scorer.errors import InputError
 from scorer.frames import Picture
 from scorer.models import Frames
 from scorer.plan import Chunk, Plan
-from scorer.request import Limits
 from scorer.store import Stores
 from scorer.video import FrameRange, VideoInfo
 
@@ -130,12 +129,12 @@ class FolderMedia(Media[Picture | None]):
     """Images of a folder."""
 
     def read(self) -> Iterator[Frame[Picture | None]]:
-        limits, size = Limits(), self._plan.request.size
+        size = self._plan.request.size
         for number, file in enumerate(self._chunk.files, self._chunk.first):
             started = time.perf_counter()
             data = self._stores.input.get(file.path, file.etag)
             try:
-                picture = frames.decode(data, file.name, limits.max_pixels)
+                picture = frames.decode(data, file.name, self._plan.max_pixels)
             except InputError as error:
                 yield Frame(number, None, None, str(error), ms_since(started))
             else:

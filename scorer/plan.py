@@ -75,6 +75,8 @@ class Plan(BaseModel):
     """One a style, '' where it is a number."""
     video: VideoInfo | None
     frames: int
+    max_pixels: int = Limits().max_pixels
+    """Of one frame."""
     chunks: tuple[Chunk, ...]
 
     @property
@@ -169,13 +171,13 @@ def make_plan(
         chunks = _video_chunks(index, request.chunk_frames or length(index.info.frames), [*common, entry.etag])
         return Plan(
             job=job, request=request, device=device, input_etag=entry.etag, style_etags=style_etags,
-            video=index.info, frames=index.info.frames, chunks=chunks,
+            video=index.info, frames=index.info.frames, max_pixels=limits.max_pixels, chunks=chunks,
         )  # fmt: skip
     files = _images(stores, request.input, limits)
     chunks = _folder_chunks(files, request.chunk_frames or length(len(files)), common)
     return Plan(
         job=job, request=request, device=device, input_etag="", style_etags=style_etags,
-        video=None, frames=len(files), chunks=chunks,
+        video=None, frames=len(files), max_pixels=limits.max_pixels, chunks=chunks,
     )  # fmt: skip
 
 

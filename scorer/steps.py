@@ -12,7 +12,7 @@ from rich.console import Console
 
 from scorer.deployment import Deployment, read_deployment
 from scorer.errors import MissingError, RequestError, ScorerError
-from scorer.failure import chunk_key, for_good
+from scorer.failure import chunk_key, kept_failures
 from scorer.identity import credential
 from scorer.job import merge_job
 from scorer.models.devices import device_of
@@ -120,7 +120,7 @@ def score(
     with telemetry(credential) as said:
         try:
             with ExitStack() as stack:
-                stack.enter_context(for_good(plan, chunk_key(own), stores))
+                stack.enter_context(kept_failures(plan, chunk_key(own), stores))
                 slot = stack.enter_context(take_slot())
                 part, made = score_chunk(plan, own, stores, load_model(plan, stores, slot.threads))
         except ScorerError as error:

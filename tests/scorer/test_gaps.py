@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from scorer.errors import FailureThresholdError, InputError, StoreError, TaskError
-from scorer.failure import chunk_key, clear_failures, find_failure, for_good
+from scorer.errors import FailureThresholdError, InputError, ModelError, StoreError, TaskError
+from scorer.failure import chunk_key, clear_failures, find_failure, kept_failures
 from scorer.gaps import fill_gaps
 from scorer.job import merge_job
 from scorer.merge import records
@@ -34,27 +34,30 @@ def score_all_but(plan: Plan, stores: FolderStores, *left_out: int) -> None:
 
 
 def fail(plan: Plan, stores: FolderStores, index: int) -> None:
-    with pytest.raises(InputError), for_good(plan, chunk_key(plan.chunks[index]), stores):
+    with pytest.raises(InputError), kept_failures(plan, chunk_key(plan.chunks[index]), stores):
         raise InputError("The chunk is poison.")
 
 
 def test_what_failed_for_good_isnt_tried_again(plan: Plan, stores: FolderStores) -> None:
     fail(plan, stores, 1)
     tried = False
-    with pytest.raises(InputError, match="poison"), for_good(plan, chunk_key(plan.chunks[1]), stores):
+    with pytest.raises(InputError, match="poison"), kept_failures(plan, chunk_key(plan.chunks[1]), stores):
         tried = True
     assert not tried
     clear_failures(plan, stores)
-    with for_good(plan, chunk_key(plan.chunks[1]), stores):
+    with kept_failures(plan, chunk_key(plan.chunks[1]), stores):
         tried = True
     assert tried
 
 
 def test_what_may_pass_is_tried_again(plan: Plan, stores: FolderStores) -> None:
     key = chunk_key(plan.chunks[0])
-    with pytest.raises(StoreError), for_good(plan, key, stores):
-        raise StoreError("The store is away.")
-    assert find_failure(plan, key, stores) is None
+    for error in (StoreError("The store is away."), ModelError("This machine's driver is broken.")):
+        with pytest.raises(type(error)), kept_failures(plan, key, stores):
+            raise error
+        failure = find_failure(plan, key, stores)
+        assert failure is not None
+        assert failure.message == str(error)
 
 
 def test_originals_stand_in_up_to_the_threshold(plan: Plan, stores: FolderStores) -> None:
