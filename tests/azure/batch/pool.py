@@ -120,21 +120,14 @@ class Pool:
                 if job.ready(task):
                     if (node := self._place(job, task)) is None:
                         break
-                    if node is not self._NOT_PREPARED:
-                        self._start(node, job, task)
-                        running += 1
+                    self._start(node, job, task)
+                    running += 1
 
-    _NOT_PREPARED = object()
-
-    def _place(self, job: Job, task: Task) -> Any:
-        """A node with room, full ones first; None where there is none."""
+    def _place(self, job: Job, task: Task) -> Node | None:
+        """A prepared node with room, full ones first. Nodes with room that aren't prepared begin to be."""
         room = [node for node in self._here() if not node.leaving and node.free >= task.slots]
-        waiting = False
-        for node in sorted(room, key=lambda node: node.free):
-            if self._prepared(job, node):
-                return node
-            waiting = True
-        return self._NOT_PREPARED if waiting else None
+        ready = [node for node in room if self._prepared(job, node)]
+        return min(ready, key=lambda node: node.free, default=None)
 
     def _prepared(self, job: Job, node: Node) -> bool:
         """Whether the node may run the job's tasks: its preparation runs once, before the first."""
