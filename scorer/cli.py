@@ -17,6 +17,7 @@ from scorer.errors import RequestError, ScorerError
 from scorer.job import Outcome, run_job
 from scorer.models.devices import device_of
 from scorer.plan import Plan
+from scorer.planning import plan
 from scorer.request import job_id, make_request
 from scorer.store import FolderStore, Stores
 from scorer.terminal import Bar, deliver, duration, result_path, with_ending
@@ -183,6 +184,8 @@ def _size(text: str) -> tuple[int, int]:
         raise RequestError(f"Size '{text}' is not known: write it as 640x360, with sides of 16 to 8192.")
     return sides[0], sides[1]
 
+
+app.command(epilog="Example: `scorer plan request.json --stack dev`")(plan)
 
 for _step in (steps.dispatch, steps.prepare, steps.score, steps.merge, steps.release):
     app.command(rich_help_panel="Steps, for machines")(_step)

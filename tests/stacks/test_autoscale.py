@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stacks.autoscale import EVALUATION_INTERVAL, AutoscaleRules, formula
-from tests.azure.scaling.cluster import BEGIN, Cluster, Moment, Task, World
-from tests.azure.scaling.evaluate import evaluate
-from tests.azure.scaling.language import LARGEST, MOST_STATEMENTS, parse
-from tests.azure.scaling.metrics import Metrics
+from stacks.scaling.cluster import BEGIN, Cluster, Moment, Task, World
+from stacks.scaling.evaluate import evaluate
+from stacks.scaling.language import LARGEST, MOST_STATEMENTS, parse
+from stacks.scaling.metrics import Metrics
 
 
 def rules(least: int = 0, most: int = 4, spot: int = 100, warm: int = 10, slots: int = 1) -> AutoscaleRules:

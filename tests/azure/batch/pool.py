@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from stacks.scaling.evaluate import evaluate
+from stacks.scaling.language import FormulaError
+from stacks.scaling.metrics import Metrics, Sample
 from tests.azure.batch.jobs import Job, Ledger, Task
 from tests.azure.batch.nodes import SCORER, Node, Run, Uploader
-from tests.azure.scaling.evaluate import evaluate
-from tests.azure.scaling.language import FormulaError
-from tests.azure.scaling.metrics import Metrics, Sample
 
 Json = dict[str, Any]
 

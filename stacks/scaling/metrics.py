@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from tests.azure.scaling.functions import UnknownFunctionError
-from tests.azure.scaling.language import FormulaError, Place
-from tests.azure.scaling.values import Interval, Value, Vector, WrongTypeError, kind
+from stacks.scaling.functions import UnknownFunctionError
+from stacks.scaling.language import FormulaError, Place
+from stacks.scaling.values import Interval, Value, Vector, WrongTypeError, kind
 
 PERIOD = timedelta(seconds=30)
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from tests.azure.scaling.language import FormulaError, Place
-from tests.azure.scaling.values import Value, Vector, WrongTypeError, kind
+from stacks.scaling.language import FormulaError, Place
+from stacks.scaling.values import Value, Vector, WrongTypeError, kind
 
 
 class UnknownFunctionError(FormulaError):

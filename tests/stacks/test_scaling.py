@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.azure.scaling.evaluate import Evaluation, ReadOnlyError, TargetError, UnknownVariableError, evaluate
-from tests.azure.scaling.functions import UnknownFunctionError, WrongValueError
-from tests.azure.scaling.language import FormulaError, FormulaSyntaxError, TooLargeError
-from tests.azure.scaling.metrics import InsufficientSamplesError, Metrics, Sample
-from tests.azure.scaling.values import DivisionByZeroError, Interval, Value, WrongTypeError
+from stacks.scaling.evaluate import Evaluation, ReadOnlyError, TargetError, UnknownVariableError, evaluate
+from stacks.scaling.functions import UnknownFunctionError, WrongValueError
+from stacks.scaling.language import FormulaError, FormulaSyntaxError, TooLargeError
+from stacks.scaling.metrics import InsufficientSamplesError, Metrics, Sample
+from stacks.scaling.values import DivisionByZeroError, Interval, Value, WrongTypeError
 
 # A Thursday, as in the page's results.
 NOW = datetime(2016, 10, 13, 19, 18, 47, tzinfo=UTC)

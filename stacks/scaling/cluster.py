@@ -10,15 +10,16 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Literal
 
-from tests.azure.scaling.evaluate import evaluate
-from tests.azure.scaling.language import FormulaError
-from tests.azure.scaling.metrics import Metrics, Sample
+from stacks.scaling.evaluate import evaluate
+from stacks.scaling.language import FormulaError
+from stacks.scaling.metrics import Metrics, Sample
 
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
-# Samples that are kept: two hours of them, more than any formula of these tests looks back.
-HISTORY = 240
+# Samples that are kept: 25 hours of them, more than any formula of ours looks back.
+HISTORY = 3000
 Kind = Literal["dedicated", "spot"]
 
 
@@ -47,6 +48,8 @@ class World:
 
 @dataclass(eq=False)
 class Node:
+    """A machine of the pool."""
+
     kind: Kind
     running: set[int] = field(default_factory=set)
     leaving: bool = False
@@ -54,6 +57,7 @@ class Node:
 
     @property
     def usable(self) -> bool:
+        """Whether it can run tasks."""
         return not self.preempted
 
 
@@ -100,10 +104,10 @@ class Cluster:
         self.moments: list[Moment] = []
         self.node_minutes: dict[Kind, float] = {"dedicated": 0.0, "spot": 0.0}
 
-    def run(self, minutes: float) -> Cluster:
-        """Lets so much time pass from the beginning."""
+    def run(self, minutes: float, until: Callable[[Moment], bool] = lambda _: False) -> Cluster:
+        """Lets so much time pass from the beginning, or less where `until` says so."""
         for index, task in enumerate(self._tasks):
-            self._at(task.arrives, lambda index=index: self._arrive(index))  # type: ignore[misc]
+            self._at(task.arrives, partial(self._arrive, index))
         self._at(0, lambda: self._every(30, self._measure))
         self._at(0, lambda: self._every(60, self._seek))
         self._at(300, lambda: self._every(300, self._scale))
@@ -113,6 +117,8 @@ class Cluster:
             event()
             self._assign()
             self.moments.append(self._moment())
+            if until(self.moments[-1]):
+                break
         return self
 
     def _at(self, second: float, event: Callable[[], None]) -> None:
@@ -150,7 +156,8 @@ class Cluster:
     def _release(self) -> None:
         """Tasks whose dependencies are met become active."""
         for index in sorted(self._arrived):
-            if all(needed in self.done for needed in self._tasks[index].waits_for):
+            # The last ones are the likeliest to lack.
+            if all(needed in self.done for needed in reversed(self._tasks[index].waits_for)):
                 self._arrived.remove(index)
                 self._waiting.append(index)
 
@@ -221,7 +228,7 @@ class Cluster:
             missing = target - len(self._of(kind)) - self._coming[kind]
             for _ in range(missing):
                 self._coming[kind] += 1
-                self._at(self.second + self._world.allocation, lambda kind=kind: self._come(kind))  # type: ignore[misc]
+                self._at(self.second + self._world.allocation, partial(self._come, kind))
 
     def _preempt(self) -> None:
         capacity = self._world.spot_capacity(self.second)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tests.azure.scaling.language import FormulaError, Place
+from stacks.scaling.language import FormulaError, Place
 
 
 class WrongTypeError(FormulaError):

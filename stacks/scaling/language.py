@@ -38,12 +38,16 @@ class TooLargeError(FormulaError):
 
 @dataclass(frozen=True)
 class Number:
+    """A number as it stands in the text."""
+
     value: float
     place: Place
 
 
 @dataclass(frozen=True)
 class Text:
+    """A string, without its quotes."""
+
     value: str
     place: Place
 
@@ -58,6 +62,8 @@ class Name:
 
 @dataclass(frozen=True)
 class Unary:
+    """`operator operand`."""
+
     operator: str
     operand: Expression
     place: Place
@@ -65,6 +71,8 @@ class Unary:
 
 @dataclass(frozen=True)
 class Binary:
+    """`left operator right`."""
+
     operator: str
     left: Expression
     right: Expression
@@ -73,6 +81,8 @@ class Binary:
 
 @dataclass(frozen=True)
 class Conditional:
+    """`condition ? when_true : when_false`."""
+
     condition: Expression
     when_true: Expression
     when_false: Expression

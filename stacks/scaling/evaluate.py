@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from tests.azure.scaling import functions, values
-from tests.azure.scaling.language import (
+from stacks.scaling import functions, values
+from stacks.scaling.language import (
     Binary,
     Call,
     Conditional,
@@ -29,8 +29,8 @@ from tests.azure.scaling.language import (
     Unary,
     parse,
 )
-from tests.azure.scaling.metrics import NAMES, History, Metrics
-from tests.azure.scaling.values import Interval, Value, WrongTypeError
+from stacks.scaling.metrics import NAMES, History, Metrics
+from stacks.scaling.values import Interval, Value, WrongTypeError
 
 DEDICATED, LOW_PRIORITY, DEALLOCATION = "$TargetDedicatedNodes", "$TargetLowPriorityNodes", "$NodeDeallocationOption"
 ALIASES = {"$TargetDedicated": DEDICATED, "$TargetLowPriority": LOW_PRIORITY}

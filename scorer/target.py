@@ -1,0 +1,42 @@
+"""Which deployment a person's command is about: a stack's name, or the document itself."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Annotated
+
+import typer
+
+from scorer.deployment import Deployment, read_deployment
+from scorer.errors import RequestError
+
+StackName = Annotated[
+    str, typer.Option("--stack", envvar="SCORER_STACK", metavar="NAME", help="Pulumi stack, of the project in this folder.")
+]
+DeploymentText = Annotated[
+    str,
+    typer.Option(
+        "--deployment", envvar="SCORER_DEPLOYMENT", metavar="JSON", help="The stack's output `deployment`, instead of --stack."
+    ),
+]
+
+
+def find_deployment(stack: str, text: str) -> Deployment:
+    """The deployment that the options name. Raises RequestError."""
+    if stack:
+        return read_deployment(_stack_output(stack))
+    if text:
+        return read_deployment(text)
+    raise RequestError("No deployment was named: give --stack, or the stack's output 'deployment' in SCORER_DEPLOYMENT.")
+
+
+def _stack_output(stack: str) -> str:
+    command = ["pulumi", "stack", "output", "deployment", "--json", "--non-interactive", "--stack", stack]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # the name is one argument
+    except FileNotFoundError:
+        raise RequestError("Pulumi isn't installed here: give the stack's output 'deployment' in SCORER_DEPLOYMENT.") from None
+    if done.returncode:
+        reason = " ".join(done.stderr.split()).removeprefix("error: ")
+        raise RequestError(f"Stack '{stack}' can't be read: {reason[:300]}")
+    return done.stdout
