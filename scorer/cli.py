@@ -18,6 +18,7 @@ from scorer.job import Outcome, run_job
 from scorer.models.devices import device_of
 from scorer.plan import Plan
 from scorer.planning import plan
+from scorer.publish import publish
 from scorer.request import job_id, make_request
 from scorer.store import FolderStore, Stores
 from scorer.terminal import Bar, deliver, duration, result_path, with_ending
@@ -186,6 +187,8 @@ def _size(text: str) -> tuple[int, int]:
 
 
 app.command(epilog="Example: `scorer plan request.json --stack dev`")(plan)
+
+app.command(epilog="Example: `scorer publish dist/our_model-1.0-py3-none-any.whl --weights net.safetensors --stack dev`")(publish)
 
 for _step in (steps.dispatch, steps.prepare, steps.score, steps.merge, steps.release):
     app.command(rich_help_panel="Steps, for machines")(_step)

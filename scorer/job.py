@@ -69,8 +69,10 @@ def run_job(
     return Outcome(plan, status.status, last.reused)
 
 
-def merge_job(plan: Plan, stores: Stores) -> Outcome:
+def merge_job(plan: Plan, stores: Stores, ready: Callable[[], None] = lambda: None) -> Outcome:
     """The last step of a job whose tasks ran elsewhere: originals stand in for what failed, as far as the request allows.
+
+    `ready` is called before there is work: it makes the plan's model available.
 
     Raises ScorerError; then status.json says so too, and so does the report.
     """
@@ -79,6 +81,7 @@ def merge_job(plan: Plan, stores: Stores) -> Outcome:
     status = StatusWriter.resume(plan.job, stores)
     try:
         with kept_failures(plan, merge_key(plan), stores):
+            ready()
             fill_gaps(plan, stores)
             _merge(plan, stores, status)
     except ScorerError as error:

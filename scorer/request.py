@@ -6,8 +6,9 @@ import hashlib
 import json
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Protocol, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, ValidationError
 from pydantic import model_validator as after_all
@@ -53,7 +54,9 @@ class Request(BaseModel):
     input: BlobPath
     """A video, or a folder of images (its path ends with '/')."""
     styles: tuple[StyleRef, ...] = Field(default=(), max_length=32)
-    model: str = "adaptive"
+    model: str = Field(default="adaptive", max_length=100)
+    package: str | None = Field(default=None, max_length=100)
+    """The published package that the model comes from, by the id that `scorer publish` printed."""
     options: dict[str, Option] = Field(default_factory=dict, max_length=32)
     """The model's own options (`scorer models` lists them)."""
     strength: float = Field(default=1.0, ge=0, le=1)
@@ -71,26 +74,44 @@ class Request(BaseModel):
 
     @after_all(mode="after")
     def _fits_model(self) -> Self:
-        spec = models.spec(self.model)
-        if spec.style == "none" and self.styles:
-            raise ValueError(f"model '{self.model}' takes no style; leave it out")
-        if spec.style != "none" and not self.styles:
-            what = {"image": "an image", "number": "a number", "network": "a trained network's file"}[spec.style]
-            raise ValueError(f"model '{self.model}' needs {what} as its style")
-        if len(self.styles) > max(1, spec.max_styles):
-            raise ValueError(f"model '{self.model}' mixes at most {spec.max_styles} styles, not {len(self.styles)}")
-        for style in self.styles:
-            if isinstance(style.source, int) != (spec.style == "number"):
-                raise ValueError(f"style '{style.source}' is not what model '{self.model}' takes, which is: {spec.style}")
-        if unknown := sorted(set(self.options) - set(spec.options)):
-            known = ", ".join(spec.options) or "none"
-            raise ValueError(f"model '{self.model}' has no option '{unknown[0]}'; it has: {known}")
+        if self.package is None:  # a package is looked at where it can be read
+            check_model(self, models.spec(self.model))
         return self
 
     @property
     def media(self) -> Literal["video", "frames"]:
         """Which of the two ways the frames come in."""
         return "frames" if self.input.endswith("/") else "video"
+
+
+class Takes(Protocol):
+    """What a model says of the requests that it takes."""
+
+    @property
+    def style(self) -> models.StyleKind: ...
+
+    @property
+    def max_styles(self) -> int: ...
+
+    @property
+    def options(self) -> Mapping[str, str]: ...
+
+
+def check_model(request: Request, model: Takes) -> None:
+    """Raise ValueError where the request's styles or options aren't what its model takes."""
+    if model.style == "none" and request.styles:
+        raise ValueError(f"model '{request.model}' takes no style; leave it out")
+    if model.style != "none" and not request.styles:
+        what = {"image": "an image", "number": "a number", "network": "a trained network's file"}[model.style]
+        raise ValueError(f"model '{request.model}' needs {what} as its style")
+    if len(request.styles) > max(1, model.max_styles):
+        raise ValueError(f"model '{request.model}' mixes at most {model.max_styles} styles, not {len(request.styles)}")
+    for style in request.styles:
+        if isinstance(style.source, int) != (model.style == "number"):
+            raise ValueError(f"style '{style.source}' is not what model '{request.model}' takes, which is: {model.style}")
+    if unknown := sorted(set(request.options) - set(model.options)):
+        known = ", ".join(model.options) or "none"
+        raise ValueError(f"model '{request.model}' has no option '{unknown[0]}'; it has: {known}")
 
 
 @dataclass(frozen=True)

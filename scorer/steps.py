@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -14,8 +15,10 @@ from scorer.deployment import Deployment, read_deployment
 from scorer.errors import MissingError, RequestError, ScorerError
 from scorer.failure import chunk_key, kept_failures
 from scorer.identity import credential
+from scorer.install import enter, install
 from scorer.job import merge_job
 from scorer.models.devices import device_of
+from scorer.package import find_package
 from scorer.plan import PLAN, Chunk, Plan, cluster_chunk_length, read_plan
 from scorer.plan import dispatch as make_plan
 from scorer.records import FrameRecord, TaskRecord, from_lines
@@ -24,6 +27,7 @@ from scorer.score import load_model, score_chunk
 from scorer.slots import take_slot
 from scorer.status import STATUS, StatusWriter
 from scorer.store import Stores, open_store
+from scorer.target import DeploymentText
 from scorer.telemetry import Telemetry, telemetry
 
 errors = Console(stderr=True, highlight=False)
@@ -32,10 +36,13 @@ InputUrl = Annotated[str, typer.Option(envvar="SCORER_INPUT", metavar="URL", hel
 OutputUrl = Annotated[str, typer.Option(envvar="SCORER_OUTPUT", metavar="URL", help="Store of results.")]
 WorkUrl = Annotated[str, typer.Option(envvar="SCORER_WORK", metavar="URL", help="Store of plans and parts.")]
 LogsUrl = Annotated[str, typer.Option(envvar="SCORER_LOGS", metavar="URL", help="Store of records.")]
-Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `scorer dispatch` prints it.")]
-DeploymentText = Annotated[
-    str, typer.Option(envvar="SCORER_DEPLOYMENT", metavar="JSON", help="The stack's output `deployment`: where to submit.")
+ScriptsUrl = Annotated[
+    str,
+    typer.Option(
+        envvar="SCORER_SCRIPTS", metavar="URL", help="Store of published packages; only requests that name one need it."
+    ),
 ]
+Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `scorer dispatch` prints it.")]
 
 
 def _stores(*urls: str) -> Stores:
@@ -45,7 +52,8 @@ def _stores(*urls: str) -> Stores:
 def dispatch(
     request: Annotated[str, typer.Argument(metavar="REQUEST", help="Its path in the input store, or its az:// address.")],
     input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl,
-    deployment: DeploymentText = "", device: Annotated[str, typer.Option(metavar="auto|cpu|cuda")] = "auto",
+    scripts: ScriptsUrl = "", deployment: DeploymentText = "",
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda")] = "auto",
 ) -> None:  # fmt: skip
     """Plan the job that a request file asks for, and submit it if there is a deployment; print its id."""
     stores = _stores(input_url, output, work, logs)
@@ -57,6 +65,8 @@ def dispatch(
         raise RequestError(f"Request '{path}' has {entry.size} bytes: it may have {limits.request_bytes} at most.")
     data = stores.input.get(path, entry.etag)
     parsed = parse_request(data, limits)
+    if parsed.package is not None:
+        find_package(parsed.package, open_store(target.scripts if target else scripts)).check(parsed)
     job = job_id(parsed, f"{stores.input.url}/{path}", data)
     with telemetry(credential) as said, _told(said, job, "dispatch"):
         if target is None:
@@ -97,19 +107,22 @@ def _submit(job: str, request: Request, stores: Stores, target: Deployment, limi
     return plan
 
 
-def prepare(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl) -> None:
+def prepare(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, scripts: ScriptsUrl = "") -> None:
     """Fetch what all tasks of a job need, once a machine."""
     stores = _stores(input_url, output, work, logs)
-    for path, etag in read_plan(job, stores).shared_inputs:
-        try:
+    plan = read_plan(job, stores)
+    try:
+        if plan.request.package is not None:
+            install(plan.request.package, open_store(scripts))
+        for path, etag in plan.shared_inputs:
             stores.input.fetch(path, etag)
-        except ScorerError as error:  # no reason to keep tasks waiting: each finds it out by itself, and its error counts
-            errors.print(f"{error}", markup=False)
+    except ScorerError as error:  # no reason to keep tasks waiting: each finds it out by itself, and its error counts
+        errors.print(f"{error}", markup=False)
 
 
 def score(
     job: Job, chunk: Annotated[int, typer.Option(metavar="N", min=0, help="Which chunk.")],
-    input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl,
+    input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, scripts: ScriptsUrl = "",
 ) -> None:  # fmt: skip
     """Score one chunk of a planned job."""
     stores = _stores(input_url, output, work, logs)
@@ -117,6 +130,8 @@ def score(
     if chunk >= len(plan.chunks):
         raise RequestError(f"Job '{job}' has no chunk {chunk}: they are numbered 0 to {len(plan.chunks) - 1}.")
     own = plan.chunks[chunk]
+    with kept_failures(plan, chunk_key(own), stores):
+        enter(plan, scripts)
     with telemetry(credential) as said:
         try:
             with ExitStack() as stack:
@@ -131,12 +146,12 @@ def score(
     errors.print(f"{part.frames} frames{'' if made else ', scored before'}, {part.failed} failed")
 
 
-def merge(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl) -> None:
+def merge(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, scripts: ScriptsUrl = "") -> None:
     """Merge a job's parts into its result, and report on it."""
     stores = _stores(input_url, output, work, logs)
     plan = read_plan(job, stores)
     with telemetry(credential) as said, _told(said, job, "merge"):
-        status = merge_job(plan, stores).status
+        status = merge_job(plan, stores, ready=partial(enter, plan, scripts)).status
         spent = round(time.time() - status.started, 3)
         said.event("job.finished", job, "merge", frames=plan.frames, failed=status.failed, seconds=spent)
     errors.print(f"{plan.frames} frames, {status.failed} failed")

@@ -1,7 +1,8 @@
 """Models: each maps a batch of frames to a batch of frames, and knows nothing of files, videos or stores.
 
 A model joins by an entry point in the group `scorer.models` that names a `ModelSpec`; a user's own package does the same
-(see examples/edges).
+(see examples/edges). Published by `scorer publish`, its weights are the files in the folder that the environment variable
+SCORER_WEIGHTS names.
 """
 
 from __future__ import annotations

@@ -1,12 +1,46 @@
-"""Ground for the tests of the stand-in itself."""
+"""Ground for the tests of the stand-in itself, and one deployment that works, for those of what runs in Azure."""
+
+from collections.abc import Iterator
 
 import pytest
 
+from tests.azure import provider, small
 from tests.azure.cloud import Cloud
+from tests.azure.engine import Deployment
 from tests.azure.ground import Ground
+from tests.azure.small import PERSON, SmallAzure
+
+SETTINGS = {
+    "operators": [PERSON],
+    "nodesMax": 4,
+    "batchSize": 1,
+    "keepWarmMinutes": 0,
+    "taskRetries": 2,
+    "taskMinutes": 1440,
+}
 
 
 @pytest.fixture
 def ground() -> Ground:
     """An empty subscription's first resources."""
     return Ground(Cloud())
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAzure]:
+    """One deployment for all tests; every test has jobs and blobs of its own."""
+    folder = tmp_path_factory.mktemp("azure")
+    cloud = Cloud()
+    cloud.people.add(PERSON)
+    with provider.serve(cloud) as port:
+        outputs = Deployment(folder=folder, port=port, stack="dev", settings=SETTINGS).up().outputs
+    with small.serve(cloud, outputs["deployment"], folder / "small") as running:
+        yield running
+
+
+@pytest.fixture
+def small_azure(deployed: SmallAzure) -> Iterator[SmallAzure]:
+    """The deployment, its faults mended afterwards."""
+    yield deployed
+    deployed.batch.fault = deployed.blobs.fault = None
+    deployed.batch.pool.preempt_every = None

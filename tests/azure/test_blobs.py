@@ -3,37 +3,20 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
-from azure.storage.blob import BlobClient, BlobSasPermissions, generate_blob_sas
 
-from tests.azure import provider, small
-from tests.azure.cloud import Cloud
-from tests.azure.engine import Deployment
+from tests.azure.links import at, link
 from tests.azure.small import PERSON, SmallAzure
 
 
-@pytest.fixture(scope="module")
-def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAzure]:
-    folder = tmp_path_factory.mktemp("azure")
-    cloud = Cloud()
-    cloud.people.add(PERSON)
-    with provider.serve(cloud) as port:
-        outputs = Deployment(folder=folder, port=port, stack="dev", settings={"operators": [PERSON]}).up().outputs
-    with small.serve(cloud, outputs["deployment"], folder / "small") as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def mended(azure: SmallAzure) -> Iterator[None]:
-    yield
-    azure.blobs.fault = None
+@pytest.fixture
+def azure(small_azure: SmallAzure) -> SmallAzure:
+    return small_azure
 
 
 WRITES = {
@@ -75,23 +58,6 @@ def test_strangers_may_nothing(azure: SmallAzure) -> None:
         container = azure.container(name, "b7a5b6a4-35f6-4c62-8b5b-0d9f1b7d3c11")
         assert not may(partial(container.download_blob, "x"))
         assert not may(partial(next, container.list_blobs(), None))
-
-
-def link(azure: SmallAzure, name: str, blob: str, *, minutes: int = 5, **may_do: bool) -> str:
-    """A user-delegation link as one of the stack's people signs it."""
-    _, _, account, container = azure.deployment[name].split("/")
-    service = azure.blobs.client(account, PERSON)
-    now = datetime.now(UTC)
-    key = service.get_user_delegation_key(now - timedelta(hours=1), now + timedelta(hours=1))
-    signature = generate_blob_sas(
-        account, container, blob, user_delegation_key=key, permission=BlobSasPermissions(**may_do),
-        start=now - timedelta(minutes=30), expiry=now + timedelta(minutes=minutes),
-    )  # fmt: skip
-    return f"{azure.blobs.endpoint.format(account=account)}/{container}/{blob}?{signature}"
-
-
-def at(azure: SmallAzure, url: str, **more: Any) -> BlobClient:
-    return BlobClient.from_blob_url(url, connection_verify=str(azure.authority.bundle), **more)
 
 
 def test_links_give_what_they_say(azure: SmallAzure) -> None:

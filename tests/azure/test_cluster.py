@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,76 +17,19 @@ from scorer.engines.azure_batch import AzureBatchEngine
 from scorer.errors import BusyError
 from scorer.plan import dispatch
 from scorer.request import make_request
-from tests.azure import provider, small
-from tests.azure.cloud import Cloud
-from tests.azure.engine import Deployment
-from tests.azure.small import PERSON, SmallAzure
+from tests.azure import small
+from tests.azure.conftest import SETTINGS
+from tests.azure.small import SmallAzure
+from tests.azure.work import ask, by_local_engine, lost, put_images, runs
 from tests.conftest import MakeClip, ffmpeg, write_images
 from tests.folders import FolderStores
 
-RETRIES = 2
-
-
-@pytest.fixture(scope="module")
-def azure_small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAzure]:
-    """One deployment for all tests here; every test has jobs of its own."""
-    folder = tmp_path_factory.mktemp("azure")
-    cloud = Cloud()
-    cloud.people.add(PERSON)
-    settings = {
-        "operators": [PERSON],
-        "nodesMax": 4,
-        "batchSize": 1,
-        "keepWarmMinutes": 0,
-        "taskRetries": RETRIES,
-        "taskMinutes": 1440,
-    }
-    with provider.serve(cloud) as port:
-        outputs = Deployment(folder=folder, port=port, stack="dev", settings=settings).up().outputs
-    with small.serve(cloud, outputs["deployment"], folder / "small") as running:
-        yield running
+RETRIES = SETTINGS["taskRetries"]
 
 
 @pytest.fixture
-def azure(azure_small: SmallAzure) -> Iterator[SmallAzure]:
-    """The deployment, its faults mended afterwards."""
-    yield azure_small
-    azure_small.batch.fault = azure_small.blobs.fault = None
-    azure_small.batch.pool.preempt_every = None
-
-
-def ask(azure: SmallAzure, name: str, media: str, **more: object) -> str:
-    """Put a request; its path."""
-    content = {"name": name, "input": media, "model": "invert", "batch_size": 1, **more}
-    azure.put(f"requests/{name}.json", json.dumps(content).encode())
-    return f"requests/{name}.json"
-
-
-def put_images(azure: SmallAzure, folder: Path, count: int) -> str:
-    names = [f"frame{number:04d}.png" for number in range(count)]
-    write_images(folder, names)
-    for name in names:
-        azure.put(f"{folder.name}/{name}", (folder / name).read_bytes())
-    return f"{folder.name}/"
-
-
-def by_local_engine(folder: Path, media: Path, **more: object) -> Path:
-    """The same work by `scorer run`; the folder of its result."""
-    options = [text for name, value in more.items() for text in (f"--{name.replace('_', '-')}", str(value))]
-    out = folder / ("out" if media.is_dir() else "out.mp4")
-    command = [sys.executable, "-m", "scorer", "run", str(media), "--model", "invert", "--out", str(out), *options]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    return out
-
-
-def runs(azure: SmallAzure, job: str) -> Counter[str]:
-    """How often each task was begun."""
-    return Counter(event.task for event in azure.batch.pool.timeline if event.job == job and event.what == "start")
-
-
-def lost(azure: SmallAzure, job: str) -> int:
-    """Runs that ended with a node."""
-    return sum(task.requeues for task in azure.batch.job(job).tasks.values())
+def azure(small_azure: SmallAzure) -> SmallAzure:
+    return small_azure
 
 
 def test_a_video_over_four_nodes_is_what_the_laptop_makes(azure: SmallAzure, tmp_path: Path, make_clip: MakeClip) -> None:
