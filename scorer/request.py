@@ -36,7 +36,7 @@ Option = StrictBool | StrictInt | StrictFloat | StrictStr
 class StyleRef(BaseModel):
     """One style and its share where several are mixed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     source: StrictInt | BlobPath
     """An image's or a trained network's path in the input store, or a trained style's number; the model says which."""
@@ -46,7 +46,7 @@ class StyleRef(BaseModel):
 class Request(BaseModel):
     """What one job is to do. Paths are inside the input store."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     version: Literal[1] = 1
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")
@@ -153,7 +153,9 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _sentence(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
+    found = error.errors(include_url=False)
+    # Of a text where a number or a path may stand, only what's wrong with it as a path is of interest.
+    first = next((each for each in found if each["type"] != "int_type" or not isinstance(each["input"], str)), found[0])
     where = ".".join(
         str(part) for part in first["loc"] if isinstance(part, int) or part in _ALL_FIELDS or part not in _UNION_ARMS
     )
@@ -165,6 +167,12 @@ def _sentence(error: ValidationError) -> str:
 
 _ALL_FIELDS = {*Request.model_fields, *StyleRef.model_fields}
 _UNION_ARMS = {"int", "str", "float", "bool", "constrained-str", "function-after[_blob_path(), constrained-str]"}
+
+
+def request_schema() -> dict[str, Any]:
+    """The JSON Schema of requests, for editors and other programs; what only a deployment knows isn't in it."""
+    schema = Request.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "A request to the batch scorer"}
 
 
 def job_id(request: Request, address: str, content: bytes) -> str:

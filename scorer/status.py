@@ -14,7 +14,7 @@ from scorer.store import Stores
 
 STATUS = "status.json"
 
-State = Literal["planned", "scoring", "merging", "done", "failed"]
+State = Literal["planned", "scoring", "merging", "done", "failed", "cancelled"]
 
 
 class Status(BaseModel):
@@ -35,6 +35,8 @@ class Status(BaseModel):
     updated: float
     """Seconds since 1970; a running job rewrites it every few seconds."""
     stage_seconds: dict[str, float] = Field(default_factory=dict)
+    request: str | None = None
+    """Path in the input store of the request that asked for it, where one did."""
     result: str | None = None
     error: str | None = None
     exit_code: int | None = None

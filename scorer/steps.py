@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from typing import Annotated
 
@@ -17,20 +16,23 @@ from scorer.failure import chunk_key, kept_failures
 from scorer.identity import credential
 from scorer.install import enter, install
 from scorer.job import merge_job
+from scorer.models import Device
 from scorer.models.devices import device_of
 from scorer.package import find_package
-from scorer.plan import PLAN, Chunk, Plan, cluster_chunk_length, read_plan
+from scorer.plan import Chunk, read_plan
 from scorer.plan import dispatch as make_plan
 from scorer.records import FrameRecord, TaskRecord, from_lines
-from scorer.request import Limits, Request, job_id, parse_request
+from scorer.request import Limits, job_id, parse_request
 from scorer.score import load_model, score_chunk
 from scorer.slots import take_slot
-from scorer.status import STATUS, StatusWriter
 from scorer.store import Stores, open_store
 from scorer.target import DeploymentText
 from scorer.telemetry import Telemetry, telemetry
 
 errors = Console(stderr=True, highlight=False)
+
+# Of the minutes that a container group may last, what a look at all waiting requests uses: the last of them may take long.
+SWEEP_SHARE = 0.5
 
 InputUrl = Annotated[str, typer.Option(envvar="SCORER_INPUT", metavar="URL", help="Store of videos, styles and requests.")]
 OutputUrl = Annotated[str, typer.Option(envvar="SCORER_OUTPUT", metavar="URL", help="Store of results.")]
@@ -50,32 +52,22 @@ def _stores(*urls: str) -> Stores:
 
 
 def dispatch(
-    request: Annotated[str, typer.Argument(metavar="REQUEST", help="Its path in the input store, or its az:// address.")],
+    request: Annotated[
+        str,
+        typer.Argument(metavar="REQUEST", help="Its path in the input store, or its az:// address; requests/: all that wait."),
+    ],
     input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl,
     scripts: ScriptsUrl = "", deployment: DeploymentText = "",
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda")] = "auto",
 ) -> None:  # fmt: skip
     """Plan the job that a request file asks for, and submit it if there is a deployment; print its id."""
     stores = _stores(input_url, output, work, logs)
-    target = read_deployment(deployment) if deployment else None
-    limits = target.request_limits if target else Limits()
     path = _request_path(request, stores)
-    entry = stores.input.head(path)
-    if entry.size > limits.request_bytes:
-        raise RequestError(f"Request '{path}' has {entry.size} bytes: it may have {limits.request_bytes} at most.")
-    data = stores.input.get(path, entry.etag)
-    parsed = parse_request(data, limits)
-    if parsed.package is not None:
-        find_package(parsed.package, open_store(target.scripts if target else scripts)).check(parsed)
-    job = job_id(parsed, f"{stores.input.url}/{path}", data)
-    with telemetry(credential) as said, _told(said, job, "dispatch"):
-        if target is None:
-            plan = make_plan(job, parsed, stores, device_of(device), limits)
+    with telemetry(credential) as said:
+        if deployment:
+            _take_in(path, read_deployment(deployment), stores, said)
         else:
-            plan = _submit(job, parsed, stores, target, limits)
-        said.event("job.started", job, "dispatch", frames=plan.frames, chunks=len(plan.chunks))
-    errors.print(f"{plan.frames} frames in {len(plan.chunks)} chunks")
-    typer.echo(job)
+            _plan(path, stores, scripts, device_of(device), said)
 
 
 def _request_path(request: str, stores: Stores) -> str:
@@ -86,25 +78,38 @@ def _request_path(request: str, stores: Stores) -> str:
     return path
 
 
-def _submit(job: str, request: Request, stores: Stores, target: Deployment, limits: Limits) -> Plan:
-    """Plan the job, unless it is planned, and give it to the cluster, unless it has it."""
+def _take_in(path: str, target: Deployment, stores: Stores, said: Telemetry) -> None:
+    """Give the request to the cluster, or all that wait."""
     from azure.batch import BatchClient
 
     from scorer.engines.azure_batch import AzureBatchEngine
+    from scorer.intake import REQUESTS, Intake
 
-    if stores.work.find(f"{job}/{PLAN}"):  # the same request again: its tasks may run already
-        plan = read_plan(job, stores)
+    def tell(text: str) -> None:
+        errors.print(text, markup=False, soft_wrap=True)
+
+    engine = AzureBatchEngine(BatchClient(target.batch_endpoint, credential()), target)
+    intake = Intake(target, stores, open_store(target.scripts), open_store(target.quarantine), engine, said, tell)
+    if path.rstrip("/") == REQUESTS:
+        until = time.monotonic() + target.submit_minutes * 60 * SWEEP_SHARE
+        tell(f"{intake.sweep(until)} requests wait")
     else:
-        plan = make_plan(
-            job, target.fill_in(request), stores, "auto", limits, lambda frames: cluster_chunk_length(frames, target.slots)
-        )
-        for path, etag in plan.shared_inputs:  # the video was fetched to be probed
-            stores.input.release(path, etag)
-    if stores.output.find(f"{job}/{STATUS}") is None:
-        StatusWriter(job, stores).state("scoring", frames=plan.frames)
-    client = BatchClient(target.batch_endpoint, credential())
-    AzureBatchEngine(client, target, on_wait=errors.print).submit(plan)
-    return plan
+        typer.echo(intake.take(path))
+
+
+def _plan(path: str, stores: Stores, scripts: str, device: Device, said: Telemetry) -> None:
+    """Plan the job, for whoever runs its steps."""
+    limits = Limits()
+    data = stores.input.get(path)
+    parsed = parse_request(data, limits)
+    job = job_id(parsed, f"{stores.input.url}/{path}", data)
+    with said.step(job, "dispatch"):
+        if parsed.package is not None:
+            find_package(parsed.package, open_store(scripts)).check(parsed)
+        plan = make_plan(job, parsed, stores, device, limits)
+        said.event("job.started", job, "dispatch", frames=plan.frames, chunks=len(plan.chunks))
+    errors.print(f"{plan.frames} frames in {len(plan.chunks)} chunks")
+    typer.echo(job)
 
 
 def prepare(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, scripts: ScriptsUrl = "") -> None:
@@ -150,23 +155,12 @@ def merge(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs:
     """Merge a job's parts into its result, and report on it."""
     stores = _stores(input_url, output, work, logs)
     plan = read_plan(job, stores)
-    with telemetry(credential) as said, _told(said, job, "merge"):
+    with telemetry(credential) as said, said.step(job, "merge"):
         status = merge_job(plan, stores, ready=partial(enter, plan, scripts)).status
         spent = round(time.time() - status.started, 3)
         said.event("job.finished", job, "merge", frames=plan.frames, failed=status.failed, seconds=spent)
     errors.print(f"{plan.frames} frames, {status.failed} failed")
     typer.echo(stores.output.where(f"{job}/{plan.result}"))
-
-
-@contextmanager
-def _told(said: Telemetry, job: str, step: str) -> Iterator[None]:
-    """Around a step whose error ends the job."""
-    try:
-        yield
-    except ScorerError as error:
-        said.event("job.failed", job, step, reason=str(error), code=error.exit_code)
-        said.failure(error, job, step)
-        raise
 
 
 def _records(job: str, chunk: Chunk, stores: Stores) -> list[FrameRecord | TaskRecord]:

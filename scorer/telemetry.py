@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from azure.core.credentials import TokenCredential
 
+from scorer.errors import BusyError, ScorerError
 from scorer.records import FrameRecord, TaskRecord
 
 if TYPE_CHECKING:
@@ -45,6 +46,17 @@ class Telemetry:
 
     def task(self, job: str, chunk: int, outcome: Outcome, records: Iterable[FrameRecord | TaskRecord] = ()) -> None:
         """A task has ended, and left these records."""
+
+    @contextmanager
+    def step(self, job: str, step: str) -> Iterator[None]:
+        """Around a step whose error ends the job, unless the job only has to wait."""
+        try:
+            yield
+        except ScorerError as error:
+            if not isinstance(error, BusyError):
+                self.event("job.failed", job, step, reason=str(error), code=error.exit_code)
+                self.failure(error, job, step)
+            raise
 
 
 class _Connected(Telemetry):

@@ -59,6 +59,8 @@ def describe(parts: Parts) -> pulumi.Output[Document]:
             "taskRetries": chosen.task_retries,
             "taskMinutes": chosen.task_minutes,
             "jobsMax": chosen.jobs_max,
+            "submitMinutes": chosen.submit_minutes,
+            "workDays": chosen.work_days,
             "mount": chosen.mount,
             "limits": {
                 "requestBytes": chosen.request_bytes,

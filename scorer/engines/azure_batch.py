@@ -7,6 +7,7 @@ https://learn.microsoft.com/rest/api/batchservice/ (API 2025-06-01)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,26 +17,17 @@ from typing import TypeVar
 from azure.batch import BatchClient
 from azure.batch import models as batch
 from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    stop_after_delay,
-    wait_fixed,
-    wait_random_exponential,
-)
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from scorer.deployment import Deployment
-from scorer.engines.batch_bodies import chunk_task, job_body, merge_task
-from scorer.errors import BatchError, BusyError
+from scorer.engines.batch_bodies import chunk_task, job_body, merge_task, sender_of
+from scorer.errors import BatchError, BusyError, ShareError
 from scorer.plan import Plan
 
 # Azure Batch takes so many tasks in one call, and a body of a megabyte.
 COLLECTION = 100
 # Tried again after 1, 2, 4, ... seconds at random, on top of the SDK's own tries.
 TRIES = 6
-BUSY_SECONDS = 20
 
 T = TypeVar("T")
 
@@ -50,17 +42,32 @@ class AzureBatchEngine:
 
     client: BatchClient
     deployment: Deployment
-    patience: float = 20 * 60
-    """Seconds to wait while as many jobs run as may."""
-    on_wait: Callable[[str], None] = lambda _: None
-    """Told why it waits."""
 
-    def submit(self, plan: Plan) -> None:
+    def has(self, job: str) -> bool:
+        """Whether Batch has a job of that id, be it at work or ended. Raises BatchError."""
+        return self._find(job) is not None
+
+    def place(self, sender: str) -> int:
+        """How many jobs the sender has at work already.
+
+        Raises BusyError where as many jobs run as may, ShareError where half of those that may are the sender's.
+        """
+        most = self.deployment.jobs_max
+        chosen = ["id", "metadata"]
+        active = self._call(lambda: list(self.client.list_jobs(filter="state eq 'active'", select=chosen)))
+        if len(active) >= most:
+            raise BusyError(f"{len(active)} jobs run and {most} may at once: this one waits, or raise 'jobsMax'.")
+        own = sum(sender_of(job) == sender for job in active)
+        if own >= math.ceil(most / 2):
+            raise ShareError(f"{own} jobs of '{sender}' run, which is its share of {most}: this one waits, or raise 'jobsMax'.")
+        return own
+
+    def submit(self, plan: Plan, sender: str, place: int) -> None:
         """Add the job and all its tasks, whatever of them isn't there yet; the job ends by itself once they are done.
 
-        Raises BatchError; BusyError where too many jobs run for too long.
+        `place` is how many jobs its sender has already. Raises BatchError; BusyError where the account's quota is used up.
         """
-        if not self._make_job(plan):
+        if not self._make_job(plan, sender, place):
             return
         try:
             for first in range(0, len(plan.chunks), COLLECTION):
@@ -73,35 +80,20 @@ class AzureBatchEngine:
         except _EndedError:
             return
 
-    def _make_job(self, plan: Plan) -> bool:
+    def _make_job(self, plan: Plan, sender: str, place: int) -> bool:
         """Make the job; whether tasks may be added to it."""
         job = self._find(plan.job)
         if job is None:
-            waiting = Retrying(
-                retry=retry_if_exception_type(BusyError), wait=wait_fixed(min(BUSY_SECONDS, self.patience / 10)),
-                stop=stop_after_delay(self.patience), before_sleep=self._say, reraise=True,
-            )  # fmt: skip
-            waiting(self._create, plan)
+            with suppress(_ThereError):  # an answer got lost, or somebody else was quicker
+                self._call(lambda: self.client.create_job(job_body(plan, self.deployment, sender, place)))
             return True
         return job.state == batch.BatchJobState.ACTIVE
-
-    def _say(self, state: RetryCallState) -> None:
-        if state.outcome is not None and (error := state.outcome.exception()):
-            self.on_wait(str(error))
 
     def _find(self, job: str) -> batch.BatchJob | None:
         try:
             return self._call(lambda: self.client.get_job(job, select=["id", "state"]))
         except _NoJobError:
             return None
-
-    def _create(self, plan: Plan) -> None:
-        most = self.deployment.jobs_max
-        active = self._call(lambda: sum(1 for _ in self.client.list_jobs(filter="state eq 'active'", select=["id"])))
-        if active >= most:
-            raise BusyError(f"{active} jobs run and {most} may at once: waiting for one to end, or raise 'jobsMax'.")
-        with suppress(_ThereError):  # an answer got lost, or somebody else was quicker
-            self._call(lambda: self.client.create_job(job_body(plan, self.deployment)))
 
     def _add(self, job: str, tasks: Sequence[batch.BatchTaskCreateOptions]) -> None:
         """Add tasks; those that are there already stay as they are."""
@@ -162,7 +154,7 @@ def _typed(error: HttpResponseError, endpoint: str) -> BatchError | BusyError:
     if code in _PLAIN:
         return _PLAIN[code](text)
     if code in _QUOTA:
-        return BusyError("The Batch account has as many active jobs as its quota allows: waiting for one to end.")
+        return BusyError("The Batch account has as many active jobs as its quota allows: this one waits.")
     if status in (408, 429) or status >= 500:
         return _AgainError(f"{text}: try again later.")
     if status in (401, 403):

@@ -14,6 +14,7 @@ from scorer.slots import GPUS, SLOTS
 from scorer.store.blob import ENDPOINT, blob_endpoint
 
 MERGE = "merge"
+SENDER = "sender"
 
 # What the tasks of one node share, in a volume of Docker's own: inputs that were fetched, and who has which GPU. Docker gives a
 # new volume the owner and the mode of the image's folder.
@@ -32,12 +33,21 @@ RETENTION = timedelta(hours=2)
 PREPARE_LIMIT = timedelta(hours=1)
 
 
-def job_body(plan: Plan, deployment: Deployment) -> batch.BatchJobCreateOptions:
-    """The job, yet without tasks: it waits for them."""
+def priority(asked: int, place: int) -> int:
+    """Of a job whose sender has `place` others at work, -1000 to 1000 as Batch has it.
+
+    A sender's first job comes before another's second one, whatever they ask for; that counts among jobs of the same place.
+    """
+    return -10 * min(place, 99) + round(asked / 25)
+
+
+def job_body(plan: Plan, deployment: Deployment, sender: str, place: int) -> batch.BatchJobCreateOptions:
+    """The job, yet without tasks: it waits for them. Its sender has `place` others at work."""
     return batch.BatchJobCreateOptions(
         id=plan.job,
         display_name=plan.request.name,
-        priority=plan.request.priority,
+        priority=priority(plan.request.priority, place),
+        metadata=[batch.BatchMetadataItem(name=SENDER, value=sender)] if sender else [],
         uses_task_dependencies=True,
         max_parallel_tasks=deployment.slots,
         constraints=batch.BatchJobConstraints(max_wall_clock_time=JOB_LIMIT, max_task_retry_count=deployment.task_retries),
@@ -61,6 +71,11 @@ def job_body(plan: Plan, deployment: Deployment) -> batch.BatchJobCreateOptions:
         all_tasks_complete_mode=batch.BatchAllTasksCompleteMode.NO_ACTION,
         task_failure_mode=batch.BatchTaskFailureMode.PERFORM_EXIT_OPTIONS_JOB_ACTION,
     )
+
+
+def sender_of(job: batch.BatchJob) -> str:
+    """Whose job it is."""
+    return next((item.value for item in job.metadata or [] if item.name == SENDER), "")
 
 
 def chunk_task(plan: Plan, chunk: Chunk, deployment: Deployment) -> batch.BatchTaskCreateOptions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from scorer.errors import MissingError
@@ -18,6 +18,8 @@ class Entry:
     path: str
     size: int
     etag: str
+    modified: float = field(default=0.0, compare=False)
+    """Seconds since 1970; 0 where the store wasn't asked."""
 
 
 class Store(ABC):
@@ -46,6 +48,10 @@ class Store(ABC):
     @abstractmethod
     def list(self, folder: str) -> Iterator[Entry]:
         """The files right inside `folder`, in no order; none where there is no such folder."""
+
+    @abstractmethod
+    def walk(self, folder: str) -> Iterator[Entry]:
+        """The files anywhere below `folder`, in no order; none where there is no such folder."""
 
     @abstractmethod
     def get(self, path: str, etag: str | None = None) -> bytes:

@@ -21,7 +21,7 @@ from scorer.store.cache import copy_once, forget_copy
 from scorer.store.problems import changed, raise_storage_error, storage_errors
 
 if TYPE_CHECKING:
-    from obstore import GetOptions
+    from obstore import GetOptions, ObjectMeta
     from obstore.store import AzureCredential
 
 # Other clouds than the public one, and stand-ins for tests, have other addresses.
@@ -85,9 +85,17 @@ class BlobStore(Store):
     def list(self, folder: str) -> Iterator[Entry]:
         prefix = f"{self._folder}{folder}".rstrip("/")
         found = self._try(folder, lambda: self._store.list_with_delimiter(prefix or None)["objects"])
-        for meta in found:
-            etag = (meta["e_tag"] or "").strip('"')  # lists have them without their quotes
-            yield Entry(meta["path"].removeprefix(self._folder), meta["size"], f'"{etag}"')
+        yield from map(self._listed, found)
+
+    def walk(self, folder: str) -> Iterator[Entry]:
+        prefix = f"{self._folder}{folder}".rstrip("/")
+        found = self._try(folder, lambda: self._store.list(prefix or None).collect())
+        yield from map(self._listed, found)
+
+    def _listed(self, meta: ObjectMeta) -> Entry:
+        etag = (meta["e_tag"] or "").strip('"')  # lists have them without their quotes
+        path = meta["path"].removeprefix(self._folder)
+        return Entry(path, meta["size"], f'"{etag}"', meta["last_modified"].timestamp())
 
     def get(self, path: str, etag: str | None = None) -> bytes:
         options: GetOptions = {"if_match": etag} if etag else {}

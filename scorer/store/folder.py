@@ -48,6 +48,14 @@ class FolderStore(Store):
             for meta in self._open().list_with_delimiter(folder or None)["objects"]:
                 yield Entry(meta["path"], meta["size"], meta["e_tag"] or "")
 
+    def walk(self, folder: str) -> Iterator[Entry]:
+        if not (self.root / folder).is_dir():
+            return
+        with storage_errors(self.where(folder)):
+            for batch in self._open().list(folder or None):
+                for meta in batch:
+                    yield Entry(meta["path"], meta["size"], meta["e_tag"] or "", meta["last_modified"].timestamp())
+
     def get(self, path: str, etag: str | None = None) -> bytes:
         with storage_errors(self.where(path)):
             return bytes(self._open().get(path, options={"if_match": etag} if etag else None).bytes())

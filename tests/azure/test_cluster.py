@@ -1,7 +1,6 @@
 """The cluster scores: what `pulumi up` declared runs real jobs, whatever is taken away meanwhile."""
 
 import itertools
-import json
 import random
 import subprocess
 import sys
@@ -10,19 +9,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from azure.batch import BatchClient
 
-from scorer.deployment import read_deployment
-from scorer.engines.azure_batch import AzureBatchEngine
-from scorer.errors import BusyError
-from scorer.plan import dispatch
-from scorer.request import make_request
 from tests.azure import small
 from tests.azure.conftest import SETTINGS
 from tests.azure.small import SmallAzure
 from tests.azure.work import ask, by_local_engine, lost, put_images, runs
-from tests.conftest import MakeClip, ffmpeg, write_images
-from tests.folders import FolderStores
+from tests.conftest import MakeClip, ffmpeg
 
 RETRIES = SETTINGS["taskRetries"]
 
@@ -196,34 +188,6 @@ def dispatch_killed_at(azure: SmallAzure, request: str, step: int) -> bool:
     process.wait()
     azure.blobs.fault = azure.batch.fault = None
     return reached.is_set()
-
-
-def test_a_job_waits_while_as_many_run_as_may(azure: SmallAzure, stores: FolderStores) -> None:
-    write_images(stores.input.root / "shots", ["frame0.png"])
-    plan = dispatch("waits", make_request({"name": "waits", "input": "shots/", "model": "invert"}), stores)
-    known = read_deployment(json.dumps(dict(azure.deployment)))
-    client = BatchClient(
-        known.batch_endpoint,
-        azure.identities.credential(azure.principal("submitter")),
-        connection_verify=str(azure.authority.bundle),
-    )
-    told: list[str] = []
-    full = known.model_copy(update={"jobs_max": 0})
-    with pytest.raises(BusyError, match="0 may at once"):
-        AzureBatchEngine(client, full, patience=0.5, on_wait=told.append).submit(plan)
-    assert told
-    assert "waits" not in azure.batch.ledger.jobs
-    azure.batch.ledger.quota = 0
-    with pytest.raises(BusyError, match="quota"):
-        AzureBatchEngine(client, known, patience=0.5).submit(plan)
-    azure.batch.ledger.quota = 300
-    azure.batch.pool.fixed = 0
-    for _ in range(2):
-        AzureBatchEngine(client, known).submit(plan)
-        assert list(azure.batch.job("waits").tasks) == ["0", "merge"]
-    with azure.batch.lock:
-        azure.batch.pool.end_job(azure.batch.job("waits"), "EnoughSeen")
-    azure.batch.pool.fixed = None
 
 
 def test_a_request_elsewhere_or_for_nothing_is_refused(azure: SmallAzure) -> None:

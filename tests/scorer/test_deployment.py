@@ -14,7 +14,8 @@ DOCUMENT: dict[str, Any] = {
     "batchEndpoint": "https://films.westeurope.batch.azure.com", "pool": "gpu", "image": "acme/scorer:1",
     "nodeIdentity": "/subscriptions/1/nodes", "nodeClientId": "0", "telemetry": "", "gpuSize": "Standard_NC64as_T4_v3",
     "gpusPerNode": 4, "slotsPerNode": 8, "nodesMin": 0, "nodesMax": 3, "spotPercent": 100, "keepWarmMinutes": 10,
-    "batchSize": 16, "chunkFrames": None, "taskRetries": 3, "taskMinutes": 240, "jobsMax": 10, "mount": "none",
+    "batchSize": 16, "chunkFrames": None, "taskRetries": 3, "taskMinutes": 240, "jobsMax": 10,
+    "submitMinutes": 30, "workDays": 7, "mount": "none",
     "limits": {"requestBytes": 1000, "maxFrames": 2000, "maxPixels": 3000},
 }  # fmt: skip
 
