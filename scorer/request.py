@@ -49,12 +49,15 @@ class Request(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     version: Literal[1] = 1
+    """Of the format."""
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")
     """What people call the job; the job's id begins with it."""
     input: BlobPath
     """A video, or a folder of images (its path ends with '/')."""
     styles: tuple[StyleRef, ...] = Field(default=(), max_length=32)
+    """Mixed by their weights."""
     model: str = Field(default="adaptive", max_length=100)
+    """By its name (`scorer models` lists them)."""
     package: str | None = Field(default=None, max_length=100)
     """The published package that the model comes from, by the id that `scorer publish` printed."""
     options: dict[str, Option] = Field(default_factory=dict, max_length=32)

@@ -107,6 +107,8 @@ def serve() -> Iterator[Identities]:
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # A header and a body are two packets, and the second would wait for the first's receipt.
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             principal = identities.holder(self.headers.get("X-IDENTITY-HEADER"))

@@ -1,0 +1,121 @@
+"""A thousand requests at once: a queue that drains, in which senders take turns, against the stand-in for Batch."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from azure.batch import BatchClient
+
+from scorer.deployment import Deployment, read_deployment
+from scorer.engines.azure_batch import AzureBatchEngine
+from scorer.engines.batch_bodies import priority
+from scorer.errors import BusyError, ShareError
+from scorer.intake import Intake
+from scorer.plan import dispatch
+from scorer.request import make_request
+from scorer.store import FolderStore
+from scorer.telemetry import Telemetry
+from tests.azure.batch.jobs import Job
+from tests.azure.small import SmallAzure
+from tests.conftest import write_images
+from tests.folders import FolderStores
+
+MOST = 100
+
+
+@pytest.fixture
+def target(small_azure: SmallAzure) -> Deployment:
+    return read_deployment(json.dumps({**small_azure.deployment, "jobsMax": MOST}))
+
+
+@pytest.fixture
+def engine(small_azure: SmallAzure, target: Deployment) -> AzureBatchEngine:
+    credential = small_azure.identities.credential(small_azure.principal("submitter"))
+    return AzureBatchEngine(
+        BatchClient(target.batch_endpoint, credential, connection_verify=str(small_azure.authority.bundle)), target
+    )
+
+
+def end(azure: SmallAzure, jobs: list[Job]) -> None:
+    """As if their tasks were done."""
+    with azure.batch.lock:
+        for job in jobs:
+            azure.batch.pool.end_job(job, "EnoughSeen")
+
+
+def test_a_thousand_requests_drain(
+    small_azure: SmallAzure, target: Deployment, engine: AzureBatchEngine, stores: FolderStores, tmp_path: Path
+) -> None:
+    write_images(stores.input.root / "shots", ["a.png"])
+    for number in range(1000):
+        whose = "flood" if number < 950 else "small"
+        request = {"name": f"queue-{number}", "input": "shots/", "model": "invert"}
+        stores.input.put(f"requests/{whose}/{number:04}.json", json.dumps(request).encode())
+    small_azure.batch.wait(lambda: not small_azure.batch.pool.nodes)
+    small_azure.batch.pool.fixed = 0
+    intake = Intake(
+        target,
+        stores,
+        FolderStore(tmp_path / "scripts"),
+        FolderStore(tmp_path / "quarantine"),
+        engine,
+        Telemetry(),
+        lambda _: None,
+    )
+
+    def active() -> list[Job]:
+        return [job for job in small_azure.batch.ledger.active() if job.id.startswith("queue-")]
+
+    assert intake.sweep(float("inf")) == 900
+    first = active()
+    assert len(first) == MOST
+    # Both have half of the jobs, and the k-th of one comes before the next of the other.
+    assert Counter(job.body["metadata"][0]["value"] for job in first) == {"flood": MOST // 2, "small": MOST // 2}
+    order = sorted(first, key=lambda job: (-job.priority, job.number))
+    senders = [job.body["metadata"][0]["value"] for job in order]
+    assert {tuple(sorted(pair)) for pair in zip(senders[::2], senders[1::2], strict=True)} == {("flood", "small")}
+    left, looks = 900, 0
+    while left:
+        end(small_azure, active())
+        left, looks = intake.sweep(float("inf")), looks + 1
+    assert looks == 900 // (MOST // 2)
+    jobs = [job for job in small_azure.batch.ledger.jobs.values() if job.id.startswith("queue-")]
+    assert len(jobs) == 1000
+    assert all(len(job.tasks) == 2 for job in jobs)
+    end(small_azure, active())
+    assert intake.sweep(float("inf")) == 0
+    small_azure.batch.pool.fixed = None
+
+
+def test_a_full_account_is_waited_for(
+    small_azure: SmallAzure, target: Deployment, engine: AzureBatchEngine, stores: FolderStores
+) -> None:
+    write_images(stores.input.root / "shots", ["frame0.png"])
+    plan = dispatch("waits", make_request({"name": "waits", "input": "shots/", "model": "invert"}), stores)
+    few = AzureBatchEngine(engine.client, target.model_copy(update={"jobs_max": 0}))
+    with pytest.raises(BusyError, match="0 may at once"):
+        few.place("")
+    small_azure.batch.pool.fixed = 0
+    small_azure.batch.ledger.quota = 0
+    with pytest.raises(BusyError, match="quota"):
+        engine.submit(plan, "", 0)
+    assert not engine.has("waits")
+    small_azure.batch.ledger.quota = 300
+    for _ in range(2):
+        engine.submit(plan, "", 0)
+        assert list(small_azure.batch.job("waits").tasks) == ["0", "merge"]
+    assert engine.has("waits")
+    one = AzureBatchEngine(engine.client, target.model_copy(update={"jobs_max": 2}))
+    with pytest.raises(ShareError, match="its share of 2"):
+        one.place("")
+    assert one.place("acme") == 0
+    end(small_azure, [small_azure.batch.job("waits")])
+    small_azure.batch.pool.fixed = None
+
+
+def test_turns_come_before_wishes() -> None:
+    # However much it asks for, nobody's second job comes before somebody's first.
+    assert priority(-100, 0) > priority(100, 1)
+    assert priority(100, 0) > priority(0, 0) > priority(-100, 0)
+    assert -1000 <= priority(-100, 5000) <= priority(100, 0) <= 1000
