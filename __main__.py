@@ -165,7 +165,8 @@ pool = Pool(
     ),
 )
 
-# What starts it: a request in the data account raises an event, the event a run of the workflow, the run a container group.
+# What starts it: a request in the data account raises an event, the event a run of the workflow, the run a container
+# group. Now and then a clock starts one, for requests that wait.
 deployment = describe(
     Parts(
         settings=chosen,
@@ -184,6 +185,9 @@ workflow = Workflow(
         resource_group_name=group.name,
         resource_group_id=group.id,
         definition=json.loads((ROOT / "logicapp/workflow.json").read_text(encoding="utf-8")),
+        polling=json.loads((ROOT / "logicapp/polling.json").read_text(encoding="utf-8")),
+        events=chosen.trigger == "events",
+        look_minutes=chosen.look_minutes,
         container_group=container_group(
             SubmitterArgs(
                 location=chosen.location,
@@ -214,13 +218,12 @@ workflow = Workflow(
 )
 
 # Who looks after it: logs of everything, alerts, a budget and a workbook.
-for what, resource_id, metrics in (
-    ("batch", batch.id, True),
-    ("workflow", workflow.workflow.id, True),
-    ("topic", workflow.topic.id, True),
-    ("registry", registry.id, False),
-):
-    telemetry.diagnose(what, resource_id, metrics=metrics)
+telemetry.diagnose("batch", batch.id)
+telemetry.diagnose("registry", registry.id, metrics=False)
+for what, each in workflow.all.items():
+    telemetry.diagnose(what, each.id)
+if workflow.topic:
+    telemetry.diagnose("topic", workflow.topic.id)
 telemetry.diagnose_blobs("data", storage.data.id)
 telemetry.diagnose_blobs("ops", storage.ops.id)
 alerts = Alerts(
@@ -231,8 +234,8 @@ alerts = Alerts(
         workspace_id=telemetry.workspace_id,
         insights_id=telemetry.insights_id,
         batch_account_id=batch.id,
-        workflow_id=workflow.workflow.id,
-        system_topic_id=workflow.topic.id,
+        workflow_ids={what: each.id for what, each in workflow.all.items()},
+        system_topic_id=workflow.topic.id if workflow.topic else None,
         nodes_min=chosen.nodes_min,
         keep_warm_minutes=chosen.keep_warm_minutes,
         alert_address=chosen.alert_address,
@@ -242,12 +245,12 @@ alerts = Alerts(
 
 pulumi.export("deployment", deployment)
 pulumi.export("resourceGroup", group.name)
-pulumi.export("workflow", workflow.workflow.name)
+pulumi.export("workflow", workflow.main.name)
 pulumi.export(
     "portal",
     {
         "resourceGroup": outputs.portal(group.id),
-        "workflow": outputs.portal(workflow.workflow.id),
+        "workflow": outputs.portal(workflow.main.id),
         "batch": outputs.portal(batch.id),
         "workbook": outputs.portal(alerts.workbook_id),
     },

@@ -1,17 +1,16 @@
-"""The command line: `scorer run` for a person; `dispatch`, `score` and `merge`, the same steps one by one, for machines."""
+"""The command line: `run` on this machine, `submit` and its like on a deployment; `dispatch`, `score`, `merge`: for machines."""
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from scorer import models, steps
+from scorer import commands, models, steps, wishes
 from scorer.engines.local import LocalEngine
 from scorer.errors import RequestError, ScorerError
 from scorer.job import Outcome, run_job
@@ -20,6 +19,7 @@ from scorer.plan import Plan
 from scorer.planning import plan
 from scorer.publish import publish
 from scorer.request import job_id, make_request
+from scorer.share import share
 from scorer.store import FolderStore, Stores
 from scorer.terminal import Bar, deliver, duration, result_path, with_ending
 
@@ -54,31 +54,27 @@ Work = Annotated[Path, typer.Option(metavar="DIR", help="Where plans, parts, res
 @app.command(epilog=RUN_EXAMPLES)
 def run(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="A video, or a folder of images.")],
-    style: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="STYLE[@WEIGHT]", help="An image, a trained style's number or a network's file; more than one are mixed."
-        ),
-    ] = None,
+    style: wishes.Styles = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="PATH", help="The result: a video (.mp4; .mkv where an .mp4 can't hold the sound), or a folder."),
     ] = None,
-    model: Annotated[str, typer.Option(help="One of those that `scorer models` lists.")] = "adaptive",
-    option: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="One of the model's own options.")] = None,
-    size: Annotated[int | None, typer.Option(metavar="PX", help="Longer side of the frames; unchanged if not given.")] = None,
-    strength: Annotated[float, typer.Option(metavar="0..1", help="How much of the style.")] = 1.0,
-    batch_size: Annotated[int | None, typer.Option(metavar="N", help="Frames the model gets at once.")] = None,
-    chunk_frames: Annotated[int | None, typer.Option(metavar="N", help="Frames of one task.")] = None,
+    model: wishes.ModelName = "adaptive",
+    option: wishes.Options = None,
+    size: wishes.Size = None,
+    strength: wishes.Strength = 1.0,
+    batch_size: wishes.BatchSize = None,
+    chunk_frames: wishes.ChunkFrames = None,
     workers: Annotated[int | None, typer.Option(metavar="N", min=1, max=256, help="Worker processes.")] = None,
     device: Annotated[str, typer.Option(metavar="auto|cpu|cuda")] = "auto",
-    failure_threshold: Annotated[float, typer.Option(metavar="0..1", help="Share of frames that may fail.")] = 0.05,
+    failure_threshold: wishes.FailureThreshold = 0.05,
     work: Work = Path(".scorer"),
 ) -> None:
     """Score a video or a folder of images on this machine."""
     content = {
-        "name": _job_name(source), "input": _input_path(source), "styles": [_style(text, model) for text in style or []],
-        "model": model, "options": dict(_option(text) for text in option or []), "size": size, "strength": strength,
+        "name": wishes.job_name(source), "input": _input_path(source),
+        "styles": [wishes.style(text, models.spec(model).style, _input_path) for text in style or []],
+        "model": model, "options": wishes.options(option), "size": size, "strength": strength,
         "batch_size": batch_size, "chunk_frames": chunk_frames, "failure_threshold": failure_threshold,
     }  # fmt: skip
     request = make_request(content)
@@ -115,38 +111,6 @@ def _local_stores(work: Path) -> Stores:
 def _input_path(source: Path) -> str:
     path = source.absolute().resolve().as_posix().lstrip("/")
     return path + "/" if source.is_dir() else path
-
-
-def _job_name(source: Path) -> str:
-    name = "".join(char if char.isascii() and char.isalnum() else "-" for char in source.absolute().stem)
-    return name.strip("-")[:40] or "job"
-
-
-def _style(text: str, model: str) -> dict[str, Any]:
-    """STYLE[@WEIGHT] as a request says it."""
-    name, at, weight = text.rpartition("@")
-    share = 1.0
-    if at and not Path(text).exists():
-        try:
-            share = float(weight)
-        except ValueError as error:
-            raise RequestError(f"The weight of style '{text}' is no number: write it as STYLE@0.5.") from error
-        text = name
-    if models.spec(model).style == "number":
-        if not text.isdecimal():
-            raise RequestError(f"Style '{text}' is no number, which is what model '{model}' takes: `scorer models` says which.")
-        return {"source": int(text), "weight": share}
-    return {"source": _input_path(Path(text)), "weight": share}
-
-
-def _option(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise RequestError(f"Option '{text}' has no value: write it as NAME=VALUE.")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
 
 
 @app.command(name="models")
@@ -186,9 +150,28 @@ def _size(text: str) -> tuple[int, int]:
     return sides[0], sides[1]
 
 
-app.command(epilog="Example: `scorer plan request.json --stack dev`")(plan)
+SUBMIT_EXAMPLES = """
+Examples:
 
-app.command(epilog="Example: `scorer publish dist/our_model-1.0-py3-none-any.whl --weights net.safetensors --stack dev`")(publish)
+    scorer submit film.mp4 --style painting.jpg --stack dev
+
+    scorer submit photos/ --model painted --style 7 --stack prod --no-wait
+
+The same command again goes on: what is uploaded isn't sent again, and the same request is the same job.
+"""
+SHARE_EXAMPLE = "Example: `scorer share film.mp4 --style painting.jpg --sender acme --hours 48 --stack dev`"
+CLOUD = "With a deployment"
+
+app.command(epilog=SUBMIT_EXAMPLES, rich_help_panel=CLOUD)(commands.submit)
+for _command in (commands.status, commands.fetch, commands.cancel, commands.restart):
+    app.command(rich_help_panel=CLOUD)(_command)
+app.command(epilog=SHARE_EXAMPLE, rich_help_panel=CLOUD)(share)
+app.command(epilog="Example: `scorer plan request.json --stack dev`", rich_help_panel=CLOUD)(plan)
+
+app.command(
+    epilog="Example: `scorer publish dist/our_model-1.0-py3-none-any.whl --weights net.safetensors --stack dev`",
+    rich_help_panel=CLOUD,
+)(publish)
 
 for _step in (steps.dispatch, steps.prepare, steps.score, steps.merge, steps.release):
     app.command(rich_help_panel="Steps, for machines")(_step)

@@ -41,7 +41,12 @@ class Failure(BaseModel):
 
     def error(self) -> ScorerError:
         """The error that it was."""
-        return _KINDS.get(self.exit_code, ScorerError)(self.message)
+        return error_of(self.exit_code, self.message)
+
+
+def error_of(exit_code: int, message: str) -> ScorerError:
+    """The error that another process ended with."""
+    return _KINDS.get(exit_code, ScorerError)(message)
 
 
 def chunk_key(chunk: Chunk) -> str:

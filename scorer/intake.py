@@ -117,7 +117,7 @@ class Intake:
     def _begin_status(self, plan: Plan, path: str) -> None:
         """Before there are tasks, which might end before this is written; a job that was given to the cluster has its status."""
         known = self.stores.output.find(f"{plan.job}/{STATUS}") and read_status(plan.job, self.stores)
-        if not known or known.state in ("failed", "cancelled"):
+        if not known or known.state in ("planned", "failed", "cancelled"):
             StatusWriter(plan.job, self.stores).state("scoring", frames=plan.frames, request=path)
 
     def sweep(self, until: float) -> int:

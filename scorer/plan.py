@@ -15,7 +15,7 @@ from scorer import frames, video
 from scorer.errors import InputError
 from scorer.models import Device
 from scorer.request import Limits, Request
-from scorer.store import Entry, Stores
+from scorer.store import Entry, Stores, called
 from scorer.video import FrameRange, VideoInfo
 
 # Raised whenever parts made by older code would differ from those made now.
@@ -167,7 +167,9 @@ def make_plan(
     ]
     if request.media == "video":
         entry = stores.input.head(request.input)
-        index = _probe(stores.input.fetch(entry.path, entry.etag), limits)
+        path = stores.input.fetch(entry.path, entry.etag)
+        with called(path, stores.input.where(entry.path)):
+            index = _probe(path, limits)
         chunks = _video_chunks(index, request.chunk_frames or length(index.info.frames), [*common, entry.etag])
         return Plan(
             job=job, request=request, device=device, input_etag=entry.etag, style_etags=style_etags,

@@ -6,7 +6,9 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,8 +22,9 @@ from scorer.models import Frames, Model, ModelSettings, Style
 from scorer.overlap import WriteBehind, read_ahead
 from scorer.plan import Chunk, Plan
 from scorer.records import FrameRecord, TaskRecord, to_lines
+from scorer.request import Request
 from scorer.samples import keep_sample
-from scorer.store import Stores
+from scorer.store import Stores, called
 
 
 class Part(BaseModel):
@@ -54,10 +57,16 @@ def load_model(plan: Plan, stores: Stores, threads: int | None = None) -> Model:
     """The plan's model, its styles fetched and encoded. Raises StyleError, ModelError."""
     request = plan.request
     styles = []
-    for style, etag in zip(request.styles, plan.style_etags, strict=True):
-        source = style.source if isinstance(style.source, int) else stores.input.fetch(style.source, etag)
-        styles.append(Style(source, style.weight))
-    settings = ModelSettings(tuple(styles), request.strength, plan.device, threads, request.options)
+    with ExitStack() as named:
+        for style, etag in zip(request.styles, plan.style_etags, strict=True):
+            source: Path | int = style.source if isinstance(style.source, int) else stores.input.fetch(style.source, etag)
+            if isinstance(source, Path):
+                named.enter_context(called(source, stores.input.where(str(style.source))))
+            styles.append(Style(source, style.weight))
+        return _load(request, ModelSettings(tuple(styles), request.strength, plan.device, threads, request.options))
+
+
+def _load(request: Request, settings: ModelSettings) -> Model:
     try:
         return models.spec(request.model).load(settings)
     except ScorerError:

@@ -80,7 +80,7 @@ class StatusWriter:
 
     def state(self, state: State, **changes: object) -> None:
         """The job's state changes: written at once."""
-        if state in ("done", "failed"):
+        if state in ("done", "failed", "cancelled"):
             self._end_stage()
         self._write({"state": state, **changes})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -24,8 +25,10 @@ class AlertsArgs:
     workspace_id: pulumi.Input[str]
     insights_id: pulumi.Input[str]
     batch_account_id: pulumi.Input[str]
-    workflow_id: pulumi.Input[str]
-    system_topic_id: pulumi.Input[str]
+    workflow_ids: Mapping[str, pulumi.Input[str]]
+    """By what each is called."""
+    system_topic_id: pulumi.Input[str] | None
+    """None where there are no events."""
     nodes_min: int
     keep_warm_minutes: int
     alert_address: str = ""
@@ -43,10 +46,15 @@ class Alerts(pulumi.ComponentResource):
     def __init__(self, name: str, args: AlertsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("batch-scoring:stacks:Alerts", name, None, opts)
         group = self._action_group(name, args.alert_address, args.resource_group_name) if args.alert_address else None
-        targets = {BATCH: args.batch_account_id, WORKFLOW: args.workflow_id, TOPIC: args.system_topic_id}
+        targets: dict[str, Mapping[str, pulumi.Input[str]]] = {
+            BATCH: {"": args.batch_account_id},
+            WORKFLOW: {f"-{what}": each for what, each in args.workflow_ids.items()},
+            TOPIC: {"": args.system_topic_id} if args.system_topic_id is not None else {},
+        }
         idle = idle_watch(args.nodes_min, args.keep_warm_minutes)
         for watch in (*WATCHES, idle) if idle else WATCHES:
-            self._metric_alert(name, watch, targets[watch.resource], group, args.resource_group_name)
+            for suffix, target in targets[watch.resource].items():
+                self._metric_alert(f"{name}-{watch.name}{suffix}", watch, target, group, args.resource_group_name)
         self._resize_alert(name, args, group)
         if args.alert_address and args.monthly_budget > 0:
             self._budget(name, args)
@@ -78,7 +86,7 @@ class Alerts(pulumi.ComponentResource):
             [monitor.MetricDimensionArgs(name=watch.split_by, operator="Include", values=["*"])] if watch.split_by else None
         )
         monitor.MetricAlert(
-            f"{name}-{watch.name}",
+            name,
             resource_group_name=resource_group_name,
             location="global",
             description=watch.description,

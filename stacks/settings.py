@@ -20,6 +20,7 @@ from stacks import gpu_sizes
 
 PROJECT = "batch-scoring"
 
+Trigger = Literal["events", "polling"]
 NetworkIsolation = Literal["service-endpoints", "private-endpoints"]
 Mount = Literal["none", "blob", "nfs"]
 RegistrySku = Literal["Basic", "Standard", "Premium"]
@@ -166,6 +167,10 @@ class Settings(BaseModel):
     max_frames: int = Field(1_000_000, ge=1, le=10_000_000, description="Limit on requests: frames of one job")
     max_pixels: int = Field(35_389_440, ge=4096, le=134_217_728, description="Limit on requests: pixels of one frame")
     jobs_max: int = Field(100, ge=1, le=300, description="Limit on requests: jobs that run at once; later ones wait")
+    trigger: Trigger = Field(
+        "events", description="What tells of requests: events (Event Grid, at once) or polling (a look every lookMinutes)"
+    )
+    look_minutes: int = Field(15, ge=1, le=1440, description="Minutes between two looks for requests that still wait")
     jobs_at_once: int = Field(10, ge=1, le=100, description="Limit on requests: container groups that take them in at once")
     submit_minutes: int = Field(30, ge=5, le=720, description="Limit on requests: minutes that taking one in may last")
     tags: dict[Annotated[str, _matches(r"[^<>%&\\?/]{1,128}", "a tag's name: it may not hold < > % & \\ ? or /")], Tag] = Field(

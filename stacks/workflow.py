@@ -1,4 +1,7 @@
-"""The workflow: a request that is uploaded makes Event Grid call it, and it runs one container group for the request.
+"""The workflows: a request that is uploaded makes Event Grid call one, which runs one container group for the request.
+
+A second one looks for requests that wait: for room, or since an event was lost. Where a subscription has no Event Grid, it is
+the only one.
 
 Sources: https://learn.microsoft.com/azure/logic-apps/authenticate-with-managed-identity,
 https://learn.microsoft.com/azure/event-grid/event-schema-blob-storage, https://learn.microsoft.com/azure/event-grid/delivery-and-retry
@@ -46,6 +49,12 @@ class WorkflowArgs:
     resource_group_id: pulumi.Input[str]
     definition: Mapping[str, Any]
     """logicapp/workflow.json."""
+    polling: Mapping[str, Any]
+    """logicapp/polling.json: what is different where a clock is the trigger."""
+    events: bool
+    """Whether Event Grid tells of requests."""
+    look_minutes: int
+    """Minutes between two looks for requests that wait."""
     container_group: pulumi.Input[Mapping[str, Any]]
     identity_id: pulumi.Input[str]
     identity_principal_id: pulumi.Input[str]
@@ -67,21 +76,52 @@ class WorkflowArgs:
 
 
 class Workflow(pulumi.ComponentResource):
-    """The workflow, what it is allowed, and the event subscription that starts it."""
+    """The workflows, what they are allowed, and the event subscription that starts the first."""
 
-    workflow: logic.Workflow
-    topic: eventgrid.SystemTopic
-    subscription: eventgrid.SystemTopicEventSubscription
+    looks: logic.Workflow
+    """The one that looks for waiting requests."""
+    requests: logic.Workflow | None = None
+    """The one that is told of each request."""
+    topic: eventgrid.SystemTopic | None = None
+    subscription: eventgrid.SystemTopicEventSubscription | None = None
 
     def __init__(self, name: str, args: WorkflowArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("batch-scoring:stacks:Workflow", name, None, opts)
         self._name, self._args = name, args
-        self.workflow = logic.Workflow(
+        permissions = [*self._permissions(), *args.wait_for]
+        self.looks = self._workflow(f"{name}-looks", looking(args.definition, args.polling, args.look_minutes), permissions)
+        if args.events:
+            self.requests = self._workflow(name, self._definition(), [])
+            self.topic = eventgrid.SystemTopic(
+                name,
+                resource_group_name=args.resource_group_name,
+                source=args.data_account_id,
+                topic_type="Microsoft.Storage.StorageAccounts",
+                identity={"type": eventgrid.IdentityType.SYSTEM_ASSIGNED},
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            letters = self._dead_letter_permission(self.topic)
+            self.subscription = self._subscription(self.requests, self.topic, [*permissions, letters])
+        self.register_outputs({"workflow": self.main.id})
+
+    @property
+    def main(self) -> logic.Workflow:
+        """The one that requests come to first."""
+        return self.requests or self.looks
+
+    @property
+    def all(self) -> dict[str, logic.Workflow]:
+        """Each by what it is called in alerts and logs."""
+        return {"looks": self.looks} | ({"workflow": self.requests} if self.requests else {})
+
+    def _workflow(self, name: str, definition: Mapping[str, Any], wait_for: Sequence[pulumi.Resource]) -> logic.Workflow:
+        args = self._args
+        return logic.Workflow(
             name,
             resource_group_name=args.resource_group_name,
             state=logic.WorkflowState.ENABLED,
             identity={"type": logic.ManagedServiceIdentityType.USER_ASSIGNED, "user_assigned_identities": [args.identity_id]},
-            definition=self._definition(),
+            definition=definition,
             parameters=self._parameters(),
             # The trigger stays open, as Event Grid's addresses aren't announced: a secret address and conditions guard it.
             access_control={
@@ -91,18 +131,8 @@ class Workflow(pulumi.ComponentResource):
                     ]
                 }
             },
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=wait_for),
         )
-        self.topic = eventgrid.SystemTopic(
-            name,
-            resource_group_name=args.resource_group_name,
-            source=args.data_account_id,
-            topic_type="Microsoft.Storage.StorageAccounts",
-            identity={"type": eventgrid.IdentityType.SYSTEM_ASSIGNED},
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        self.subscription = self._subscription([*self._permissions(), self._dead_letter_permission(), *args.wait_for])
-        self.register_outputs({"workflow": self.workflow.id, "topic": self.topic.id})
 
     def _definition(self) -> dict[str, Any]:
         # Logic Apps takes no parameter for this number, only a literal.
@@ -152,25 +182,27 @@ class Workflow(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _dead_letter_permission(self) -> pulumi.Resource:
+    def _dead_letter_permission(self, topic: eventgrid.SystemTopic) -> pulumi.Resource:
         """Event Grid writes what it couldn't deliver as the topic itself."""
         args = self._args
         container = pulumi.Output.concat(
             args.dead_letter_account_id, "/blobServices/default/containers/", args.dead_letter_container_name
         )
-        principal = self.topic.identity.apply(_principal)
+        principal = topic.identity.apply(_principal)
         return assign(f"{self._name}-dead-letters", Role.BLOB_CONTRIBUTOR, principal, container, parent=self)
 
-    def _subscription(self, permissions: list[pulumi.Resource]) -> eventgrid.SystemTopicEventSubscription:
+    def _subscription(
+        self, workflow: logic.Workflow, topic: eventgrid.SystemTopic, permissions: list[pulumi.Resource]
+    ) -> eventgrid.SystemTopicEventSubscription:
         args = self._args
         (trigger,) = args.definition["triggers"]
         address = logic.list_workflow_trigger_callback_url_output(
-            resource_group_name=args.resource_group_name, workflow_name=self.workflow.name, trigger_name=trigger
+            resource_group_name=args.resource_group_name, workflow_name=workflow.name, trigger_name=trigger
         )
         return eventgrid.SystemTopicEventSubscription(
             f"{self._name}-requests",
             resource_group_name=args.resource_group_name,
-            system_topic_name=self.topic.name,
+            system_topic_name=topic.name,
             event_delivery_schema=eventgrid.EventDeliverySchema.EVENT_GRID_SCHEMA,
             destination=eventgrid.WebHookEventSubscriptionDestinationArgs(
                 endpoint_type="WebHook",
@@ -201,6 +233,14 @@ class Workflow(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=permissions),
         )
+
+
+def looking(definition: Mapping[str, Any], polling: Mapping[str, Any], minutes: int) -> dict[str, Any]:
+    """The definition of the workflow that a clock starts: the first one's, but for what `polling` has instead."""
+    changed = copy.deepcopy(dict(polling))
+    for trigger in changed["triggers"].values():
+        trigger["recurrence"]["interval"] = minutes
+    return {**definition, "triggers": changed["triggers"], "actions": {**definition["actions"], **changed["actions"]}}
 
 
 def _principal(identity: eventgrid.outputs.IdentityInfoResponse | None) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn
 
 from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, PreconditionError, UnauthenticatedError
 
-from scorer.errors import ChangedError, MissingError, OutputError, StorageFullError, StoreError
+from scorer.errors import ChangedError, MissingError, OutputError, ScorerError, StorageFullError, StoreError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -46,3 +47,12 @@ def raise_storage_error(error: Exception, where: str, *, writing: bool) -> NoRet
 def changed(where: str) -> ChangedError:
     """The error that says so."""
     return ChangedError(f"'{where}' has changed since the job was planned: run the job again.")
+
+
+@contextmanager
+def called(path: Path, name: str) -> Iterator[None]:
+    """Around work on a local copy: errors call it by the name of what it is a copy of, which people know."""
+    try:
+        yield
+    except ScorerError as error:
+        raise type(error)(str(error).replace(str(path), name)) from error

@@ -27,6 +27,12 @@ def allowed(cloud: Cloud, principal: str, action: str, scope: str) -> bool:
         if properties["principalId"] != principal or not f"{scope.lower()}/".startswith(f"{where}/"):
             continue
         role = properties["roleDefinitionId"].rpartition("/")[2].lower()
-        if action in GRANTS.get(role, set()):
+        if action in GRANTS.get(role, set()) | _own(cloud, role):
             return True
     return False
+
+
+def _own(cloud: Cloud, role: str) -> set[str]:
+    """What a role that the deployment itself defines allows."""
+    found = [each for each in cloud.of_type("Microsoft.Authorization/roleDefinitions") if each.request.name.lower() == role]
+    return {action for each in found for permission in each.body["properties"]["permissions"] for action in permission["actions"]}

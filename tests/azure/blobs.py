@@ -177,6 +177,9 @@ class BlobService:
     async def _pass_on(
         self, request: web.Request, answer: aiohttp.ClientResponse, names: tuple[str, str, str]
     ) -> web.StreamResponse:
+        committed = request.method == "PUT" and answer.status == 201 and request.query.get("comp") in (None, "blocklist")
+        if committed and names[2] and self.on_created is not None:
+            self.on_created(*names, answer.headers.get("ETag", ""))
         headers = [(name, value) for name, value in answer.headers.items() if name.lower() not in _HOP]
         front = web.StreamResponse(status=answer.status, headers=headers)
         if "Content-Length" in answer.headers:
@@ -187,9 +190,6 @@ class BlobService:
             if request.method == "GET" and names[2] and answer.status < 300:
                 self.reads["/".join(names)] += len(data)
         await front.write_eof()
-        committed = request.method == "PUT" and answer.status == 201 and request.query.get("comp") in (None, "blocklist")
-        if committed and names[2] and self.on_created is not None:
-            self.on_created(*names, answer.headers.get("ETag", ""))
         return front
 
     def _who(self, request: web.Request, account: str, container: str) -> str:

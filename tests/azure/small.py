@@ -63,7 +63,7 @@ class SmallAzure:
 
     def _container(self) -> Any:
         """The container that the stack gave its workflow to put for each request."""
-        (workflow,) = self.cloud.of_type("Microsoft.Logic/workflows")
+        workflow = self.cloud.of_type("Microsoft.Logic/workflows")[0]
         (only,) = workflow.body["properties"]["parameters"]["containerGroup"]["value"]["properties"]["containers"]
         return only["properties"]
 

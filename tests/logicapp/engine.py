@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -44,6 +45,7 @@ class Engine:
     """The engine; a context manager, as its process must end."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         program = Path(__file__).with_name("dotnet.py")
         self._process = subprocess.Popen(
             [sys.executable, str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
@@ -74,9 +76,10 @@ class Engine:
     def _ask(self, method: str, *arguments: object) -> Any:
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(json.dumps([method, *arguments]) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
+        with self._lock:  # workflows run side by side
+            self._process.stdin.write(json.dumps([method, *arguments]) + "\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"the engine's process ended with {self._process.wait()}")
         answer = json.loads(line)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from stacks import submitter
+from stacks.workflow import looking
 from tests.logicapp.conftest import WORKFLOW
 from tests.logicapp.engine import Context, Engine, Json
 from tests.logicapp.runner import Call, Run
@@ -145,7 +146,7 @@ def test_a_request_is_dispatched(start: Any) -> None:
     assert body == expected
 
 
-@pytest.mark.parametrize("code", [2, 3, 4, 5, 6])
+@pytest.mark.parametrize("code", [2, 3, 4, 5, 6, 7, 15])
 def test_a_refused_request_is_an_answer(start: Any, code: int) -> None:
     azure = Containers(exit_code=code)
     run = start(azure)
@@ -154,7 +155,21 @@ def test_a_refused_request_is_an_answer(start: Any, code: int) -> None:
     assert run.actions["Log"]["outputs"]["body"] == {"content": "what dispatch wrote"}
 
 
-@pytest.mark.parametrize("code", [1, 7, 8, 9, 10, 11, 12, 13, 137])
+def test_the_clock_starts_a_look_for_all_that_wait(engine: Engine, workflow: Json) -> None:
+    polling = json.loads((WORKFLOW.parent / "polling.json").read_text())
+    azure = Containers()
+    run = Run(engine, looking(workflow, polling, 5), PARAMETERS, azure, "08585287554177334956853859655CU00")
+    assert run.start({})
+    assert run.status == "Succeeded"
+    (put,) = [call for call in azure.calls if call.method == "PUT"]
+    assert put.uri.endswith("/containerGroups/look-08585287554177334956853859655cu00")
+    assert put.body["properties"]["containers"][0]["properties"]["command"] == [
+        "scorer", "dispatch", "az://scoringdata/input/requests/",
+    ]  # fmt: skip
+    assert azure.groups == {}
+
+
+@pytest.mark.parametrize("code", [1, 8, 9, 10, 11, 12, 13, 14, 137])
 def test_a_failed_dispatch_fails_visibly_and_leaves_its_log(start: Any, code: int) -> None:
     azure = Containers(exit_code=code)
     run = start(azure)

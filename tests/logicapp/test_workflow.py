@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from scorer import errors
+from scorer.errors import BusyError
+from scorer.refusal import REFUSALS
 from stacks import submitter
+from stacks.workflow import looking
+from tests.logicapp.conftest import WORKFLOW
 from tests.logicapp.engine import Engine, EngineError, Json
 
 # Functions that look something up, which the engine doesn't count among its built-in ones.
@@ -130,8 +133,20 @@ def test_parameters_are_described(workflow: Json) -> None:
 def test_only_what_the_code_decides_has_a_default(workflow: Json) -> None:
     """What a deployment decides has none, so that it can't be forgotten."""
     defaults = {name: each["defaultValue"] for name, each in workflow["parameters"].items() if "defaultValue" in each}
-    refusals = [errors.RequestError, errors.InputError, errors.MissingError, errors.ChangedError, errors.StyleError]
-    assert defaults == {"refusedExitCodes": [each.exit_code for each in refusals]}
+    assert defaults == {"answeredExitCodes": [*sorted(each.exit_code for each in REFUSALS), BusyError.exit_code]}
+
+
+def test_the_clocks_workflow_is_valid_too(engine: Engine, workflow: Json) -> None:
+    polling = json.loads((WORKFLOW.parent / "polling.json").read_text())
+    looks = looking(workflow, polling, 7)
+    engine.validate(looks)
+    assert looks["triggers"]["Now_and_then"]["recurrence"] == {"frequency": "Minute", "interval": 7}
+    assert looks["triggers"]["Now_and_then"]["runtimeConfiguration"]["concurrency"]["runs"] == 1
+    # Everything else is the first one's, and nothing is left of its trigger.
+    changed = {name for name, action in looks["actions"].items() if action != workflow["actions"][name]}
+    assert changed == set(polling["actions"]) == {"Group_name", "Request"}
+    assert all(looks["actions"][name]["runAfter"] == workflow["actions"][name]["runAfter"] for name in changed)
+    assert "triggerBody" not in json.dumps(looks)
 
 
 def test_the_trigger(workflow: Json) -> None:

@@ -92,20 +92,24 @@ def test_another_gpu_size_replaces_the_pool_and_only_what_must_be(stack: str, az
     with azure.fresh_record() as events:
         deployment.settings["gpuSize"] = "Standard_NC24ads_A100_v4"
         deployment.up()
-    assert [(event.verb, event.type) for event in events] == [("create", POOL), ("update", WORKFLOW), ("delete", POOL)]
+    assert [(event.verb, event.type) for event in events] == [
+        ("create", POOL), ("update", WORKFLOW), ("update", WORKFLOW), ("delete", POOL),
+    ]  # fmt: skip
     (new,) = azure.of_type(POOL)
     assert new.id != old.id
     assert new.body["properties"]["vmSize"] == "Standard_NC24ads_A100_v4"
 
 
-def test_what_the_submitter_is_told_changes_the_workflow_alone(azure: Cloud, deploy: Deploy) -> None:
+def test_what_the_submitter_is_told_changes_the_workflows_alone(azure: Cloud, deploy: Deploy) -> None:
     deployment = deploy("dev")
     deployment.up()
-    for setting, value in {"batchSize": 4, "chunkFrames": 100, "maxFrames": 1000, "taskRetries": 1, "jobsAtOnce": 2}.items():
+    settings = {"batchSize": 4, "chunkFrames": 100, "maxFrames": 1000, "taskRetries": 1, "jobsAtOnce": 2, "lookMinutes": 3}
+    for setting, value in settings.items():
         with azure.fresh_record() as events:
             deployment.settings[setting] = value
             outcome = deployment.up()
-        assert [(event.verb, event.type) for event in events] == [("update", WORKFLOW)], setting
+        changed = 1 if setting in ("jobsAtOnce", "lookMinutes") else 2  # what one of the two alone has
+        assert [(event.verb, event.type) for event in events] == [("update", WORKFLOW)] * changed, setting
         assert "replace" not in outcome.changes
 
 
@@ -115,7 +119,22 @@ def test_more_nodes_change_the_pool_in_place(azure: Cloud, deploy: Deploy) -> No
     with azure.fresh_record() as events:
         deployment.settings["nodesMax"] = 9
         deployment.up()
-    assert sorted((event.verb, event.type) for event in events) == [("update", POOL), ("update", WORKFLOW)]
+    assert sorted((event.verb, event.type) for event in events) == [("update", POOL), ("update", WORKFLOW), ("update", WORKFLOW)]
+
+
+def test_where_events_arent_allowed_a_clock_looks_for_requests(azure: Cloud, deploy: Deploy) -> None:
+    deployment = deploy("dev", trigger="polling", lookMinutes=2)
+    deployment.up()
+    assert not azure.of_type(SUBSCRIPTION)
+    assert not azure.of_type("Microsoft.EventGrid/systemTopics")
+    (workflow,) = azure.of_type(WORKFLOW)
+    (trigger,) = workflow.body["properties"]["definition"]["triggers"].values()
+    assert (trigger["type"], trigger["recurrence"]["interval"]) == ("Recurrence", 2)
+    assert unchanged(deployment.up())
+    deployment.settings["trigger"] = "events"
+    deployment.up()
+    assert len(azure.of_type(WORKFLOW)) == 2
+    assert len(azure.of_type(SUBSCRIPTION)) == 1
 
 
 def test_nodes_mount_work_by_nfs_from_an_account_made_for_it(azure: Cloud, deploy: Deploy) -> None:

@@ -166,7 +166,9 @@ class Pool:
         return seconds((task.body.get("constraints") or {}).get("maxWallClockTime"))
 
     def _ended(self, node: Node, run: Run, code: int) -> None:
-        job = self.ledger.get(run.job)
+        job = self.ledger.jobs.get(run.job.lower())
+        if job is None:  # it was deleted, and this was its release
+            return
         if run.task is None:
             if run.what == "jobpreparation":
                 ok = code == 0 or not job.body["jobPreparationTask"].get("waitForSuccess", True)

@@ -1,0 +1,236 @@
+"""What a person does with a deployment: `scorer submit`, `status`, `fetch`, `cancel`, `restart`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.table import Table
+
+from scorer import models, wishes
+from scorer.errors import InputError
+from scorer.frames import SUFFIXES, natural_order
+from scorer.models import StyleKind
+from scorer.package import find_package
+from scorer.request import Request, job_id, make_request
+from scorer.status import Status
+from scorer.store import open_store
+from scorer.target import DeploymentText, StackName, find_deployment
+from scorer.terminal import duration
+
+if TYPE_CHECKING:
+    from scorer.client import Client, Standing
+
+errors = Console(stderr=True, highlight=False)
+screen = Console(highlight=False)
+
+Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `scorer submit` and `scorer status` print it.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="PATH", help="Where the result goes; named after the job by default.")]
+Every = Annotated[float, typer.Option(metavar="SECONDS", min=0.1, max=3600, help="How often to look.")]
+
+
+def submit(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A video, or a folder of images.")],
+    style: wishes.Styles = None,
+    stack: StackName = "",
+    deployment: DeploymentText = "",
+    out: Out = None,
+    model: wishes.ModelName = "adaptive",
+    package: Annotated[str | None, typer.Option(metavar="ID", help="The published package that the model is in.")] = None,
+    option: wishes.Options = None,
+    size: wishes.Size = None,
+    strength: wishes.Strength = 1.0,
+    batch_size: wishes.BatchSize = None,
+    chunk_frames: wishes.ChunkFrames = None,
+    priority: Annotated[int, typer.Option(metavar="-100..100", help="Jobs with more come first.")] = 0,
+    failure_threshold: wishes.FailureThreshold = 0.05,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job, and fetch its result.")] = True,
+    every: Every = 10.0,
+) -> None:
+    """Upload a video or a folder of images, ask for a job, follow it, and fetch its result."""
+    from scorer.upload import digest
+
+    client = _client(stack, deployment)
+    kind = _style_kind(client, model, package)
+    uploads: dict[str, Path] = {}
+
+    def put(path: Path) -> str:
+        name = f"styles/{digest(path)[:16]}/{path.name}"
+        uploads[name] = path
+        return name
+
+    content = {
+        "name": wishes.job_name(source), "input": _input(source, uploads),
+        "styles": [wishes.style(text, kind, put) for text in style or []],
+        "model": model, "package": package, "options": wishes.options(option), "size": size, "strength": strength,
+        "batch_size": batch_size, "chunk_frames": chunk_frames, "priority": priority, "failure_threshold": failure_threshold,
+    }  # fmt: skip
+    request = make_request(content)
+    _upload(client, uploads)
+    job = _ask(client, request)
+    typer.echo(job)
+    if wait:
+        _follow(client, job, every, out)
+
+
+def _client(stack: str, deployment: str) -> Client:
+    from scorer.client import Client  # Azure's SDKs take a second to load, and `scorer run` needs none
+
+    return Client(find_deployment(stack, deployment))
+
+
+def _style_kind(client: Client, model: str, package: str | None) -> StyleKind:
+    if package is None:
+        return models.spec(model).style
+    facts = find_package(package, open_store(client.target.scripts)).models.get(model)
+    return facts.style if facts else "none"  # what is wrong is said where the request is taken in
+
+
+def _input(source: Path, uploads: dict[str, Path]) -> str:
+    """Where in the input store the media will be; names hold their content's digest, so nothing is ever overwritten."""
+    from scorer.upload import digest
+
+    if not source.is_dir():
+        name = f"videos/{digest(source)[:16]}/{source.name}"
+        uploads[name] = source
+        return name
+    images = {path.name: path for path in source.iterdir() if path.suffix.lower() in SUFFIXES}
+    if not images:
+        raise InputError(f"'{source}' has no images in it: put {', '.join(sorted(SUFFIXES))} files there.")
+    content = "".join(f"{digest(images[name])} {name}\n" for name in natural_order(images))
+    folder = f"frames/{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+    uploads.update({f"{folder}/{name}": path for name, path in images.items()})
+    return f"{folder}/"
+
+
+def _upload(client: Client, uploads: dict[str, Path]) -> None:
+    from scorer.upload import upload
+
+    size = sum(path.stat().st_size for path in uploads.values())
+    columns = TextColumn("uploading"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    with Progress(*columns, console=errors, transient=True) as bar:
+        task = bar.add_task("", total=size)
+        for name, path in uploads.items():
+            upload(path, client.blobs.get_blob_client(client.container, name), lambda count: bar.advance(task, count))
+
+
+def _ask(client: Client, request: Request) -> str:
+    """Write the request, last of all: it starts the job. The same request is the same job, and isn't asked for twice."""
+    data = json.dumps(request.model_dump(mode="json", exclude_defaults=True), sort_keys=True, indent=1).encode()
+    path = f"requests/{request.name}-{hashlib.sha256(data).hexdigest()[:12]}.json"
+    job = job_id(request, f"{client.stores.input.url}/{path}", data)
+    standing = client.find(job)
+    if standing.error is not None:
+        client.restart(job)
+    elif standing.status is None:
+        client.stores.input.put(path, data)
+    return job
+
+
+def _follow(client: Client, job: str, every: float, out: Path | None) -> None:
+    began = time.time()
+    with Live(console=errors, refresh_per_second=4, transient=True) as live:
+        status = client.follow(job, every, lambda standing: live.update(describe(standing, time.time() - began)))
+    _fetch(client, status, out)
+
+
+def _fetch(client: Client, status: Status, out: Path | None) -> None:
+    result = Path(status.result or "")
+    target = out or Path(f"{status.job}{result.suffix}")
+    paths = list(client.fetch(status, target))
+    failed = f", {status.failed} failed and stand as they were" if status.failed else ""
+    spent = duration(status.updated - status.started)
+    typer.echo(f"{target} · {status.frames} frames{failed} · {spent} · report: {paths[-1]}")
+
+
+def describe(standing: Standing, waited: float | None = None) -> str:
+    """One line of where a job stands."""
+    status, tasks = standing.status, standing.tasks
+    since = f" · {duration(waited)}" if waited is not None else ""
+    if status is None:
+        return f"{standing.job}: {'refused' if standing.rejection else 'the request waits to be taken in'}{since}"
+    line = f"{standing.job}: {status.state}"
+    if status.state in ("planned", "scoring", "merging") and tasks is not None:
+        line += f" · {status.frames} frames · {tasks.done} of {tasks.all} tasks done, {tasks.running} running"
+        line += f", {tasks.failed} failed" if tasks.failed else ""
+        spent = time.time() - status.started
+        if tasks.done:
+            line += f" · about {duration(spent / tasks.done * (tasks.all - tasks.done))} left"
+    elif status.state == "done":
+        line += f" · {status.frames} frames, {status.failed} failed · {duration(status.updated - status.started)}"
+    return line + since
+
+
+def status(
+    job: Annotated[str, typer.Argument(metavar="[JOB]", help="A job's id; all jobs if not given.")] = "",
+    stack: StackName = "",
+    deployment: DeploymentText = "",
+) -> None:
+    """Show where a job stands, or list the jobs that there are."""
+    client = _client(stack, deployment)
+    if not job:
+        _list(client)
+        return
+    standing = client.known(job)
+    screen.print(describe(standing), markup=False, soft_wrap=True)
+    details: dict[str, Any] = {}
+    if standing.status is not None:
+        details["request"] = standing.status.request and client.stores.input.where(standing.status.request)
+        details["report"] = client.stores.output.where(f"{job}/report.html")
+        details["logs"] = client.stores.logs.where(f"{job}/tasks/")
+    if standing.rejection is not None:
+        details["request"] = client.stores.input.where(standing.rejection.request)
+    for name, text in details.items():
+        screen.print(f"{name}: {text}", markup=False, soft_wrap=True)
+    if error := standing.error:
+        raise error
+
+
+def _list(client: Client) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("job", "state", "sender", "priority", "created"):
+        table.add_column(name, no_wrap=True)
+    for line in client.jobs():
+        created = time.strftime("%Y-%m-%d %H:%M", time.localtime(line.created))
+        table.add_row(line.job, line.state, line.sender, str(line.priority), created)
+    screen.print(table)
+
+
+def fetch(job: Job, stack: StackName = "", deployment: DeploymentText = "", out: Out = None) -> None:
+    """Fetch a finished job's result and its report."""
+    client = _client(stack, deployment)
+    standing = client.known(job)
+    if error := standing.error:
+        raise error
+    if standing.status is None or standing.status.state != "done":
+        raise InputError(f"Job '{job}' isn't done: 'scorer status {job}' shows where it stands.")
+    _fetch(client, standing.status, out)
+
+
+def cancel(job: Job, stack: StackName = "", deployment: DeploymentText = "") -> None:
+    """End a job. What is scored stays: `scorer restart` goes on from there."""
+    _client(stack, deployment).cancel(job)
+    errors.print(f"{job}: cancelled", markup=False)
+
+
+def restart(
+    job: Job,
+    stack: StackName = "",
+    deployment: DeploymentText = "",
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job, and fetch its result.")] = False,
+    out: Out = None,
+    every: Every = 10.0,
+) -> None:
+    """Begin a failed, refused, cancelled or stuck job anew: only what is missing is done."""
+    client = _client(stack, deployment)
+    client.restart(job)
+    errors.print(f"{job}: its request is handed in again", markup=False)
+    if wait:
+        _follow(client, job, every, out)

@@ -1,0 +1,180 @@
+"""`scorer share`: links with which somebody without an account hands in one video, and takes its result out.
+
+Each link is for one blob, signed by the person's own login (a user delegation key), and ends by itself. Those into the input
+store can make a blob and nothing else: neither read, list, replace nor delete. Those out of the output store can read.
+Source: https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
+
+import typer
+from rich.console import Console
+
+from scorer import models, wishes
+from scorer.deployment import Deployment
+from scorer.errors import OutputError
+from scorer.identity import credential
+from scorer.refusal import REJECTED
+from scorer.request import Request, job_id, make_request
+from scorer.status import STATUS
+from scorer.store import storage_errors
+from scorer.store.blob import blob_endpoint
+from scorer.summary import REPORT
+from scorer.target import DeploymentText, StackName, find_deployment
+
+if TYPE_CHECKING:
+    from azure.storage.blob import UserDelegationKey
+
+errors = Console(stderr=True, highlight=False)
+
+# What a link may do, as signatures say it.
+CREATE, READ = "c", "r"
+# Clocks differ.
+EARLIER = timedelta(minutes=15)
+# What a result is called depends on its sound: an .mp4 can't hold every kind.
+RESULTS = ("result.mp4", "result.mkv")
+
+
+@dataclass(frozen=True)
+class Share:
+    """What somebody outside is given."""
+
+    job: str
+    request: bytes
+    uploads: Mapping[str, str]
+    """Links to upload by, by the names of their files, the request's own last."""
+    downloads: Mapping[str, str]
+    """Links to read by, by the names of their blobs."""
+    until: datetime
+
+
+def share(
+    source: Annotated[str, typer.Argument(metavar="NAME", help="What the sender's video is called, such as film.mp4.")],
+    sender: Annotated[str, typer.Option(metavar="NAME", help="Whose it is: a folder of their own, and their turn in the queue.")],
+    style: wishes.Styles = None,
+    stack: StackName = "",
+    deployment: DeploymentText = "",
+    model: wishes.ModelName = "adaptive",
+    option: wishes.Options = None,
+    size: wishes.Size = None,
+    strength: wishes.Strength = 1.0,
+    hours: Annotated[float, typer.Option(min=0.1, max=168, help="How long the links work; a week at most.")] = 24.0,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the request and the page of links go.")] = Path("share"),
+) -> None:
+    """Make links with which somebody outside hands in a video and its style, and takes the result out."""
+    target = find_deployment(stack, deployment)
+    kind = models.spec(model).style
+    folder = f"{_sender(sender)}/{secrets.token_hex(4)}"
+    files: dict[str, str] = {}
+
+    def put(path: Path) -> str:
+        files[path.name] = f"styles/{folder}/{path.name}"
+        return files[path.name]
+
+    styles = [wishes.style(text, kind, put) for text in style or []]
+    files[Path(source).name] = f"videos/{folder}/{Path(source).name}"
+    request = make_request(
+        {
+            "name": wishes.job_name(Path(source)), "input": files[Path(source).name], "styles": styles, "model": model,
+            "options": wishes.options(option), "size": size, "strength": strength,
+        }
+    )  # fmt: skip
+    made = make_share(target, request, sender, files, timedelta(hours=hours))
+    with storage_errors(str(out), writing=True):
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "request.json").write_bytes(made.request)
+        (out / "README.md").write_text(page(made))
+    errors.print(f"Give them {out}/: its page says how, until {made.until:%Y-%m-%d %H:%M} UTC.", markup=False)
+    typer.echo(made.job)
+
+
+def _sender(name: str) -> str:
+    """Checked as a request's name is: it becomes a folder."""
+    return make_request({"name": name, "input": "x/", "model": "painted", "styles": [{"source": 0}]}).name
+
+
+def make_share(target: Deployment, request: Request, sender: str, files: Mapping[str, str], last: timedelta) -> Share:
+    """Links for the request and the files it names, by their names and places. Raises OutputError where nobody may sign."""
+    data = json.dumps(request.model_dump(mode="json", exclude_defaults=True), indent=1).encode()
+    path = f"requests/{sender}/{request.name}-{hashlib.sha256(data).hexdigest()[:12]}.json"
+    job = job_id(request, f"{target.input}/{path}", data)
+    now = datetime.now(UTC)
+    signer = _Signer.of(target.input, now - EARLIER, now + last)
+    uploads = {name: signer.link(target.input, place, CREATE) for name, place in files.items()}
+    uploads["request.json"] = signer.link(target.input, path, CREATE)
+    names = (*RESULTS, REPORT, STATUS, REJECTED)
+    downloads = {name: signer.link(target.output, f"{job}/{name}", READ) for name in names}
+    return Share(job, data, uploads, downloads, now + last)
+
+
+@dataclass(frozen=True)
+class _Signer:
+    key: UserDelegationKey
+    start: datetime
+    end: datetime
+
+    @classmethod
+    def of(cls, url: str, start: datetime, end: datetime) -> _Signer:
+        from azure.core.exceptions import HttpResponseError
+        from azure.storage.blob import BlobServiceClient
+
+        account = url.removeprefix("az://").split("/")[0]
+        service = BlobServiceClient(blob_endpoint(account), credential=credential())
+        try:
+            return cls(service.get_user_delegation_key(start, end), start, end)
+        except HttpResponseError as error:
+            raise OutputError(
+                f"Account '{account}' lets you sign no links: your account needs to be among 'operators'."
+            ) from error
+
+    def link(self, url: str, blob: str, permission: str) -> str:
+        from azure.storage.blob import generate_blob_sas
+
+        account, container = url.removeprefix("az://").split("/")
+        signature = generate_blob_sas(
+            account, container, blob, user_delegation_key=self.key, permission=permission, start=self.start, expiry=self.end,
+            protocol="https",
+        )  # fmt: skip
+        return f"{blob_endpoint(account)}/{container}/{quote(blob)}?{signature}"
+
+
+def page(made: Share) -> str:
+    """What the sender does, command by command, as a page of Markdown."""
+    uploads = "\n".join(f"    azcopy copy '{name}' '{link}'" for name, link in made.uploads.items())
+    video, wide, report, status, rejected = (made.downloads[name] for name in (*RESULTS, REPORT, STATUS, REJECTED))
+    return f"""# Hand in a video, take the result out
+
+These links work until {made.until:%Y-%m-%d %H:%M} UTC, for whoever has them: keep them to yourself. Needed:
+[AzCopy](https://learn.microsoft.com/azure/storage/common/storage-use-azcopy-v10), no account. Each upload link works once.
+
+Upload the files, `request.json` last: it starts the job.
+
+{uploads}
+
+See where it stands (the file is there once the request is taken in):
+
+    azcopy copy '{status}' status.json
+
+Where `state` is `done`, take the result out, and its report:
+
+    azcopy copy '{video}' result.mp4
+    azcopy copy '{report}' report.html
+
+Where an .mp4 can't hold the sound, the result is an .mkv:
+
+    azcopy copy '{wide}' result.mkv
+
+If there is no `status.json` after some minutes, the request may have been refused, and this says why:
+
+    azcopy copy '{rejected}' rejected.json
+"""

@@ -1,0 +1,207 @@
+"""From a request that is dropped to the result, by the declared trigger; and what a person's commands do on the way."""
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.azure import small, trigger
+from tests.azure.small import PERSON, SmallAzure
+from tests.azure.trigger import Trigger
+from tests.azure.work import ask, by_local_engine, runs
+from tests.conftest import MakeClip, write_images
+from tests.logicapp.engine import Engine
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    with Engine() as running:
+        yield running
+
+
+@pytest.fixture
+def way(small_azure: SmallAzure, engine: Engine, tmp_path: Path) -> Iterator[Trigger]:
+    with trigger.serve(small_azure, engine, tmp_path / "containers") as running:
+        yield running
+
+
+def person(way: Trigger, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """What a person types."""
+    environment = {
+        **way.azure.environment(PERSON),
+        "HOME": str(folder),
+        "SCORER_NODE_DIR": str(folder / "cache"),
+        "COLUMNS": "120",
+    }
+    return subprocess.run([*small.SCORER, *arguments], env=environment, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def job_of(way: Trigger, name: str) -> str:
+    """The job that Batch has of that name."""
+    found = [job for job in way.azure.batch.ledger.jobs if job.startswith(f"{name}-")]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_submit_brings_the_result(way: Trigger, tmp_path: Path, make_clip: MakeClip) -> None:
+    clip = make_clip("bunny.mp4", frames=40)
+    done = person(
+        way, tmp_path, "submit", str(clip), "--model", "invert", "--chunk-frames", "10", "--every", "0.3", "--out", "new.mp4"
+    )
+    assert done.returncode == 0, done.stderr
+    job = done.stdout.splitlines()[0]
+    assert done.stdout.splitlines()[1].startswith("new.mp4 · 40 frames · ")
+    assert (tmp_path / "new.mp4").read_bytes() == by_local_engine(tmp_path, clip, chunk_frames=10).read_bytes()
+    assert b"<html" in (tmp_path / "new-report.html").read_bytes()
+    way.wait()
+    assert not way.groups  # the workflow deleted it
+    assert [run.status for run in way.runs] == ["Succeeded"]
+    # The same again is the same job: nothing is uploaded, nothing is scored, the result is there.
+    writes = [call for call in way.azure.blobs.calls if call.method == "PUT"]
+    again = person(way, tmp_path, "submit", str(clip), "--model", "invert", "--chunk-frames", "10", "--every", "0.3")
+    assert again.stdout.splitlines()[0] == job
+    assert (tmp_path / f"{job}.mp4").read_bytes() == (tmp_path / "new.mp4").read_bytes()
+    assert [call for call in way.azure.blobs.calls if call.method == "PUT"] == writes
+    # Looked at afterwards.
+    told = person(way, tmp_path, "status", job)
+    assert told.stdout.startswith(f"{job}: done · 40 frames, 0 failed")
+    assert job in person(way, tmp_path, "status").stdout
+    assert person(way, tmp_path, "fetch", job, "--out", "once.mp4").returncode == 0
+    assert (tmp_path / "once.mp4").exists()
+    unknown = person(way, tmp_path, "status", "nobody-0123456789ab")
+    assert (unknown.returncode, "There is no job" in unknown.stderr) == (4, True)
+
+
+def test_a_folder_of_images_and_back(way: Trigger, tmp_path: Path) -> None:
+    write_images(tmp_path / "shots", [f"{number}.png" for number in range(5)])
+    done = person(way, tmp_path, "submit", "shots", "--model", "invert", "--every", "0.3", "--out", "painted")
+    assert done.returncode == 0, done.stderr
+    expected = by_local_engine(tmp_path, tmp_path / "shots")
+    for number in range(5):
+        assert (tmp_path / f"painted/{number}.png").read_bytes() == (expected / f"{number}.png").read_bytes()
+
+
+def test_an_upload_goes_on_where_it_was_stopped(way: Trigger, tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    film.write_bytes(bytes(range(256)) * 4096 * 40)  # 40 MiB in 5 blocks
+    count = 0
+
+    def down(method: str, _path: str) -> int | None:
+        nonlocal count
+        count += method == "PUT"
+        return 403 if count > 3 else None
+
+    way.azure.blobs.fault = down
+    stopped = person(way, tmp_path, "submit", "film.mp4", "--model", "invert", "--no-wait")
+    assert stopped.returncode == 8, stopped.stderr
+    way.azure.blobs.fault = None
+    before = len(way.azure.blobs.calls)
+    done = person(way, tmp_path, "submit", "film.mp4", "--model", "invert", "--every", "0.3")
+    sent = [call for call in way.azure.blobs.calls[before:] if call.method == "PUT" and call.blob.endswith("film.mp4")]
+    assert len(sent) == 3, "two blocks that lacked, and the list of all"
+    # It isn't a video at all, which is said at once.
+    assert done.returncode == 3
+    assert "/input/videos/" in done.stderr  # named as its sender knows it
+    assert "cache" not in done.stderr
+
+
+def test_a_refusal_is_told(way: Trigger, tmp_path: Path, make_clip: MakeClip) -> None:
+    clip = make_clip("short.mp4", frames=5)
+    done = person(way, tmp_path, "submit", str(clip), "--model", "invert", "--package", "gone-0123456789abcdef", "--every", "0.3")
+    assert (done.returncode, "There is no package" in done.stderr) == (7, True)
+    path = ask(way.azure, "stranger", "../secret.mp4")
+    way.wait()
+    (rejected,) = [name for name in way.azure.names("output") if name.startswith("stranger-") and name.endswith("rejected.json")]
+    assert json.loads(way.azure.get("output", rejected))["request"] == path
+    assert rejected in way.azure.names("quarantine")
+    assert {run.status for run in way.runs} == {"Succeeded"}  # an answer, and no failure of ours
+
+
+def test_cancel_and_restart_do_only_what_is_missing(way: Trigger, tmp_path: Path, make_clip: MakeClip) -> None:
+    clip = make_clip("slow.mp4", frames=60)
+    way.azure.batch.wait(lambda: not way.azure.batch.pool.nodes)
+    options = ("--model", "invert", "--option", "sleep_ms=40", "--chunk-frames", "5", "--every", "0.3")
+    job = person(way, tmp_path, "submit", str(clip), *options, "--no-wait").stdout.strip()
+    way.wait()
+    way.azure.batch.wait(lambda: len(way.azure.batch.job(job).in_state("completed")) >= 3)
+    assert person(way, tmp_path, "cancel", job).returncode == 0
+    scored = {name for name in way.azure.names("work", f"{job}/parts/") if name.endswith(".nut")}
+    assert 3 <= len(scored) < 12
+    assert "was cancelled" in person(way, tmp_path, "status", job).stderr
+    assert person(way, tmp_path, "cancel", job).returncode == 4
+    before = runs(way.azure, job)
+    done = person(way, tmp_path, "restart", job, "--wait", "--every", "0.3", "--out", "slow-new.mp4")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "slow-new.mp4").exists()
+    # The tasks of parts that were there found them.
+    logs = [way.azure.get("logs", f"{job}/tasks/{chunk}/stderr.txt").decode() for chunk in range(12)]
+    assert sum("scored before" in text for text in logs) >= len(scored) - 1
+    assert sum((runs(way.azure, job) - before).values()) == 13
+    assert person(way, tmp_path, "restart", job).returncode == 2
+
+
+def test_events_twice_and_out_of_order(way: Trigger, make_clip: MakeClip) -> None:
+    way.azure.put("films/twice.mp4", make_clip(frames=10).read_bytes())
+    way.deliveries = lambda event: [0.0, 0.0, 1.0] if "first" in event["subject"] else [0.3, 0.0]
+    for name in ("twice-first", "twice-second"):
+        ask(way.azure, name, "films/twice.mp4", chunk_frames=5)
+    way.wait()
+    assert len(set(way.put)) == 2  # one group a request, however often it was told of
+    for name in ("twice-first", "twice-second"):
+        job = job_of(way, name)
+        assert way.azure.wait(job)["state"] == "done"
+        assert runs(way.azure, job) == {"0": 1, "1": 1, "merge": 1}
+    assert {run.status for run in way.runs} <= {"Succeeded", "Cancelled"}
+    assert not way.groups
+
+
+def test_a_group_that_never_starts_and_a_run_that_times_out(way: Trigger, make_clip: MakeClip) -> None:
+    way.azure.put("films/late.mp4", make_clip(frames=10).read_bytes())
+    way.starts = lambda _: False
+    way.overrides = {"timeLimitMinutes": 0}
+    ask(way.azure, "late", "films/late.mp4")
+    way.wait()
+    (run,) = way.runs
+    assert (run.status, run.error["code"]) == ("Failed", "TimedOut")  # which an alert is about
+    assert not way.groups
+    way.starts, way.overrides = lambda _: True, {}
+    assert way.look().status == "Succeeded"  # the clock finds what was lost
+    assert way.azure.wait(job_of(way, "late"))["state"] == "done"
+
+
+def test_a_lost_event_is_found_by_the_clock(way: Trigger, make_clip: MakeClip) -> None:
+    way.azure.put("films/lost.mp4", make_clip(frames=10).read_bytes())
+    way.deliveries = lambda _: []
+    ask(way.azure, "lost", "films/lost.mp4")
+    assert not way.runs
+    assert way.look().status == "Succeeded"
+    job = job_of(way, "lost")
+    assert way.azure.wait(job)["state"] == "done"
+    calls = len(way.azure.batch.requests)
+    assert way.look().status == "Succeeded"  # there is nothing left to do
+    assert len(way.azure.batch.requests) == calls
+
+
+def test_the_merge_loses_its_node(way: Trigger, make_clip: MakeClip) -> None:
+    azure = way.azure
+    azure.put("films/merge.mp4", make_clip(frames=20).read_bytes())
+    ask(azure, "merge", "films/merge.mp4", chunk_frames=5)
+    way.wait()
+    job = azure.batch.job(job_of(way, "merge"))
+    taken = threading.Event()
+
+    def lose() -> bool:
+        with azure.batch.lock:
+            for node in list(azure.batch.pool.nodes):
+                if any((run.job, run.task) == (job.id, "merge") for run in node.runs) and not taken.is_set():
+                    azure.batch.pool.preempt(node.id)
+                    taken.set()
+        return job.state == "completed"
+
+    azure.batch.wait(lose)
+    assert taken.is_set()
+    assert job.tasks["merge"].requeues == 1
+    assert azure.wait(job.id)["state"] == "done"
