@@ -80,11 +80,12 @@ pulumi:
 	    github.com/pulumi/pulumi/pkg/v3/cmd/pulumi; } || \
 	  { echo "The deployment's tests need Pulumi: install it, or Go to build it." >&2; exit 1; }
 
-# The Blob service that tests talk to.
+# The Blob service that tests talk to, and AzCopy, with which outside users do.
 azurite: $(AZURITE)/installed
 $(AZURITE)/installed: tests/azure/azurite/package.json tests/azure/azurite/package-lock.json
-	@echo "Installing Azurite ..."
-	@mkdir -p $(AZURITE) && cp $^ $(AZURITE) && cd $(AZURITE) && npm ci --silent --no-fund --no-audit || \
+	@echo "Installing Azurite and AzCopy ..."
+	@mkdir -p $(AZURITE) && cp $^ $(AZURITE) && cd $(AZURITE) && npm ci --silent --no-fund --no-audit && \
+	  chmod +x node_modules/@azure-tools/azcopy-linux/dist/bin/azcopy_linux_amd64 || \
 	  { echo "The stores' tests need Azurite: install Node 20 or newer." >&2; exit 1; }
 	@touch $@
 

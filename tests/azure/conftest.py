@@ -1,14 +1,17 @@
 """Ground for the tests of the stand-in itself, and one deployment that works, for those of what runs in Azure."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.azure import provider, small
+from tests.azure import provider, small, trigger
 from tests.azure.cloud import Cloud
 from tests.azure.engine import Deployment
 from tests.azure.ground import Ground
 from tests.azure.small import PERSON, SmallAzure
+from tests.azure.trigger import Trigger
+from tests.logicapp.engine import Engine
 
 SETTINGS = {
     "operators": [PERSON],
@@ -44,3 +47,15 @@ def small_azure(deployed: SmallAzure) -> Iterator[SmallAzure]:
     yield deployed
     deployed.batch.fault = deployed.blobs.fault = None
     deployed.batch.pool.preempt_every = None
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    with Engine() as running:
+        yield running
+
+
+@pytest.fixture
+def way(small_azure: SmallAzure, engine: Engine, tmp_path: Path) -> Iterator[Trigger]:
+    with trigger.serve(small_azure, engine, tmp_path / "containers") as running:
+        yield running

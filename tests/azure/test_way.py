@@ -3,29 +3,13 @@
 import json
 import subprocess
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.azure import small, trigger
-from tests.azure.small import PERSON, SmallAzure
+from tests.azure import small
+from tests.azure.small import PERSON
 from tests.azure.trigger import Trigger
 from tests.azure.work import ask, by_local_engine, runs
 from tests.conftest import MakeClip, write_images
-from tests.logicapp.engine import Engine
-
-
-@pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
-    with Engine() as running:
-        yield running
-
-
-@pytest.fixture
-def way(small_azure: SmallAzure, engine: Engine, tmp_path: Path) -> Iterator[Trigger]:
-    with trigger.serve(small_azure, engine, tmp_path / "containers") as running:
-        yield running
 
 
 def person(way: Trigger, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
