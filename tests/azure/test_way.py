@@ -145,13 +145,13 @@ def test_events_twice_and_out_of_order(way: Trigger, make_clip: MakeClip) -> Non
 def test_a_group_that_never_starts_and_a_run_that_times_out(way: Trigger, make_clip: MakeClip) -> None:
     way.azure.put("films/late.mp4", make_clip(frames=10).read_bytes())
     way.starts = lambda _: False
-    way.overrides = {"timeLimitMinutes": 0}
+    way.overrides = lambda _: {"timeLimitMinutes": 0}
     ask(way.azure, "late", "films/late.mp4")
     way.wait()
     (run,) = way.runs
     assert (run.status, run.error["code"]) == ("Failed", "TimedOut")  # which an alert is about
     assert not way.groups
-    way.starts, way.overrides = lambda _: True, {}
+    way.starts, way.overrides = lambda _: True, lambda _: {}
     assert way.look().status == "Succeeded"  # the clock finds what was lost
     assert way.azure.wait(job_of(way, "late"))["state"] == "done"
 

@@ -78,8 +78,8 @@ class Trigger:
     """After how many seconds an event is delivered, once for each."""
     starts: Callable[[str], bool] = lambda _: True
     """Whether a container group of that name gets its machine."""
-    overrides: Json = field(default_factory=dict)
-    """Parameters of the workflow instead of those that were declared."""
+    overrides: Callable[[Json], Json] = lambda _: {}
+    """Parameters of the workflow's run for an event instead of those that were declared."""
     runs: list[Run] = field(default_factory=list)
     groups: dict[str, Group] = field(default_factory=dict)
     """Those that are there."""
@@ -131,7 +131,7 @@ class Trigger:
         name = f"0858528755417733495685365{next(self._numbers):04}CU00"
         identity = next(iter(body["identity"]["userAssignedIdentities"]))
         run = Run(
-            self.engine, body["properties"]["definition"], {**declared, **self.overrides},
+            self.engine, body["properties"]["definition"], {**declared, **self.overrides(event)},
             lambda call: self._arm(identity, call), name,
             wait=lambda seconds: time.sleep(seconds * self.pause),
         )  # fmt: skip
