@@ -23,7 +23,7 @@ from scorer.package import find_package
 from scorer.plan import Plan, cluster_chunk_length, dispatch, read_plan
 from scorer.refusal import REFUSALS, REJECTED, reject, unread_job_id
 from scorer.request import Request, job_id, parse_request
-from scorer.status import STATUS, StatusWriter, read_status
+from scorer.status import StatusWriter
 from scorer.store import Entry, Store, Stores
 from scorer.telemetry import Telemetry
 
@@ -98,7 +98,8 @@ class Intake:
             if find_result(plan, self.stores) is not None:
                 return
             clear_failures(plan, self.stores)  # a job that was restarted may fail anew
-        self._begin_status(plan, path)
+            # Before there are tasks, which might end before this is written.
+            StatusWriter(job, self.stores).state("scoring", frames=plan.frames, request=path)
         self.engine.submit(plan, sender(path), place)
         self.said.event("job.started", job, "dispatch", frames=plan.frames, chunks=len(plan.chunks))
         self.tell(f"{plan.frames} frames in {len(plan.chunks)} chunks")
@@ -113,12 +114,6 @@ class Intake:
         for path, etag in plan.shared_inputs:  # the video was fetched to be probed
             self.stores.input.release(path, etag)
         return plan
-
-    def _begin_status(self, plan: Plan, path: str) -> None:
-        """Before there are tasks, which might end before this is written; a job that was given to the cluster has its status."""
-        known = self.stores.output.find(f"{plan.job}/{STATUS}") and read_status(plan.job, self.stores)
-        if not known or known.state in ("planned", "failed", "cancelled"):
-            StatusWriter(plan.job, self.stores).state("scoring", frames=plan.frames, request=path)
 
     def sweep(self, until: float) -> int:
         """Take in all requests that wait, as far as there is room, and time until `until` (of time.monotonic); how many are left.

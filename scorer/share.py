@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -150,7 +151,7 @@ class _Signer:
 
 def page(made: Share) -> str:
     """What the sender does, command by command, as a page of Markdown."""
-    uploads = "\n".join(f"    azcopy copy '{name}' '{link}'" for name, link in made.uploads.items())
+    uploads = "\n".join(f"    azcopy copy {shlex.quote(name)} '{link}'" for name, link in made.uploads.items())
     video, wide, report, status, rejected = (made.downloads[name] for name in (*RESULTS, REPORT, STATUS, REJECTED))
     return f"""# Hand in a video, take the result out
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -10,10 +9,8 @@ from datetime import UTC, date, datetime
 import pulumi
 from pulumi_azure_native import applicationinsights, consumption, monitor
 
-from stacks import workbook
+from stacks import naming, workbook
 from stacks.watches import BATCH, RESIZE_HAPPENED, RESIZE_QUERY, RESIZE_REMEDY, TOPIC, WATCHES, WORKFLOW, Watch, idle_watch
-
-_NAMESPACE = uuid.UUID("d1b0f0d6-6f0e-4b39-8a34-0f1c2a5e9d42")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +176,7 @@ class Alerts(pulumi.ComponentResource):
     def _workbook(self, name: str, args: AlertsArgs) -> applicationinsights.Workbook:
         return applicationinsights.Workbook(
             f"{name}-workbook",
-            resource_name_=pulumi.Output.from_input(args.resource_group_id).apply(workbook_name),
+            resource_name_=pulumi.Output.from_input(args.resource_group_id).apply(lambda group: naming.guid(group, "workbook")),
             resource_group_name=args.resource_group_name,
             kind=applicationinsights.WorkbookSharedTypeKind.SHARED,
             category="workbook",
@@ -191,11 +188,6 @@ class Alerts(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
-
-
-def workbook_name(resource_group_id: str) -> str:
-    """Azure wants a GUID for a workbook's name: always the same one in a resource group."""
-    return str(uuid.uuid5(_NAMESPACE, resource_group_id))
 
 
 def first_of_month(today: date) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,8 +10,7 @@ from functools import partial
 import pulumi
 from pulumi_azure_native import authorization, managedidentity
 
-# Any fixed namespace will do: it keeps our names apart from those that others derive from the same words.
-_NAMESPACE = uuid.UUID("3c1f6a52-5d3e-4b0e-9d55-1f1a6c0b7a11")
+from stacks import naming
 
 
 class Role(StrEnum):
@@ -43,7 +41,7 @@ def assign(
     `principal_type` spares Azure a look-up that fails while the principal is new; None where a person may be a user or a group.
     """
     role_id = pulumi.Output.from_input(scope).apply(partial(_definition, role)) if isinstance(role, Role) else role
-    assignment_name = pulumi.Output.all(scope, principal_id, role_id).apply(_assignment_name)
+    assignment_name = pulumi.Output.all(scope, principal_id, role_id).apply(lambda words: naming.guid(*words))
     return authorization.RoleAssignment(
         name,
         role_assignment_name=assignment_name,
@@ -60,10 +58,6 @@ def assign_people(
 ) -> list[authorization.RoleAssignment]:
     """Give a role on `scope` to each of `people`, object ids of users or groups in Microsoft Entra ID."""
     return [assign(f"{name}-{person[:8]}", role, person, scope, parent, principal_type=None) for person in people]
-
-
-def _assignment_name(parts: Sequence[str]) -> str:
-    return str(uuid.uuid5(_NAMESPACE, "|".join(parts)))
 
 
 def _definition(role: Role, scope: str) -> str:

@@ -64,13 +64,11 @@ BLOB_LOGS = ("StorageRead", "StorageWrite", "StorageDelete")
 
 @dataclass(frozen=True, kw_only=True)
 class TelemetryArgs:
-    """How long telemetry is kept, and how much of it a day."""
+    """How long telemetry is kept."""
 
     resource_group_name: pulumi.Input[str]
     retention_days: int
     """30 to 730."""
-    daily_gigabytes: float | None = None
-    """Where ingestion stops until the next day; None: nowhere. A reached cap blinds the alerts that read logs, too."""
 
 
 class Telemetry(pulumi.ComponentResource):
@@ -84,13 +82,11 @@ class Telemetry(pulumi.ComponentResource):
         super().__init__("batch-scoring:stacks:Telemetry", name, None, opts)
         self._prefix = name
         child = pulumi.ResourceOptions(parent=self)
-        cap = args.daily_gigabytes
         workspace = operationalinsights.Workspace(
             f"{name}-logs",
             resource_group_name=args.resource_group_name,
             sku=operationalinsights.WorkspaceSkuArgs(name=operationalinsights.WorkspaceSkuNameEnum.PER_GB2018),
             retention_in_days=args.retention_days,
-            workspace_capping=None if cap is None else operationalinsights.WorkspaceCappingArgs(daily_quota_gb=cap),
             features=operationalinsights.WorkspaceFeaturesArgs(
                 disable_local_auth=True, enable_log_access_using_only_resource_permissions=True
             ),
@@ -117,30 +113,25 @@ class Telemetry(pulumi.ComponentResource):
             }
         )
 
-    def diagnose(
-        self, name: str, resource_id: pulumi.Input[str], parent: pulumi.Resource | None = None, *, metrics: bool = True
-    ) -> monitor.DiagnosticSetting:
+    def diagnose(self, name: str, resource_id: pulumi.Input[str], *, metrics: bool = True) -> monitor.DiagnosticSetting:
         """Send all logs of a resource, and its metrics, to the workspace.
 
-        For the Batch account, the workflow, the Event Grid system topic and, without metrics, the registry.
+        For the Batch account, the workflows, the Event Grid system topic and, without metrics, the registry.
         """
         logs = [monitor.DiagnosticsLogSettingsArgs(category_group="allLogs", enabled=True)]
-        return self._setting(name, resource_id, parent, logs, metrics=metrics)
+        return self._setting(name, resource_id, logs, metrics=metrics)
 
-    def diagnose_blobs(
-        self, name: str, account_id: pulumi.Input[str], parent: pulumi.Resource | None = None
-    ) -> monitor.DiagnosticSetting:
+    def diagnose_blobs(self, name: str, account_id: pulumi.Input[str]) -> monitor.DiagnosticSetting:
         """Log who reads, writes and deletes blobs of a storage account. Logs belong to its blob service, not to the account."""
         logs = [monitor.DiagnosticsLogSettingsArgs(category=category, enabled=True) for category in BLOB_LOGS]
         service = pulumi.Output.concat(account_id, "/blobServices/default")
         # Azure keeps the metrics of storage for 93 days anyway; a second copy would only cost.
-        return self._setting(name, service, parent, logs, metrics=False)
+        return self._setting(name, service, logs, metrics=False)
 
     def _setting(
         self,
         name: str,
         resource_id: pulumi.Input[str],
-        parent: pulumi.Resource | None,
         logs: list[monitor.DiagnosticsLogSettingsArgs],
         *,
         metrics: bool,
@@ -152,5 +143,5 @@ class Telemetry(pulumi.ComponentResource):
             workspace_id=self.workspace_id,
             logs=logs,
             metrics=[monitor.DiagnosticsMetricSettingsArgs(category="AllMetrics", enabled=True)] if metrics else None,
-            opts=pulumi.ResourceOptions(parent=parent or self, delete_before_replace=True),
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )

@@ -7,7 +7,10 @@ the old resource is still there. Source: https://learn.microsoft.com/azure/azure
 from __future__ import annotations
 
 import re
+import uuid
 
+# Any fixed namespace will do: it keeps our GUIDs apart from those that others derive.
+_NAMESPACE = uuid.UUID("3c1f6a52-5d3e-4b0e-9d55-1f1a6c0b7a11")
 # Storage and Batch accounts have names of 24 lower-case letters and digits at most; Pulumi's random letters take 8 of them.
 ACCOUNT_LENGTH = 24 - 8
 # Long enough to tell deployments apart, short enough for every name that is made of it.
@@ -18,6 +21,11 @@ def prefix(stack: str) -> str:
     """What all names of the stack's resources begin with: lower-case letters, digits and single hyphens, a letter first."""
     words = re.findall(r"[a-z0-9]+", stack.lower())
     return "-".join(["scoring", *words])[:PREFIX_LENGTH].rstrip("-")
+
+
+def guid(*words: str) -> str:
+    """The GUID that these words make, where Azure wants one for a name: always the same."""
+    return str(uuid.uuid5(_NAMESPACE, "|".join(words)))
 
 
 def account(name: str, kind: str) -> str:

@@ -87,8 +87,6 @@ class ImageArgs:
     context: ImageContext
     reference: str | None = None
     """A ready image, as Docker would pull it; nothing is built then."""
-    agent_pool: pulumi.Input[str] | None = None
-    """The pool of build agents inside the network that a registry closed to the internet needs."""
 
 
 class Image(pulumi.ComponentResource):
@@ -112,10 +110,10 @@ class Image(pulumi.ComponentResource):
         self.register_outputs({"reference": self.reference})
 
     def _build(self, name: str, args: ImageArgs, image: str) -> containerregistry.TaskRun:
-        if not args.registry.public and args.agent_pool is None:
+        if not args.registry.public:
             raise ValueError(
                 f"The image '{args.context.name}' can't be built: the registry is closed to the internet and so to builders. "
-                "Name an agent pool of the registry, or a ready image."
+                "Name a ready image."
             )
         base = args.context.base
         hooks = pulumi.ResourceHookBinding(
@@ -137,7 +135,6 @@ class Image(pulumi.ComponentResource):
                 no_cache=False,
                 platform=containerregistry.PlatformPropertiesArgs(os="Linux", architecture="amd64"),
                 arguments=[containerregistry.ArgumentArgs(name="BASE", value=base, is_secret=False)] if base else None,
-                agent_pool_name=args.agent_pool,
                 timeout=BUILD_SECONDS,
             ),
             opts=pulumi.ResourceOptions(

@@ -10,7 +10,6 @@ https://learn.microsoft.com/azure/event-grid/event-schema-blob-storage, https://
 from __future__ import annotations
 
 import copy
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +17,10 @@ from typing import Any
 import pulumi
 from pulumi_azure_native import authorization, eventgrid, logic
 
+from stacks import naming
 from stacks.identity import Role, assign
 from stacks.submitter import API_VERSION
 
-# Any fixed namespace will do: it keeps the names of our roles apart from those that others derive.
-_NAMESPACE = uuid.UUID("8f0d2c5e-31c4-4ab5-a1a1-9f3f0a4b7d62")
 REQUESTS = "/blobServices/default/containers/input/blobs/requests/"
 SUFFIX = ".json"
 # Storage says that a blob is created when an empty file is opened too, before there is anything in it.
@@ -169,7 +167,7 @@ class Workflow(pulumi.ComponentResource):
     def _role(self, kind: str, what: str, actions: list[str]) -> authorization.RoleDefinition:
         group = pulumi.Output.from_input(self._args.resource_group_id)
         # A GUID, and a name that no other role of the tenant has: both follow from the resource group.
-        identifier = group.apply(lambda scope: str(uuid.uuid5(_NAMESPACE, f"{scope}|{self._name}|{kind}")))
+        identifier = group.apply(lambda scope: naming.guid(scope, self._name, kind))
         return authorization.RoleDefinition(
             f"{self._name}-{kind}",
             role_definition_id=identifier,

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -25,7 +26,8 @@ def share(way: Trigger, folder: Path, *arguments: str) -> tuple[str, dict[str, s
     assert done.returncode == 0, done.stderr
     text = (folder / "share/README.md").read_text()
     links = {}
-    for first, second in re.findall(r"^    azcopy copy '([^']*)' '?([^'\n]*)'?$", text, re.MULTILINE):
+    for command in re.findall(r"^    (azcopy copy .*)$", text, re.MULTILINE):
+        _, _, first, second = shlex.split(command)
         link, name = (first, second) if first.startswith("https") else (second, first)
         links[name] = link
     return done.stdout.strip(), links

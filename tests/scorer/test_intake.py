@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from scorer.deployment import read_deployment
-from scorer.errors import BusyError, ScorerError, ShareError, StoreError
+from scorer.errors import BusyError, ScorerError, ShareError, StoreError, TaskError
 from scorer.intake import Intake, sender, take_turns
 from scorer.plan import Plan
 from scorer.refusal import Rejection, unread_job_id
+from scorer.status import StatusWriter, read_status
 from scorer.store import Entry, FolderStore
 from scorer.telemetry import Telemetry
 from tests.conftest import MakeClip, write_images
@@ -41,7 +42,7 @@ class List:
         return own
 
     def submit(self, plan: Plan, sender: str, place: int) -> None:
-        assert place == list(self.jobs.values()).count(sender)
+        assert plan.job in self.jobs or place == list(self.jobs.values()).count(sender)
         self.jobs.setdefault(plan.job, sender)
 
 
@@ -191,6 +192,18 @@ def test_what_is_mended_is_taken(office: Office, make_clip: MakeClip) -> None:
     assert not list(office.stores.output.root.glob("*/rejected.json"))
     status = json.loads(office.stores.output.get(f"{job}/status.json"))
     assert (status["state"], status["request"]) == ("scoring", path)
+
+
+def test_an_event_that_comes_again_leaves_a_failed_job_as_it_is(office: Office) -> None:
+    write_images(office.stores.input.root / "shots", ["a.png"])
+    path = office.put({"name": "job", "input": "shots/", "model": "invert"})
+    job = office.intake.take(path)
+    StatusWriter.resume(job, office.stores).fail(TaskError("lost"))
+    assert office.intake.take(path) == job
+    assert read_status(job, office.stores).state == "failed"
+    office.cluster.jobs.clear()  # 'scorer restart' deletes it in Batch
+    assert office.intake.take(path) == job
+    assert (read_status(job, office.stores).state, read_status(job, office.stores).error) == ("scoring", None)
 
 
 def test_senders_take_turns(office: Office) -> None:

@@ -1,6 +1,5 @@
 import json
 import re
-import uuid
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import TypedDict, cast
@@ -12,7 +11,7 @@ from pulumi_azure_native.monitor import AggregationTypeEnum
 from pydantic import TypeAdapter
 
 from stacks import monitoring, watches, workbook
-from stacks.alerts import first_of_month, workbook_name
+from stacks.alerts import first_of_month
 from stacks.watches import WATCHES, Watch, idle_watch, idle_window
 
 ACCOUNT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Batch/batchAccounts/b"
@@ -292,12 +291,6 @@ def test_names_of_telemetry_are_written_down_and_drawn() -> None:
         assert re.search(rf"(?<![\w.]){re.escape(metric)}(?![\w.]*\w)", contract), metric
         assert f'"{metric}"' in drawn
     assert 'AppRoleName == "scorer"' in drawn
-
-
-def test_workbook_keeps_its_name_in_its_resource_group() -> None:
-    group = "/subscriptions/s/resourceGroups/g"
-    assert workbook_name(group) == workbook_name(group) == str(uuid.UUID(workbook_name(group)))
-    assert workbook_name(group) != workbook_name(group + "2")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Names: whatever the stack is called, Azure takes what is made of it."""
 
 import re
+import uuid
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,3 +31,8 @@ def test_an_account_has_a_name_that_azure_takes(stack: str, kind: str) -> None:
 def test_accounts_of_one_stack_differ(stack: str) -> None:
     prefix = naming.prefix(stack)
     assert len({naming.account(prefix, kind) for kind in ("data", "ops", "batch", "registry")}) == 4
+
+
+def test_guids_are_made_of_their_words() -> None:
+    assert naming.guid("scope", "role") == naming.guid("scope", "role") == str(uuid.UUID(naming.guid("scope", "role")))
+    assert len({naming.guid("a", "b"), naming.guid("b", "a"), naming.guid("a", "b", "c")}) == 3
