@@ -12,7 +12,7 @@ from pulumi import automation
 from pulumi_azure_native import authorization, batch, containerregistry, logic, monitor, network, storage
 
 from policies.pack import RULES, STACK_RULES
-from tests.policies import cases
+from tests.policies import bricks
 from tests.policies.cases import BAD, GOOD, Case, Make
 from tests.policies.engine import Trial, Violation, any_azure
 
@@ -66,7 +66,7 @@ def test_names_are_unique_and_every_rule_has_resources_that_break_it() -> None:
 
 def test_secrets_are_not_repeated(said: list[Violation]) -> None:
     for violation in said:
-        assert cases.KEY not in violation.message
+        assert bricks.KEY not in violation.message
         assert "hunter2" not in violation.message
 
 
@@ -76,17 +76,17 @@ def made(make: Make, name: str) -> None:
 
 def test_a_broken_rule_stops_the_update(trial: Trial) -> None:
     with pytest.raises(automation.CommandError, match=r"\[mandatory\] +storage-tls"):
-        trial.up(partial(made, cases.account(minimum_tls_version="TLS1_0"), "old"))
+        trial.up(partial(made, bricks.account(minimum_tls_version="TLS1_0"), "old"))
 
 
 def test_what_isnt_known_in_a_preview_is_judged_in_the_update(trial: Trial) -> None:
     def program() -> None:
         vnet = network.VirtualNetwork("vnet", resource_group_name="trial")
-        cases.pool(
+        bricks.pool(
             network_configuration={"subnet_id": pulumi.Output.concat(vnet.id, "/subnets/nodes")},
             inter_node_communication="Enabled",
         )("known-is-judged")
-        cases.pool(network_configuration={"subnet_id": vnet.id.apply(lambda _: "")})("found-later")
+        bricks.pool(network_configuration={"subnet_id": vnet.id.apply(lambda _: "")})("found-later")
 
     assert [(found.policy, found.resource) for found in trial.preview(program, all_advisory=True)] == [
         ("pool-inter-node", "known-is-judged")
@@ -99,17 +99,17 @@ def test_unknown_values_never_count_as_wrong(trial: Trial) -> None:
     def program() -> None:
         vnet = network.VirtualNetwork("vnet", resource_group_name="trial")
         later = vnet.id
-        cases.account(minimum_tls_version=later, network_rule_set=later.apply(lambda _: {}))("account")
-        cases.batch_account(allowed_authentication_modes=[later])("batch")
-        cases.pool(
+        bricks.account(minimum_tls_version=later, network_rule_set=later.apply(lambda _: {}))("account")
+        bricks.batch_account(allowed_authentication_modes=[later])("batch")
+        bricks.pool(
             identity={"type": later, "user_assigned_identities": [later]},
             scale_settings={"auto_scale": {"formula": later}},
-            deployment_configuration=cases.machine(identity_reference={"resource_id": later}, registry_server=later),
+            deployment_configuration=bricks.machine(identity_reference={"resource_id": later}, registry_server=later),
         )("pool")
-        cases.subnet(network_security_group={"id": later}, nat_gateway={"id": later}, default_outbound_access=later)("subnet")
-        cases.subscription(retry_policy=later.apply(lambda _: {}), dead_letter_with_resource_identity=later)("subscription")
-        cases.assignment(scope=later, role_definition_id=later)("assignment")
-        cases.workflow(cases.call({"type": "ManagedServiceIdentity", "identity": later}))("workflow")
+        bricks.subnet(network_security_group={"id": later}, nat_gateway={"id": later}, default_outbound_access=later)("subnet")
+        bricks.subscription(retry_policy=later.apply(lambda _: {}), dead_letter_with_resource_identity=later)("subscription")
+        bricks.assignment(scope=later, role_definition_id=later)("assignment")
+        bricks.workflow(bricks.call({"type": "ManagedServiceIdentity", "identity": later}))("workflow")
 
     assert {each.policy for each in trial.preview(program, all_advisory=True)} == {"logs-kept"}
 
@@ -157,15 +157,15 @@ def test_parts_without_diagnostic_settings_are_not(trial: Trial, command: str) -
         made = parts()
         log("batch", made["batch"].id, enabled=False)
         log("registry", made["registry"].id, to=None)
-        log("workflow", cases.GROUP)  # of something else
+        log("workflow", bricks.GROUP)  # of something else
 
     assert unlogged(getattr(trial, command)(program, all_advisory=True)) == {"account", "batch", "registry", "workflow"}
 
 
 def test_a_subscriptions_scope_is_found_out_in_the_update(trial: Trial) -> None:
     def program() -> None:
-        first = authorization.RoleAssignment("first", principal_id="1", role_definition_id=cases.ACR_PULL, scope=cases.GROUP)
-        cases.assignment(scope=first.id.apply(lambda _: cases.SUBSCRIPTION))("second")
+        first = authorization.RoleAssignment("first", principal_id="1", role_definition_id=bricks.ACR_PULL, scope=bricks.GROUP)
+        bricks.assignment(scope=first.id.apply(lambda _: bricks.SUBSCRIPTION))("second")
 
     assert trial.preview(program) == []
     with pytest.raises(automation.CommandError, match="role-scope"):
