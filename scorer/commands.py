@@ -17,6 +17,7 @@ from rich.table import Table
 from scorer import models, wishes
 from scorer.errors import InputError
 from scorer.frames import SUFFIXES, natural_order
+from scorer.identity import sign_in
 from scorer.models import StyleKind
 from scorer.package import find_package
 from scorer.request import Request, job_id, make_request
@@ -83,7 +84,9 @@ def submit(
 def _client(stack: str, deployment: str) -> Client:
     from scorer.client import Client  # Azure's SDKs take a second to load, and `scorer run` needs none
 
-    return Client(find_deployment(stack, deployment))
+    target = find_deployment(stack, deployment)
+    sign_in()
+    return Client(target)
 
 
 def _style_kind(client: Client, model: str, package: str | None) -> StyleKind:

@@ -99,6 +99,12 @@ class ShareError(BusyError):
     """One sender has as many jobs as it may; others may still have some."""
 
 
+class LoginError(ScorerError):
+    """Nobody is signed in to Azure here."""
+
+    exit_code = 16
+
+
 class TaskError(ScorerError):
     """A task ended without its part more often than it may be tried."""
 

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from scorer.deployment import Deployment
 from scorer.errors import RequestError
+from scorer.identity import sign_in
 from scorer.plan import Plan, cluster_chunk_length, make_plan
 from scorer.request import Request, parse_request
 from scorer.store import Stores, open_store
@@ -40,7 +41,9 @@ def plan(
         raise RequestError("Plans are made where the deployment's code is: in a checkout, or with the whole package.") from None
     target = find_deployment(stack, deployment)
     stores = target.stores()
-    if input_url:
+    if not input_url:
+        sign_in()
+    else:
         stores = Stores(open_store(input_url), stores.output, stores.work, stores.logs)
     data = Path(request).read_bytes() if Path(request).is_file() else stores.input.get(request)
     parsed = target.fill_in(parse_request(data, target.request_limits))

@@ -20,8 +20,8 @@ import typer
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from scorer.deployment import Deployment
 from scorer.errors import InputError, MissingError, ModelError
+from scorer.identity import sign_in
 from scorer.install import WEIGHTS, install_wheels, pip
 from scorer.package import ModelFacts, Package, manifest_path, package_id
 from scorer.store import Store, open_store
@@ -54,7 +54,8 @@ def publish(
     deployment: DeploymentText = "",
 ) -> None:
     """Put a model package where a deployment's nodes find it; print the id that requests name it by."""
-    target: Deployment = find_deployment(stack, deployment)
+    target = find_deployment(stack, deployment)
+    sign_in()
     package = publish_package(wheels, weights or [], open_store(target.scripts))
     for name, facts in package.models.items():
         errors.print(f"model '{name}': {facts.summary}", markup=False)

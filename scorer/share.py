@@ -24,7 +24,7 @@ from rich.console import Console
 from scorer import models, wishes
 from scorer.deployment import Deployment
 from scorer.errors import OutputError
-from scorer.identity import credential
+from scorer.identity import credential, sign_in
 from scorer.refusal import REJECTED
 from scorer.request import Request, job_id, make_request
 from scorer.status import STATUS
@@ -74,6 +74,7 @@ def share(
 ) -> None:
     """Make links with which somebody outside hands in a video and its style, and takes the result out."""
     target = find_deployment(stack, deployment)
+    sign_in()
     kind = models.spec(model).style
     folder = f"{_sender(sender)}/{secrets.token_hex(4)}"
     files: dict[str, str] = {}

@@ -15,7 +15,7 @@ from obstore.store import AzureStore
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from scorer.errors import MissingError, StoreError
-from scorer.identity import credential
+from scorer.identity import STORAGE, credential
 from scorer.store.base import Entry, Store
 from scorer.store.cache import copy_once, forget_copy
 from scorer.store.problems import changed, raise_storage_error, storage_errors
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 # Other clouds than the public one, and stand-ins for tests, have other addresses.
 ENDPOINT = "SCORER_BLOB_ENDPOINT"
 PUBLIC_ENDPOINT = "https://{account}.blob.core.windows.net"
-SCOPE = "https://storage.azure.com/.default"
 
 # A download or an upload is cut into pieces that are moved side by side; a block blob has at most 50,000 of them.
 PIECE = 16 * 2**20
@@ -44,7 +43,7 @@ def blob_endpoint(account: str) -> str:
 
 
 def _token() -> AzureCredential:
-    token = credential().get_token(SCOPE)
+    token = credential().get_token(STORAGE)
     return {"token": token.token, "expires_at": datetime.fromtimestamp(token.expires_on, UTC)}
 
 
