@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 
-from tests.azure.engine import CACHE
-from tests.azure.links import at
+from tests.azure.engine import CACHE, ROOT
+from tests.azure.links import at, link
 from tests.azure.small import SmallAzure
 from tests.azure.test_way import person
 from tests.azure.trigger import Trigger
-from tests.conftest import MakeClip
+from tests.conftest import MakeClip, write_images
 
 AZCOPY = CACHE / "azurite-3.37.0/node_modules/@azure-tools/azcopy-linux/dist/bin/azcopy_linux_amd64"
 
@@ -78,6 +78,33 @@ def test_the_page_by_azcopy_alone(way: Trigger, tmp_path: Path, make_clip: MakeC
     assert json.loads((theirs / "status.json").read_text())["state"] == "done"
     assert (theirs / "result.mp4").read_bytes() == way.azure.get("output", f"{job}/result.mp4")
     assert b"<html" in (theirs / "report.html").read_bytes()
+
+
+def test_the_guides_way(way: Trigger, tmp_path: Path, make_clip: MakeClip, outside: dict[str, str]) -> None:
+    """As logicapp/README.md has it, but for the login: links of an operator stand for that."""
+    text = (ROOT / "logicapp/README.md").read_text().partition("## With AzCopy alone")[2].partition("\n## ")[0]
+    (tmp_path / "film.mp4").write_bytes(make_clip(frames=5, size="64x48").read_bytes())
+    write_images(tmp_path, ["painting.jpg"])
+    (request,) = re.findall(r"^    (\{.*\})$", text, re.MULTILINE)
+    (tmp_path / "request.json").write_text(request)
+
+    def run(command: str) -> None:
+        for address in re.findall(r"https://ACCOUNT\S+", command):
+            container, _, blob = address.removeprefix("https://ACCOUNT.blob.core.windows.net/").partition("/")
+            rights = {"read": True} if container == "output" else {"create": True, "write": True}
+            command = command.replace(address, f"'{link(way.azure, container, blob, **rights)}'")
+        done = subprocess.run(["sh", "-c", command], env=outside, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    commands = re.findall(r"^    (azcopy copy .*)$", text, re.MULTILINE)
+    assert len(commands) == 4
+    for command in commands[:3]:
+        run(command)
+    way.wait()
+    (job,) = (name for name in way.azure.batch.ledger.jobs if name.startswith("film-"))
+    assert way.azure.wait(job)["state"] == "done"
+    run(commands[3].replace("JOB", job))
+    assert (tmp_path / "result.mp4").read_bytes() == way.azure.get("output", f"{job}/result.mp4")
 
 
 def test_links_do_nothing_else(way: Trigger, tmp_path: Path) -> None:
