@@ -35,7 +35,7 @@ def test_a_published_model_scores_on_every_node(small_azure: SmallAzure, tmp_pat
         assert frame is not None
         assert (frame == 77).all()
     # Each node took it out of scripts/ once, however many tasks it had.
-    nodes = {event.node for event in small_azure.batch.pool.timeline if event.job == job and event.what == "start"}
+    nodes = {event.node for event in small_azure.batch.pool.timeline if event.job == job and event.what == "prepare"}
     account = small_azure.deployment["scripts"].split("/")[2]
     wheel = f"packages/{package}/files/our_shade-1.0-py3-none-any.whl"
     size = len(small_azure.get("scripts", wheel))
