@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Protocol, Self
+from typing import Annotated, Any, Literal, NoReturn, Protocol, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, ValidationError
 from pydantic import model_validator as after_all
@@ -29,8 +29,10 @@ def _blob_path(path: str) -> str:
     return path
 
 
+NAME = "[A-Za-z0-9][A-Za-z0-9_-]{0,39}"
 BlobPath = Annotated[str, Field(min_length=1, max_length=900), AfterValidator(_blob_path)]
-Option = StrictBool | StrictInt | StrictFloat | StrictStr
+OptionName = Annotated[str, Field(min_length=1, max_length=100)]
+Option = StrictBool | StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)] | StrictStr
 
 
 class StyleRef(BaseModel):
@@ -50,7 +52,7 @@ class Request(BaseModel):
 
     version: Literal[1] = 1
     """Of the format."""
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")
+    name: str = Field(pattern=f"^{NAME}$")
     """What people call the job; the job's id begins with it."""
     input: BlobPath
     """A video, or a folder of images (its path ends with '/')."""
@@ -60,7 +62,7 @@ class Request(BaseModel):
     """By its name (`scorer models` lists them)."""
     package: str | None = Field(default=None, max_length=100)
     """The published package that the model comes from, by the id that `scorer publish` printed."""
-    options: dict[str, Option] = Field(default_factory=dict, max_length=32)
+    options: dict[OptionName, Option] = Field(default_factory=dict, max_length=32)
     """The model's own options (`scorer models` lists them)."""
     strength: float = Field(default=1.0, ge=0, le=1)
     """0 leaves the frames nearly as they are, 1 is the whole style."""
@@ -126,6 +128,8 @@ class Limits:
     """Pixels of one frame."""
     max_frames: int = 1_000_000
     """Frames of one job: eleven hours at 25 a second."""
+    max_chunks: int = 10_000
+    """Chunks of one job, each of which is a task."""
 
 
 def parse_request(data: bytes, limits: Limits) -> Request:
@@ -133,7 +137,7 @@ def parse_request(data: bytes, limits: Limits) -> Request:
     if len(data) > limits.request_bytes:
         raise RequestError(f"The request has {len(data)} bytes: it may have {limits.request_bytes} at most.")
     try:
-        content = json.loads(data, object_pairs_hook=_no_duplicates)
+        content = json.loads(data, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0] if isinstance(error, ValueError) else "it is nested too deeply"
         raise RequestError(f"The request is not JSON: {reason}.") from error
@@ -142,6 +146,11 @@ def parse_request(data: bytes, limits: Limits) -> Request:
 
 def make_request(content: Any) -> Request:
     """The request that the parsed JSON `content` says. Raises RequestError like `parse_request`."""
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start : error.end]
+        raise RequestError(f"The request can't be taken: {half!a} in it is half a character: write it anew.") from error
     try:
         return Request.model_validate(content)
     except ValidationError as error:
@@ -153,6 +162,10 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a key stands in one object twice")
     return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} stands in it, which is no number of JSON's")
 
 
 def _sentence(error: ValidationError) -> str:

@@ -76,7 +76,7 @@ def share(
     target = find_deployment(stack, deployment)
     sign_in()
     kind = models.spec(model).style
-    folder = f"{_sender(sender)}/{secrets.token_hex(4)}"
+    folder = f"{wishes.sender(sender)}/{secrets.token_hex(4)}"
     files: dict[str, str] = {}
 
     def put(path: Path) -> str:
@@ -98,11 +98,6 @@ def share(
         (out / "README.md").write_text(page(made))
     errors.print(f"Give them {out}/: its page says how, until {made.until:%Y-%m-%d %H:%M} UTC.", markup=False)
     typer.echo(made.job)
-
-
-def _sender(name: str) -> str:
-    """Checked as a request's name is: it becomes a folder."""
-    return make_request({"name": name, "input": "x/", "model": "painted", "styles": [{"source": 0}]}).name
 
 
 def make_share(target: Deployment, request: Request, sender: str, files: Mapping[str, str], last: timedelta) -> Share:

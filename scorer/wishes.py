@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ import typer
 
 from scorer.errors import RequestError
 from scorer.models import StyleKind
+from scorer.request import NAME
 
 Styles = Annotated[
     list[str] | None,
@@ -59,6 +61,13 @@ def _option(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except ValueError:
         return name, value
+
+
+def sender(name: str) -> str:
+    """A sender's name, which becomes a folder. Raises RequestError."""
+    if not re.fullmatch(NAME, name):
+        raise RequestError(f"Sender '{name}' can't be a folder's name: write up to 40 letters, digits, '-' and '_'.")
+    return name
 
 
 def job_name(source: Path) -> str:

@@ -22,7 +22,7 @@ def load(settings: ModelSettings) -> Model:
     """
     options = parse_options(RuntimeOptions, settings.options, "feedforward")
     if find_spec("torch") is None:
-        raise ModelError("Checkpoints are read by torch, which isn't installed: pip install 'batch-scoring[scorer]'.")
+        raise ModelError("Checkpoints are read by torch, which isn't installed: pip install '.[scorer]' in a checkout.")
     runtime = choose_runtime(settings, options)
 
     from scorer.models.feedforward_network import FrameStyler, as_stylisation_weights, load_network

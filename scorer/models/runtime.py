@@ -36,10 +36,10 @@ def choose_runtime(settings: ModelSettings, options: RuntimeOptions) -> Runtime:
     if options.runtime == "openvino" and settings.device == "cuda":
         raise RequestError("The runtime 'openvino' computes on the CPU: choose the device 'cpu', or the runtime 'torch'.")
     if options.runtime == "openvino" and not available():
-        raise ModelError("The runtime 'openvino' isn't installed: pip install 'batch-scoring[cpu]'.")
+        raise ModelError("The runtime 'openvino' isn't installed: pip install '.[cpu]' in a checkout.")
     wants_openvino = options.runtime == "openvino" or (options.runtime == "auto" and available() and not _cuda(settings))
     if not wants_openvino and find_spec("torch") is None:
-        raise ModelError("Torch isn't installed: pip install 'batch-scoring[scorer]', or 'batch-scoring[cpu]' for OpenVINO.")
+        raise ModelError("Torch isn't installed: pip install '.[scorer]' in a checkout, or '.[cpu]' for OpenVINO.")
     return "openvino" if wants_openvino else "torch"
 
 

