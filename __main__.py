@@ -45,7 +45,8 @@ network = Network(
         location=chosen.location,
         address_space=chosen.address_space,
         zone_redundant=chosen.zone_redundant,
-        nfs=chosen.mount == "nfs",
+        private=chosen.private,
+        mount=chosen.mount,
         foreign_registry=not chosen.builds_all,
     ),
 )
@@ -56,6 +57,7 @@ storage = Storage(
         subnet_ids=[] if chosen.private else [network.nodes_subnet_id, network.submitter_subnet_id],
         private=chosen.private,
         allowed_ips=chosen.allowed_ips,
+        sender_ips=chosen.sender_ips,
         zone_redundant=chosen.zone_redundant,
         nfs=chosen.mount == "nfs",
         encryption=Encryption(
@@ -144,6 +146,7 @@ pool = Pool(
         resource_group_name=group.name,
         account_name=batch.name,
         gpu_size=chosen.gpu_size,
+        gpus=chosen.gpus,
         formula=formula(
             AutoscaleRules(
                 nodes_min=chosen.nodes_min,

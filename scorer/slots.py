@@ -20,6 +20,11 @@ GPUS = "SCORER_GPUS"
 PATIENCE_SECONDS = 60.0
 
 
+def promised_gpus() -> int:
+    """GPUs that the machine has, as the engine says; 0 where it says nothing."""
+    return int(os.environ.get(GPUS) or "0")
+
+
 @dataclass(frozen=True)
 class Slot:
     """One of the machine's slots."""
@@ -36,7 +41,7 @@ def take_slot(patience: float = PATIENCE_SECONDS) -> Iterator[Slot]:
 
     Raises TaskError where none gets free.
     """
-    slots, gpus = int(os.environ.get(SLOTS, "0")), int(os.environ.get(GPUS, "0"))
+    slots, gpus = int(os.environ.get(SLOTS, "0")), promised_gpus()
     if not slots:  # a task alone on its machine
         yield Slot(0, None, None)
         return

@@ -1,6 +1,7 @@
 """The cluster: a Batch account that knows no keys, and a pool of GPU machines that comes and goes with the work.
 
-Sources: https://learn.microsoft.com/azure/batch/batch-docker-container-workloads, https://learn.microsoft.com/azure/batch/virtual-file-mount
+Sources: https://learn.microsoft.com/azure/batch/batch-docker-container-workloads, https://learn.microsoft.com/azure/batch/virtual-file-mount,
+https://learn.microsoft.com/azure/batch/public-network-access
 """
 
 from __future__ import annotations
@@ -19,6 +20,18 @@ from stacks.autoscale import EVALUATION_INTERVAL
 MOUNT_PATH = "work"
 # Azure ended the other mode; newer versions of its interface no longer take this property.
 NODE_COMMUNICATION = batch.NodeCommunicationMode.SIMPLIFIED
+
+# For blobfuse2, which Batch installs when it mounts. The image's user isn't root; and what others write is seen at once, since
+# neither the kernel nor blobfuse itself keeps attributes, listings or files.
+# https://github.com/Azure/azure-storage-fuse/blob/main/cmd/mount.go
+BLOBFUSE_OPTIONS = "-o allow_other -o direct_io --file-cache-timeout=0"
+
+# Run on the node itself, not in a container. Right after a boot the driver may need a moment more, so a failure takes its time.
+GPU_CHECK = (
+    "/bin/bash -c 'timeout 120 nvidia-smi && [ $(timeout 120 nvidia-smi --list-gpus | wc -l) -eq {gpus} ] "
+    "|| {{ sleep 30; exit 1; }}'"
+)
+GPU_CHECK_RETRIES = 2
 
 # What Azure refuses to change on a pool that exists (PropertyCannotBeUpdated).
 FIXED = [
@@ -49,16 +62,16 @@ class BatchAccount(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: BatchAccountArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("batch-scoring:stacks:BatchAccount", name, None, opts)
-        shut = args.private and not args.allowed_ips
         account = batch.BatchAccount(
             naming.account(name, "batch"),
             resource_group_name=args.resource_group_name,
             allowed_authentication_modes=[batch.AuthenticationMode.AAD],
             pool_allocation_mode=batch.PoolAllocationMode.BATCH_SERVICE,
+            # The rules count only where public access is enabled.
             public_network_access=batch.PublicNetworkAccessType.DISABLED
-            if args.private
+            if args.private and not args.allowed_ips
             else batch.PublicNetworkAccessType.ENABLED,
-            network_profile=None if shut else _named_addresses(args.allowed_ips),
+            network_profile=_network_profile(args),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.id = account.id
@@ -67,10 +80,14 @@ class BatchAccount(pulumi.ComponentResource):
         self.register_outputs({"id": self.id, "endpoint": self.endpoint})
 
 
-def _named_addresses(addresses: Sequence[pulumi.Input[str]]) -> batch.NetworkProfileArgs:
-    rules = [batch.IPRuleArgs(action=batch.IPRuleAction.ALLOW, value=address) for address in addresses]
+def _network_profile(args: BatchAccountArgs) -> batch.NetworkProfileArgs:
+    """Who comes by the internet: people and the submitter by their addresses; nodes, unless they have private endpoints."""
+    deny, allow = batch.EndpointAccessDefaultAction.DENY, batch.EndpointAccessDefaultAction.ALLOW
+    rules = [batch.IPRuleArgs(action=batch.IPRuleAction.ALLOW, value=address) for address in args.allowed_ips]
     return batch.NetworkProfileArgs(
-        account_access=batch.EndpointAccessProfileArgs(default_action=batch.EndpointAccessDefaultAction.DENY, ip_rules=rules),
+        account_access=batch.EndpointAccessProfileArgs(default_action=deny, ip_rules=rules),
+        # Said in either case, as an account that was private before would stay closed to nodes.
+        node_management_access=batch.EndpointAccessProfileArgs(default_action=deny if args.private else allow, ip_rules=[]),
     )
 
 
@@ -82,6 +99,8 @@ class PoolArgs:
     account_name: pulumi.Input[str]
     gpu_size: str
     """The nodes' virtual machine size."""
+    gpus: int
+    """GPUs of one node: a node that finds another number gets no tasks."""
     formula: str
     """When there are how many nodes: see `stacks.autoscale`."""
     slots_per_node: int
@@ -127,6 +146,7 @@ class Pool(pulumi.ComponentResource):
                 type=batch.PoolIdentityType.USER_ASSIGNED, user_assigned_identities=[args.identity_id]
             ),
             mount_configuration=_mounts(args),
+            start_task=_start_task(args),
             scale_settings=batch.ScaleSettingsArgs(
                 auto_scale=batch.AutoScaleSettingsArgs(formula=args.formula, evaluation_interval=EVALUATION_INTERVAL)
             ),
@@ -163,6 +183,22 @@ def _machine(args: PoolArgs) -> batch.VirtualMachineConfigurationArgs:
     )
 
 
+def _start_task(args: PoolArgs) -> batch.StartTaskArgs:
+    """A node whose driver or GPU is broken would fail task after task: this keeps tasks away from it.
+
+    A change is made in place, and counts for nodes that come after it.
+    """
+    return batch.StartTaskArgs(
+        command_line=GPU_CHECK.format(gpus=args.gpus),
+        wait_for_success=True,
+        max_task_retry_count=GPU_CHECK_RETRIES,
+        # As root: NVIDIA's tools may have to load the driver's modules first.
+        user_identity=batch.UserIdentityArgs(
+            auto_user=batch.AutoUserSpecificationArgs(elevation_level=batch.ElevationLevel.ADMIN, scope=batch.AutoUserScope.POOL)
+        ),
+    )
+
+
 def _mounts(args: PoolArgs) -> list[batch.MountConfigurationArgs] | None:
     """Nodes can mount one container at most: on this operating system a second blobfuse mount fails."""
     if args.mount == "blob":
@@ -170,6 +206,7 @@ def _mounts(args: PoolArgs) -> list[batch.MountConfigurationArgs] | None:
             account_name=args.mount_account,
             container_name="work",
             relative_mount_path=MOUNT_PATH,
+            blobfuse_options=BLOBFUSE_OPTIONS,
             identity_reference=batch.ComputeNodeIdentityReferenceArgs(resource_id=args.identity_id),
         )
         return [batch.MountConfigurationArgs(azure_blob_file_system_configuration=blobfuse)]

@@ -45,7 +45,13 @@ class Endpoints(pulumi.ComponentResource):
         super().__init__("batch-scoring:stacks:Endpoints", name, None, opts)
         self._name, self._args = name, args
         zones = {zone: self._zone(zone) for zone in sorted({ZONES[target.service] for target in args.targets})}
-        self.ready: list[pulumi.Resource] = [self._endpoint(target, zones[ZONES[target.service]]) for target in args.targets]
+        last: dict[str, pulumi.Resource] = {}
+        self.ready: list[pulumi.Resource] = []
+        for target in args.targets:
+            # One after another in each zone: Azure may refuse two of one account that are made at the same time.
+            zone = ZONES[target.service]
+            last[zone] = self._endpoint(target, zones[zone], [last[zone]] if zone in last else [])
+            self.ready.append(last[zone])
         self.register_outputs({})
 
     def _zone(self, zone_name: str) -> privatedns.PrivateZone:
@@ -68,7 +74,7 @@ class Endpoints(pulumi.ComponentResource):
         )
         return zone
 
-    def _endpoint(self, target: Target, zone: privatedns.PrivateZone) -> pulumi.Resource:
+    def _endpoint(self, target: Target, zone: privatedns.PrivateZone, after: list[pulumi.Resource]) -> pulumi.Resource:
         endpoint = network.PrivateEndpoint(
             f"{self._name}-{target.name}",
             resource_group_name=self._args.resource_group_name,
@@ -76,7 +82,7 @@ class Endpoints(pulumi.ComponentResource):
             private_link_service_connections=[
                 {"name": target.name, "private_link_service_id": target.id, "group_ids": [target.service]},
             ],
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=after),
         )
         return network.PrivateDnsZoneGroup(
             f"{self._name}-{target.name}",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import pulumi
 from pulumi_azure_native import network
@@ -16,6 +17,7 @@ from pulumi_azure_native import network
 Outbound = tuple[str, str, Sequence[str]]
 
 HTTPS = ("443",)
+PACKAGES = ("80", "443")
 NFS = ("111", "2048")
 LAST_PRIORITY = 4096
 
@@ -30,8 +32,10 @@ class NetworkArgs:
     address_space: str
     """The VNet's range: a quarter each for nodes, submitter and endpoints, a quarter free."""
     zone_redundant: bool = False
-    nfs: bool = False
-    """Whether the nodes mount storage by NFS 3.0."""
+    private: bool = False
+    """Whether storage, registry and Batch have private endpoints."""
+    mount: Literal["none", "blob", "nfs"] = "none"
+    """How the nodes mount storage."""
     foreign_registry: bool = False
     """Whether images come from a registry on the internet."""
 
@@ -127,8 +131,12 @@ def _nodes_outbound(args: NetworkArgs) -> list[Outbound]:
         ("storage", f"Storage.{args.location}", HTTPS),
         *_common(args),
     ]
-    if args.nfs:
-        rules.append(("nfs", f"Storage.{args.location}", NFS))
+    if args.mount == "nfs":
+        rules.append(("nfs", "VirtualNetwork" if args.private else f"Storage.{args.location}", NFS))
+    if args.mount == "blob":
+        # Batch installs blobfuse when it mounts: from packages.microsoft.com, and what that needs from Ubuntu's mirrors, which
+        # speak HTTP. Neither has a service tag of its own.
+        rules.append(("packages", "Internet", PACKAGES))
     return rules
 
 
@@ -142,8 +150,9 @@ def _common(args: NetworkArgs) -> list[Outbound]:
         ("registry", f"AzureContainerRegistry.{args.location}", HTTPS),
         ("sign-in", "AzureActiveDirectory", HTTPS),
         ("telemetry", "AzureMonitor", HTTPS),
-        ("private-endpoints", "VirtualNetwork", HTTPS),
     ]
+    if args.private:
+        rules.append(("private-endpoints", "VirtualNetwork", HTTPS))
     if args.foreign_registry:
         rules.append(("foreign-registry", "Internet", HTTPS))
     return rules

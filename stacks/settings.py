@@ -67,6 +67,10 @@ def _public_address(text: str) -> str:
     return text.removesuffix("/32")
 
 
+PublicAddress = Annotated[str, AfterValidator(_public_address)]
+# What the firewall of a storage account takes: https://learn.microsoft.com/azure/storage/common/storage-network-security
+STORAGE_ADDRESSES = 400
+
 _GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 Guid = Annotated[str, _matches(_GUID, "an object id: take it from 'az ad user show' or 'az ad group show'")]
 Reference = Annotated[
@@ -122,10 +126,16 @@ class Settings(BaseModel):
         "service-endpoints", description="How storage, registry and Batch are reached from the VNet"
     )
     address_space: Annotated[str, AfterValidator(_address_range)] = Field("10.64.0.0/16", description="The VNet's addresses")
-    allowed_ips: tuple[Annotated[str, AfterValidator(_public_address)], ...] = Field(
+    # A Batch account takes 200 addresses, one of which is the NAT gateway's.
+    allowed_ips: tuple[PublicAddress, ...] = Field(
         (),
-        max_length=200,
+        max_length=199,
         description="Public addresses and ranges that people reach storage, Batch and the workflow's runs from",
+    )
+    sender_ips: tuple[PublicAddress, ...] = Field(
+        (),
+        max_length=STORAGE_ADDRESSES,
+        description="Public addresses and ranges that outside senders reach input and output from, and nothing else",
     )
     mount: Mount = Field(
         "none", description="Whether nodes mount work/: none, blob (blobfuse) or nfs (NFS 3.0; decided for good at creation)"
@@ -149,7 +159,9 @@ class Settings(BaseModel):
     ] = Field("", description="User-assigned identity that may use customerKey (role Key Vault Crypto Service Encryption User)")
     soft_delete_days: int = Field(7, ge=1, le=365, description="Days that deleted blobs can be brought back")
     output_days: int = Field(0, ge=0, le=3650, description="Days that results are kept; 0 keeps them for good")
-    work_days: int = Field(7, ge=1, le=365, description="Days that plans and parts are kept")
+    work_days: int = Field(
+        7, ge=2, le=365, description="Days that plans and parts are kept; a job may last a day less, and 14 at the most"
+    )
     log_days: int = Field(30, ge=30, le=730, description="Days that logs are kept")
     alert_address: Annotated[str, _matches(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")] = Field(
         "", description="Where alerts go; empty keeps them in the portal"
@@ -213,6 +225,12 @@ class Settings(BaseModel):
             broken.append(f"registrySku is '{self.registry_sku}': private endpoints need Premium.")
         if self.zone_redundant and self.registry_sku != "Premium":
             broken.append(f"registrySku is '{self.registry_sku}': a zone-redundant registry needs Premium.")
+        addresses = len({*self.allowed_ips, *self.sender_ips})
+        if addresses > STORAGE_ADDRESSES:
+            broken.append(
+                f"allowedIps and senderIps are {addresses} addresses together, and a storage account takes {STORAGE_ADDRESSES}: "
+                "write ranges instead of single addresses."
+            )
         if bool(self.customer_key) != bool(self.customer_key_identity):
             broken.append("customerKey and customerKeyIdentity belong together: set both or neither.")
         if self.monthly_budget and not self.alert_address:

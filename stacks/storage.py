@@ -41,6 +41,8 @@ class StorageArgs:
     private: bool = False
     allowed_ips: Sequence[str] = ()
     """Addresses that people reach the accounts from, as far as their roles let them."""
+    sender_ips: Sequence[str] = ()
+    """Addresses that outside senders reach the data account from, as far as their links let them."""
     zone_redundant: bool = False
     nfs: bool = False
     """Whether the ops account can be mounted by NFS 3.0; decided for good at creation."""
@@ -93,7 +95,8 @@ class Storage(pulumi.ComponentResource):
 
     def _account(self, name: str, kind: Literal["data", "ops"], *, nfs: bool = False) -> storage.StorageAccount:
         args = self._args
-        shut = args.private and not args.allowed_ips
+        addresses = list(dict.fromkeys([*args.allowed_ips, *(args.sender_ips if kind == "data" else ())]))
+        shut = args.private and not addresses
         return storage.StorageAccount(
             naming.account(name, kind),
             resource_group_name=args.resource_group_name,
@@ -106,13 +109,13 @@ class Storage(pulumi.ComponentResource):
             default_to_o_auth_authentication=True,
             enable_https_traffic_only=True,
             minimum_tls_version=storage.MinimumTlsVersion.TLS1_2,
-            # Left out it means 'as the rules say': the rules below deny by default.
-            public_network_access=storage.PublicNetworkAccess.DISABLED if shut else None,
+            # Enabled for whom the rules below name; left out it would stay what it was, also where that was Disabled.
+            public_network_access=storage.PublicNetworkAccess.DISABLED if shut else storage.PublicNetworkAccess.ENABLED,
             network_rule_set={
                 "default_action": storage.DefaultAction.DENY,
                 "bypass": storage.Bypass.AZURE_SERVICES,  # Event Grid brings dead letters
                 "virtual_network_rules": [{"virtual_network_resource_id": subnet} for subnet in args.subnet_ids],
-                "ip_rules": [{"i_p_address_or_range": address} for address in args.allowed_ips],
+                "ip_rules": [{"i_p_address_or_range": address} for address in addresses],
             },
             sas_policy={"expiration_action": storage.ExpirationAction.LOG, "sas_expiration_period": "7.00:00:00"},
             is_hns_enabled=True if nfs else None,

@@ -18,6 +18,8 @@ API_VERSION = "2024-05-01-preview"
 CONTAINER = "submitter"
 # The workflow adds the request's address.
 COMMAND = ("scorer", "dispatch")
+# Who may read the container group doesn't read these: where everything is, and where telemetry goes.
+UNREADABLE = ("APPLICATIONINSIGHTS_CONNECTION_STRING", "SCORER_DEPLOYMENT")
 # Dispatch reads a request, probes a video and adds tasks: it computes next to nothing. ARM's schema has whole numbers.
 CORES = 1
 MEMORY_GB = 2
@@ -83,7 +85,10 @@ def body(
             "image": image,
             "command": list(COMMAND),
             "resources": {"requests": resources, "limits": resources},
-            "environmentVariables": [{"name": name, "value": value} for name, value in sorted(environment.items())],
+            "environmentVariables": [
+                {"name": name, "secureValue" if name in UNREADABLE else "value": value}
+                for name, value in sorted(environment.items())
+            ],
         },
     }
     ours = image.startswith(f"{registry_server}/")

@@ -73,8 +73,9 @@ WATCHES = (
         aggregation=monitor.AggregationTypeEnum.AVERAGE,
         severity=1,
         window="PT15M",
-        happened="A node's start task failed: it costs money and takes no task.",
-        remedy="Read startup/stderr.txt of the node in the portal, correct the pool, and remove the node.",
+        happened="A node's start task failed, so its GPUs don't all work: it costs money and takes no task.",
+        remedy="Read startup/stdout.txt of the node in the portal, then remove the node, and the pool gets another; "
+        "if every node fails, set nodeImageVersion to one that worked.",
     ),
     Watch(
         name="workflow-failed",

@@ -6,8 +6,9 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from scorer.errors import RequestError
+from scorer.errors import ModelError, RequestError
 from scorer.models import Device
+from scorer.slots import promised_gpus
 
 # What the drivers of NVIDIA, of AMD and of Windows' Linux put there.
 _DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
@@ -25,7 +26,26 @@ def device_of(text: str) -> Device:
 
 
 def gpus() -> int:
-    """GPUs that torch can use; 0 without torch."""
+    """GPUs that torch can use; 0 without torch. Raises ModelError like `demand_gpus`."""
+    found = _gpus()
+    if not found:
+        demand_gpus()
+    return found
+
+
+def demand_gpus() -> None:
+    """Called where torch finds no GPU: a machine that should have some would compute for hours on its processor.
+
+    Raises ModelError where the engine that started this task says that there are GPUs.
+    """
+    if promised := promised_gpus():
+        raise ModelError(
+            f"This machine should have {promised} GPU(s), but torch finds none: 'nvidia-smi' says whether its driver works; "
+            "the device 'cpu' does without."
+        )
+
+
+def _gpus() -> int:
     if find_spec("torch") is None or (sys.platform == "linux" and not any(Path(driver).exists() for driver in _DRIVERS)):
         return 0
     import torch

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from scorer.errors import ModelError
 from scorer.models import Device, Frames, ModelSettings
+from scorer.models.devices import demand_gpus
 from scorer.models.malloc import keep_memory
 
 # Frames may come from a buffer that is read-only, and are only read here.
@@ -123,17 +124,27 @@ class _OnPixels(nn.Module):
 
 
 def resolve_device(name: Device) -> torch.device:
-    """'auto' is CUDA where there is a device, else the CPU. Raises ModelError for 'cuda' without one."""
+    """'auto' is CUDA where there is a device, else the CPU.
+
+    Raises ModelError for 'cuda' without one, and for 'auto' where there should be one.
+    """
     available = torch.cuda.is_available()
+    if name != "cpu" and not available:
+        demand_gpus()
     if name == "cuda" and not available:
         raise ModelError("There is no CUDA device here that torch can use: choose the device 'cpu' or 'auto'.")
     return torch.device("cuda" if name != "cpu" and available else "cpu")
 
 
 def _can_compile(device: torch.device) -> bool:
-    """Tell whether torch.compile has what it needs: Triton on CUDA, on a CPU the C++ compiler that it would call."""
+    """Tell whether torch.compile has what it needs: on a CPU a C++ compiler, on CUDA Triton, and the C compiler that it calls.
+
+    Which one that is: https://github.com/triton-lang/triton/blob/main/python/triton/runtime/build.py
+    """
     if device.type == "cuda":
-        return find_spec("triton") is not None
+        named = os.environ.get("CC")
+        compilers = ("gcc", "clang") if named is None else (named,)
+        return find_spec("triton") is not None and any(shutil.which(each) for each in compilers)
     if sys.platform == "win32":
         return shutil.which(os.environ.get("CXX", "cl")) is not None
     return shutil.which(os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")) is not None

@@ -133,6 +133,7 @@ class Cloud:
             if changed.id.lower() != old.id.lower():
                 raise ArmError("InvalidRequest", f"'{old.id}' can't become '{changed.id}'.")
             self._check(changed)
+            rules.keep(old, changed)
             rules.may_change(old, changed)
             rules.may_exist(self, changed)
             self._resources[changed.id.lower()] = changed

@@ -49,6 +49,9 @@ FIXED = {
     "Microsoft.Batch/batchAccounts": ["location", "properties.poolAllocationMode"],
 }
 
+# Paths in the ARM body that a change without them leaves alone.
+KEPT = {"Microsoft.Storage/storageAccounts": ["properties.publicNetworkAccess"]}
+
 # What stays when the resource or group goes that it is about: roles stand in the subscription, and a diagnostic setting
 # works again once a resource of the same id is back. https://learn.microsoft.com/azure/azure-monitor/essentials/diagnostic-settings
 OUTLIVING = {"Microsoft.Authorization/roleDefinitions", "Microsoft.Insights/diagnosticSettings"}
@@ -79,6 +82,17 @@ def may_change(old: Resource, new: Resource) -> None:
     for path in FIXED.get(old.request.type, ["location"]):
         if at(old.body, path) != at(new.body, path):
             raise ArmError("PropertyCannotBeUpdated", f"{path} of '{old.id}' can't be changed once it exists.")
+
+
+def keep(old: Resource, new: Resource) -> None:
+    """What a change leaves out stays as it was."""
+    for path in KEPT.get(old.request.type, []):
+        if at(new.body, path) is None and (value := at(old.body, path)) is not None:
+            *parents, last = path.split(".")
+            place = new.body
+            for key in parents:
+                place = place.setdefault(key, {})
+            place[last] = value
 
 
 def may_go(cloud: Cloud, gone: Resource) -> None:
@@ -147,7 +161,7 @@ def _role_assignment(cloud: Cloud, made: Resource) -> None:
 
 def _pool(cloud: Cloud, made: Resource) -> None:
     account = cloud.get(made.id.rpartition("/pools/")[0])
-    if at(account.body, "properties.publicNetworkAccess") == "Disabled" and not _has_endpoint(cloud, account, "nodeManagement"):
+    if _closed_to_nodes(account) and not _has_endpoint(cloud, account, "nodeManagement"):
         raise ArmError("NodesCannotReachBatch", "The account is private and has no endpoint for node management.")
     machine = made.body["properties"]["deploymentConfiguration"]["virtualMachineConfiguration"]
     for registry in machine.get("containerConfiguration", {}).get("containerRegistries", []):
@@ -161,6 +175,13 @@ def _pool(cloud: Cloud, made: Resource) -> None:
             raise ArmError("AccessDenied", f"The nodes may not pull from '{registry['registryServer']}'.")
     for mount in made.body["properties"].get("mountConfiguration", []):
         _mount(cloud, mount)
+
+
+def _closed_to_nodes(account: Resource) -> bool:
+    """Whether no node comes by the internet. Source: https://learn.microsoft.com/azure/batch/public-network-access."""
+    nodes = "properties.networkProfile.nodeManagementAccess"
+    nobody = at(account.body, f"{nodes}.defaultAction") == "Deny" and not at(account.body, f"{nodes}.ipRules")
+    return nobody or at(account.body, "properties.publicNetworkAccess") == "Disabled"
 
 
 def _mount(cloud: Cloud, mount: Json) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +53,7 @@ class SmallAzure:
             **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
             "HOME": str(self.folder),
             "TMPDIR": str(self.folder),
-            **{each["name"]: each["value"] for each in self._container()["environmentVariables"]},
+            **container_environment(self._container()["environmentVariables"]),
             "SCORER_DEPLOYMENT": json.dumps(dict(self.deployment)),
             "SCORER_BLOB_ENDPOINT": self.blobs.endpoint,
             "APPLICATIONINSIGHTS_CONNECTION_STRING": self.insights.connection,
@@ -105,6 +105,11 @@ class SmallAzure:
         return status
 
 
+def container_environment(variables: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """What a container finds in its environment: also the values that Azure shows to nobody else."""
+    return {each["name"]: each["secureValue"] if "secureValue" in each else each["value"] for each in variables}
+
+
 PERSON = "5f0c3f55-9b1a-4a51-9d52-2f0f3a0b7c11"
 
 
@@ -115,7 +120,8 @@ def serve(cloud: Cloud, deployment: Mapping[str, Any], folder: Path, *, minute: 
         authority = Authority.make(folder / "tls")
         identities = stack.enter_context(identity.serve())
         stores = stack.enter_context(blobs.serve(cloud, identities, authority, folder / "azurite"))
-        environment = {"SCORER_BLOB_ENDPOINT": stores.endpoint}
+        # The nodes are processes of a machine without GPUs, whatever the engine says of them.
+        environment = {"SCORER_BLOB_ENDPOINT": stores.endpoint, "SCORER_GPUS": "0"}
         cluster = stack.enter_context(
             batch.serve(cloud, identities, authority, folder / "nodes", minute=minute, environment=environment)
         )

@@ -68,8 +68,16 @@ def test_nfs_needs_an_account_that_was_made_for_it(ground: Ground) -> None:
         ground.pool(mountConfiguration=[mount])
 
 
-def test_a_private_batch_account_needs_a_way_for_its_nodes(ground: Ground) -> None:
-    ground.change(ground.batch, publicNetworkAccess="Disabled")
+@pytest.mark.parametrize(
+    "closed",
+    [
+        {"publicNetworkAccess": "Disabled"},
+        {"networkProfile": {"nodeManagementAccess": {"defaultAction": "Deny", "ipRules": []}}},
+    ],
+    ids=["disabled", "nobody is named"],
+)
+def test_a_private_batch_account_needs_a_way_for_its_nodes(closed: Json, ground: Ground) -> None:
+    ground.change(ground.batch, **closed)
     with refused("NodesCannotReachBatch"):
         ground.pool()
     connection = {"name": "b", "privateLinkServiceId": ground.batch.id, "groupIds": ["nodeManagement"]}

@@ -73,6 +73,21 @@ def test_an_account_can_be_changed_in_other_ways(ground: Ground) -> None:
     assert ground.cloud.get(ground.account.id).body["properties"]["minimumTlsVersion"] == "TLS1_2"
 
 
+def test_what_a_change_of_an_account_leaves_out_stays(ground: Ground) -> None:
+    ground.change(ground.account, publicNetworkAccess="Disabled")
+    ground.change(ground.account, minimumTlsVersion="TLS1_2")
+    assert ground.cloud.get(ground.account.id).body["properties"]["publicNetworkAccess"] == "Disabled"
+    ground.change(ground.account, publicNetworkAccess="Enabled")
+    assert ground.cloud.get(ground.account.id).body["properties"]["publicNetworkAccess"] == "Enabled"
+
+
+def test_a_pool_takes_another_start_task(ground: Ground) -> None:
+    """https://learn.microsoft.com/rest/api/batchservice/pools/replace-pool-properties: nodes that come later run it."""
+    pool = ground.pool(startTask={"commandLine": "nvidia-smi", "waitForSuccess": False})
+    ground.change(pool, startTask={"commandLine": "nvidia-smi", "waitForSuccess": True})
+    assert ground.cloud.get(pool.id).body["properties"]["startTask"]["waitForSuccess"] is True
+
+
 def test_a_network_stays_while_something_is_in_it(ground: Ground) -> None:
     pool = ground.pool(networkConfiguration={"subnetId": ground.subnet})
     with refused("InUse", "gpu"):

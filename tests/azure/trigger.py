@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.azure import answers
 from tests.azure.access import allowed
-from tests.azure.small import SCORER, SmallAzure
+from tests.azure.small import SCORER, SmallAzure, container_environment
 from tests.logicapp.engine import Engine, Json
 from tests.logicapp.runner import Call, Run
 
@@ -192,10 +192,10 @@ class Trigger:
         principal = answers.principal(self.azure.cloud.get(identity))
         process = None
         if self.starts(name):
-            declared = {each["name"]: each["value"] for each in container["properties"]["environmentVariables"]}
+            variables = container_environment(container["properties"]["environmentVariables"])
             with log.open("wb") as output:
                 process = subprocess.Popen(
-                    [*SCORER, *command[1:]], env={**declared, **self.azure.environment(principal)}, cwd=self.azure.folder,
+                    [*SCORER, *command[1:]], env={**variables, **self.azure.environment(principal)}, cwd=self.azure.folder,
                     stdout=output, stderr=subprocess.STDOUT,
                 )  # fmt: skip
         else:

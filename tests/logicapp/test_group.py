@@ -88,6 +88,21 @@ def test_an_image_of_another_registry_is_pulled_without_our_identity() -> None:
     assert list(validator().iter_errors(others)) == []
 
 
+def test_who_reads_the_group_does_not_read_where_everything_is() -> None:
+    environment = {"SCORER_DEPLOYMENT": "{}", "APPLICATIONINSIGHTS_CONNECTION_STRING": "i", "AZURE_CLIENT_ID": "c"}
+    made = submitter.body(
+        location="westeurope", image="docker.io/acme/submitter:1.4", registry_server="scoring.azurecr.io",
+        identity_id="/i", subnet_id="/s", environment=environment, tags={},
+    )  # fmt: skip
+    properties: Any = made["properties"]
+    assert properties["containers"][0]["properties"]["environmentVariables"] == [
+        {"name": "APPLICATIONINSIGHTS_CONNECTION_STRING", "secureValue": "i"},
+        {"name": "AZURE_CLIENT_ID", "value": "c"},
+        {"name": "SCORER_DEPLOYMENT", "secureValue": "{}"},
+    ]
+    assert list(validator().iter_errors(made)) == []
+
+
 @pytest.mark.parametrize("broken", [{"osType": "Linux"}, {"containers": [{"name": "x"}]}, {"containers": [], "password": "x"}])
 def test_a_broken_body_is_refused_by_arms_schema(broken: Json) -> None:
     assert list(validator().iter_errors({**BODY, "properties": broken}))

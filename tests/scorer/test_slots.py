@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scorer.errors import TaskError
-from scorer.slots import take_slot
+from scorer.slots import promised_gpus, take_slot
 
 HOLD = textwrap.dedent("""
     import os, sys
@@ -59,6 +59,14 @@ def test_a_machine_without_gpus_has_slots_too(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("SCORER_GPUS", "0")
     with take_slot() as slot:
         assert (slot.number, slot.gpu) == (0, None)
+
+
+@pytest.mark.parametrize(("said", "gpus"), [(None, 0), ("", 0), ("0", 0), ("4", 4)])
+def test_the_engine_says_how_many_gpus_there_are(said: str | None, gpus: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SCORER_GPUS", raising=False)
+    if said is not None:
+        monkeypatch.setenv("SCORER_GPUS", said)
+    assert promised_gpus() == gpus
 
 
 def test_a_task_alone_takes_everything(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,18 +154,6 @@ def test_nodes_mount_work_by_nfs_from_an_account_made_for_it(azure: Cloud, deplo
     assert [rule["destinationPortRanges"] for rule in rules] == [["111", "2048"]]
 
 
-def test_people_reach_from_their_addresses_what_is_private_else(azure: Cloud, deploy: Deploy) -> None:
-    deploy("prod", allowedIps=["203.0.113.7"]).up()
-    for account in azure.of_type("Microsoft.Storage/storageAccounts"):
-        properties = account.body["properties"]
-        assert "publicNetworkAccess" not in properties
-        assert properties["networkAcls"]["defaultAction"] == "Deny"
-        assert properties["networkAcls"]["ipRules"] == [{"value": "203.0.113.7"}]
-    (batch,) = azure.of_type("Microsoft.Batch/batchAccounts")
-    access = batch.body["properties"]["networkProfile"]["accountAccess"]
-    assert access == {"defaultAction": "Deny", "ipRules": [{"action": "Allow", "value": "203.0.113.7"}]}
-
-
 def test_bad_settings_are_all_told_before_anything_is_made(azure: Cloud, deploy: Deploy) -> None:
     with pytest.raises(EngineError) as refused:
         deploy("dev", gpuSize="Standard_NC6", mount="smb", nodesMin=5, image="scorer:latest", addressSpace="10.0.0.0/30").up()
@@ -283,6 +271,14 @@ def test_nodes_wait_for_their_roles_and_endpoints(azure: Cloud, deploy: Deploy) 
     zone_groups = [each.id for each in azure.of_type("Microsoft.Network/privateEndpoints/privateDnsZoneGroups")]
     assert len(zone_groups) == 5
     assert set(zone_groups) <= set(before)
+
+
+def test_endpoints_of_one_account_are_made_one_after_another(deploy: Deploy) -> None:
+    deployment = deploy("prod")
+    deployment.up()
+    made = {each["urn"].rpartition("::")[2]: each for each in deployment.resources() if "PrivateEndpoint::" in each["urn"]}
+    (waits,) = (each["dependencies"] for name, each in made.items() if name.endswith("-batch-nodes"))
+    assert any("PrivateDnsZoneGroup::" in urn and urn.endswith("-batch") for urn in waits)
 
 
 def test_no_request_comes_before_the_submitter_may_take_it(azure: Cloud, deploy: Deploy) -> None:

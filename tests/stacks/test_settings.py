@@ -69,6 +69,8 @@ def test_values_come_as_pulumi_keeps_them() -> None:
         ("allowedIps", '["10.0.0.1"]', "allowedIps[0] '10.0.0.1' is a private address"),
         ("allowedIps", '["203.0.113.7","2001:db8::1"]', "allowedIps[1] '2001:db8::1' is no IPv4 address"),
         ("allowedIps", '["203.0.113.6/31"]', "allowedIps[0] '203.0.113.6/31' is a /31"),
+        ("senderIps", '["192.168.0.7"]', "senderIps[0] '192.168.0.7' is a private address"),
+        ("workDays", "1", "workDays 1 is wrong: input should be greater than or equal to 2."),
         ("mount", "smb", "mount 'smb' is wrong: input should be 'none', 'blob' or 'nfs'."),
         ("customerKey", "https://example.com/key", "customerKey 'https://example.com/key' is not a key's address"),
         ("logDays", "7", "logDays 7 is wrong: input should be greater than or equal to 30."),
@@ -104,6 +106,27 @@ def test_all_bad_values_are_told_at_once() -> None:
 )
 def test_values_that_do_not_fit_together_are_told(raw: dict[str, str], said: str) -> None:
     assert refusals(**raw) == [said]
+
+
+def addresses(first: int, count: int) -> str:
+    return json.dumps([f"203.{first}.{number // 250}.{number % 250}" for number in range(count)])
+
+
+def test_the_addresses_of_people_and_senders_fit_into_a_storage_account_together() -> None:
+    location = {"location": "westeurope"}
+    assert parse({**location, "allowedIps": addresses(1, 150), "senderIps": addresses(2, 250)})
+    assert parse({**location, "allowedIps": addresses(1, 150), "senderIps": addresses(1, 400)}), "who is in both counts once"
+    assert refusals(allowedIps=addresses(1, 150), senderIps=addresses(2, 251)) == [
+        "allowedIps and senderIps are 401 addresses together, and a storage account takes 400: "
+        "write ranges instead of single addresses."
+    ]
+
+
+@pytest.mark.parametrize(("key", "most"), [("allowedIps", 199), ("senderIps", 400)])
+def test_a_list_of_addresses_fits_into_every_firewall(key: str, most: int) -> None:
+    """A Batch account takes 200, one of which is the NAT gateway's; a storage account takes 400."""
+    assert parse({"location": "westeurope", key: addresses(1, most)})
+    assert f"at most {most} items" in refusals(**{key: addresses(1, most + 1)})[0]
 
 
 def test_a_missing_location_is_asked_for() -> None:

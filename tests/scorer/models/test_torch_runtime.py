@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from scorer.errors import ModelError
-from scorer.models import Frames, ModelSettings
+from scorer.models import Device, Frames, ModelSettings
 from scorer.models import torch_runtime as runtime
+from scorer.models.devices import gpus
 from scorer.models.malloc import keep_memory
 from scorer.models.torch_runtime import TorchModel, resolve_device
 
@@ -86,6 +88,25 @@ def test_cuda_without_a_device_is_one_sentence(monkeypatch: pytest.MonkeyPatch) 
     assert resolve_device("auto").type == "cpu"
 
 
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_a_machine_that_should_have_gpus_does_not_compute_without(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("SCORER_GPUS", "1")
+    with pytest.raises(ModelError, match=r"^This machine should have 1 GPU\(s\), but torch finds none: "):
+        resolve_device(device)
+    assert resolve_device("cpu").type == "cpu"
+
+
+@pytest.mark.parametrize("promised", ["0", None])
+def test_a_machine_without_gpus_computes_on_its_processor(promised: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.delenv("SCORER_GPUS", raising=False)
+    if promised is not None:
+        monkeypatch.setenv("SCORER_GPUS", promised)
+    assert resolve_device("auto").type == "cpu"
+    assert gpus() == 0
+
+
 def test_full_memory_is_a_memory_error() -> None:
     class Greedy(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
@@ -140,6 +161,31 @@ def test_eager_where_compiling_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_eager_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     assert TorchModel(nn.Identity(), CPU).runtime.endswith("eager")
+
+
+@pytest.mark.parametrize(
+    ("compilers", "named", "triton", "compiles"),
+    [
+        (["gcc"], None, True, True),
+        (["clang"], None, True, True),
+        ([], None, True, False),
+        (["g++"], None, True, False),
+        (["gcc"], None, False, False),
+        (["tcc"], "tcc", True, True),
+        (["gcc"], "tcc", True, False),
+    ],
+)
+def test_cuda_compiles_with_triton_and_a_c_compiler(
+    compilers: list[str], named: str | None, triton: bool, compiles: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each in compilers:
+        (tmp_path / each).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    if named is not None:
+        monkeypatch.setenv("CC", named)
+    monkeypatch.setattr(runtime, "find_spec", lambda _: object() if triton else None)
+    assert runtime._can_compile(torch.device("cuda")) is compiles
 
 
 def test_threads_are_set() -> None:

@@ -1,0 +1,79 @@
+"""Nodes: what each does before its first task."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from stacks.cluster import GPU_CHECK
+from tests.azure.cloud import Cloud
+from tests.azure.fixtures import Deploy
+
+POOL = "Microsoft.Batch/batchAccounts/pools"
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Path:
+    """The programs of a node whose clock doesn't make anybody wait."""
+    program(tmp_path, "sleep", "true")
+    return tmp_path
+
+
+def program(folder: Path, name: str, script: str) -> None:
+    path = folder / name
+    path.write_text(f"#!/bin/bash\n{script}\n")
+    path.chmod(0o755)
+
+
+def check(folder: Path, gpus: int) -> int:
+    """What Batch does with a command line: no shell is there but the one that it names itself."""
+    command = shlex.split(GPU_CHECK.format(gpus=gpus))
+    return subprocess.run(command, env={"PATH": f"{folder}:/usr/bin:/bin"}, capture_output=True, check=False).returncode
+
+
+def driver(folder: Path, gpus: int, exit_code: int = 0) -> None:
+    listed = "; ".join(f"echo 'GPU {number}: Tesla T4'" for number in range(gpus)) or "true"
+    program(folder, "nvidia-smi", f'[ "$1" != --list-gpus ] || {{ {listed}; }}\nexit {exit_code}')
+
+
+@pytest.mark.parametrize("gpus", [1, 4])
+def test_a_node_with_all_its_gpus_takes_tasks(gpus: int, node: Path) -> None:
+    driver(node, gpus)
+    assert check(node, gpus) == 0
+
+
+@pytest.mark.parametrize(("found", "exit_code"), [(4, 9), (3, 0), (0, 0)], ids=["broken driver", "one lost", "none"])
+def test_a_node_without_them_does_not(found: int, exit_code: int, node: Path) -> None:
+    driver(node, found, exit_code)
+    assert check(node, 4) == 1
+
+
+def test_a_node_without_a_driver_does_not(node: Path) -> None:
+    assert check(node, 1) == 1
+
+
+def test_every_node_looks_at_its_gpus_first(azure: Cloud, deploy: Deploy) -> None:
+    deployment = deploy("dev", gpuSize="Standard_NC64as_T4_v3", mount="blob")
+    deployment.up()
+    (pool,) = azure.of_type(POOL)
+    properties = pool.body["properties"]
+    start = properties["startTask"]
+    assert start["commandLine"] == GPU_CHECK.format(gpus=4)
+    assert start["waitForSuccess"] is True
+    assert 1 <= start["maxTaskRetryCount"] <= 2
+    assert "containerSettings" not in start
+    assert "start-task-failed" in str([each.request.name for each in azure.of_type("Microsoft.Insights/metricAlerts")])
+
+    (mount,) = properties["mountConfiguration"]
+    options = mount["azureBlobFileSystemConfiguration"]["blobfuseOptions"].split()
+    assert {"allow_other", "direct_io", "--file-cache-timeout=0"} <= set(options)
+    (guard,) = (each for each in azure.of_type("Microsoft.Network/networkSecurityGroups") if "-nodes" in each.request.name)
+    rules = {rule["name"]: rule["properties"] for rule in guard.body["properties"]["securityRules"]}
+    packages = rules["packages"]
+    assert (packages["destinationAddressPrefix"], packages["destinationPortRanges"]) == ("Internet", ["80", "443"])
+    assert packages["access"] == "Allow"
+    assert packages["direction"] == "Outbound"
+    assert packages["priority"] < rules["no-other-way-out"]["priority"]
