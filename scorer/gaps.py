@@ -9,7 +9,7 @@ from scorer.failure import chunk_key, find_failure
 from scorer.merge import missing_parts
 from scorer.models import Frames
 from scorer.plan import Chunk, Plan
-from scorer.score import Part, find_part, most_failures, score_chunk, too_many_failed
+from scorer.score import Part, find_parts, most_failures, score_chunk, too_many_failed
 from scorer.store import Stores
 
 
@@ -34,7 +34,7 @@ def fill_gaps(plan: Plan, stores: Stores) -> None:
 
     Raises FailureThresholdError where that would be more failed frames than the request allows, TaskError where it can't be done.
     """
-    parts = [find_part(plan, chunk, stores) for chunk in plan.chunks]
+    parts = find_parts(plan, stores)
     gaps = [chunk for chunk, part in zip(plan.chunks, parts, strict=True) if part is None]
     if not gaps:
         return

@@ -3,25 +3,67 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from scorer import frames, video
 from scorer.errors import InputError
 from scorer.frames import Picture
 from scorer.models import Frames
 from scorer.plan import Chunk, Plan
-from scorer.store import Stores
+from scorer.store import Entry, Stores
 from scorer.video import FrameRange, VideoInfo
 
 Form = TypeVar("Form")
+
+Lookup = Callable[[str], Entry | None]
+"""Finds a file of one store."""
+
+
+class Written(BaseModel):
+    """What one try of a chunk's task wrote."""
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str = ""
+    """A video's part: its name in the folder of parts, which this try alone has. Name and size tell it from all others on
+    any store: on a mounted one, each machine sees ETags of its own."""
+    size: int = 0
+    etag: str = ""
+    """A folder's images: a digest of their ETags in the output store, which is never a mounted one."""
+
+    def is_there(self, plan: Plan, chunk: Chunk, work: Lookup, output: Lookup) -> bool:
+        """Whether all of it still is what it was."""
+        if plan.video is None:
+            return _images_etag(plan, chunk, output) == self.etag
+        entry = work(self.path(plan))
+        return entry is not None and entry.size == self.size
+
+    def path(self, plan: Plan) -> str:
+        """Where in the work store a video's part is."""
+        return f"{parts_folder(plan)}/{self.file}"
+
+
+def parts_folder(plan: Plan) -> str:
+    """Where in the work store the job has its parts."""
+    return f"{plan.job}/parts"
+
+
+def _images_etag(plan: Plan, chunk: Chunk, output: Lookup) -> str | None:
+    """Of all images of the chunk; None where one isn't there."""
+    entries = [output(f"{plan.job}/{plan.result}{file.name}") for file in chunk.files]
+    if not all(entries):
+        return None
+    return hashlib.sha256(" ".join(entry.etag for entry in entries if entry).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -53,8 +95,8 @@ class Media(ABC, Generic[Form]):
         """Write `pixels` (H', W', 3) in the frame's place; None repeats what is nearest."""
 
     @abstractmethod
-    def etag(self) -> str:
-        """Of what was written, once the context is left without an error."""
+    def written(self) -> Written:
+        """What was written, once the context is left without an error."""
 
     def __enter__(self) -> Self:
         return self
@@ -73,6 +115,10 @@ class VideoMedia(Media[int]):
     def __init__(self, plan: Plan, chunk: Chunk, stores: Stores, info: VideoInfo, frame_range: FrameRange) -> None:
         super().__init__(plan, chunk, stores)
         self._info, self._range = info, frame_range
+        # No other try ever writes this name: two tries of one chunk at a time, on machines that know nothing of each other, take
+        # nothing away from one another.
+        name, _, ending = plan.part_path(chunk).rpartition(".")
+        self._path = f"{name}-{secrets.token_hex(8)}.{ending}"
         self._writer: video.PartWriter | None = None
         self._last: Frames | None = None
         self._waiting: list[int] = []
@@ -106,7 +152,7 @@ class VideoMedia(Media[int]):
         self._last = pixels
 
     def _open(self, pixels: Frames) -> video.PartWriter:
-        path = self._exit.enter_context(self._stores.work.writing(self._plan.part_path(self._chunk)))
+        path = self._exit.enter_context(self._stores.work.writing(self._path))
         height, width = pixels.shape[:2]
         return self._exit.enter_context(video.PartWriter(path, self._info, width, height))
 
@@ -121,8 +167,8 @@ class VideoMedia(Media[int]):
         finally:
             self._exit.__exit__(kind, error, trace)
 
-    def etag(self) -> str:
-        return self._stores.work.head(self._plan.part_path(self._chunk)).etag
+    def written(self) -> Written:
+        return Written(file=self._path.rpartition("/")[2], size=self._stores.work.head(self._path).size)
 
 
 class FolderMedia(Media[Picture | None]):
@@ -148,10 +194,8 @@ class FolderMedia(Media[Picture | None]):
         else:
             self._stores.output.put(path, frames.encode(pixels, frame.form, file.name))
 
-    def etag(self) -> str:
-        folder = f"{self._plan.job}/{self._plan.result}"
-        etags = (self._stores.output.head(folder + file.name).etag for file in self._chunk.files)
-        return hashlib.sha256(" ".join(etags).encode()).hexdigest()
+    def written(self) -> Written:
+        return Written(etag=_images_etag(self._plan, self._chunk, self._stores.output.head) or "")
 
 
 def open_media(plan: Plan, chunk: Chunk, stores: Stores) -> Media[int] | Media[Picture | None]:

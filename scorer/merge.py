@@ -8,9 +8,10 @@ from pydantic import BaseModel, ConfigDict
 
 from scorer import video
 from scorer.errors import MissingError, TaskError
+from scorer.media import parts_folder
 from scorer.plan import Plan
 from scorer.records import FrameRecord, TaskRecord, from_lines
-from scorer.score import Part, find_part, most_failures, too_many_failed
+from scorer.score import Part, find_parts, most_failures, too_many_failed
 from scorer.store import Stores
 
 RESULT = "result.json"
@@ -36,7 +37,7 @@ def find_result(plan: Plan, stores: Stores) -> Result | None:
         if result.fingerprint != plan.fingerprint:
             return None
         if plan.video is None:
-            return result if all(find_part(plan, chunk, stores) for chunk in plan.chunks) else None
+            return result if all(find_parts(plan, stores)) else None
         return result if stores.output.head(f"{plan.job}/{plan.result}").etag == result.etag else None
     except MissingError:
         return None
@@ -49,7 +50,7 @@ def merge(plan: Plan, stores: Stores) -> Result:
     """
     if done := find_result(plan, stores):
         return done
-    parts = [find_part(plan, chunk, stores) for chunk in plan.chunks]
+    parts = find_parts(plan, stores)
     missing = [chunk.index for chunk, part in zip(plan.chunks, parts, strict=True) if part is None]
     if missing:
         raise missing_parts(plan, missing)
@@ -69,12 +70,12 @@ def missing_parts(plan: Plan, missing: Sequence[int]) -> TaskError:
 
 def _join(plan: Plan, info: video.VideoInfo, parts: Sequence[Part], stores: Stores) -> str:
     source = stores.input.fetch(plan.request.input, plan.input_etag)
-    names = [(plan.part_path(chunk), part.etag) for chunk, part in zip(plan.chunks, parts, strict=True)]
+    names = [part.written.path(plan) for part in parts]
     path = f"{plan.job}/{plan.result}"
     with stores.output.writing(path) as target:
-        video.join([stores.work.fetch(name, etag) for name, etag in names], source, info, target)
-    for name, etag in names:
-        stores.work.release(name, etag)
+        video.join([stores.work.fetch(name) for name in names], source, info, target)
+    for name in names:
+        stores.work.release(name)
     return stores.output.head(path).etag
 
 
@@ -88,9 +89,12 @@ def _sweep(plan: Plan, stores: Stores) -> str:
 
 
 def clear_parts(plan: Plan, stores: Stores) -> None:
-    """Delete a video's parts, this plan's and those of earlier ones: its result has all that was in them."""
+    """Delete a video's parts, this plan's and those of earlier ones, and what tries that were killed left.
+
+    Its result has all that was in them.
+    """
     if plan.video is not None:
-        for entry in stores.work.list(f"{plan.job}/parts"):
+        for entry in stores.work.list(parts_folder(plan)):
             stores.work.delete(entry.path)
 
 

@@ -12,14 +12,14 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from scorer import frames, video
-from scorer.errors import InputError
+from scorer.errors import InputError, RequestError
 from scorer.models import Device
 from scorer.request import Limits, Request
 from scorer.store import Entry, Stores, called
 from scorer.video import FrameRange, VideoInfo
 
 # Raised whenever parts made by older code would differ from those made now.
-PART_FORMAT = 1
+PART_FORMAT = 2
 
 PLAN = "plan.json"
 
@@ -94,7 +94,7 @@ class Plan(BaseModel):
                 yield style.source, etag
 
     def part_path(self, chunk: Chunk) -> str:
-        """Where in the work store a video's chunk has its part: NUT, which keeps time stamps of any unit."""
+        """Where in the work store a video's chunk has its parts, with a token for each try: NUT, for time stamps of any unit."""
         return f"{self.job}/{chunk.part}.nut"
 
     @property
@@ -137,7 +137,8 @@ def dispatch(
     """Plan the job and keep the plan; the same inputs give the same plan.
 
     `length` says of a number of frames how many of them one task gets, where the request doesn't: `chunk_length` if not given.
-    Raises InputError, MissingError or StyleError for what the request names, OutputError where nothing can be written.
+    Raises RequestError for too many chunks, InputError, MissingError or StyleError for what the request names, OutputError where
+    nothing can be written.
     """
     limits = limits or Limits()
     stores.writable(job)
@@ -158,6 +159,7 @@ def make_plan(
     job: str, request: Request, stores: Stores, device: Device, limits: Limits, length: Callable[[int], int] = chunk_length
 ) -> Plan:
     """The plan for `request`: styles and input looked up, the input probed and cut into chunks."""
+    length = _capped(request, limits, length)
     style_etags = tuple(stores.input.head(style.source).etag if isinstance(style.source, str) else "" for style in request.styles)
     common = [
         PART_FORMAT,
@@ -170,17 +172,33 @@ def make_plan(
         path = stores.input.fetch(entry.path, entry.etag)
         with called(path, stores.input.where(entry.path)):
             index = _probe(path, limits)
-        chunks = _video_chunks(index, request.chunk_frames or length(index.info.frames), [*common, entry.etag])
+        chunks = _video_chunks(index, length(index.info.frames), [*common, entry.etag])
         return Plan(
             job=job, request=request, device=device, input_etag=entry.etag, style_etags=style_etags,
             video=index.info, frames=index.info.frames, max_pixels=limits.max_pixels, chunks=chunks,
         )  # fmt: skip
     files = _images(stores, request.input, limits)
-    chunks = _folder_chunks(files, request.chunk_frames or length(len(files)), common)
+    chunks = _folder_chunks(files, length(len(files)), common)
     return Plan(
         job=job, request=request, device=device, input_etag="", style_etags=style_etags,
         video=None, frames=len(files), max_pixels=limits.max_pixels, chunks=chunks,
     )  # fmt: skip
+
+
+def _capped(request: Request, limits: Limits, length: Callable[[int], int]) -> Callable[[int], int]:
+    """Frames of one task by the number of all: what the request says, else `length`. Raises RequestError for too many tasks."""
+
+    def capped(frame_count: int) -> int:
+        own = request.chunk_frames or length(frame_count)
+        if math.ceil(frame_count / own) > limits.max_chunks:
+            least = math.ceil(frame_count / limits.max_chunks)
+            raise RequestError(
+                f"The request's chunk_frames is {own}: of {frame_count} frames that makes more than {limits.max_chunks} tasks; "
+                f"ask for {least} or more, or leave it out."
+            )
+        return own
+
+    return capped
 
 
 def _probe(path: Path, limits: Limits) -> video.VideoIndex:

@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from scorer import frames, models
 from scorer.errors import FailureThresholdError, MissingError, ModelError, ScorerError
-from scorer.media import Frame, Media, ms_since, open_media
+from scorer.media import Frame, Media, Written, ms_since, open_media, parts_folder
 from scorer.memory import is_out_of_memory, score_in_tiles
 from scorer.models import Frames, Model, ModelSettings, Style
 from scorer.overlap import WriteBehind, read_ahead
@@ -26,9 +27,15 @@ from scorer.request import Request
 from scorer.samples import keep_sample
 from scorer.store import Stores, called
 
+# Parts whose JSON is read at a time.
+AT_ONCE = 16
+
 
 class Part(BaseModel):
-    """What a task leaves beside its part once that is whole: work/<job>/parts/<chunk>-<fingerprint>.json."""
+    """What a task leaves beside its part once that is whole: work/<job>/parts/<chunk>-<fingerprint>.json.
+
+    Where several tries of the task come to their end, the last one's counts; the files of all of them are there.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -40,17 +47,40 @@ class Part(BaseModel):
     """Of its frames (the last of them, where images differ); 0 where none could be decoded."""
     scale: tuple[float, float] | None = None
     """What the model makes of a frame's height and width; None where it scored none."""
-    etag: str
+    written: Written
     runtime: str
 
 
 def find_part(plan: Plan, chunk: Chunk, stores: Stores) -> Part | None:
     """The chunk's part, if it is there, whole and of this plan."""
     try:
-        part = Part.model_validate_json(stores.work.get(f"{plan.job}/{chunk.part}.json"))
-        return part if open_media(plan, chunk, stores).etag() == part.etag else None
+        part = Part.model_validate_json(stores.work.get(_json_path(plan, chunk)))
     except MissingError:
         return None
+    return part if part.written.is_there(plan, chunk, stores.work.find, stores.output.find) else None
+
+
+def find_parts(plan: Plan, stores: Stores) -> list[Part | None]:
+    """Like `find_part`, of all chunks: their folders are listed once, instead of asking for each file."""
+    work = {entry.path: entry for entry in stores.work.list(parts_folder(plan))}
+    images = stores.output.list(f"{plan.job}/{plan.result}") if plan.video is None else ()
+    output = {entry.path: entry for entry in images}
+
+    def find(chunk: Chunk) -> Part | None:
+        path = _json_path(plan, chunk)
+        if path not in work:
+            return None
+        part = Part.model_validate_json(stores.work.get(path))
+        if part.written.is_there(plan, chunk, work.get, output.get):
+            return part
+        return find_part(plan, chunk, stores)  # another try may have come to its end since the folders were listed
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(find, plan.chunks))
+
+
+def _json_path(plan: Plan, chunk: Chunk) -> str:
+    return f"{plan.job}/{chunk.part}.json"
 
 
 def load_model(plan: Plan, stores: Stores, threads: int | None = None) -> Model:
@@ -74,7 +104,7 @@ def _load(request: Request, settings: ModelSettings) -> Model:
     except ImportError as error:
         raise ModelError(
             f"Model '{request.model}' needs the package '{error.name}', which isn't installed: "
-            "install it ('batch-scoring[scorer]' brings torch)."
+            "install it (pip install '.[scorer]' in a checkout brings torch)."
         ) from error
     except Exception as error:  # it may be a user's own model
         raise ModelError(f"Model '{request.model}' can't be loaded ({type(error).__name__}: {error}): mend it.") from error
@@ -131,10 +161,10 @@ def score_chunk(
         width=width,
         height=height,
         scale=stage.scale,
-        etag=media.etag(),
+        written=media.written(),
         runtime=model.runtime,
     )
-    stores.work.put(f"{plan.job}/{chunk.part}.json", part.model_dump_json().encode())
+    stores.work.put(_json_path(plan, chunk), part.model_dump_json().encode())
     return part, True
 
 

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from azure.core.exceptions import HttpResponseError, ResourceNotFoundError, ServiceRequestError, ServiceResponseError
+from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobBlock, BlobClient
 
-from scorer.errors import MissingError, OutputError, StoreError
+from scorer.errors import MissingError
+from scorer.store.problems import sdk_errors
 
 # A blob has 50,000 blocks at most: files of up to 390 GB.
 BLOCK = 8 * 2**20
@@ -37,7 +38,7 @@ def upload(path: Path, blob: BlobClient, on_bytes: Callable[[int], None] = lambd
     `on_bytes` is told of each block that is there. Raises OutputError, StoreError: the same call goes on from there.
     """
     size = path.stat().st_size
-    try:
+    with sdk_errors(blob.url, writing=True):
         if blob.exists() and blob.get_blob_properties().size == size:
             on_bytes(size)
             return
@@ -56,10 +57,6 @@ def upload(path: Path, blob: BlobClient, on_bytes: Callable[[int], None] = lambd
         with ThreadPoolExecutor(AT_ONCE) as pool:
             names = list(pool.map(send, range(0, size, BLOCK)))
         blob.commit_block_list([BlobBlock(name) for name in names])
-    except (HttpResponseError, ServiceRequestError, ServiceResponseError) as error:
-        if getattr(error, "status_code", None) in (401, 403):
-            raise OutputError(f"'{blob.url}' can't be written: your account needs a role there ('operators').") from error
-        raise StoreError(f"'{blob.url}' didn't answer: the same command goes on from here.") from error
 
 
 def _uncommitted(blob: BlobClient) -> dict[str, int]:

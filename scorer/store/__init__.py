@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scorer.store.base import Entry, Store, Stores
 from scorer.store.folder import FolderStore
-from scorer.store.problems import called, storage_errors
+from scorer.store.problems import called, sdk_errors, storage_errors
 from scorer.store.urls import open_store
 
-__all__ = ["Entry", "FolderStore", "Store", "Stores", "called", "open_store", "storage_errors"]
+__all__ = ["Entry", "FolderStore", "Store", "Stores", "called", "open_store", "sdk_errors", "storage_errors"]

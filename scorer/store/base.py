@@ -66,12 +66,15 @@ class Store(ABC):
         """Delete `path`; nothing happens where it isn't there."""
 
     @abstractmethod
-    def fetch(self, path: str, etag: str) -> Path:
-        """`path` as a local file, read only. Raises ChangedError where its ETag is not `etag`."""
+    def fetch(self, path: str, etag: str | None = None) -> Path:
+        """`path` as a local file, read only; without an ETag, `path` must be a name that is written once.
+
+        Raises ChangedError where its ETag is not `etag`.
+        """
 
     @abstractmethod
-    def release(self, path: str, etag: str) -> None:
-        """The local file that `fetch` made is not needed any more."""
+    def release(self, path: str, etag: str | None = None) -> None:
+        """Say that this process needs no more what `fetch` gave it."""
 
     @abstractmethod
     def writing(self, path: str) -> AbstractContextManager[Path]:

@@ -18,10 +18,11 @@ from scorer.errors import MissingError, StoreError
 from scorer.identity import STORAGE, credential
 from scorer.store.base import Entry, Store
 from scorer.store.cache import copy_once, forget_copy
-from scorer.store.problems import changed, raise_storage_error, storage_errors
+from scorer.store.problems import changed, raise_storage_error, sdk_errors, storage_errors
 
 if TYPE_CHECKING:
-    from obstore import GetOptions, ObjectMeta
+    from azure.storage.blob import BlobProperties, ContainerClient
+    from obstore import GetOptions
     from obstore.store import AzureCredential
 
 # Other clouds than the public one, and stand-ins for tests, have other addresses.
@@ -51,6 +52,7 @@ class BlobStore(Store):
     """The store that is a container or a folder of one. Uploads appear whole: a blob is there once its blocks are committed."""
 
     def __init__(self, account: str, container: str, folder: str = "") -> None:
+        self._account, self._container = account, container
         self._folder = f"{folder.strip('/')}/" if folder else ""
         self.url = f"az://{account}/{container}/{self._folder}".rstrip("/")
         self._store = AzureStore(
@@ -70,7 +72,7 @@ class BlobStore(Store):
             stop=stop_after_attempt(TRIES),
             reraise=True,
         ):
-            with attempt, storage_errors(self.where(path), writing=writing):
+            with attempt, storage_errors(self.where(path), writing=writing), sdk_errors(self.where(path), writing=writing):
                 return call()
         raise AssertionError("tenacity raises the last error itself")
 
@@ -81,20 +83,34 @@ class BlobStore(Store):
         meta = self._try(path, lambda: self._store.head(self._folder + path))
         return Entry(path, meta["size"], meta["e_tag"] or "")
 
+    def _names(self) -> ContainerClient:
+        """What lists are asked of: obstore gives a whole list up where one name has an empty part in it."""
+        from azure.storage.blob import ContainerClient, ExponentialRetry  # it takes a third of a second; most tasks list nothing
+
+        # Of a page of 5,000 names, after some 1, 3 and 5 seconds: the SDK by itself begins with 15.
+        again = ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=3)
+        return ContainerClient(blob_endpoint(self._account), self._container, credential=credential(), retry_policy=again)
+
     def list(self, folder: str) -> Iterator[Entry]:
-        prefix = f"{self._folder}{folder}".rstrip("/")
-        found = self._try(folder, lambda: self._store.list_with_delimiter(prefix or None)["objects"])
-        yield from map(self._listed, found)
+        from azure.storage.blob import BlobProperties
+
+        with self._names() as names:
+            found = self._try(folder, lambda: list(names.walk_blobs(self._prefix(folder))))
+        yield from (self._listed(blob) for blob in found if isinstance(blob, BlobProperties))  # folders are among them
 
     def walk(self, folder: str) -> Iterator[Entry]:
-        prefix = f"{self._folder}{folder}".rstrip("/")
-        found = self._try(folder, lambda: self._store.list(prefix or None).collect())
+        with self._names() as names:
+            found = self._try(folder, lambda: list(names.list_blobs(self._prefix(folder))))
         yield from map(self._listed, found)
 
-    def _listed(self, meta: ObjectMeta) -> Entry:
-        etag = (meta["e_tag"] or "").strip('"')  # lists have them without their quotes
-        path = meta["path"].removeprefix(self._folder)
-        return Entry(path, meta["size"], f'"{etag}"', meta["last_modified"].timestamp())
+    def _prefix(self, folder: str) -> str | None:
+        prefix = f"{self._folder}{folder}".rstrip("/")
+        return f"{prefix}/" if prefix else None
+
+    def _listed(self, blob: BlobProperties) -> Entry:
+        path = str(blob.name).removeprefix(self._folder)
+        modified = blob.last_modified.timestamp() if blob.last_modified else 0.0
+        return Entry(path, blob.size, f'"{blob.etag}"', modified)  # lists have ETags without their quotes
 
     def get(self, path: str, etag: str | None = None) -> bytes:
         options: GetOptions = {"if_match": etag} if etag else {}
@@ -108,22 +124,25 @@ class BlobStore(Store):
         with suppress(MissingError):
             self._try(path, lambda: self._store.delete(self._folder + path))
 
-    def fetch(self, path: str, etag: str) -> Path:
-        return copy_once(self.where(path), etag, lambda to: self._download(path, etag, to))
+    def fetch(self, path: str, etag: str | None = None) -> Path:
+        # A name that is written once is one job's own: no other job will release it.
+        return copy_once(self.where(path), etag or "", lambda to: self._download(path, etag, to), share=etag is not None)
 
-    def release(self, path: str, etag: str) -> None:
-        forget_copy(self.where(path), etag)
+    def release(self, path: str, etag: str | None = None) -> None:
+        forget_copy(self.where(path), etag or "")
 
-    def _download(self, path: str, etag: str, to: Path) -> None:
+    def _download(self, path: str, etag: str | None, to: Path) -> None:
         """All of the blob, every piece of it under the same ETag."""
         name, entry = self._folder + path, self.head(path)
-        if entry.etag != etag:
+        if entry.etag != (etag or entry.etag):
             raise changed(self.where(path))
         size = entry.size
         pieces = [(start, min(start + PIECE, size)) for start in range(0, size, PIECE)]
 
         def piece(bounds: tuple[int, int]) -> None:
-            data = self._try(path, lambda: bytes(self._store.get(name, options={"if_match": etag, "range": bounds}).bytes()))
+            data = self._try(
+                path, lambda: bytes(self._store.get(name, options={"if_match": entry.etag, "range": bounds}).bytes())
+            )
             os.pwrite(file.fileno(), data, bounds[0])
 
         try:

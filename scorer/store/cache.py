@@ -1,13 +1,22 @@
-"""Local copies of blobs: one a machine, however many tasks want it at once."""
+"""Local copies of blobs: one a machine, however many tasks want it at once.
+
+Whoever fetches a copy shares a lock on it until it lets go or its process ends, and a copy is deleted by whoever gets it alone:
+the end of one job takes nothing away that another one is about to open.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+# The copies that this process shares, each by an open file whose lock goes with it.
+_shared: dict[Path, int] = {}
+_sharing = threading.Lock()
 
 
 def node_folder() -> Path:
@@ -21,10 +30,41 @@ def node_folder() -> Path:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Alone among the machine's processes while the block runs; whoever is killed lets go."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if (file := _lock(path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX)) is not None:
+            break
+    try:
         yield
+    finally:
+        os.close(file)
+
+
+def _lock(path: Path, flags: int, how: int) -> int | None:
+    """The open file, locked.
+
+    None where there is no file, where somebody else has its lock and `how` says not to wait, or where `path` became another file
+    while we waited: whoever comes now locks that one.
+    """
+    try:
+        file = os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, how)
+        if _is_at(path, file):
+            return file
+    except BlockingIOError:
+        pass
+    os.close(file)
+    return None
+
+
+def _is_at(path: Path, file: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def copy_path(url: str, etag: str) -> Path:
@@ -34,19 +74,62 @@ def copy_path(url: str, etag: str) -> Path:
     return node_folder() / "blobs" / f"{digest}{Path(url).suffix[:8]}"
 
 
-def copy_once(url: str, etag: str, download: Callable[[Path], None]) -> Path:
-    """The copy, which `download` writes if no task of this machine has yet."""
+def copy_once(url: str, etag: str, download: Callable[[Path], None], *, share: bool = True) -> Path:
+    """The copy, which `download` writes if no task of this machine has yet.
+
+    It stays until this process forgets it or ends. Without `share`, anybody may forget it: for what no other job wants.
+    """
     path = copy_path(url, etag)
-    with locked(path.with_name(f"{path.name}.lock")):
+    if share and _share(path):
+        return path
+    with locked(_lock_path(path)):
         if not path.exists():
-            unfinished = path.with_name(f".{path.name}.part")  # a killed task's leftover is written over
+            unfinished = _unfinished(path)  # a killed task's leftover is written over
             download(unfinished)
             unfinished.replace(path)
+        if share:
+            _share(path)
     return path
 
 
+def _share(path: Path) -> bool:
+    """Share the copy with whoever else has it; whether there is one."""
+    with _sharing:
+        own = _shared.get(path)
+        if own is None or not _is_at(path, own):
+            # Waits at most for somebody who deletes it.
+            if (file := _lock(path, os.O_RDWR, fcntl.LOCK_SH)) is None:
+                return False
+            if own is not None:
+                os.close(own)
+            _shared[path] = file
+    return True
+
+
 def forget_copy(url: str, etag: str) -> None:
-    """Delete the copy, if there is one."""
+    """Give up this process's share, and delete the copy unless others share it, or make it: they will forget it, too."""
     path = copy_path(url, etag)
-    path.unlink(missing_ok=True)
-    path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
+    with _sharing:
+        if (own := _shared.pop(path, None)) is not None:
+            os.close(own)
+    at_once = fcntl.LOCK_EX | fcntl.LOCK_NB
+    if (maker := _lock(_lock_path(path), os.O_RDWR | os.O_CREAT, at_once)) is None:
+        return
+    try:
+        if (alone := _lock(path, os.O_RDWR, at_once)) is not None:
+            path.unlink(missing_ok=True)
+            os.close(alone)
+        if not path.exists():
+            _unfinished(path).unlink(missing_ok=True)
+            _lock_path(path).unlink(missing_ok=True)
+    finally:
+        os.close(maker)
+
+
+def _lock_path(path: Path) -> Path:
+    """Locked by whoever makes the copy."""
+    return path.with_name(f"{path.name}.lock")
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")

@@ -1,4 +1,4 @@
-"""What obstore and the system raise, turned into our own errors."""
+"""What obstore, Azure's SDK and the system raise, turned into our own errors."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
+from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, PreconditionError, UnauthenticatedError
 
-from scorer.errors import ChangedError, MissingError, OutputError, ScorerError, StorageFullError, StoreError
+from scorer.errors import ChangedError, MissingError, OutputError, RequestError, ScorerError, StorageFullError, StoreError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -22,6 +23,28 @@ def storage_errors(where: str, *, writing: bool = False) -> Iterator[None]:
         yield
     except (BaseError, OSError) as error:
         raise_storage_error(error, where, writing=writing)
+    except ValueError as error:
+        if "parse path" not in str(error):
+            raise
+        # obstore takes no name with an empty part, '.', '..' or a control character in it; Azure does.
+        raise RequestError(f"{where!r} is no name that can be used: give it a plain one.") from error
+
+
+@contextmanager
+def sdk_errors(where: str, *, writing: bool = False) -> Iterator[None]:
+    """Turn what Azure's SDK raises into our own errors, naming `where`.
+
+    Raises OutputError where this account has no role there, StoreError for everything else.
+    """
+    try:
+        yield
+    except (HttpResponseError, ServiceRequestError, ServiceResponseError) as error:
+        status = getattr(error, "status_code", None)
+        if status in (401, 403):
+            what = "written" if writing else "read"
+            raise OutputError(f"'{where}' can't be {what}: your account needs a role there ('operators').") from error
+        answer = f"answered {status}" if status else "didn't answer"
+        raise StoreError(f"'{where}' {answer}: run the same command again.") from error
 
 
 def raise_storage_error(error: Exception, where: str, *, writing: bool) -> NoReturn:

@@ -1,15 +1,27 @@
 """Blob storage of the small Azure, by the real SDKs: who may do what, and what survives."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
-from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import (
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceNotFoundError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
 
+from scorer.errors import OutputError, ScorerError, StoreError
+from scorer.store import sdk_errors
+from scorer.upload import upload
 from tests.azure.links import at, link
 from tests.azure.small import PERSON, SmallAzure
 
@@ -144,3 +156,100 @@ def test_one_fetch_a_machine(azure: SmallAzure, tmp_path: Path) -> None:
     assert [task.wait(60) for task in tasks] == [0, 0, 0, 0]
     account = azure.deployment["input"].split("/")[2]
     assert azure.blobs.reads[f"{account}/input/shared.bin"] == 3_000_000
+
+
+LIST = """
+import json, os, sys, time
+from scorer.store import open_store
+store = open_store(os.environ["SCORER_INPUT"])
+began = time.monotonic()
+lists = {folder: [sorted(each.path for each in way(folder)) for way in (store.list, store.walk)] for folder in sys.argv[1:]}
+print(json.dumps([lists, time.monotonic() - began]))
+"""
+
+
+def listed(azure: SmallAzure, *folders: str) -> tuple[dict[str, list[list[str]]], float]:
+    """What is right inside each folder, and what is anywhere below it; how long that took in seconds."""
+    environment = azure.environment(azure.principal("submitter"))
+    done = subprocess.run([sys.executable, "-c", LIST, *folders], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lists, seconds = json.loads(done.stdout)
+    return lists, seconds
+
+
+STRANGE = ("plain.json", "a%2eb.json", "%2e", "space.json ", " before", "ünï ☃.json", "a&b<c>.json", "#?+", "~[]{}|^`")
+
+
+def test_a_list_bears_whatever_names_strangers_choose(azure: SmallAzure) -> None:
+    inside = sorted(f"strange/{name}" for name in STRANGE)
+    below = sorted([*inside, *(f"strange/{name}" for name in ("a//b.json", "/b.json", "folder/e.json"))])
+    for name in below:
+        azure.put(name, b"{}")
+    lists, _ = listed(azure, "strange", "strange/", "strange/folder", "stran")
+    assert lists == {
+        "strange": [inside, below],
+        "strange/": [inside, below],
+        "strange/folder": [["strange/folder/e.json"]] * 2,
+        "stran": [[], []],
+    }
+
+
+OPEN = """
+import os, sys
+from scorer.errors import ScorerError
+from scorer.store import open_store
+store = open_store(os.environ["SCORER_INPUT"])
+for name in sys.argv[1:]:
+    for read in (store.head, store.get):
+        try:
+            read(name)
+        except ScorerError as error:
+            print(error.exit_code, end=" ")
+"""
+
+
+def test_names_that_cant_be_opened_are_refused_at_once(azure: SmallAzure) -> None:
+    environment = azure.environment(azure.principal("submitter"))
+    command = [sys.executable, "-c", OPEN, "requests//x.json", "requests/../x.json", "requests/\t.json"]
+    calls = len(azure.blobs.calls)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "2 " * 6), done.stderr
+    assert len(azure.blobs.calls) == calls
+
+
+def test_more_blobs_than_a_page_holds_are_listed_in_seconds(azure: SmallAzure) -> None:
+    container = azure.container("input", PERSON)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: container.upload_blob(f"many/{number:05d}.json", b"", overwrite=True), range(5_050)))
+    lists, seconds = listed(azure, "many")
+    assert lists == {"many": [[f"many/{number:05d}.json" for number in range(5_050)]] * 2}
+    print(f"twice 5,050 names in {seconds:.1f} s")
+    assert seconds < 20
+
+
+def test_who_may_not_is_told_so(azure: SmallAzure, tmp_path: Path) -> None:
+    script = "import os; from scorer.store import open_store; list(open_store(os.environ['SCORER_INPUT']).walk('requests'))"
+    environment = azure.environment("b7a5b6a4-35f6-4c62-8b5b-0d9f1b7d3c11")
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert "OutputError: 'az://" in done.stderr
+    assert "can't be read: your account needs a role there ('operators')" in done.stderr
+    # The same of an upload.
+    path = tmp_path / "film.mp4"
+    path.write_bytes(b"film")
+    stranger = azure.container("input", "b7a5b6a4-35f6-4c62-8b5b-0d9f1b7d3c11").get_blob_client("film.mp4")
+    with pytest.raises(OutputError, match=r"can't be written: your account needs a role there"):
+        upload(path, stranger)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (HttpResponseError("x", response=Mock(status_code=401, reason="", headers={})), OutputError, "can't be written: your"),
+        (HttpResponseError("x", response=Mock(status_code=503, reason="", headers={})), StoreError, "answered 503: run"),
+        (ServiceRequestError("x"), StoreError, "didn't answer: run"),
+        (ServiceResponseError("x"), StoreError, "didn't answer: run"),
+    ],
+)
+def test_the_sdks_errors_are_ours(error: Exception, kind: type[ScorerError], words: str) -> None:
+    with pytest.raises(kind, match=f"'az://films/input' {words}"), sdk_errors("az://films/input", writing=True):
+        raise error

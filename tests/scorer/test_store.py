@@ -103,3 +103,17 @@ def test_an_unwritable_folder() -> None:
     with pytest.raises(OutputError, match="/proc/nothing"):
         FolderStore(Path("/proc/nothing")).put("x", b"")
     assert not os.path.exists("/proc/nothing")  # noqa: PTH110 - the shortest way to say it
+
+
+def test_a_name_that_is_written_once_needs_no_etag(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.put("parts/1.nut", b"part")
+    assert store.fetch("parts/1.nut").read_bytes() == b"part"
+    with pytest.raises(MissingError, match=r"parts/2\.nut"):
+        store.fetch("parts/2.nut")
+
+
+def test_a_name_that_no_store_takes_is_refused(tmp_path: Path) -> None:
+    for name in ("a//b.json", "a/../b.json", "a/\t.json"):
+        with pytest.raises(RequestError, match="is no name that can be used"):
+            FolderStore(tmp_path).get(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 Json = dict[str, Any]
@@ -68,6 +69,10 @@ class Task:
         return {**self.body, "state": self.state, "executionInfo": info}
 
 
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
 @dataclass
 class Job:
     """One job, its tasks, and the nodes that prepared for it."""
@@ -81,6 +86,9 @@ class Job:
     prepared: dict[str, str] = field(default_factory=dict)
     """'running' or 'completed', by node."""
     reason: str | None = None
+    created: str = field(default_factory=_now)
+    ended: str | None = None
+    """By the wall's clock, as programs that look at jobs have no other."""
 
     @property
     def id(self) -> str:
@@ -118,8 +126,14 @@ class Job:
 
     def shown(self) -> Json:
         """As the service shows it."""
-        info = {"poolId": self.body["poolInfo"]["poolId"]} | ({"terminateReason": self.reason} if self.reason else {})
-        return {**self.body, "state": self.state, "executionInfo": info}
+        info = {"poolId": self.body["poolInfo"]["poolId"], "startTime": self.created}
+        info |= {"terminateReason": self.reason} if self.reason else {}
+        info |= {"endTime": self.ended} if self.ended else {}
+        return {**self.body, "state": self.state, "creationTime": self.created, "executionInfo": info}
+
+    def complete(self) -> None:
+        """Its end has come."""
+        self.state, self.ended = "completed", _now()
 
 
 class Ledger:

@@ -19,6 +19,8 @@ from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError
 from azure.storage.blob import BlobClient
 
+from tests.azure.batch.mounts import MOUNTS, mounts
+
 Json = dict[str, Any]
 SCORER = (sys.executable, "-m", "scorer")
 
@@ -58,6 +60,8 @@ class Node:
     slots: int
     environment: Mapping[str, str]
     launcher: Sequence[str] = SCORER
+    mounted: Sequence[Json] = ()
+    """What the pool mounts on its nodes, as ARM has it."""
     runs: list[Run] = field(default_factory=list)
     leaving: bool = False
 
@@ -76,12 +80,15 @@ class Node:
             "PATH": os.environ["PATH"], "HOME": str(place), "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1",
             "PYTHONPATH": os.environ.get("PYTHONPATH", ""), "TMPDIR": str(self._made("tmp")),
             "AZ_BATCH_JOB_ID": job, "AZ_BATCH_TASK_ID": task or what, "AZ_BATCH_NODE_ID": self.id,
-            **{name: self._inside(value, body) for name, value in settings.items()},
+            **{name: self._inside(value, body, place) for name, value in settings.items()},
             **self.environment,
         }  # fmt: skip
+        command = [*self.launcher, *shlex.split(body["commandLine"])]
+        for mount in mounts(self.mounted, body):
+            command = mount.around(place / "mounts" / mount.path, command)
         with (place / "stdout.txt").open("wb") as out, (place / "stderr.txt").open("wb") as errors:
             process = subprocess.Popen(
-                [*self.launcher, *shlex.split(body["commandLine"])],
+                command,
                 cwd=place / "wd", env=environment, stdout=out, stderr=errors, stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
         run = Run(what, job, task, process, place, now, int(body.get("requiredSlots") or 1))
@@ -93,8 +100,11 @@ class Node:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
-    def _inside(self, value: str, body: Json) -> str:
-        """A process has no mounts: a path in one of its container's volumes becomes one in the node's folder."""
+    def _inside(self, value: str, body: Json, place: Path) -> str:
+        """A process has no mounts: a path in what its container would see becomes one in the node's folder, or in its own."""
+        for mount in mounts(self.mounted, body):
+            if value == f"file://{MOUNTS}/{mount.path}":
+                return (place / "mounts" / mount.path).as_uri()
         options = shlex.split((body.get("containerSettings") or {}).get("containerRunOptions") or "")
         for flag, volume in pairwise(options):
             name, _, path = volume.partition(":")

@@ -206,7 +206,7 @@ class Pool:
             if job.state == "active" and done and job.body.get("onAllTasksComplete") == "terminatejob":
                 self.end_job(job, "AllTasksComplete")
             if job.state == "terminating" and not any(run.job == job.id for node in self.nodes for run in node.runs):
-                job.state = "completed"
+                job.complete()
                 self._tell("job ended", job=job.id)
 
     def end_job(self, job: Job, reason: str) -> None:
@@ -285,10 +285,12 @@ class Pool:
     def _add(self, kind: str) -> None:
         self._count += 1
         name = f"tvmps_{self._count:04d}"
-        slots = int(self.declared()["properties"].get("taskSlotsPerNode") or 1)
+        properties = self.declared()["properties"]
+        slots = int(properties.get("taskSlotsPerNode") or 1)
         folder = self.folder / name
         folder.mkdir(parents=True)
-        node = Node(name, kind, folder, self.now + self.allocation, slots, self.environment(), self.launcher)
+        mounted = properties.get("mountConfiguration") or []
+        node = Node(name, kind, folder, self.now + self.allocation, slots, self.environment(), self.launcher, mounted)
         self.nodes.append(node)
         self._tell(f"asked for ({kind})", name)
 
