@@ -5,28 +5,36 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from azure.batch import BatchClient
+from azure.batch.models import BatchJobState
 from azure.batch.models._models import BatchJobTerminateOptions  # the SDK asks for it, and forgot to make it public
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError, ServiceRequestError, ServiceResponseError
 from azure.storage.blob import BlobServiceClient
 
 from scorer.deployment import Deployment
 from scorer.engines.batch_bodies import sender_of
-from scorer.errors import BatchError, MissingError, RequestError, ScorerError
+from scorer.errors import BatchError, ChangedError, MissingError, RequestError, ScorerError, TaskError
 from scorer.failure import error_of
 from scorer.identity import credential
-from scorer.refusal import REJECTED, Rejection
-from scorer.status import Status, StatusWriter, read_status
-from scorer.store import Stores, storage_errors
+from scorer.refusal import REJECTED, Rejection, unread_job_id
+from scorer.request import job_id, parse_request
+from scorer.status import Status, StatusWriter, find_status
+from scorer.store import Entry, Stores, storage_errors
 from scorer.store.blob import blob_endpoint
 from scorer.summary import REPORT
+from scorer.waiting import is_odd, waiting
 
 # Batch deletes a job in the background.
 DELETE_SECONDS = 300.0
+# Requests that wait are small, and may be many.
+READ_AT_ONCE = 16
+# Why Batch ended a job that a person cancelled.
+CANCELLED = "Cancelled"
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,17 @@ class Tasks:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """The place in line of a request that waits."""
+
+    path: str
+    """In the input store."""
+    place: int
+    """From 1."""
+    of: int
+
+
+@dataclass(frozen=True)
 class Standing:
     """Where a job stands."""
 
@@ -54,16 +73,33 @@ class Standing:
     rejection: Rejection | None
     tasks: Tasks | None
     """None where Batch has no such job."""
+    ended: str | None = None
+    """Why Batch has ended the job, where it has."""
+    turn: Turn | None = None
+    """None where its request has its answer."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anybody has heard of it."""
+        return any(each is not None for each in (self.status, self.rejection, self.tasks, self.turn))
 
     @property
     def error(self) -> ScorerError | None:
         """Why it ended, where it didn't end well."""
-        if self.rejection is not None and (self.status is None or self.rejection.time > self.status.started):
+        status = self.status
+        if self.rejection is not None and (status is None or self.rejection.time > status.started):
             return error_of(self.rejection.exit_code, self.rejection.error)
-        if self.status is not None and self.status.state == "failed":
-            return error_of(self.status.exit_code or 1, self.status.error or "It failed without a word.")
-        if self.status is not None and self.status.state == "cancelled":
+        if status is None or status.state == "done":
+            return None
+        if status.state == "failed":
+            return error_of(status.exit_code or 1, status.error or "It failed without a word.")
+        if status.state == "cancelled" or self.ended == CANCELLED:
             return RequestError(f"Job '{self.job}' was cancelled: 'scorer restart {self.job}' goes on.")
+        if self.ended is not None:  # its merge would have said more
+            return TaskError(
+                f"Azure Batch ended job '{self.job}' ({self.ended}) before its result was there: "
+                f"'scorer restart {self.job}' goes on."
+            )
         return None
 
 
@@ -84,6 +120,7 @@ class Client:
     def __init__(self, target: Deployment) -> None:
         self.target = target
         self.stores: Stores = target.stores()
+        self._jobs: dict[tuple[str, str], str] = {}
         self._batch = BatchClient(target.batch_endpoint, credential())
         account, self.container = target.input.removeprefix("az://").split("/")
         self.account = account
@@ -91,21 +128,49 @@ class Client:
 
     def find(self, job: str) -> Standing:
         """Where the job stands. Raises StoreError, BatchError."""
-        status = rejection = None
-        with suppress(MissingError):
-            status = read_status(job, self.stores)
+        tasks, ended = self._in_batch(job)  # first: a task that has ended has written its status before
+        status, rejection = find_status(job, self.stores), None
         with suppress(MissingError):
             rejection = Rejection.model_validate_json(self.stores.output.get(f"{job}/{REJECTED}"))
-        return Standing(job, status, rejection, self._tasks(job))
+        answered = status is not None or rejection is not None or tasks is not None
+        return Standing(job, status, rejection, tasks, ended, None if answered else self._turn(job))
 
     def known(self, job: str) -> Standing:
         """Like `find`; raises MissingError where nobody has heard of such a job."""
         found = self.find(job)
-        if found.status is None and found.rejection is None and found.tasks is None:
-            raise MissingError(
-                f"There is no job '{job}': 'scorer status' lists those that there are; a request that waits has none yet."
-            )
+        if not found.is_known:  # its answer may have come while it was looked for in line
+            found = self.find(job)
+        if not found.is_known:
+            raise MissingError(f"There is no job '{job}': 'scorer status' lists those that there are.")
         return found
+
+    def waiting(self) -> list[tuple[str, Entry]]:
+        """The requests that wait, the next first, each behind the id of the job that it will be."""
+        left = waiting(self.stores, self.target.work_days)
+        with ThreadPoolExecutor(READ_AT_ONCE) as pool:
+            return list(zip(pool.map(self._job_of, left), left, strict=True))
+
+    def _turn(self, job: str) -> Turn | None:
+        line = self.waiting()
+        found = (Turn(entry.path, place, len(line)) for place, (each, entry) in enumerate(line, 1) if each == job)
+        return next(found, None)
+
+    def _job_of(self, entry: Entry) -> str:
+        """The id of the job that the request asks for. What it says is read once."""
+        key = entry.path, entry.etag
+        if key not in self._jobs:
+            self._jobs[key] = self._read_job(entry)
+        return self._jobs[key]
+
+    def _read_job(self, entry: Entry) -> str:
+        address = f"{self.stores.input.url}/{entry.path}"
+        try:
+            if is_odd(entry.path) or entry.size > self.target.limits.request_bytes:
+                raise RequestError("It isn't even read.")
+            data = self.stores.input.get(entry.path, entry.etag)
+            return job_id(parse_request(data, self.target.request_limits), address, data)
+        except (RequestError, MissingError, ChangedError):  # it will be refused, or is gone by now
+            return unread_job_id(address, entry.etag.encode())
 
     def jobs(self) -> list[JobLine]:
         """The jobs that Batch has, the newest first."""
@@ -120,18 +185,22 @@ class Client:
         ]  # fmt: skip
         return sorted(lines, key=lambda line: -line.created)
 
-    def _tasks(self, job: str) -> Tasks | None:
+    def _in_batch(self, job: str) -> tuple[Tasks | None, str | None]:
+        """The job's tasks, and why it has ended if it has; nothing where Batch has no such job."""
         with _batch_errors(self.target):
             try:
+                found = self._batch.get_job(job, select=["id", "state", "executionInfo"])
                 counts = self._batch.get_job_task_counts(job).task_counts
             except ResourceNotFoundError:
-                return None
-        return Tasks(counts.active, counts.running, counts.completed, counts.failed)
+                return None, None
+        reason = found.execution_info.termination_reason if found.execution_info else None
+        ended = (reason or "without a reason") if found.state == BatchJobState.COMPLETED else None
+        return Tasks(counts.active, counts.running, counts.completed, counts.failed), ended
 
     def follow(self, job: str, every: float, on_look: Callable[[Standing], None]) -> Status:
         """Wait for the job's end. Raises the error that it ended with."""
         while True:
-            standing = self.find(job)
+            standing = self.known(job)
             on_look(standing)
             if error := standing.error:
                 raise error
@@ -165,13 +234,15 @@ class Client:
         return target
 
     def cancel(self, job: str) -> None:
-        """End the job; what is scored stays. Raises MissingError where it isn't at work."""
+        """End the job, be it at work or in line; what is scored stays. Raises MissingError where it is neither."""
         found = self.known(job)
-        if found.tasks is None or found.error or (found.status and found.status.state == "done"):
+        if found.error or (found.status and found.status.state == "done"):
             raise MissingError(f"Job '{job}' isn't at work: there is nothing to cancel.")
         with _batch_errors(self.target), suppress(ResourceNotFoundError):
-            self._batch.begin_terminate_job(job, BatchJobTerminateOptions(termination_reason="Cancelled"))
-        StatusWriter.resume(job, self.stores).state("cancelled", seconds_left=None)
+            self._batch.begin_terminate_job(job, BatchJobTerminateOptions(termination_reason=CANCELLED))
+        # A request in line is answered by this: whoever takes requests in leaves it.
+        request = {"request": found.turn.path} if found.turn else {}
+        StatusWriter.resume(job, self.stores).state("cancelled", seconds_left=None, **request)
 
     def restart(self, job: str) -> None:
         """Hand in the job's request again: whatever is missing is done, nothing that is there is done again.
@@ -181,6 +252,8 @@ class Client:
         found = self.known(job)
         if found.status is not None and found.status.state == "done":
             raise RequestError(f"Job '{job}' is done: 'scorer fetch {job}' brings its result.")
+        if found.turn is not None:
+            raise RequestError(f"Job '{job}' is in line, number {found.turn.place} of {found.turn.of}: it begins by itself.")
         path = (found.status and found.status.request) or (found.rejection and found.rejection.request)
         if not path:
             raise MissingError(f"Nobody wrote down which request asked for job '{job}': upload it again.")

@@ -25,6 +25,8 @@ from scorer.status import Status
 from scorer.store import open_store
 from scorer.target import DeploymentText, StackName, find_deployment
 from scorer.terminal import duration
+from scorer.waiting import REQUESTS
+from scorer.waiting import sender as sender_of
 
 if TYPE_CHECKING:
     from scorer.client import Client, Standing
@@ -50,6 +52,9 @@ def submit(
     strength: wishes.Strength = 1.0,
     batch_size: wishes.BatchSize = None,
     chunk_frames: wishes.ChunkFrames = None,
+    sender: Annotated[
+        str, typer.Option(metavar="NAME", help="Whose it is; senders take turns in line.", envvar="SCORER_SENDER")
+    ] = "",
     priority: Annotated[int, typer.Option(metavar="-100..100", help="Jobs with more come first.")] = 0,
     failure_threshold: wishes.FailureThreshold = 0.05,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job, and fetch its result.")] = True,
@@ -74,8 +79,9 @@ def submit(
         "batch_size": batch_size, "chunk_frames": chunk_frames, "priority": priority, "failure_threshold": failure_threshold,
     }  # fmt: skip
     request = make_request(content)
+    folder = f"{REQUESTS}/{wishes.sender(sender)}" if sender else REQUESTS
     _upload(client, uploads)
-    job = _ask(client, request)
+    job = _ask(client, request, folder)
     typer.echo(job)
     if wait:
         _follow(client, job, every, out)
@@ -124,15 +130,15 @@ def _upload(client: Client, uploads: dict[str, Path]) -> None:
             upload(path, client.blobs.get_blob_client(client.container, name), lambda count: bar.advance(task, count))
 
 
-def _ask(client: Client, request: Request) -> str:
-    """Write the request, last of all: it starts the job. The same request is the same job, and isn't asked for twice."""
+def _ask(client: Client, request: Request, folder: str) -> str:
+    """Write the request into `folder`, last of all: it starts the job. The same request is the same job, asked for once."""
     data = json.dumps(request.model_dump(mode="json", exclude_defaults=True), sort_keys=True, indent=1).encode()
-    path = f"requests/{request.name}-{hashlib.sha256(data).hexdigest()[:12]}.json"
+    path = f"{folder}/{request.name}-{hashlib.sha256(data).hexdigest()[:12]}.json"
     job = job_id(request, f"{client.stores.input.url}/{path}", data)
     standing = client.find(job)
     if standing.error is not None:
         client.restart(job)
-    elif standing.status is None:
+    elif not standing.is_known:
         client.stores.input.put(path, data)
     return job
 
@@ -158,7 +164,7 @@ def describe(standing: Standing, waited: float | None = None) -> str:
     status, tasks = standing.status, standing.tasks
     since = f" · {duration(waited)}" if waited is not None else ""
     if status is None:
-        return f"{standing.job}: {'refused' if standing.rejection else 'the request waits to be taken in'}{since}"
+        return f"{standing.job}: {_before(standing)}{since}"
     line = f"{standing.job}: {status.state}"
     if status.state in ("planned", "scoring", "merging") and tasks is not None:
         line += f" · {status.frames} frames · {tasks.done} of {tasks.all} tasks done, {tasks.running} running"
@@ -169,6 +175,15 @@ def describe(standing: Standing, waited: float | None = None) -> str:
     elif status.state == "done":
         line += f" · {status.frames} frames, {status.failed} failed · {duration(status.updated - status.started)}"
     return line + since
+
+
+def _before(standing: Standing) -> str:
+    """Where it stands before it has a status."""
+    if standing.rejection is not None:
+        return "refused"
+    if standing.turn is not None:
+        return f"the request waits to be taken in, number {standing.turn.place} of {standing.turn.of}"
+    return "the request is being taken in"
 
 
 def status(
@@ -188,6 +203,8 @@ def status(
         details["request"] = standing.status.request and client.stores.input.where(standing.status.request)
         details["report"] = client.stores.output.where(f"{job}/report.html")
         details["logs"] = client.stores.logs.where(f"{job}/tasks/")
+    if standing.turn is not None:
+        details["request"] = client.stores.input.where(standing.turn.path)
     if standing.rejection is not None:
         details["request"] = client.stores.input.where(standing.rejection.request)
     for name, text in details.items():
@@ -200,6 +217,9 @@ def _list(client: Client) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("job", "state", "sender", "priority", "created"):
         table.add_column(name, no_wrap=True)
+    for place, (job, entry) in enumerate(client.waiting(), 1):
+        uploaded = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.modified))
+        table.add_row(job, f"waits, number {place}", sender_of(entry.path), "", uploaded)
     for line in client.jobs():
         created = time.strftime("%Y-%m-%d %H:%M", time.localtime(line.created))
         table.add_row(line.job, line.state, line.sender, str(line.priority), created)

@@ -11,6 +11,9 @@ from scorer.errors import RequestError
 from scorer.request import Limits, Request
 from scorer.store import Stores, open_store
 
+# A job that hangs in spite of its tasks' limits ends after two weeks.
+LONGEST_JOB_DAYS = 14
+
 
 class _Document(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True)
@@ -71,6 +74,11 @@ class Deployment(_Document):
         """The limits as requests are checked with."""
         own = self.limits
         return Limits(request_bytes=own.request_bytes, max_frames=own.max_frames, max_pixels=own.max_pixels)
+
+    @property
+    def job_days(self) -> int:
+        """Days that a job may last, and a request may wait: never longer than its plan is kept."""
+        return max(1, min(LONGEST_JOB_DAYS, self.work_days - 1))
 
     @property
     def slots(self) -> int:

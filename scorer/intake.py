@@ -1,33 +1,29 @@
 """Taking requests in, for one deployment: each becomes a job of the cluster, or is refused with a reason.
 
 A request waits in the input store until it is answered. What couldn't be taken in, because as many jobs run as may, because a
-service was away or an event was lost, is found there by the next look at all that wait. Senders are told apart by the first
-folder below requests/, and take turns.
+service was away or an event was lost, is found there by the next look at all that wait.
 """
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain, zip_longest
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from scorer.deployment import Deployment
-from scorer.errors import BusyError, RequestError, ScorerError, ShareError
+from scorer.errors import BusyError, MissingError, RequestError, ScorerError, ShareError, TaskError
 from scorer.failure import clear_failures
-from scorer.merge import find_result
+from scorer.job import done_before
 from scorer.package import find_package
 from scorer.plan import Plan, cluster_chunk_length, dispatch, read_plan
 from scorer.refusal import REFUSALS, REJECTED, reject, unread_job_id
 from scorer.request import Request, job_id, parse_request
-from scorer.status import StatusWriter
+from scorer.status import StatusWriter, find_status
 from scorer.store import Entry, Store, Stores
 from scorer.telemetry import Telemetry
-
-REQUESTS = "requests"
+from scorer.waiting import DAY, answer, is_odd, sender, waiting
 
 
 class Cluster(Protocol):
@@ -41,6 +37,12 @@ class Cluster(Protocol):
 
     def submit(self, plan: Plan, sender: str, place: int) -> None:
         """Add the plan's job and tasks, as far as they aren't there."""
+
+    def unfinished(self) -> list[str]:
+        """Jobs at work that may lack tasks, since whoever submitted them has not come to the end."""
+
+    def forget(self, before: datetime) -> None:
+        """Delete jobs that ended before that time."""
 
 
 @dataclass(frozen=True)
@@ -61,31 +63,44 @@ class Intake:
 
         Raises one of REFUSALS, having written down why; BusyError, StoreError, BatchError: try again later.
         """
-        entry = self.stores.input.head(path)
-        job, data = unread_job_id(self._address(path), entry.etag.encode()), None
+        return self._take(Entry(path, 0, "") if is_odd(path) else self.stores.input.head(path))
+
+    def _take(self, entry: Entry) -> str:
+        address = self._address(entry.path)
+        job, data = unread_job_id(address, entry.etag.encode()), None
         try:
-            data = self._read(entry)
-            job = unread_job_id(self._address(path), data)
+            self._check(entry)
+            data = self.stores.input.get(entry.path, entry.etag)
+            job = unread_job_id(address, data)
             request = parse_request(data, self.target.request_limits)
-            job = job_id(request, self._address(path), data)
+            job = job_id(request, address, data)
             with self.said.step(job, "dispatch"):
-                self._submit(job, request, path)
+                self._submit(job, request, entry.path)
         except REFUSALS as error:
             reject(job, entry, data, error, self.stores.output, self.quarantine)
-            self._mark(entry)
+            answer(entry, self.stores)
             raise
         self.stores.output.delete(f"{job}/{REJECTED}")
-        self._mark(entry)
+        answer(entry, self.stores)
         return job
 
     def _address(self, path: str) -> str:
         return f"{self.stores.input.url}/{path}"
 
-    def _read(self, entry: Entry) -> bytes:
+    def _check(self, entry: Entry) -> None:
+        """Refuse what isn't even read. Raises RequestError."""
+        if is_odd(entry.path):
+            raise RequestError(
+                f"Request {entry.path!r} has an empty part, '.', '..' or a control character in its name: give it a plain one."
+            )
         most = self.target.limits.request_bytes
         if entry.size > most:
             raise RequestError(f"Request '{entry.path}' has {entry.size} bytes: it may have {most} at most.")
-        return self.stores.input.get(entry.path, entry.etag)
+        if entry.modified and entry.modified < time.time() - self.target.job_days * DAY:
+            raise RequestError(
+                f"Request '{entry.path}' has waited for {self.target.job_days} days, and what it needs is kept no longer: "
+                "upload it again."
+            )
 
     def _submit(self, job: str, request: Request, path: str) -> None:
         """Plan the job and give it to the cluster. Where the cluster has it, its tasks go by the plan that there is."""
@@ -93,9 +108,13 @@ class Intake:
         if self.engine.has(job):
             plan = read_plan(job, self.stores)
         else:
+            status = find_status(job, self.stores)
+            if status is not None and status.state == "cancelled":
+                self.tell(f"job {job} was cancelled")
+                return
             place = self.engine.place(sender(path))
             plan = self._plan(job, request)
-            if find_result(plan, self.stores) is not None:
+            if done_before(plan, self.stores) is not None:
                 return
             clear_failures(plan, self.stores)  # a job that was restarted may fail anew
             # Before there are tasks, which might end before this is written.
@@ -116,63 +135,63 @@ class Intake:
         return plan
 
     def sweep(self, until: float) -> int:
-        """Take in all requests that wait, as far as there is room, and time until `until` (of time.monotonic); how many are left.
+        """Finish what was begun, and take in all requests that wait, as far as there is room.
 
-        Raises the first error that isn't a request's own, once all were tried.
+        Ends at `until` (of time.monotonic); how many requests are left. Raises the first error that isn't a request's own, once
+        all were tried.
         """
-        left = list(take_turns(self._waiting()))
-        first: ScorerError | None = None
+        errors = [*self._finish(), *self._forget()]
+        left = waiting(self.stores, self.target.work_days)
         full: set[str] = set()
-        waiting = 0
+        kept = 0
         for place, entry in enumerate(left):
             if time.monotonic() > until:
-                return waiting + len(left) - place
+                kept += len(left) - place
+                break
             if sender(entry.path) in full:
-                waiting += 1
+                kept += 1
                 continue
             try:
-                self.tell(f"{entry.path}: job {self.take(entry.path)}")
+                self._told(entry, errors)
             except ShareError:
                 full.add(sender(entry.path))
-                waiting += 1
+                kept += 1
             except BusyError:
-                return waiting + len(left) - place
-            except REFUSALS as error:
-                self.tell(f"{entry.path}: {error}")
+                kept += len(left) - place
+                break
+        if errors:
+            raise errors[0]
+        return kept
+
+    def _told(self, entry: Entry, errors: list[ScorerError]) -> None:
+        """Take one request in, and say what came of it: what is wrong with one keeps no other waiting. Raises BusyError."""
+        try:
+            self.tell(f"{entry.path}: job {self._take(entry)}")
+        except BusyError:
+            raise
+        except REFUSALS as error:
+            self.tell(f"{entry.path}: {error}")
+        except ScorerError as error:
+            self.tell(f"{entry.path}: {error}")
+            errors.append(error)
+        except Exception as error:  # a fault of ours
+            self.tell(f"{entry.path}: {type(error).__name__}: {error}")
+            errors.append(TaskError(f"Request '{entry.path}' can't be taken in ({type(error).__name__}: {error}): report this."))
+
+    def _finish(self) -> Iterator[ScorerError]:
+        """Give jobs the tasks that they lack: whoever dispatched them was stopped, and without an end they keep their place."""
+        for job in self.engine.unfinished():
+            try:
+                self.engine.submit(read_plan(job, self.stores), "", 0)
+                self.tell(f"job {job} has all its tasks now")
+            except MissingError as error:  # not one of ours, or its plan is gone: Batch ends it when its time is over
+                self.tell(f"job {job}: {error}")
             except ScorerError as error:
-                self.tell(f"{entry.path}: {error}")
-                first = first or error
-        if first is not None:
-            raise first
-        return waiting
+                yield error
 
-    def _waiting(self) -> Iterator[Entry]:
-        # Marks go with the plans, after workDays. What is older was answered, or given up.
-        oldest = time.time() - self.target.work_days * 86400 + 3600
-        answered = {entry.path for entry in self.stores.work.list("answered")}
-        for entry in self.stores.input.walk(REQUESTS):
-            if entry.path.endswith(".json") and entry.modified > oldest and _mark_path(entry) not in answered:
-                yield entry
-
-    def _mark(self, entry: Entry) -> None:
-        """The request is answered: no look at those that wait sees it again, unless it is uploaded anew."""
-        self.stores.work.put(_mark_path(entry), b"")
-
-
-def _mark_path(entry: Entry) -> str:
-    return "answered/" + hashlib.sha256(f"{entry.path}\0{entry.etag}".encode()).hexdigest()[:32]
-
-
-def sender(path: str) -> str:
-    """Whose request is at `path`: the first folder below requests/, '' where it is right inside."""
-    folders = path.split("/")[1:-1]
-    return folders[0] if folders else ""
-
-
-def take_turns(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """One of each sender, again and again; a sender's own in the order of their upload."""
-    by_sender: defaultdict[str, list[Entry]] = defaultdict(list)
-    for entry in sorted(entries, key=lambda entry: (entry.modified, entry.path)):
-        by_sender[sender(entry.path)].append(entry)
-    rounds = zip_longest(*(by_sender[name] for name in sorted(by_sender)))
-    return (entry for entry in chain.from_iterable(rounds) if entry is not None)
+    def _forget(self) -> Iterator[ScorerError]:
+        """Jobs leave Batch when their plans go: it would keep them, and list them, for ever."""
+        try:
+            self.engine.forget(datetime.now(UTC) - timedelta(days=self.target.work_days))
+        except ScorerError as error:
+            yield error

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from scorer.engines import Engine, Progress
@@ -14,7 +14,7 @@ from scorer.merge import clear_parts, find_result, merge
 from scorer.models import Device
 from scorer.plan import Plan, dispatch
 from scorer.request import Request
-from scorer.status import Status, StatusWriter, read_status
+from scorer.status import Status, StatusWriter, failed_with, find_status
 from scorer.store import Stores
 from scorer.summary import REPORT, write_report
 
@@ -38,7 +38,6 @@ def run_job(
     Raises ScorerError; then status.json says so too, and so does the report if there is a plan.
     """
     status = StatusWriter(job, stores)
-    plan: Plan | None = None
     last = Progress(0, 0, 0)
 
     def tell(progress: Progress) -> None:
@@ -47,24 +46,18 @@ def run_job(
         status.progress(progress.done, progress.failed)
         on_progress(progress)
 
-    try:
-        status.stage("dispatch")
-        plan = dispatch(job, request, stores, device)
+    status.stage("dispatch")
+    plan = dispatch(job, request, stores, device)  # without a plan it may be the job's folders that can't be written
+    with failure_told(plan, stores, status):
         on_plan(plan)
-        if done := _done_before(plan, stores):
+        if done := done_before(plan, stores):
+            clear_parts(plan, stores)
             return done
         stores.output.delete(f"{job}/{REPORT}")
         status.state("scoring", frames=plan.frames)
         status.stage("score")
         engine.run(plan, tell)
         _merge(plan, stores, status)
-    except ScorerError as error:
-        if plan is not None:  # without a plan it may be the job's folders that can't be written
-            with suppress(ScorerError):  # a full disk takes no report either, and the first error is the one to know
-                status.fail(error)
-                write_report(plan, stores, status.status)
-        raise
-    write_report(plan, stores, status.status)
     clear_parts(plan, stores)
     return Outcome(plan, status.status, last.reused)
 
@@ -76,34 +69,44 @@ def merge_job(plan: Plan, stores: Stores, ready: Callable[[], None] = lambda: No
 
     Raises ScorerError; then status.json says so too, and so does the report.
     """
-    if done := _done_before(plan, stores):
+    if done := done_before(plan, stores):
+        clear_parts(plan, stores)
         return done
     status = StatusWriter.resume(plan.job, stores)
-    try:
-        with kept_failures(plan, merge_key(plan), stores):
-            ready()
-            fill_gaps(plan, stores)
-            _merge(plan, stores, status)
-    except ScorerError as error:
-        with suppress(ScorerError):
-            status.fail(error)
-            write_report(plan, stores, status.status)
-        raise
-    write_report(plan, stores, status.status)
+    with failure_told(plan, stores, status), kept_failures(plan, merge_key(plan), stores):
+        ready()
+        fill_gaps(plan, stores)
+        _merge(plan, stores, status)
     clear_parts(plan, stores)
     return Outcome(plan, status.status, 0)
+
+
+@contextmanager
+def failure_told(plan: Plan, stores: Stores, status: StatusWriter) -> Iterator[None]:
+    """Around a job's work: what ends it is in its report and in status.json before it is raised."""
+    try:
+        yield
+    except ScorerError as error:
+        with suppress(ScorerError):  # a full disk takes no report, and the first error is the one to know
+            write_report(plan, stores, status.ahead("failed", **failed_with(error)))
+        with suppress(ScorerError):
+            status.fail(error)
+        raise
 
 
 def _merge(plan: Plan, stores: Stores, status: StatusWriter) -> None:
     status.stage("merge")
     status.state("merging")
     result = merge(plan, stores)
-    status.state("done", result=plan.result, done=plan.frames, failed=result.failed, seconds_left=0.0)
+    changes = {"result": plan.result, "done": plan.frames, "failed": result.failed, "seconds_left": 0.0}
+    # In this order: whoever reads that the job is done finds its report.
+    write_report(plan, stores, status.ahead("done", **changes))
+    status.state("done", **changes)
 
 
-def _done_before(plan: Plan, stores: Stores) -> Outcome | None:
-    """The job as an earlier run left it, if that ended well."""
-    if find_result(plan, stores) is None or stores.output.find(f"{plan.job}/{REPORT}") is None:
+def done_before(plan: Plan, stores: Stores) -> Outcome | None:
+    """The job as an earlier run left it, if that ended well and with everything in its place."""
+    status = find_status(plan.job, stores)
+    if status is None or status.state != "done" or find_result(plan, stores) is None:
         return None
-    clear_parts(plan, stores)
-    return Outcome(plan, read_status(plan.job, stores), plan.frames)
+    return Outcome(plan, status, plan.frames) if stores.output.find(f"{plan.job}/{REPORT}") else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -59,12 +59,11 @@ class StatusWriter:
     def resume(cls, job: str, stores: Stores) -> StatusWriter:
         """Go on with what another process began, whose last stage is the time since it last wrote."""
         writer = cls(job, stores)
-        with suppress(MissingError):
-            writer.status = read_status(job, stores)
-            if writer.status.state == "scoring":
-                spent = round(max(0.0, time.time() - writer.status.updated), 3)
-                stages = {**writer.status.stage_seconds, "score": spent}
-                writer.status = writer.status.model_copy(update={"stage_seconds": stages})
+        if found := find_status(job, stores):
+            writer.status = found
+            if found.state == "scoring":
+                spent = round(max(0.0, time.time() - found.updated), 3)
+                writer.status = found.model_copy(update={"stage_seconds": {**found.stage_seconds, "score": spent}})
         return writer
 
     def stage(self, name: str) -> None:
@@ -80,9 +79,17 @@ class StatusWriter:
 
     def state(self, state: State, **changes: object) -> None:
         """The job's state changes: written at once."""
+        self._write(self._changed(state, changes))
+
+    def ahead(self, state: State, **changes: object) -> Status:
+        """What `state` would write, for a report that must be there before it is."""
+        changed = self._changed(state, changes)
+        return self.status.model_copy(update={**changed, "updated": time.time()})
+
+    def _changed(self, state: State, changes: Mapping[str, object]) -> dict[str, object]:
         if state in ("done", "failed", "cancelled"):
             self._end_stage()
-        self._write({"state": state, **changes})
+        return {"state": state, **changes}
 
     def progress(self, done: int, failed: int) -> None:
         """So many frames are written; the file is, when the last time is long enough ago."""
@@ -100,13 +107,26 @@ class StatusWriter:
 
     def fail(self, error: ScorerError) -> None:
         """The job ends with `error`."""
-        self.state("failed", error=str(error), exit_code=error.exit_code, seconds_left=None)
+        self.state("failed", **failed_with(error))
 
     def _write(self, changes: dict[str, object]) -> None:
         self.status = self.status.model_copy(update={**changes, "updated": time.time()})
         self._stores.output.put(f"{self.status.job}/{STATUS}", self.status.model_dump_json(indent=1).encode())
 
 
+def failed_with(error: ScorerError) -> dict[str, object]:
+    """What a status says of a job that ends with `error`."""
+    return {"error": str(error), "exit_code": error.exit_code, "seconds_left": None}
+
+
 def read_status(job: str, stores: Stores) -> Status:
     """Where the job stands. Raises MissingError."""
     return Status.model_validate_json(stores.output.get(f"{job}/{STATUS}"))
+
+
+def find_status(job: str, stores: Stores) -> Status | None:
+    """Where the job stands; None where nobody has written that yet."""
+    try:
+        return read_status(job, stores)
+    except MissingError:
+        return None

@@ -16,7 +16,7 @@ from scorer.failure import chunk_key, kept_failures
 from scorer.identity import credential
 from scorer.install import enter, install
 from scorer.job import merge_job
-from scorer.models import Device
+from scorer.models import Device, Model
 from scorer.models.devices import device_of
 from scorer.package import find_package
 from scorer.plan import Chunk, read_plan
@@ -83,7 +83,8 @@ def _take_in(path: str, target: Deployment, stores: Stores, said: Telemetry) -> 
     from azure.batch import BatchClient
 
     from scorer.engines.azure_batch import AzureBatchEngine
-    from scorer.intake import REQUESTS, Intake
+    from scorer.intake import Intake
+    from scorer.waiting import REQUESTS
 
     def tell(text: str) -> None:
         errors.print(text, markup=False, soft_wrap=True)
@@ -126,29 +127,33 @@ def prepare(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, log
 
 
 def score(
-    job: Job, chunk: Annotated[int, typer.Option(metavar="N", min=0, help="Which chunk.")],
-    input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, scripts: ScriptsUrl = "",
+    job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, scripts: ScriptsUrl = "",
+    chunk: Annotated[int | None, typer.Option(metavar="N", min=0, help="Which chunk; all in turn if not given.")] = None,
 ) -> None:  # fmt: skip
-    """Score one chunk of a planned job."""
+    """Score one chunk of a planned job, or all of them."""
     stores = _stores(input_url, output, work, logs)
     plan = read_plan(job, stores)
-    if chunk >= len(plan.chunks):
+    if chunk is not None and chunk >= len(plan.chunks):
         raise RequestError(f"Job '{job}' has no chunk {chunk}: they are numbered 0 to {len(plan.chunks) - 1}.")
-    own = plan.chunks[chunk]
-    with kept_failures(plan, chunk_key(own), stores):
+    own = plan.chunks if chunk is None else [plan.chunks[chunk]]
+    with kept_failures(plan, chunk_key(own[0]), stores):
         enter(plan, scripts)
     with telemetry(credential) as said:
-        try:
-            with ExitStack() as stack:
-                stack.enter_context(kept_failures(plan, chunk_key(own), stores))
-                slot = stack.enter_context(take_slot())
-                part, made = score_chunk(plan, own, stores, load_model(plan, stores, slot.threads))
-        except ScorerError as error:
-            said.task(job, chunk, "failed")
-            said.failure(error, job, "score")
-            raise
-        said.task(job, chunk, "finished", _records(job, own, stores) if made else ())
-    errors.print(f"{part.frames} frames{'' if made else ', scored before'}, {part.failed} failed")
+        model: Model | None = None
+        for each in own:
+            try:
+                with ExitStack() as stack:
+                    stack.enter_context(kept_failures(plan, chunk_key(each), stores))
+                    slot = stack.enter_context(take_slot())
+                    model = model or load_model(plan, stores, slot.threads)
+                    part, made = score_chunk(plan, each, stores, model)
+            except ScorerError as error:
+                said.task(job, each.index, "failed")
+                said.failure(error, job, "score")
+                raise
+            said.task(job, each.index, "finished", _records(job, each, stores) if made else ())
+            which = f"chunk {each.index}: " if chunk is None else ""
+            errors.print(f"{which}{part.frames} frames{'' if made else ', scored before'}, {part.failed} failed", markup=False)
 
 
 def merge(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, scripts: ScriptsUrl = "") -> None:

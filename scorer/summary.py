@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from scorer import models, report
+from scorer.errors import ScorerError
 from scorer.merge import records
 from scorer.models.style_image import load_style_image
 from scorer.plan import Plan
@@ -51,7 +53,8 @@ def _styles(plan: Plan, stores: Stores) -> Iterator[tuple[str, bytes | None]]:
         label += f" ({style.weight / shares:.0%})" if len(plan.request.styles) > 1 else ""
         picture = None
         if models.spec(plan.request.model).style == "image" and isinstance(style.source, str):
-            picture = jpeg(load_style_image(stores.input.fetch(style.source, etag), STYLE_PX), STYLE_PX)
+            with suppress(ScorerError):  # it may be gone by now, which the result doesn't mind
+                picture = jpeg(load_style_image(stores.input.fetch(style.source, etag), STYLE_PX), STYLE_PX)
         yield label, picture
 
 

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
@@ -26,6 +27,8 @@ from scorer.plan import Plan
 
 # Azure Batch takes so many tasks in one call, and a body of a megabyte.
 COLLECTION = 100
+# Jobs that are deleted in one go: for each, the SDK keeps a thread that asks whether it is gone.
+FORGET = 50
 # Tried again after 1, 2, 4, ... seconds at random, on top of the SDK's own tries.
 TRIES = 6
 
@@ -61,6 +64,23 @@ class AzureBatchEngine:
         if own >= math.ceil(most / 2):
             raise ShareError(f"{own} jobs of '{sender}' run, which is its share of {most}: this one waits, or raise 'jobsMax'.")
         return own
+
+    def unfinished(self) -> list[str]:
+        """Jobs at work that don't end by themselves yet: whoever submitted them has not come to the end. Raises BatchError."""
+        chosen = ["id", "onAllTasksComplete"]
+        active = self._call(lambda: list(self.client.list_jobs(filter="state eq 'active'", select=chosen)))
+        ends = batch.BatchAllTasksCompleteMode.TERMINATE_JOB
+        return [str(job.id) for job in active if job.all_tasks_complete_mode != ends]
+
+    def forget(self, before: datetime) -> None:
+        """Delete jobs that ended before that time, as many as one call may be about. Raises BatchError."""
+        chosen = ["id", "executionInfo"]
+        ended = self._call(lambda: list(self.client.list_jobs(filter="state eq 'completed'", select=chosen)))
+        ends = {str(job.id): job.execution_info.end_time for job in ended if job.execution_info}
+        old = [job for job, end in ends.items() if end is not None and end < before]
+        for job in old[:FORGET]:
+            with suppress(_NoJobError, _EndedError):  # somebody else was quicker
+                self._call(partial(self.client.begin_delete_job, job))
 
     def submit(self, plan: Plan, sender: str, place: int) -> None:
         """Add the job and all its tasks, whatever of them isn't there yet; the job ends by itself once they are done.

@@ -25,8 +25,6 @@ CONTAINER_OPTIONS = f"--volume scorer:{NODE_FOLDER} --cap-drop ALL --security-op
 # https://learn.microsoft.com/azure/batch/virtual-file-mount
 MOUNTED_WORK = "file:///mnt/batch/tasks/fsmounts/work"
 
-# A job that hangs in spite of its tasks' limits ends after two weeks.
-JOB_LIMIT = timedelta(days=14)
 # A task's folder on its node holds its logs, which are in the ops account as well.
 RETENTION = timedelta(hours=2)
 # Fetching inputs before a node's first task: longer than any download, shorter than forever.
@@ -50,7 +48,9 @@ def job_body(plan: Plan, deployment: Deployment, sender: str, place: int) -> bat
         metadata=[batch.BatchMetadataItem(name=SENDER, value=sender)] if sender else [],
         uses_task_dependencies=True,
         max_parallel_tasks=deployment.slots,
-        constraints=batch.BatchJobConstraints(max_wall_clock_time=JOB_LIMIT, max_task_retry_count=deployment.task_retries),
+        constraints=batch.BatchJobConstraints(
+            max_wall_clock_time=timedelta(days=deployment.job_days), max_task_retry_count=deployment.task_retries
+        ),
         pool_info=batch.BatchPoolInfo(pool_id=deployment.pool),
         common_environment_settings=[
             batch.EnvironmentSetting(name=name, value=value) for name, value in _environment(deployment).items()

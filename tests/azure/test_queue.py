@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from azure.batch import BatchClient
 from scorer.deployment import Deployment, read_deployment
 from scorer.engines.azure_batch import AzureBatchEngine
 from scorer.engines.batch_bodies import priority
-from scorer.errors import BusyError, ShareError
+from scorer.errors import BatchError, BusyError, ShareError
 from scorer.intake import Intake
 from scorer.plan import dispatch
 from scorer.request import make_request
@@ -111,6 +112,32 @@ def test_a_full_account_is_waited_for(
         one.place("")
     assert one.place("acme") == 0
     end(small_azure, [small_azure.batch.job("waits")])
+    small_azure.batch.pool.fixed = None
+
+
+def test_who_died_between_tasks_is_found_and_old_jobs_are_forgotten(
+    small_azure: SmallAzure, engine: AzureBatchEngine, stores: FolderStores
+) -> None:
+    write_images(stores.input.root / "shots", [f"{number}.png" for number in range(3)])
+    request = make_request({"name": "half", "input": "shots/", "model": "invert", "chunk_frames": 1})
+    plan = dispatch("half", request, stores)
+    small_azure.batch.pool.fixed = 0
+    small_azure.batch.fault = lambda _, path: (400, "Killed") if path.endswith("addtaskcollection") else None
+    with pytest.raises(BatchError, match="Killed"):
+        engine.submit(plan, "", 0)
+    small_azure.batch.fault = None
+    assert engine.unfinished() == ["half"]
+    engine.submit(plan, "", 0)
+    assert engine.unfinished() == []
+    assert list(small_azure.batch.job("half").tasks) == ["0", "1", "2", "merge"]
+    engine.forget(datetime.now(UTC) + timedelta(days=1))  # it is at work, however old it is
+    assert engine.has("half")
+    end(small_azure, [small_azure.batch.job("half")])
+    small_azure.batch.wait(lambda: small_azure.batch.job("half").state == "completed")
+    engine.forget(datetime.now(UTC) - timedelta(minutes=1))
+    assert engine.has("half")
+    engine.forget(datetime.now(UTC))
+    assert not engine.has("half")
     small_azure.batch.pool.fixed = None
 
 

@@ -166,7 +166,7 @@ def test_a_lost_event_is_found_by_the_clock(way: Trigger, make_clip: MakeClip) -
     assert way.azure.wait(job)["state"] == "done"
     calls = len(way.azure.batch.requests)
     assert way.look().status == "Succeeded"  # there is nothing left to do
-    assert len(way.azure.batch.requests) == calls
+    assert set(way.azure.batch.requests[calls:]) == {("GET", "/jobs")}
 
 
 def test_the_merge_loses_its_node(way: Trigger, make_clip: MakeClip) -> None:
@@ -189,3 +189,74 @@ def test_the_merge_loses_its_node(way: Trigger, make_clip: MakeClip) -> None:
     assert taken.is_set()
     assert job.tasks["merge"].requeues == 1
     assert azure.wait(job.id)["state"] == "done"
+
+
+def test_a_request_in_line_is_seen_cancelled_and_begun(way: Trigger, tmp_path: Path, make_clip: MakeClip) -> None:
+    clip = make_clip("line.mp4", frames=10)
+    way.deliveries = lambda _: []
+    stranger = ask(way.azure, "stranger", "films/none.mp4")
+    submit = ("submit", str(clip), "--model", "invert", "--sender", "acme", "--every", "0.3")
+    job = person(way, tmp_path, *submit, "--no-wait").stdout.strip()
+    (own,) = way.azure.names("input", "requests/acme/")
+    told = person(way, tmp_path, "status", job)
+    assert told.stdout.splitlines()[0] == f"{job}: the request waits to be taken in, number 2 of 2"
+    assert told.stdout.splitlines()[1].endswith(own)
+    listed = person(way, tmp_path, "status").stdout
+    assert [f"waits, number {number}" in listed for number in (1, 2, 3)] == [True, True, False]
+    assert "acme" in listed
+    # The same again isn't asked for twice; it begins by itself.
+    assert person(way, tmp_path, *submit, "--no-wait").stdout.strip() == job
+    early = person(way, tmp_path, "restart", job)
+    assert (early.returncode, "number 2 of 2" in early.stderr) == (2, True)
+    assert person(way, tmp_path, "cancel", job).returncode == 0
+    assert way.look().status == "Succeeded"  # it refuses the stranger's, and leaves this one
+    assert "was cancelled" in person(way, tmp_path, "status", job).stderr
+    assert job not in way.azure.batch.ledger.jobs
+    way.deliveries = lambda _: [0.0]
+    done = person(way, tmp_path, "restart", job, "--wait", "--every", "0.3", "--out", "line-new.mp4")
+    assert done.returncode == 0, done.stderr
+    assert way.azure.batch.job(job).body["metadata"] == [{"name": "sender", "value": "acme"}]
+    wrong = person(way, tmp_path, *submit[:5], "../x", "--no-wait")
+    assert (wrong.returncode, "Sender '../x'" in wrong.stderr) == (2, True)
+    assert stranger in way.azure.names("input", "requests/")
+
+
+def test_a_job_that_batch_ends_is_not_followed_for_ever(way: Trigger, tmp_path: Path, make_clip: MakeClip) -> None:
+    clip = make_clip("cut.mp4", frames=10)
+    way.azure.batch.pool.fixed = 0
+    submit = ("submit", str(clip), "--model", "invert", "--chunk-frames", "5", "--every", "0.3")
+    job = person(way, tmp_path, *submit, "--no-wait").stdout.strip()
+    way.wait()
+    with way.azure.batch.lock:
+        way.azure.batch.pool.end_job(way.azure.batch.job(job), "MaxWallClockTimeExpiry")
+    way.azure.batch.wait(lambda: way.azure.batch.job(job).state == "completed")
+    told = person(way, tmp_path, "status", job)
+    assert (told.returncode, "ended job" in told.stderr, "MaxWallClockTimeExpiry" in told.stderr) == (13, True, True)
+    way.azure.batch.pool.fixed = None
+    done = person(way, tmp_path, *submit)  # the same command begins it anew
+    assert done.returncode == 0, done.stderr
+
+
+def test_odd_names_keep_nobody_waiting(way: Trigger, make_clip: MakeClip) -> None:
+    way.azure.put("films/odd.mp4", make_clip(frames=10).read_bytes())
+    way.deliveries = lambda _: []
+    body = json.dumps({"name": "odd", "input": "films/odd.mp4", "model": "invert"}).encode()
+    names = [
+        "requests//odd.json",
+        "requests/a b/%2e%2e.json",
+        "requests/\u00fc?#&.json",
+        "requests/c.json",
+    ]
+    for name in names:
+        way.azure.container("input", PERSON).upload_blob(name, body)
+    assert way.look().status == "Succeeded"
+    jobs = [job for job in way.azure.batch.ledger.jobs if job.startswith("odd-")]
+    rejected = [name for name in way.azure.names("output") if name.endswith("/rejected.json")]
+    refused = {json.loads(way.azure.get("output", name))["request"] for name in rejected}
+    assert "requests//odd.json" in refused
+    assert len(jobs) == 3
+    calls = len(way.azure.batch.requests)
+    assert way.look().status == "Succeeded"
+    assert {method for method, _ in way.azure.batch.requests[calls:]} == {"GET"}, "all of them have their answer"
+    for job in jobs:
+        assert way.azure.wait(job)["state"] == "done"

@@ -1,84 +1,29 @@
 """Requests of strangers: each is refused with a reason that they can read, set aside, and costs nothing."""
 
 import json
+import os
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from scorer.deployment import read_deployment
-from scorer.errors import BusyError, ScorerError, ShareError, StoreError, TaskError
-from scorer.intake import Intake, sender, take_turns
-from scorer.plan import Plan
+from scorer.errors import RequestError, ScorerError, StoreError, TaskError
+from scorer.plan import dispatch
 from scorer.refusal import Rejection, unread_job_id
+from scorer.request import make_request
 from scorer.status import StatusWriter, read_status
 from scorer.store import Entry, FolderStore
-from scorer.telemetry import Telemetry
+from scorer.waiting import DAY
 from tests.conftest import MakeClip, write_images
 from tests.folders import FolderStores
-from tests.scorer.test_deployment import DOCUMENT
-
-LIMITS = {"requestBytes": 4096, "maxFrames": 200, "maxPixels": 100_000}
-
-
-@dataclass(frozen=True)
-class List:
-    """A cluster that is a list."""
-
-    jobs: dict[str, str] = field(default_factory=dict)
-    """Senders by job."""
-    most: int = 100
-
-    def has(self, job: str) -> bool:
-        return job in self.jobs
-
-    def place(self, sender: str) -> int:
-        own = list(self.jobs.values()).count(sender)
-        if len(self.jobs) >= self.most:
-            raise BusyError("full")
-        if own * 2 >= self.most:
-            raise ShareError("its share")
-        return own
-
-    def submit(self, plan: Plan, sender: str, place: int) -> None:
-        assert plan.job in self.jobs or place == list(self.jobs.values()).count(sender)
-        self.jobs.setdefault(plan.job, sender)
-
-
-@dataclass(frozen=True)
-class Office:
-    """An intake, and its folders."""
-
-    intake: Intake
-    stores: FolderStores
-    quarantine: FolderStore
-    cluster: List
-    told: list[str]
-
-    def put(self, data: bytes | object, path: str = "requests/video.json") -> str:
-        self.stores.input.put(path, data if isinstance(data, bytes) else json.dumps(data).encode())
-        return path
-
-    def refused(self, path: str) -> tuple[ScorerError, Rejection]:
-        """The error, and what was written of it."""
-        with pytest.raises(ScorerError) as caught:
-            self.intake.take(path)
-        (written,) = self.stores.output.root.glob("*/rejected.json")
-        (beside,) = self.quarantine.root.glob("*/rejected.json")
-        assert written.read_bytes() == beside.read_bytes()
-        assert written.parent.name == beside.parent.name
-        return caught.value, Rejection.model_validate_json(written.read_bytes())
+from tests.scorer.office import LIMITS, Office
 
 
 @pytest.fixture
 def office(stores: FolderStores, tmp_path: Path) -> Office:
-    target = read_deployment(json.dumps({**DOCUMENT, "limits": LIMITS}))
-    told: list[str] = []
-    cluster = List()
-    quarantine = FolderStore(tmp_path / "quarantine")
-    intake = Intake(target, stores, FolderStore(tmp_path / "scripts"), quarantine, cluster, Telemetry(), told.append)
-    return Office(intake, stores, quarantine, cluster, told)
+    return Office.open(stores, tmp_path)
 
 
 ASKED = {"name": "clip", "input": "videos/clip.mp4", "model": "invert"}
@@ -114,7 +59,15 @@ def asked(**more: object) -> bytes:
         (asked(batch_size=-1), "greater than or equal to 1"),
         (asked(batch_size="many"), "integer"),
         (asked(size=10**9), "less than or equal to 8192"),
-        (asked(strength=float("nan")), "strength"),
+        (asked(strength=float("nan")), "NaN stands in it"),
+        (asked(options={"x": float("inf")}), "Infinity stands in it"),
+        (asked()[:-1] + b', "options": {"deadly": 1e999}}', "options"),
+        (asked(model="\ud800"), "half a character"),
+        (asked(options={"\ude00": 1}), "half a character"),
+        (asked(package="\udfff"), "half a character"),
+        (asked(**{"\ud83d": 1}), "half a character"),
+        (asked(options={"": 1}), "options"),
+        (asked(options={"x" * 101: 1}), "options"),
         (asked(priority=5000), "less than or equal to 100"),
         (asked(styles=[{"source": 1}] * 33), "at most 32"),
         (asked(options={str(number): 1 for number in range(33)}), "at most 32"),
@@ -211,8 +164,8 @@ def test_senders_take_turns(office: Office) -> None:
     names = [f"requests/flood/{number:02}.json" for number in range(30)] + ["requests/small/1.json", "requests/own.json"]
     for number, path in enumerate(names):
         office.put({"name": f"job-{number}", "input": "shots/", "model": "invert"}, path)
-    cluster = List(most=10)
-    intake = Intake(**{**office.intake.__dict__, "engine": cluster})
+    few = office.with_room_for(10)
+    cluster, intake = few.cluster, few.intake
     assert intake.sweep(float("inf")) == 25
     assert sorted(cluster.jobs.values()) == ["", *["flood"] * 5, "small"]
     assert intake.sweep(float("inf")) == 25  # nothing has ended
@@ -251,9 +204,83 @@ def test_no_time_is_left(office: Office) -> None:
     assert office.intake.sweep(0) == 1
 
 
-def test_whose_request_it_is() -> None:
-    paths = ("requests/a.json", "requests/acme/a.json", "requests/acme/2026/a.json")
-    assert [sender(path) for path in paths] == ["", "acme", "acme"]
-    uploaded = (("a/1", 1), ("a/2", 2), ("a/3", 3), ("b/1", 9))
-    turns = take_turns([Entry(f"requests/{path}.json", 1, "", modified) for path, modified in uploaded])
-    assert [entry.path[9:12] for entry in turns] == ["a/1", "b/1", "a/2", "a/3"]
+def test_one_bad_name_or_fault_keeps_no_other_waiting(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_images(office.stores.input.root / "shots", ["a.png"])
+    for number in range(3):
+        office.put({"name": f"job-{number}", "input": "shots/", "model": "invert"}, f"requests/{number}.json")
+    walk = FolderStore.walk
+
+    def odd(self: FolderStore, folder: str) -> list[Entry]:
+        return [Entry("requests//empty.json", 2, "1", time.time() - 9), *walk(self, folder)]
+
+    find = dispatch
+
+    def faulty(job: str, *rest: object) -> object:
+        if job.startswith("job-1-"):
+            raise ZeroDivisionError("a fault of ours")
+        return find(job, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(FolderStore, "walk", odd)
+    monkeypatch.setattr("scorer.intake.dispatch", faulty)
+    with pytest.raises(TaskError, match="ZeroDivisionError: a fault of ours"):
+        office.intake.sweep(float("inf"))
+    assert sorted(job[:5] for job in office.cluster.jobs) == ["job-0", "job-2"]
+    (written,) = office.stores.output.root.glob("empty-*/rejected.json")
+    assert "empty part" in Rejection.model_validate_json(written.read_bytes()).error
+    with pytest.raises(RequestError, match="empty part"):  # the same by an event
+        office.intake.take("requests//empty.json")
+
+
+def test_a_job_that_lacks_tasks_gets_them_however_full_the_cluster_is(office: Office) -> None:
+    write_images(office.stores.input.root / "shots", ["a.png"])
+    plan = dispatch("begun-0123456789ab", make_request({"name": "begun", "input": "shots/", "model": "invert"}), office.stores)
+    few = office.with_room_for(1)
+    few.cluster.jobs[plan.job] = ""
+    few.cluster.begun.extend([plan.job, "somebody-elses"])
+    office.put({"name": "waits", "input": "shots/", "model": "invert"})
+    assert few.intake.sweep(float("inf")) == 1
+    assert few.cluster.begun == ["somebody-elses"]
+    assert office.told[:2] == [f"job {plan.job} has all its tasks now", office.told[1]]
+    assert office.told[1].startswith("job somebody-elses: There is no ")
+
+
+def test_ended_jobs_are_forgotten_with_their_plans(office: Office) -> None:
+    now = datetime.now(UTC)
+    office.cluster.ended.update({"old": now - timedelta(days=7, minutes=1), "new": now - timedelta(days=6, hours=23)})
+    office.intake.sweep(float("inf"))
+    assert list(office.cluster.ended) == ["new"]
+
+
+def test_a_cancelled_request_is_left(office: Office) -> None:
+    write_images(office.stores.input.root / "shots", ["a.png"])
+    path = office.put({"name": "job", "input": "shots/", "model": "invert"})
+    job = office.intake.take(path)
+    office.cluster.jobs.clear()
+    StatusWriter.resume(job, office.stores).state("cancelled")
+    office.put({"name": "job", "input": "shots/", "model": "invert"})
+    assert office.intake.sweep(float("inf")) == 0
+    assert not office.cluster.jobs
+    assert read_status(job, office.stores).state == "cancelled"
+
+
+def test_who_waited_too_long_hears_of_it(office: Office) -> None:
+    path = office.stores.input.root / office.put({"name": "job", "input": "shots/", "model": "invert"})
+    days = office.intake.target.work_days
+    os.utime(path, (0, time.time() - (days - 0.5) * DAY))
+    assert office.intake.sweep(float("inf")) == 0
+    (written,) = office.stores.output.root.glob("*/rejected.json")
+    assert "has waited for 6 days" in Rejection.model_validate_json(written.read_bytes()).error
+    # Older still, it may have lost its mark together with its plan: it was answered.
+    os.utime(path, (0, time.time() - days * DAY))
+    office.told.clear()
+    assert office.intake.sweep(float("inf")) == 0
+    assert not office.told
+
+
+def test_more_tasks_than_batch_is_given_are_refused(office: Office) -> None:
+    write_images(office.stores.input.root / "shots", [f"{number}.png" for number in range(3)])
+    limits = office.intake.target.request_limits
+    assert limits.max_chunks == 10_000
+    request = make_request({"name": "job", "input": "shots/", "model": "invert", "chunk_frames": 1})
+    with pytest.raises(RequestError, match=r"chunk_frames is 1: of 3 frames that makes more than 2 tasks; ask for 2 or more"):
+        dispatch("job", request, office.stores, "auto", type(limits)(max_chunks=2))

@@ -1,0 +1,63 @@
+"""Requests that wait: those in the input store that nobody has answered yet, in the order in which they are taken in.
+
+Senders are told apart by the first folder below requests/, and take turns.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import chain, zip_longest
+
+from scorer.store import Entry, Stores
+
+REQUESTS = "requests"
+ANSWERED = "answered"
+
+DAY = 86_400.0
+# A mark is kept as long as plans are, and storage deletes once a day: what is nearly as old as that may have lost its mark.
+MARGIN = 3600.0
+
+
+def waiting(stores: Stores, work_days: int) -> list[Entry]:
+    """The requests that wait, the next first. Those older than plans are kept were answered, or given up."""
+    oldest = time.time() - work_days * DAY + MARGIN
+    answered = {entry.path for entry in stores.work.list(ANSWERED)}
+    found = stores.input.walk(REQUESTS)
+    return list(
+        take_turns(
+            entry for entry in found if entry.path.endswith(".json") and entry.modified > oldest and _mark(entry) not in answered
+        )
+    )
+
+
+def answer(entry: Entry, stores: Stores) -> None:
+    """The request has its answer: it waits no more, unless it is uploaded anew."""
+    stores.work.put(_mark(entry), b"")
+
+
+def _mark(entry: Entry) -> str:
+    return f"{ANSWERED}/" + hashlib.sha256(f"{entry.path}\0{entry.etag}".encode()).hexdigest()[:32]
+
+
+def sender(path: str) -> str:
+    """Whose request is at `path`: the first folder below requests/, '' where it is right inside."""
+    folders = path.split("/")[1:-1]
+    return folders[0] if folders else ""
+
+
+def is_odd(path: str) -> bool:
+    """Whether a blob's name can't be used as a path."""
+    return any(part in ("", ".", "..") for part in path.split("/")) or any(unicodedata.category(char) == "Cc" for char in path)
+
+
+def take_turns(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """One of each sender, again and again; a sender's own in the order of their upload."""
+    by_sender: defaultdict[str, list[Entry]] = defaultdict(list)
+    for entry in sorted(entries, key=lambda entry: (entry.modified, entry.path)):
+        by_sender[sender(entry.path)].append(entry)
+    rounds = zip_longest(*(by_sender[name] for name in sorted(by_sender)))
+    return (entry for entry in chain.from_iterable(rounds) if entry is not None)

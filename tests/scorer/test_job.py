@@ -1,0 +1,98 @@
+"""A job's end: in which order what is written appears, and what the next run makes of an end that was cut off."""
+
+from collections.abc import Callable
+
+import pytest
+
+from scorer.engines import Progress
+from scorer.errors import StorageFullError
+from scorer.job import merge_job, run_job
+from scorer.plan import Plan, dispatch
+from scorer.request import Request, make_request
+from scorer.score import load_model, score_chunk
+from scorer.status import STATUS, read_status
+from scorer.store import Entry, FolderStore
+from scorer.summary import REPORT
+from tests.conftest import MakeClip
+from tests.folders import FolderStores
+
+
+class Here:
+    """An engine without processes."""
+
+    def __init__(self, stores: FolderStores) -> None:
+        self.stores = stores
+        self.runs = 0
+
+    def run(self, plan: Plan, on_progress: Callable[[Progress], None]) -> None:
+        self.runs += 1
+        model = load_model(plan, self.stores)
+        for chunk in plan.chunks:
+            score_chunk(plan, chunk, self.stores, model)
+        on_progress(Progress(plan.frames, 0, 0))
+
+
+@pytest.fixture
+def asked(stores: FolderStores, make_clip: MakeClip) -> Request:
+    make_clip(frames=20).replace(stores.input.root / "clip.mp4")
+    return make_request({"name": "job", "input": "clip.mp4", "model": "invert", "chunk_frames": 10})
+
+
+def run(request: Request, stores: FolderStores, engine: Here) -> None:
+    run_job("job", request, stores, engine, "cpu", lambda _: None, lambda _: None)
+
+
+def test_whoever_reads_done_finds_result_and_report(
+    asked: Request, stores: FolderStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = FolderStore.put
+    states = []
+
+    def watched(self: FolderStore, path: str, data: bytes) -> Entry:
+        if path == f"job/{STATUS}":
+            there = [(self.root / "job" / name).exists() for name in ("result.mp4", REPORT)]
+            states.append((b'"done"' in data.split(b'"frames"')[0], *there))
+        return put(self, path, data)
+
+    monkeypatch.setattr(FolderStore, "put", watched)
+    run(asked, stores, Here(stores))
+    assert states[-1] == (True, True, True)
+    assert [state[0] for state in states].count(True) == 1
+    assert b"done" in stores.output.get(f"job/{REPORT}")
+
+
+def test_an_end_that_was_cut_off_is_made_good(asked: Request, stores: FolderStores, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    plan = dispatch("job", asked, stores, "cpu")
+    model = load_model(plan, stores)
+    for chunk in plan.chunks:
+        score_chunk(plan, chunk, stores, model)
+    with monkeypatch.context() as patch:
+        patch.setattr("scorer.job.write_report", killed)
+        with pytest.raises(KeyboardInterrupt):
+            merge_job(plan, stores)
+    assert read_status("job", stores).state == "merging"
+    made = stores.output.head("job/result.mp4")
+    assert merge_job(plan, stores).status.state == "done"
+    assert stores.output.head("job/result.mp4") == made, "the result was whole already"
+    assert stores.output.find(f"job/{REPORT}")
+    assert not list(stores.work.list("job/parts"))
+    # And once all is there, nothing is done again.
+    engine = Here(stores)
+    run(asked, stores, engine)
+    assert engine.runs == 0
+
+
+def test_a_failure_that_no_report_can_be_written_of_is_told_all_the_same(
+    asked: Request, stores: FolderStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StorageFullError("No space is left.")
+
+    monkeypatch.setattr("scorer.job.write_report", full)
+    with pytest.raises(StorageFullError):
+        run(asked, stores, Here(stores))
+    status = read_status("job", stores)
+    assert (status.state, status.exit_code) == ("failed", 9)
