@@ -80,7 +80,7 @@ def run(
     request = make_request(content)
     target = result_path(source, style or [model], out)
     stores = _local_stores(work)
-    job = job_id(request, "local", request.model_dump_json(exclude_defaults=True).encode() + device_of(device).encode())
+    job = job_id(request.name, "local", request.model_dump_json(exclude_defaults=True).encode() + device_of(device).encode())
     with Bar(errors) as bar:
 
         def on_plan(plan: Plan) -> None:

@@ -17,24 +17,21 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError, Serv
 from azure.storage.blob import BlobServiceClient
 
 from scorer.deployment import Deployment
-from scorer.engines.batch_bodies import sender_of
+from scorer.engines.batch_bodies import CANCELLED, sender_of
 from scorer.errors import BatchError, ChangedError, MissingError, RequestError, ScorerError, TaskError
 from scorer.failure import error_of
 from scorer.identity import credential
-from scorer.refusal import REJECTED, Rejection, unread_job_id
-from scorer.request import job_id, parse_request
-from scorer.status import Status, StatusWriter, find_status
+from scorer.refusal import REJECTED, Rejection, job_of
+from scorer.status import ENDED, Status, StatusWriter, find_status
 from scorer.store import Entry, Stores, storage_errors
 from scorer.store.blob import blob_endpoint
 from scorer.summary import REPORT
-from scorer.waiting import is_odd, waiting
+from scorer.waiting import is_odd, unread_id, waiting
 
 # Batch deletes a job in the background.
 DELETE_SECONDS = 300.0
 # Requests that wait are small, and may be many.
 READ_AT_ONCE = 16
-# Why Batch ended a job that a person cancelled.
-CANCELLED = "Cancelled"
 
 
 @dataclass(frozen=True)
@@ -84,22 +81,32 @@ class Standing:
         return any(each is not None for each in (self.status, self.rejection, self.tasks, self.turn))
 
     @property
+    def is_lost(self) -> bool:
+        """Whether it was begun, and neither Batch nor the line has it."""
+        begun = self.status is not None and self.status.state not in ENDED
+        return begun and self.rejection is None and self.tasks is None and self.turn is None
+
+    @property
     def error(self) -> ScorerError | None:
         """Why it ended, where it didn't end well."""
         status = self.status
         if self.rejection is not None and (status is None or self.rejection.time > status.started):
             return error_of(self.rejection.exit_code, self.rejection.error)
-        if status is None or status.state == "done":
+        if status is not None and status.state == "done":
             return None
-        if status.state == "failed":
+        if status is not None and status.state == "failed":
             return error_of(status.exit_code or 1, status.error or "It failed without a word.")
-        if status.state == "cancelled" or self.ended == CANCELLED:
-            return RequestError(f"Job '{self.job}' was cancelled: 'scorer restart {self.job}' goes on.")
+        return self._cut_off()
+
+    def _cut_off(self) -> ScorerError | None:
+        """What ended it before it could say so itself."""
+        goes_on = f"'scorer restart {self.job}' goes on"
+        if (self.status is not None and self.status.state == "cancelled") or self.ended == CANCELLED:
+            return RequestError(f"Job '{self.job}' was cancelled: {goes_on}.")
         if self.ended is not None:  # its merge would have said more
-            return TaskError(
-                f"Azure Batch ended job '{self.job}' ({self.ended}) before its result was there: "
-                f"'scorer restart {self.job}' goes on."
-            )
+            return TaskError(f"Azure Batch ended job '{self.job}' ({self.ended}) before its result was there: {goes_on}.")
+        if self.is_lost:
+            return TaskError(f"Azure Batch has no job '{self.job}' any more, and no request for it waits: {goes_on}.")
         return None
 
 
@@ -128,18 +135,21 @@ class Client:
 
     def find(self, job: str) -> Standing:
         """Where the job stands. Raises StoreError, BatchError."""
+        found = self._look(job)
+        # Between two of the questions it may have been taken in, or have got its answer.
+        return found if found.is_known and not found.is_lost else self._look(job)
+
+    def _look(self, job: str) -> Standing:
         tasks, ended = self._in_batch(job)  # first: a task that has ended has written its status before
         status, rejection = find_status(job, self.stores), None
         with suppress(MissingError):
             rejection = Rejection.model_validate_json(self.stores.output.get(f"{job}/{REJECTED}"))
-        answered = status is not None or rejection is not None or tasks is not None
+        answered = tasks is not None or rejection is not None or (status is not None and status.state in ENDED)
         return Standing(job, status, rejection, tasks, ended, None if answered else self._turn(job))
 
     def known(self, job: str) -> Standing:
         """Like `find`; raises MissingError where nobody has heard of such a job."""
         found = self.find(job)
-        if not found.is_known:  # its answer may have come while it was looked for in line
-            found = self.find(job)
         if not found.is_known:
             raise MissingError(f"There is no job '{job}': 'scorer status' lists those that there are.")
         return found
@@ -164,13 +174,10 @@ class Client:
 
     def _read_job(self, entry: Entry) -> str:
         address = f"{self.stores.input.url}/{entry.path}"
-        try:
-            if is_odd(entry.path) or entry.size > self.target.limits.request_bytes:
-                raise RequestError("It isn't even read.")
-            data = self.stores.input.get(entry.path, entry.etag)
-            return job_id(parse_request(data, self.target.request_limits), address, data)
-        except (RequestError, MissingError, ChangedError):  # it will be refused, or is gone by now
-            return unread_job_id(address, entry.etag.encode())
+        if not is_odd(entry.path) and entry.size <= self.target.limits.request_bytes:
+            with suppress(MissingError, ChangedError):  # it is gone by now
+                return job_of(address, self.stores.input.get(entry.path, entry.etag))
+        return unread_id(address, entry)
 
     def jobs(self) -> list[JobLine]:
         """The jobs that Batch has, the newest first."""

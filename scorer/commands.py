@@ -134,7 +134,7 @@ def _ask(client: Client, request: Request, folder: str) -> str:
     """Write the request into `folder`, last of all: it starts the job. The same request is the same job, asked for once."""
     data = json.dumps(request.model_dump(mode="json", exclude_defaults=True), sort_keys=True, indent=1).encode()
     path = f"{folder}/{request.name}-{hashlib.sha256(data).hexdigest()[:12]}.json"
-    job = job_id(request, f"{client.stores.input.url}/{path}", data)
+    job = job_id(request.name, f"{client.stores.input.url}/{path}", data)
     standing = client.find(job)
     if standing.error is not None:
         client.restart(job)
@@ -163,7 +163,7 @@ def describe(standing: Standing, waited: float | None = None) -> str:
     """One line of where a job stands."""
     status, tasks = standing.status, standing.tasks
     since = f" · {duration(waited)}" if waited is not None else ""
-    if status is None:
+    if status is None or standing.turn is not None:
         return f"{standing.job}: {_before(standing)}{since}"
     line = f"{standing.job}: {status.state}"
     if status.state in ("planned", "scoring", "merging") and tasks is not None:

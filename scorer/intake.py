@@ -18,12 +18,12 @@ from scorer.failure import clear_failures
 from scorer.job import done_before
 from scorer.package import find_package
 from scorer.plan import Plan, cluster_chunk_length, dispatch, read_plan
-from scorer.refusal import REFUSALS, REJECTED, reject, unread_job_id
-from scorer.request import Request, job_id, parse_request
-from scorer.status import StatusWriter, find_status
+from scorer.refusal import REFUSALS, REJECTED, job_of, reject
+from scorer.request import Request, parse_request
+from scorer.status import ENDED, StatusWriter, find_status
 from scorer.store import Entry, Store, Stores
 from scorer.telemetry import Telemetry
-from scorer.waiting import DAY, answer, is_odd, sender, waiting
+from scorer.waiting import DAY, answer, is_odd, sender, unread_id, waiting
 
 
 class Cluster(Protocol):
@@ -37,6 +37,9 @@ class Cluster(Protocol):
 
     def submit(self, plan: Plan, sender: str, place: int) -> None:
         """Add the plan's job and tasks, as far as they aren't there."""
+
+    def end(self, job: str) -> None:
+        """End the job: a person has cancelled it."""
 
     def unfinished(self) -> list[str]:
         """Jobs at work that may lack tasks, since whoever submitted them has not come to the end."""
@@ -66,14 +69,14 @@ class Intake:
         return self._take(Entry(path, 0, "") if is_odd(path) else self.stores.input.head(path))
 
     def _take(self, entry: Entry) -> str:
-        address = self._address(entry.path)
-        job, data = unread_job_id(address, entry.etag.encode()), None
+        address = f"{self.stores.input.url}/{entry.path}"
+        job, data = unread_id(address, entry), None
         try:
             self._check(entry)
             data = self.stores.input.get(entry.path, entry.etag)
-            job = unread_job_id(address, data)
+            job = job_of(address, data)
+            self._check_age(entry)
             request = parse_request(data, self.target.request_limits)
-            job = job_id(request, address, data)
             with self.said.step(job, "dispatch"):
                 self._submit(job, request, entry.path)
         except REFUSALS as error:
@@ -84,9 +87,6 @@ class Intake:
         answer(entry, self.stores)
         return job
 
-    def _address(self, path: str) -> str:
-        return f"{self.stores.input.url}/{path}"
-
     def _check(self, entry: Entry) -> None:
         """Refuse what isn't even read. Raises RequestError."""
         if is_odd(entry.path):
@@ -96,6 +96,8 @@ class Intake:
         most = self.target.limits.request_bytes
         if entry.size > most:
             raise RequestError(f"Request '{entry.path}' has {entry.size} bytes: it may have {most} at most.")
+
+    def _check_age(self, entry: Entry) -> None:
         if entry.modified and entry.modified < time.time() - self.target.job_days * DAY:
             raise RequestError(
                 f"Request '{entry.path}' has waited for {self.target.job_days} days, and what it needs is kept no longer: "
@@ -104,24 +106,31 @@ class Intake:
 
     def _submit(self, job: str, request: Request, path: str) -> None:
         """Plan the job and give it to the cluster. Where the cluster has it, its tasks go by the plan that there is."""
-        place = 0
-        if self.engine.has(job):
+        place, has = 0, self.engine.has(job)
+        status = find_status(job, self.stores)
+        if status is not None and (status.state == "cancelled" or (has and status.state in ENDED)):
+            self.tell(f"job {job} is {status.state}; 'scorer restart' begins it anew")
+            return
+        if has:
             plan = read_plan(job, self.stores)
         else:
-            status = find_status(job, self.stores)
-            if status is not None and status.state == "cancelled":
-                self.tell(f"job {job} was cancelled")
-                return
             place = self.engine.place(sender(path))
             plan = self._plan(job, request)
-            if done_before(plan, self.stores) is not None:
+            if done_before(plan, self.stores) is not None or self._is_cancelled(job):
                 return
             clear_failures(plan, self.stores)  # a job that was restarted may fail anew
             # Before there are tasks, which might end before this is written.
             StatusWriter(job, self.stores).state("scoring", frames=plan.frames, request=path)
         self.engine.submit(plan, sender(path), place)
+        if self._is_cancelled(job):  # meanwhile, when Batch had no such job to end
+            self.engine.end(job)
+            return
         self.said.event("job.started", job, "dispatch", frames=plan.frames, chunks=len(plan.chunks))
         self.tell(f"{plan.frames} frames in {len(plan.chunks)} chunks")
+
+    def _is_cancelled(self, job: str) -> bool:
+        status = find_status(job, self.stores)
+        return status is not None and status.state == "cancelled"
 
     def _plan(self, job: str, request: Request) -> Plan:
         if request.package is not None:
@@ -180,7 +189,12 @@ class Intake:
 
     def _finish(self) -> Iterator[ScorerError]:
         """Give jobs the tasks that they lack: whoever dispatched them was stopped, and without an end they keep their place."""
-        for job in self.engine.unfinished():
+        try:
+            begun = self.engine.unfinished()
+        except ScorerError as error:
+            yield error
+            return
+        for job in begun:
             try:
                 self.engine.submit(read_plan(job, self.stores), "", 0)
                 self.tell(f"job {job} has all its tasks now")
@@ -188,6 +202,8 @@ class Intake:
                 self.tell(f"job {job}: {error}")
             except ScorerError as error:
                 yield error
+            except Exception as error:  # a plan of another version
+                yield TaskError(f"Job '{job}' can't be finished ({type(error).__name__}): end it, then 'scorer restart {job}'.")
 
     def _forget(self) -> Iterator[ScorerError]:
         """Jobs leave Batch when their plans go: it would keep them, and list them, for ever."""

@@ -87,11 +87,17 @@ def failure_told(plan: Plan, stores: Stores, status: StatusWriter) -> Iterator[N
     try:
         yield
     except ScorerError as error:
-        with suppress(ScorerError):  # a full disk takes no report, and the first error is the one to know
-            write_report(plan, stores, status.ahead("failed", **failed_with(error)))
-        with suppress(ScorerError):
-            status.fail(error)
+        with suppress(ScorerError):  # the first error is the one to know
+            _tell_failure(plan, stores, status, error)
         raise
+
+
+def _tell_failure(plan: Plan, stores: Stores, status: StatusWriter, error: ScorerError) -> None:
+    if done_before(plan, stores) is not None:  # another try was quicker, and has taken the parts away
+        return
+    with suppress(ScorerError):  # a full disk takes no report
+        write_report(plan, stores, status.ahead("failed", **failed_with(error)))
+    status.fail(error)
 
 
 def _merge(plan: Plan, stores: Stores, status: StatusWriter) -> None:

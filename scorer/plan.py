@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from scorer import frames, video
-from scorer.errors import InputError, RequestError
+from scorer.errors import InputError, RequestError, ScorerError
 from scorer.models import Device
 from scorer.request import Limits, Request
 from scorer.store import Entry, Stores, called
@@ -143,10 +143,8 @@ def dispatch(
     limits = limits or Limits()
     stores.writable(job)
     plan = make_plan(job, request, stores, device, limits, length or chunk_length)
-    data = plan.model_dump_json(exclude_defaults=True).encode()
-    path = f"{job}/{PLAN}"
-    if stores.work.find(path) is None or stores.work.get(path) != data:
-        stores.work.put(path, data)
+    # Also where it is there already: it is kept for some days from its last writing on.
+    stores.work.put(f"{job}/{PLAN}", plan.model_dump_json(exclude_defaults=True).encode())
     return plan
 
 
@@ -170,9 +168,13 @@ def make_plan(
     if request.media == "video":
         entry = stores.input.head(request.input)
         path = stores.input.fetch(entry.path, entry.etag)
-        with called(path, stores.input.where(entry.path)):
-            index = _probe(path, limits)
-        chunks = _video_chunks(index, length(index.info.frames), [*common, entry.etag])
+        try:
+            with called(path, stores.input.where(entry.path)):
+                index = _probe(path, limits)
+            chunks = _video_chunks(index, length(index.info.frames), [*common, entry.etag])
+        except ScorerError:  # whoever plans many jobs keeps no copy of what is refused
+            stores.input.release(entry.path, entry.etag)
+            raise
         return Plan(
             job=job, request=request, device=device, input_etag=entry.etag, style_etags=style_etags,
             video=index.info, frames=index.info.frames, max_pixels=limits.max_pixels, chunks=chunks,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 import re
 import time
 from pathlib import PurePosixPath
@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from scorer.errors import ChangedError, InputError, MissingError, ModelError, RequestError, ScorerError, StyleError
+from scorer.request import NAME, job_id
 from scorer.store import Entry, Store
 
 REJECTED = "rejected.json"
@@ -34,11 +35,21 @@ class Rejection(BaseModel):
     """Seconds since 1970."""
 
 
+def job_of(address: str, content: bytes) -> str:
+    """The id of the job that a request asks for, be it taken or refused: whoever asked looks there for the answer."""
+    try:
+        name = json.loads(content)["name"]
+        if re.fullmatch(NAME, name):
+            return job_id(name, address, content)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        pass
+    return unread_job_id(address, content)
+
+
 def unread_job_id(address: str, content: bytes) -> str:
-    """The id of a request that isn't one: named after its file, as far as a folder may be called so."""
+    """The id of a request that has no name: after its file, as far as a folder may be called so."""
     stem = re.sub(r"[^A-Za-z0-9_]+", "-", PurePosixPath(address).stem).strip("-")[:40].strip("-") or "request"
-    digest = hashlib.sha256(address.encode() + b"\0" + content).hexdigest()
-    return f"{stem}-{digest[:12]}".lower()
+    return job_id(stem, address, content)
 
 
 def reject(job: str, entry: Entry, data: bytes | None, error: ScorerError, output: Store, quarantine: Store) -> None:

@@ -151,6 +151,8 @@ def make_request(content: Any) -> Request:
     except UnicodeEncodeError as error:
         half = error.object[error.start : error.end]
         raise RequestError(f"The request can't be taken: {half!a} in it is half a character: write it anew.") from error
+    except RecursionError as error:
+        raise RequestError("The request can't be taken: it is nested too deeply.") from error
     try:
         return Request.model_validate(content)
     except ValidationError as error:
@@ -191,7 +193,7 @@ def request_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "A request to the batch scorer"}
 
 
-def job_id(request: Request, address: str, content: bytes) -> str:
-    """The id of the job that the request at `address` asks for: the same request is the same job."""
+def job_id(name: str, address: str, content: bytes) -> str:
+    """The id of the job that the request at `address`, of that name, asks for: the same request is the same job."""
     digest = hashlib.sha256(address.encode() + b"\0" + content).hexdigest()
-    return f"{request.name}-{digest[:12]}".lower()
+    return f"{name}-{digest[:12]}".lower()

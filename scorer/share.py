@@ -104,7 +104,7 @@ def make_share(target: Deployment, request: Request, sender: str, files: Mapping
     """Links for the request and the files it names, by their names and places. Raises OutputError where nobody may sign."""
     data = json.dumps(request.model_dump(mode="json", exclude_defaults=True), indent=1).encode()
     path = f"requests/{sender}/{request.name}-{hashlib.sha256(data).hexdigest()[:12]}.json"
-    job = job_id(request, f"{target.input}/{path}", data)
+    job = job_id(request.name, f"{target.input}/{path}", data)
     now = datetime.now(UTC)
     signer = _Signer.of(target.input, now - EARLIER, now + last)
     uploads = {name: signer.link(target.input, place, CREATE) for name, place in files.items()}

@@ -17,6 +17,9 @@ STATUS = "status.json"
 State = Literal["planned", "scoring", "merging", "done", "failed", "cancelled"]
 
 
+ENDED: tuple[State, ...] = ("done", "failed", "cancelled")
+
+
 class Status(BaseModel):
     """One job, now. Kept as output/<job>/status.json."""
 
@@ -87,7 +90,7 @@ class StatusWriter:
         return self.status.model_copy(update={**changed, "updated": time.time()})
 
     def _changed(self, state: State, changes: Mapping[str, object]) -> dict[str, object]:
-        if state in ("done", "failed", "cancelled"):
+        if state in ENDED:
             self._end_stage()
         return {"state": state, **changes}
 

@@ -103,7 +103,7 @@ def _plan(path: str, stores: Stores, scripts: str, device: Device, said: Telemet
     limits = Limits()
     data = stores.input.get(path)
     parsed = parse_request(data, limits)
-    job = job_id(parsed, f"{stores.input.url}/{path}", data)
+    job = job_id(parsed.name, f"{stores.input.url}/{path}", data)
     with said.step(job, "dispatch"):
         if parsed.package is not None:
             find_package(parsed.package, open_store(scripts)).check(parsed)
@@ -136,10 +136,14 @@ def score(
     if chunk is not None and chunk >= len(plan.chunks):
         raise RequestError(f"Job '{job}' has no chunk {chunk}: they are numbered 0 to {len(plan.chunks) - 1}.")
     own = plan.chunks if chunk is None else [plan.chunks[chunk]]
-    with kept_failures(plan, chunk_key(own[0]), stores):
+    if chunk is None:
         enter(plan, scripts)
+    else:
+        with kept_failures(plan, chunk_key(own[0]), stores):
+            enter(plan, scripts)
     with telemetry(credential) as said:
         model: Model | None = None
+        first: ScorerError | None = None
         for each in own:
             try:
                 with ExitStack() as stack:
@@ -150,10 +154,16 @@ def score(
             except ScorerError as error:
                 said.task(job, each.index, "failed")
                 said.failure(error, job, "score")
-                raise
+                if chunk is not None:
+                    raise
+                errors.print(f"chunk {each.index}: {error}", markup=False)
+                first = first or error
+                continue
             said.task(job, each.index, "finished", _records(job, each, stores) if made else ())
             which = f"chunk {each.index}: " if chunk is None else ""
             errors.print(f"{which}{part.frames} frames{'' if made else ', scored before'}, {part.failed} failed", markup=False)
+    if first is not None:  # the merge decides whether the job can do without
+        raise first
 
 
 def merge(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, scripts: ScriptsUrl = "") -> None:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import chain, zip_longest
 
+from scorer.refusal import unread_job_id
 from scorer.store import Entry, Stores
 
 REQUESTS = "requests"
@@ -47,6 +48,11 @@ def sender(path: str) -> str:
     """Whose request is at `path`: the first folder below requests/, '' where it is right inside."""
     folders = path.split("/")[1:-1]
     return folders[0] if folders else ""
+
+
+def unread_id(address: str, entry: Entry) -> str:
+    """The id of the job that a request which isn't even read would be."""
+    return unread_job_id(address, b"" if is_odd(entry.path) else entry.etag.encode())
 
 
 def is_odd(path: str) -> bool:

@@ -17,11 +17,12 @@ from typing import TypeVar
 
 from azure.batch import BatchClient
 from azure.batch import models as batch
+from azure.batch.models._models import BatchJobTerminateOptions  # the SDK asks for it, and forgot to make it public
 from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from scorer.deployment import Deployment
-from scorer.engines.batch_bodies import chunk_task, job_body, merge_task, sender_of
+from scorer.engines.batch_bodies import CANCELLED, chunk_task, job_body, merge_task, sender_of
 from scorer.errors import BatchError, BusyError, ShareError
 from scorer.plan import Plan
 
@@ -64,6 +65,12 @@ class AzureBatchEngine:
         if own >= math.ceil(most / 2):
             raise ShareError(f"{own} jobs of '{sender}' run, which is its share of {most}: this one waits, or raise 'jobsMax'.")
         return own
+
+    def end(self, job: str) -> None:
+        """End a job that a person has cancelled. Raises BatchError."""
+        why = BatchJobTerminateOptions(termination_reason=CANCELLED)
+        with suppress(_NoJobError, _EndedError):
+            self._call(lambda: self.client.begin_terminate_job(job, why))
 
     def unfinished(self) -> list[str]:
         """Jobs at work that don't end by themselves yet: whoever submitted them has not come to the end. Raises BatchError."""

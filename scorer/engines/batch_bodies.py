@@ -14,6 +14,8 @@ from scorer.slots import GPUS, SLOTS
 from scorer.store.blob import ENDPOINT, blob_endpoint
 
 MERGE = "merge"
+# Why Batch ended a job that a person cancelled.
+CANCELLED = "Cancelled"
 SENDER = "sender"
 
 # What the tasks of one node share, in a volume of Docker's own: inputs that were fetched, and who has which GPU. Docker gives a

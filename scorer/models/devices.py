@@ -41,7 +41,7 @@ def demand_gpus() -> None:
     if promised := promised_gpus():
         raise ModelError(
             f"This machine should have {promised} GPU(s), but torch finds none: 'nvidia-smi' says whether its driver works; "
-            "the device 'cpu' does without."
+            "remove the node, and the task is tried elsewhere."
         )
 
 

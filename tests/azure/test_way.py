@@ -194,7 +194,7 @@ def test_the_merge_loses_its_node(way: Trigger, make_clip: MakeClip) -> None:
 def test_a_request_in_line_is_seen_cancelled_and_begun(way: Trigger, tmp_path: Path, make_clip: MakeClip) -> None:
     clip = make_clip("line.mp4", frames=10)
     way.deliveries = lambda _: []
-    stranger = ask(way.azure, "stranger", "films/none.mp4")
+    stranger = ask(way.azure, "stranger", "films/none.mp4", model="only-they-know")
     submit = ("submit", str(clip), "--model", "invert", "--sender", "acme", "--every", "0.3")
     job = person(way, tmp_path, *submit, "--no-wait").stdout.strip()
     (own,) = way.azure.names("input", "requests/acme/")
@@ -232,6 +232,9 @@ def test_a_job_that_batch_ends_is_not_followed_for_ever(way: Trigger, tmp_path: 
     way.azure.batch.wait(lambda: way.azure.batch.job(job).state == "completed")
     told = person(way, tmp_path, "status", job)
     assert (told.returncode, "ended job" in told.stderr, "MaxWallClockTimeExpiry" in told.stderr) == (13, True, True)
+    del way.azure.batch.ledger.jobs[job]  # somebody deletes it in the portal, too
+    told = person(way, tmp_path, "status", job)
+    assert (told.returncode, "has no job" in told.stderr) == (13, True)
     way.azure.batch.pool.fixed = None
     done = person(way, tmp_path, *submit)  # the same command begins it anew
     assert done.returncode == 0, done.stderr

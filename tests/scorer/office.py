@@ -49,6 +49,9 @@ class List:
         if plan.job in self.begun:
             self.begun.remove(plan.job)
 
+    def end(self, job: str) -> None:
+        del self.jobs[job]
+
     def unfinished(self) -> list[str]:
         return list(self.begun)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from scorer.errors import RequestError, ScorerError, StoreError, TaskError
-from scorer.plan import dispatch
+from scorer.plan import Plan, dispatch
 from scorer.refusal import Rejection, unread_job_id
-from scorer.request import make_request
+from scorer.request import job_id, make_request
 from scorer.status import StatusWriter, read_status
 from scorer.store import Entry, FolderStore
 from scorer.waiting import DAY
@@ -261,6 +261,51 @@ def test_a_cancelled_request_is_left(office: Office) -> None:
     assert office.intake.sweep(float("inf")) == 0
     assert not office.cluster.jobs
     assert read_status(job, office.stores).state == "cancelled"
+
+
+def test_a_job_that_is_cancelled_while_it_is_planned_doesnt_run(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_images(office.stores.input.root / "shots", ["a.png"])
+    path = office.put({"name": "job", "input": "shots/", "model": "invert"})
+    make = dispatch
+
+    def cancelled_meanwhile(job: str, *rest: object) -> object:
+        StatusWriter(job, office.stores).state("cancelled")
+        return make(job, *rest)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr("scorer.intake.dispatch", cancelled_meanwhile)
+        job = office.intake.take(path)
+    assert not office.cluster.jobs
+    StatusWriter(job, office.stores).state("planned")
+    submit = type(office.cluster).submit
+
+    def cancelled_later(_: object, plan: Plan, sender: str, place: int) -> None:
+        StatusWriter.resume(job, office.stores).state("cancelled")
+        submit(office.cluster, plan, sender, place)
+
+    monkeypatch.setattr(type(office.cluster), "submit", cancelled_later)
+    office.intake.take(path)
+    assert not office.cluster.jobs
+    assert read_status(job, office.stores).state == "cancelled"
+
+
+def test_a_refused_request_is_answered_where_its_sender_looks(office: Office) -> None:
+    data = asked(model="no-such-model")
+    path = office.put(data)
+    office.refused(path)
+    (written,) = office.stores.output.root.glob("*/rejected.json")
+    assert written.parent.name == job_id("clip", f"{office.stores.input.url}/{path}", data)
+
+
+def test_an_event_of_a_finished_job_whose_plan_is_gone_changes_nothing(office: Office) -> None:
+    write_images(office.stores.input.root / "shots", ["a.png"])
+    path = office.put({"name": "job", "input": "shots/", "model": "invert"})
+    job = office.intake.take(path)
+    StatusWriter.resume(job, office.stores).state("done")
+    office.stores.work.delete(f"{job}/plan.json")
+    assert office.intake.take(path) == job
+    assert not list(office.stores.output.root.glob("*/rejected.json"))
+    assert read_status(job, office.stores).state == "done"
 
 
 def test_who_waited_too_long_hears_of_it(office: Office) -> None:

@@ -98,9 +98,9 @@ def test_whatever_comes_is_taken_or_refused(content: Any) -> None:
 
 def test_the_same_request_is_the_same_job() -> None:
     request = make_request(GOOD)
-    first = job_id(request, "requests/a.json", b"1")
-    assert first == job_id(request, "requests/a.json", b"1")
-    assert len({first, job_id(request, "requests/b.json", b"1"), job_id(request, "requests/a.json", b"2")}) == 3
+    first = job_id(request.name, "requests/a.json", b"1")
+    assert first == job_id(request.name, "requests/a.json", b"1")
+    assert len({first, job_id(request.name, "requests/b.json", b"1"), job_id(request.name, "requests/a.json", b"2")}) == 3
     assert first.startswith("clip-")
 
 

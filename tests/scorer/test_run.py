@@ -268,6 +268,20 @@ def test_the_steps_one_by_one(tmp_path: Path, make_clip: MakeClip) -> None:
     assert Path(path).read_bytes() == (tmp_path / "out.mp4").read_bytes()
 
 
+def test_all_chunks_in_turn_whatever_becomes_of_one(tmp_path: Path) -> None:
+    write_images(tmp_path / "input/shots", [f"{number}.png" for number in range(6)])
+    (tmp_path / "input/shots/0.png").write_bytes(b"not an image")
+    request = {"name": "job", "input": "shots/", "model": "invert", "chunk_frames": 2, "failure_threshold": 0}
+    (tmp_path / "input/a.json").write_text(json.dumps(request))
+    urls = {f"SCORER_{name.upper()}": (tmp_path / name).as_uri() for name in ("input", "output", "work", "logs")}
+    job = run("dispatch", "a.json", folder=tmp_path, environment=urls).stdout.strip()
+    for _ in range(2):
+        done = run("score", job, folder=tmp_path, code=10, environment=urls)
+        assert "chunk 0: 1 frames failed" in done.stderr
+        assert len(list((tmp_path / "work" / job / "parts").glob("*.json"))) == 2
+    assert "chunk 1: 2 frames, scored before" in done.stderr
+
+
 def test_help_shows_examples(tmp_path: Path) -> None:
     assert "scorer run clip.mp4 --style painting.jpg" in run("run", "--help", folder=tmp_path).stdout
     listing = run("models", folder=tmp_path, environment={"COLUMNS": "200"}).stdout
