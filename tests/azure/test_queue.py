@@ -140,7 +140,6 @@ def test_who_died_between_tasks_is_found_and_old_jobs_are_forgotten(
     for _ in range(there // FORGET + 1):  # so many at a time
         engine.forget(datetime.now(UTC))
     assert not engine.has("half")
-    assert all(job.state != "completed" for job in small_azure.batch.ledger.jobs.values())
     small_azure.batch.pool.fixed = None
 
 
