@@ -241,7 +241,7 @@ def test_runtime_is_openvino_only_where_it_is_installed_and_there_is_no_gpu(monk
 
     monkeypatch.setattr(runtime_choice, "available", lambda: False)
     assert chosen(ModelSettings(device="cpu")) == "torch"
-    with pytest.raises(ModelError, match=r"batch-scoring\[cpu\]"):
+    with pytest.raises(ModelError, match=r"pip install '\.\[cpu\]'"):
         chosen(ModelSettings(device="cpu"), "openvino")
     monkeypatch.setattr(runtime_choice, "find_spec", lambda _: None)
     with pytest.raises(ModelError, match="Torch isn't installed"):

