@@ -1,6 +1,7 @@
 """Ground for the tests of the stand-in itself, and one deployment that works, for those of what runs in Azure."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,15 +30,21 @@ def ground() -> Ground:
     return Ground(Cloud())
 
 
-@pytest.fixture(scope="session")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAzure]:
-    """One deployment for all tests; every test has jobs and blobs of its own."""
-    folder = tmp_path_factory.mktemp("azure")
+@contextmanager
+def deploy(folder: Path, **more: object) -> Iterator[SmallAzure]:
+    """What `pulumi up` makes of SETTINGS and of those in `more`, at work until the block ends."""
     cloud = Cloud()
     cloud.people.add(PERSON)
     with provider.serve(cloud) as port:
-        outputs = Deployment(folder=folder, port=port, stack="dev", settings=SETTINGS).up().outputs
+        outputs = Deployment(folder=folder, port=port, stack="dev", settings={**SETTINGS, **more}).up().outputs
     with small.serve(cloud, outputs["deployment"], folder / "small") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAzure]:
+    """One deployment for all tests; every test has jobs and blobs of its own."""
+    with deploy(tmp_path_factory.mktemp("azure")) as running:
         yield running
 
 

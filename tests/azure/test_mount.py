@@ -6,23 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.azure import provider, small
-from tests.azure.cloud import Cloud
-from tests.azure.conftest import SETTINGS
-from tests.azure.engine import Deployment
-from tests.azure.small import PERSON, SmallAzure
+from tests.azure.conftest import deploy
+from tests.azure.small import SmallAzure
 from tests.azure.work import ask, by_local_engine, lost, put_images, runs
 from tests.conftest import MakeClip
 
 
 @pytest.fixture(scope="module")
 def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAzure]:
-    folder = tmp_path_factory.mktemp("azure")
-    cloud = Cloud()
-    cloud.people.add(PERSON)
-    with provider.serve(cloud) as port:
-        outputs = Deployment(folder=folder, port=port, stack="dev", settings={**SETTINGS, "mount": "blob"}).up().outputs
-    with small.serve(cloud, outputs["deployment"], folder / "small") as running:
+    with deploy(tmp_path_factory.mktemp("azure"), mount="blob") as running:
         yield running
 
 

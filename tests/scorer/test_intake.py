@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -215,10 +216,10 @@ def test_one_bad_name_or_fault_keeps_no_other_waiting(office: Office, monkeypatc
 
     find = dispatch
 
-    def faulty(job: str, *rest: object) -> object:
+    def faulty(job: str, *rest: Any) -> Plan:
         if job.startswith("job-1-"):
             raise ZeroDivisionError("a fault of ours")
-        return find(job, *rest)  # type: ignore[arg-type]
+        return find(job, *rest)
 
     monkeypatch.setattr(FolderStore, "walk", odd)
     monkeypatch.setattr("scorer.intake.dispatch", faulty)
@@ -268,9 +269,9 @@ def test_a_job_that_is_cancelled_while_it_is_planned_doesnt_run(office: Office, 
     path = office.put({"name": "job", "input": "shots/", "model": "invert"})
     make = dispatch
 
-    def cancelled_meanwhile(job: str, *rest: object) -> object:
+    def cancelled_meanwhile(job: str, *rest: Any) -> Plan:
         StatusWriter(job, office.stores).state("cancelled")
-        return make(job, *rest)  # type: ignore[arg-type]
+        return make(job, *rest)
 
     with monkeypatch.context() as patch:
         patch.setattr("scorer.intake.dispatch", cancelled_meanwhile)
