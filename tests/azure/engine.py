@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
-import runpy
-import shutil
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
-from pulumi import automation as auto
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "__main__.py"
@@ -26,6 +25,16 @@ class EngineError(Exception):
 
 
 @dataclass(frozen=True)
+class Violation:
+    """What a policy says about a resource, by its logical name."""
+
+    policy: str
+    resource: str
+    message: str
+    mandatory: bool
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What an operation did."""
 
@@ -34,6 +43,23 @@ class Outcome:
     log: str
     """What a person would have read."""
     outputs: Mapping[str, Any] = field(default_factory=dict)
+    violations: Sequence[Violation] = ()
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What a process is asked to do (`tests.azure.operation`)."""
+
+    name: Literal["preview", "up", "refresh", "destroy"]
+    folder: str
+    port: int
+    stack: str
+    program: str
+    policies: Sequence[str]
+    policy_settings: Sequence[str]
+    """A file for each of the policies."""
+    result: str
+    """The file for what comes of it."""
 
 
 @dataclass
@@ -46,38 +72,28 @@ class Deployment:
     stack: str = "dev"
     program: Path = PROGRAM
     policies: Sequence[Path] = ()
+    all_advisory: bool = False
+    """Whether policies advise only, so that the engine goes on after the first that is broken."""
     settings: dict[str, Any] = field(default_factory=dict)
     """On top of the stack's file; None takes a setting away."""
     log: str = ""
     """All that the engine ever printed here."""
-    _selected: auto.Stack | None = None
 
     def preview(self) -> Outcome:
-        """What `up` would do."""
-        lines: list[str] = []
-        result = self._run(lambda stack: stack.preview(on_output=lines.append, policy_packs=self._policies), lines)
-        return Outcome(
-            {str(getattr(kind, "value", kind)): count for kind, count in result.change_summary.items()}, "\n".join(lines)
-        )
+        """What `up` would do. Raises EngineError."""
+        return self._perform("preview")
 
     def up(self) -> Outcome:
         """Make what the program declares. Raises EngineError."""
-        lines: list[str] = []
-        result = self._run(lambda stack: stack.up(on_output=lines.append, policy_packs=self._policies), lines)
-        outputs = {name: output.value for name, output in result.outputs.items()}
-        return Outcome(result.summary.resource_changes or {}, "\n".join(lines), outputs)
+        return self._perform("up")
 
     def refresh(self) -> Outcome:
-        """Read what stands in the cloud into the state."""
-        lines: list[str] = []
-        result = self._run(lambda stack: stack.refresh(on_output=lines.append), lines)
-        return Outcome(result.summary.resource_changes or {}, "\n".join(lines))
+        """Read what stands in the cloud into the state. Raises EngineError."""
+        return self._perform("refresh")
 
     def destroy(self) -> Outcome:
         """Delete everything. Raises EngineError."""
-        lines: list[str] = []
-        result = self._run(lambda stack: stack.destroy(on_output=lines.append), lines)
-        return Outcome(result.summary.resource_changes or {}, "\n".join(lines))
+        return self._perform("destroy")
 
     def state(self) -> str:
         """The state's file, as it lies on the disk."""
@@ -85,59 +101,36 @@ class Deployment:
 
     def resources(self) -> list[dict[str, Any]]:
         """The resources in the state."""
-        deployment = self._stack().export_stack().deployment
-        return list((deployment or {}).get("resources", []))
+        (state,) = (self.folder / "state").rglob(f"stacks/*/{self.stack}.json")
+        return list(json.loads(state.read_text())["checkpoint"]["latest"].get("resources", []))
 
-    @property
-    def _policies(self) -> list[str] | None:
-        return [str(path) for path in self.policies] or None
+    def _perform(self, name: Literal["preview", "up", "refresh", "destroy"]) -> Outcome:
+        for folder in ("work", "state"):
+            (self.folder / folder).mkdir(parents=True, exist_ok=True)
+        self._write_config()
+        result = self.folder / "result.json"
+        result.unlink(missing_ok=True)
+        operation = Operation(
+            name, str(self.folder), self.port, self.stack, str(self.program), [str(path) for path in self.policies],
+            [str(self._write_policy_settings())] * len(self.policies), str(result),
+        )  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.azure.operation", json.dumps(asdict(operation))],
+            cwd=ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if not result.exists():
+            raise EngineError(f"The process of 'pulumi {name}' ended with {done.returncode}: {done.stderr}")
+        answer = json.loads(result.read_text())
+        self.log += answer["log"] + "\n"
+        if answer["error"]:
+            raise EngineError(answer["error"])
+        violations = [Violation(**each) for each in answer["violations"]]
+        return Outcome(answer["changes"], answer["log"], answer["outputs"], violations)
 
-    def _run(self, operation: Any, lines: list[str]) -> Any:
-        try:
-            return operation(self._stack())
-        except auto.CommandError as error:
-            raise EngineError(str(error)) from error
-        finally:
-            self.log += "\n".join(lines) + "\n"
-
-    def _stack(self) -> auto.Stack:
-        work = self.folder / "work"
-        work.mkdir(parents=True, exist_ok=True)
-        (self.folder / "state").mkdir(exist_ok=True)
-        project = yaml.safe_load((self.program.parent / "Pulumi.yaml").read_text())
-        self._write_config(project, work)
-        if self._selected is None:
-            self._selected = self._select(project, work)
-        return self._selected
-
-    def _select(self, project: Mapping[str, Any], work: Path) -> auto.Stack:
-        return auto.create_or_select_stack(
-            self.stack,
-            project_name=project["name"],
-            program=self._program,
-            opts=auto.LocalWorkspaceOptions(
-                work_dir=str(work),
-                pulumi_command=_command(),
-                project_settings=auto.ProjectSettings(
-                    name=project["name"],
-                    runtime="python",
-                    backend=auto.ProjectBackend(url=f"file://{self.folder / 'state'}"),
-                    config=project.get("config"),
-                    main=str(work),
-                ),
-                env_vars={
-                    "PULUMI_CONFIG_PASSPHRASE": "of a test",
-                    "PULUMI_DEBUG_PROVIDERS": f"azure-native:{self.port}",
-                    "PULUMI_SKIP_UPDATE_CHECK": "true",
-                    "PULUMI_HOME": str(self.folder / "home"),
-                    "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-                },
-            ),
-        )
-
-    def _write_config(self, project: Mapping[str, Any], work: Path) -> None:
+    def _write_config(self) -> None:
         """The stack's own file and the test's settings; what the engine added to it before (its salt) stays."""
-        kept = work / f"Pulumi.{self.stack}.yaml"
+        project = yaml.safe_load((self.program.parent / "Pulumi.yaml").read_text())
+        kept = self.folder / "work" / f"Pulumi.{self.stack}.yaml"
         shipped = self.program.parent / project.get("stackConfigDir", ".") / kept.name
         content = yaml.safe_load(kept.read_text()) if kept.exists() else {}
         config = yaml.safe_load(shipped.read_text())["config"] if shipped.exists() else {}
@@ -146,16 +139,7 @@ class Deployment:
         content["config"] = {key: value for key, value in config.items() if value is not None}
         kept.write_text(yaml.safe_dump(content))
 
-    def _program(self) -> None:
-        if str(ROOT) not in sys.path:
-            sys.path.insert(0, str(ROOT))
-        runpy.run_path(str(self.program), run_name="__main__")
-
-
-def _command() -> auto.PulumiCommand:
-    """An installed Pulumi, or the one that was built for the tests."""
-    if shutil.which("pulumi"):
-        return auto.PulumiCommand()
-    if not (BUILT / "bin/pulumi").exists():
-        raise EngineError(f"There is no 'pulumi' on the PATH nor in {BUILT}: 'make pulumi' builds it.")
-    return auto.PulumiCommand(root=str(BUILT))
+    def _write_policy_settings(self) -> Path:
+        path = self.folder / "policies.json"
+        path.write_text(json.dumps({"all": "advisory"} if self.all_advisory else {}))
+        return path

@@ -6,38 +6,24 @@ The engine starts Python policy packs with a small program of Pulumi's installer
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+import pytest
 from google.protobuf import empty_pb2, struct_pb2
 from google.protobuf.message import Message
-from pulumi import automation
-from pulumi.automation.events import EngineEvent
 from pulumi.runtime.proto import plugin_pb2, provider_pb2
 
-from tests.azure.engine import BUILT
+from tests.azure.engine import Deployment, Outcome, Violation
 
 ROOT = Path(__file__).resolve().parents[2]
 PACK = ROOT / "policies"
 SUBSCRIPTION = "/subscriptions/00000000-0000-4000-8000-000000000001"
-
-
-@dataclass(frozen=True)
-class Violation:
-    """What a policy says about a resource, by its logical name."""
-
-    policy: str
-    resource: str
-    message: str
-    mandatory: bool
 
 
 def _configure(_request: provider_pb2.ConfigureRequest) -> provider_pb2.ConfigureResponse:
@@ -110,57 +96,30 @@ def starter(folder: Path) -> Path:
     return folder
 
 
-def pulumi() -> automation.PulumiCommand:
-    """The `pulumi` program on the PATH, or the one that was built for the tests."""
-    return automation.PulumiCommand() if shutil.which("pulumi") else automation.PulumiCommand(root=str(BUILT))
-
-
 class Trial:
-    """Runs programs in the real engine, with the pack, in a folder of their own."""
+    """Runs programs of `tests.policies.programs` in the real engine, with the pack, in a folder of their own."""
 
-    def __init__(self, folder: Path, port: int, pack: Path = PACK) -> None:
-        self._folder, self._port, self._pack = folder, port, pack
-
-    def _stack(self, program: Callable[[], None]) -> automation.Stack:
-        (self._folder / "state").mkdir(parents=True, exist_ok=True)
-        return automation.create_or_select_stack(
-            "trial",
-            "policies",
-            program,
-            opts=automation.LocalWorkspaceOptions(
-                pulumi_command=pulumi(),
-                work_dir=str(self._folder),
-                pulumi_home=str(self._folder / "home"),
-                project_settings=automation.ProjectSettings(
-                    "policies", "python", backend=automation.ProjectBackend(f"file://{self._folder / 'state'}")
-                ),
-                env_vars={
-                    "PATH": os.pathsep.join([str(starter(self._folder / "bin")), os.environ["PATH"]]),
-                    "PULUMI_CONFIG_PASSPHRASE": "trial",
-                    "PULUMI_DEBUG_PROVIDERS": f"azure-native:{self._port}",
-                    "PULUMI_SKIP_UPDATE_CHECK": "true",
-                },
-            ),
-        )
+    def __init__(self, folder: Path, port: int) -> None:
+        self._folder, self._port = folder, port
 
     def preview(self, program: Callable[[], None], *, all_advisory: bool = False) -> list[Violation]:
-        """What the pack says in a preview; as advice, the engine goes on after the first."""
-        return self._run(self._stack(program).preview, all_advisory)
+        """What the pack says in a preview; as advice, the engine goes on after the first. Raises EngineError."""
+        return self._perform(Deployment.preview, program, all_advisory)
 
     def up(self, program: Callable[[], None], *, all_advisory: bool = False) -> list[Violation]:
-        """What the pack says in an update."""
-        return self._run(self._stack(program).up, all_advisory)
+        """What the pack says in an update. Raises EngineError."""
+        return self._perform(Deployment.up, program, all_advisory)
 
-    def _run(self, command: Callable[..., object], all_advisory: bool) -> list[Violation]:
-        found: list[Violation] = []
-
-        def on_event(event: EngineEvent) -> None:
-            said = event.policy_event
-            if said:
-                name = (said.resource_urn or "").rpartition("::")[2]
-                found.append(Violation(said.policy_name, name, said.message, said.enforcement_level == "mandatory"))
-
-        settings = self._folder / "advice.json"
-        settings.write_text(json.dumps({"all": "advisory"} if all_advisory else {}))
-        command(on_event=on_event, policy_packs=[str(self._pack)], policy_pack_configs=[str(settings)])
-        return found
+    def _perform(
+        self, command: Callable[[Deployment], Outcome], program: Callable[[], None], all_advisory: bool
+    ) -> list[Violation]:
+        (self._folder / "Pulumi.yaml").write_text("name: policies\nruntime: python\n")
+        name = program.__name__
+        (self._folder / "__main__.py").write_text(f"from tests.policies.programs import {name}\n\n{name}()\n")
+        deployment = Deployment(
+            folder=self._folder / "state", port=self._port, stack="trial", program=self._folder / "__main__.py",
+            policies=[PACK], all_advisory=all_advisory,
+        )  # fmt: skip
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PATH", os.pathsep.join([str(starter(self._folder / "bin")), os.environ["PATH"]]))
+            return list(command(deployment).violations)

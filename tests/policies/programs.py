@@ -1,0 +1,88 @@
+"""Programs for the engine to run with the pack, each by its name (`tests.policies.engine.Trial`)."""
+
+from __future__ import annotations
+
+import pulumi
+from pulumi_azure_native import authorization, batch, containerregistry, logic, monitor, network, storage
+
+from tests.policies import bricks
+from tests.policies.cases import BAD, GOOD
+
+
+def all_cases() -> None:
+    """All resources that hold to the rules, and all that break one."""
+    for case in [*GOOD, *BAD]:
+        case.make(case.name)
+
+
+def old_tls() -> None:
+    """An account that breaks a rule."""
+    bricks.account(minimum_tls_version="TLS1_0")("old")
+
+
+def found_later() -> None:
+    """Two pools that break a rule each, one of them in what is known only when a network is there."""
+    vnet = network.VirtualNetwork("vnet", resource_group_name="trial")
+    bricks.pool(
+        network_configuration={"subnet_id": pulumi.Output.concat(vnet.id, "/subnets/nodes")},
+        inter_node_communication="Enabled",
+    )("known-is-judged")
+    bricks.pool(network_configuration={"subnet_id": vnet.id.apply(lambda _: "")})("found-later")
+
+
+def unknown_values() -> None:
+    """Resources of which a preview knows little."""
+    vnet = network.VirtualNetwork("vnet", resource_group_name="trial")
+    later = vnet.id
+    bricks.account(minimum_tls_version=later, network_rule_set=later.apply(lambda _: {}))("account")
+    bricks.batch_account(allowed_authentication_modes=[later])("batch")
+    bricks.pool(
+        identity={"type": later, "user_assigned_identities": [later]},
+        scale_settings={"auto_scale": {"formula": later}},
+        deployment_configuration=bricks.machine(identity_reference={"resource_id": later}, registry_server=later),
+    )("pool")
+    bricks.subnet(network_security_group={"id": later}, nat_gateway={"id": later}, default_outbound_access=later)("subnet")
+    bricks.subscription(retry_policy=later.apply(lambda _: {}), dead_letter_with_resource_identity=later)("subscription")
+    bricks.assignment(scope=later, role_definition_id=later)("assignment")
+    bricks.workflow(bricks.call({"type": "ManagedServiceIdentity", "identity": later}))("workflow")
+
+
+def component() -> None:
+    """What is none of Azure's."""
+    pulumi.ComponentResource("batch-scoring:stacks:Storage", "component", {"password": "x"})
+
+
+def parts() -> dict[str, pulumi.CustomResource]:
+    """One of each that must be logged."""
+    return {
+        "account": storage.StorageAccount("account", resource_group_name="trial", kind="StorageV2", sku={"name": "Standard_LRS"}),
+        "batch": batch.BatchAccount("batch", resource_group_name="trial"),
+        "registry": containerregistry.Registry("registry", resource_group_name="trial", sku={"name": "Basic"}),
+        "workflow": logic.Workflow("workflow", resource_group_name="trial"),
+    }
+
+
+def log(name: str, about: pulumi.Input[str], *, enabled: bool = True, to: str | None = "workspace") -> None:
+    """A diagnostic setting of something."""
+    logs = [monitor.DiagnosticsLogSettingsArgs(category_group="allLogs", enabled=enabled)]
+    monitor.DiagnosticSetting(f"{name}-log", resource_uri=about, workspace_id=to, logs=logs)
+
+
+def logged() -> None:
+    """All parts with their diagnostic settings."""
+    for name, part in parts().items():
+        log(name, pulumi.Output.concat(part.id, "/blobServices/default") if name == "account" else part.id)
+
+
+def unlogged() -> None:
+    """Parts whose diagnostic settings are missing, off, without a target or of something else."""
+    made = parts()
+    log("batch", made["batch"].id, enabled=False)
+    log("registry", made["registry"].id, to=None)
+    log("workflow", bricks.GROUP)
+
+
+def wide_scope() -> None:
+    """A role assignment whose scope is known only when another one is there."""
+    first = authorization.RoleAssignment("first", principal_id="1", role_definition_id=bricks.ACR_PULL, scope=bricks.GROUP)
+    bricks.assignment(scope=first.id.apply(lambda _: bricks.SUBSCRIPTION))("second")
