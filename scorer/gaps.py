@@ -8,8 +8,9 @@ from scorer.errors import TaskError
 from scorer.failure import chunk_key, find_failure
 from scorer.merge import missing_parts
 from scorer.models import Frames
+from scorer.parts import Part, find_parts
 from scorer.plan import Chunk, Plan
-from scorer.score import Part, find_parts, most_failures, score_chunk, too_many_failed
+from scorer.score import most_failures, score_chunk, too_many_failed
 from scorer.store import Stores
 
 

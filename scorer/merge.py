@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict
 from scorer import video
 from scorer.errors import MissingError, TaskError
 from scorer.media import parts_folder
+from scorer.parts import Part, find_parts
 from scorer.plan import Plan
 from scorer.records import FrameRecord, TaskRecord, from_lines
-from scorer.score import Part, find_parts, most_failures, too_many_failed
+from scorer.score import most_failures, too_many_failed
 from scorer.store import Stores
 
 RESULT = "result.json"

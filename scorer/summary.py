@@ -10,10 +10,10 @@ from scorer import models, report
 from scorer.errors import ScorerError
 from scorer.merge import records
 from scorer.models.style_image import load_style_image
+from scorer.parts import find_part
 from scorer.plan import Plan
 from scorer.report import Report, Sample
 from scorer.samples import jpeg, samples
-from scorer.score import find_part
 from scorer.status import Status
 from scorer.store import Stores
 

@@ -17,8 +17,9 @@ from typing import Any
 from scorer.engines import Progress
 from scorer.errors import ScorerError, TaskError
 from scorer.models.devices import gpus
+from scorer.parts import find_parts
 from scorer.plan import Chunk, Plan
-from scorer.score import find_part, load_model, score_chunk
+from scorer.score import load_model, score_chunk
 from scorer.store import Stores
 
 # A task whose process dies (killed, a crash in a decoder, the machine out of memory) is tried this often in all.
@@ -76,8 +77,8 @@ class LocalEngine:
     def _look(self, plan: Plan) -> None:
         """Which parts are there already, and which chunks wait."""
         reused = failed = 0
-        for chunk in plan.chunks:
-            if part := find_part(plan, chunk, self.stores):
+        for chunk, part in zip(plan.chunks, find_parts(plan, self.stores), strict=True):
+            if part:
                 reused, failed = reused + chunk.frames, failed + part.failed
             else:
                 self._waiting.append(chunk)

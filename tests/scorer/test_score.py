@@ -18,10 +18,11 @@ from scorer import models
 from scorer.errors import ChangedError, FailureThresholdError, ModelError, OutOfMemoryError
 from scorer.merge import clear_parts, merge
 from scorer.models import Frames, Model
+from scorer.parts import find_part, find_parts
 from scorer.plan import Plan, dispatch
 from scorer.records import FrameRecord, TaskRecord, from_lines
 from scorer.request import make_request
-from scorer.score import find_part, find_parts, load_model, score_chunk
+from scorer.score import load_model, score_chunk
 from scorer.store import Entry, FolderStore
 from tests.conftest import MakeClip, frame_hashes, write_images
 from tests.folders import FolderStores
