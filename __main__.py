@@ -47,7 +47,7 @@ network = Network(
         zone_redundant=chosen.zone_redundant,
         private=chosen.private,
         mount=chosen.mount,
-        foreign_registry=not chosen.builds_all,
+        foreign_registry=chosen.foreign_registry,
     ),
 )
 storage = Storage(
@@ -85,14 +85,16 @@ registry = Registry(
 image = Image(
     f"{name}-scorer",
     ImageArgs(
-        registry=registry, context=ImageContext("scorer", ROOT), reference=None if chosen.image == "build" else chosen.image
+        registry=registry,
+        context=ImageContext("scorer", ROOT, chosen.base_image or None),
+        reference=None if chosen.image == "build" else chosen.image,
     ),
 )
 submitter_image = Image(
     f"{name}-submitter",
     ImageArgs(
         registry=registry,
-        context=ImageContext("submitter", ROOT),
+        context=ImageContext("submitter", ROOT, chosen.base_image or None),
         reference=None if chosen.submitter_image == "build" else chosen.submitter_image,
     ),
 )
@@ -159,7 +161,7 @@ pool = Pool(
         slots_per_node=chosen.slots_per_node,
         subnet_id=network.nodes_subnet_id,
         identity_id=identities.nodes.id,
-        registry_server=registry.login_server if chosen.image == "build" else None,
+        registry_server=registry.login_server,
         node_image_version=chosen.node_image_version,
         zonal=chosen.zone_redundant,
         mount=chosen.mount,

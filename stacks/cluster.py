@@ -108,8 +108,8 @@ class PoolArgs:
     subnet_id: pulumi.Input[str]
     identity_id: pulumi.Input[str]
     """The user-assigned identity that nodes and tasks act as."""
-    registry_server: pulumi.Input[str] | None = None
-    """The registry that the identity pulls images from; None where they come from a public one."""
+    registry_server: pulumi.Input[str]
+    """The registry that the identity pulls images from; public ones ask for none."""
     node_image_version: str = "latest"
     zonal: bool = False
     """Spread nodes over zones."""
@@ -166,16 +166,13 @@ def _machine(args: PoolArgs) -> batch.VirtualMachineConfigurationArgs:
     # NVIDIA's driver and container runtime are in this image; Batch hands the GPUs to containers itself.
     image = batch.ImageReferenceArgs(publisher="microsoft-dsvm", offer="ubuntu-hpc", sku="2404", version=args.node_image_version)
     identity = batch.ComputeNodeIdentityReferenceArgs(resource_id=args.identity_id)
-    registries = (
-        [batch.ContainerRegistryArgs(registry_server=args.registry_server, identity_reference=identity)]
-        if args.registry_server
-        else None
-    )
+    # Also where images come from elsewhere: another may be pushed into this registry at any time.
+    registries = [batch.ContainerRegistryArgs(registry_server=args.registry_server, identity_reference=identity)]
     return batch.VirtualMachineConfigurationArgs(
         image_reference=image,
         node_agent_sku_id="batch.node.ubuntu 24.04",
         container_configuration=batch.ContainerConfigurationArgs(
-            type=batch.ContainerType.DOCKER_COMPATIBLE, container_registries=registries if args.registry_server else None
+            type=batch.ContainerType.DOCKER_COMPATIBLE, container_registries=registries
         ),
         node_placement_configuration=batch.NodePlacementConfigurationArgs(
             policy=batch.NodePlacementPolicyType.ZONAL if args.zonal else batch.NodePlacementPolicyType.REGIONAL

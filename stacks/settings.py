@@ -73,12 +73,17 @@ STORAGE_ADDRESSES = 400
 
 _GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 Guid = Annotated[str, _matches(_GUID, "an object id: take it from 'az ad user show' or 'az ad group show'")]
+_IMAGE = r"[\w.-]+(:\d+)?(/[\w.-]+)+(@sha256:[0-9a-f]{64}|:(?!latest$)[\w.-]{1,128})"
 Reference = Annotated[
     str,
     _matches(
-        r"build|[\w.-]+(:\d+)?(/[\w.-]+)+(@sha256:[0-9a-f]{64}|:(?!latest$)[\w.-]{1,128})",
+        f"build|{_IMAGE}",
         "an image: write 'build', or a reference with a tag other than latest, such as docker.io/acme/scorer:1.4",
     ),
+]
+Base = Annotated[
+    str,
+    _matches(f"|{_IMAGE}", "an image: write a reference such as mirror.example/python:3.11.15-slim-bookworm, or leave it empty"),
 ]
 Tag = Annotated[str, Field(max_length=256)]
 
@@ -116,9 +121,13 @@ class Settings(BaseModel):
     task_retries: int = Field(3, ge=0, le=10, description="Times that a failed task is tried again")
     task_minutes: int = Field(240, ge=5, le=1440, description="Minutes that one try of a task may last")
     image: Reference = Field(
-        "build", description="Image of the nodes: 'build' makes it from this checkout, or any registry's reference"
+        "build",
+        description="Image of the nodes: 'build' (from this checkout), or a reference into this stack's registry or a public one",
     )
-    submitter_image: Reference = Field("build", description="Image of the submitter: 'build', or any registry's reference")
+    submitter_image: Reference = Field("build", description="Image of the submitter: 'build', or a reference as for image")
+    base_image: Base = Field(
+        "", description="Image that both are built on: a mirror of the base that their Dockerfiles name; empty for that itself"
+    )
     registry_sku: RegistrySku = Field(
         "Basic", description="Basic, Standard, or Premium (needed by private endpoints and zone redundancy)"
     )
@@ -210,9 +219,10 @@ class Settings(BaseModel):
         return "build" in (self.image, self.submitter_image)
 
     @property
-    def builds_all(self) -> bool:
-        """Whether no image comes from elsewhere."""
-        return {self.image, self.submitter_image} == {"build"}
+    def foreign_registry(self) -> bool:
+        """Whether an image comes from elsewhere than Azure's registries."""
+        references = {self.image, self.submitter_image} - {"build"}
+        return any(not reference.partition("/")[0].endswith(".azurecr.io") for reference in references)
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:

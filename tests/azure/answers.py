@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _NAMESPACE = uuid.UUID("7d9f5f0e-5e46-4f3e-8a57-0d3ce7b0b5aa")
 SIGNATURE = "5TandInSignature-0123456789abcdefghijklmnop"
 """The secret in every signed address that the stand-in gives out: it must be found nowhere else."""
+TOKEN = "eyJhbGciOiJub25lIn0StandInHeader.eyJvaWQiOiJkZXBsb3llciJ9StandInBody.signature"
+"""What whoever deploys shows to Azure Resource Manager: it, too, must be found nowhere else."""
 
 
 def group_id(name: str) -> str:
@@ -114,18 +116,16 @@ _ADDED: dict[str, Callable[[Resource], Json]] = {
 }
 
 
-def invoke(cloud: Cloud, token: str, args: Json, upload_address: str) -> Json:
+def invoke(cloud: Cloud, token: str, args: Json) -> Json:
     """The answer to a call. Raises ArmError for one that isn't known."""
     group = f"{group_id(args.get('resourceGroupName', ''))}/providers"
     if token == "azure-native:authorization:getClientConfig":
         return {"clientId": guid("cli"), "objectId": guid("deployer"), "subscriptionId": SUBSCRIPTION, "tenantId": TENANT}
+    if token == "azure-native:authorization:getClientToken":
+        return {"token": TOKEN}
     if token == "azure-native:logic:listWorkflowTriggerCallbackUrl":
         workflow = cloud.get(f"{group}/Microsoft.Logic/workflows/{args['workflowName']}")
         if args["triggerName"] not in workflow.body["properties"]["definition"]["triggers"]:
             raise ArmError("WorkflowTriggerNotFound", f"The workflow has no trigger '{args['triggerName']}'.")
         return {"value": callback_url(workflow.id), "method": "POST"}
-    if token == "azure-native:containerregistry:listRegistryBuildSourceUploadUrl":
-        cloud.get(f"{group}/Microsoft.ContainerRegistry/registries/{args['registryName']}")
-        path = f"source/{uuid.uuid4().hex}/context.tar.gz"
-        return {"relativePath": path, "uploadUrl": f"{upload_address}/{path}?sv=2021&sig={SIGNATURE}"}
     raise ArmError("NotFound", f"There is no call '{token}'.")

@@ -65,6 +65,8 @@ class Cloud:
         """Calls that made nothing, in order."""
         self.uploads: dict[str, bytes] = {}
         """Build contexts by their relative path."""
+        self.images: list[str] = []
+        """What was built: registry/repository:tag."""
         self.people: set[str] = set()
         """Object ids in the tenant that no resource here has."""
         self._lock = threading.RLock()
@@ -112,9 +114,9 @@ class Cloud:
         """Make a resource. Raises ArmError for whatever Azure would refuse."""
         from tests.azure import rules
 
-        made = _resource(token, inputs)
+        made = declared(token, inputs)
         with self._lock:
-            self._fault(made.request.type)
+            self.fault(made.request.type)
             if self.find(made.id):
                 raise ArmError("Conflict", f"'{made.id}' exists already.")
             self._check(made)
@@ -127,7 +129,7 @@ class Cloud:
         """Change a resource in place. Raises ArmError for whatever Azure would refuse."""
         from tests.azure import rules
 
-        changed = _resource(token, inputs)
+        changed = declared(token, inputs)
         with self._lock:
             old = self.get(resource_id)
             if changed.id.lower() != old.id.lower():
@@ -176,14 +178,16 @@ class Cloud:
             return self.find(low.removesuffix("/blobservices/default")) is not None
         return "/resourcegroups/keys/" in low  # what the settings may name that others made
 
-    def _fault(self, arm_type: str) -> None:
+    def fault(self, arm_type: str) -> None:
+        """Raise the ArmError that a test wants for this type, if it does."""
         for fault in self.faults:
             if fault.type == arm_type and fault.times > 0:
                 fault.times -= 1
                 raise fault.error
 
 
-def _resource(token: str, inputs: Json) -> Resource:
+def declared(token: str, inputs: Json) -> Resource:
+    """The resource that Pulumi asks for."""
     own = copy.deepcopy(inputs)
     what = kind(token)
     return Resource(kind=what, request=arm_request(what, own), inputs=own)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import http.server
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
@@ -15,7 +13,7 @@ import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2
 
-from tests.azure import answers
+from tests.azure import answers, builds
 from tests.azure.arm import ArmError, Json, Kind, kind, named, takes_location
 from tests.azure.cloud import Cloud, Resource
 
@@ -37,9 +35,8 @@ REPLACED_FOR = {
 class Provider:
     """What the engine calls, one method an rpc."""
 
-    def __init__(self, cloud: Cloud, upload_address: str) -> None:
+    def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
-        self._upload_address = upload_address
         self._delays = random.Random(4)
 
     def get_plugin_info(self, _: empty_pb2.Empty) -> plugin_pb2.PluginInfo:
@@ -130,7 +127,7 @@ class Provider:
     def invoke(self, request: provider_pb2.InvokeRequest) -> provider_pb2.InvokeResponse:
         """Answer a call that makes nothing."""
         self._cloud.calls.append(request.tok)
-        answer = answers.invoke(self._cloud, request.tok, _plain(request.args), self._upload_address)
+        answer = answers.invoke(self._cloud, request.tok, _plain(request.args))
         response = provider_pb2.InvokeResponse()
         getattr(response, "return").CopyFrom(_wire(answer))
         return response
@@ -177,8 +174,8 @@ def differences(old: object, new: object, path: str = "") -> Iterator[str]:
 @contextmanager
 def serve(cloud: Cloud) -> Iterator[int]:
     """Let engines attach to a provider of `cloud`: the port on loopback."""
-    with _uploads(cloud) as upload_address:
-        provider = Provider(cloud, upload_address)
+    with builds.serve(cloud):
+        provider = Provider(cloud)
         server = grpc.server(futures.ThreadPoolExecutor(max_workers=32))
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("pulumirpc.ResourceProvider", _rpcs(provider)),))
         port = server.add_insecure_port("127.0.0.1:0")
@@ -219,29 +216,3 @@ def _rpc(method: Callable[..., Any], request_type: Any) -> grpc.RpcMethodHandler
     return grpc.unary_unary_rpc_method_handler(
         answer, request_deserializer=request_type.FromString, response_serializer=lambda message: message.SerializeToString()
     )
-
-
-@contextmanager
-def _uploads(cloud: Cloud) -> Iterator[str]:
-    """Where build contexts are uploaded to: an address on loopback."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:
-            path, _, query = self.path.lstrip("/").partition("?")
-            signed = f"sig={answers.SIGNATURE}" in query and self.headers["x-ms-blob-type"] == "BlockBlob"
-            sent = self.rfile.read(int(self.headers["Content-Length"]))
-            if signed:
-                cloud.uploads[path] = sent
-            self.send_response(201 if signed else 403)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()

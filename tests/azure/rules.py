@@ -246,18 +246,6 @@ def _workflow_may_use(cloud: Cloud, flow: Resource, principal: str, reference: s
     return joins and may(cloud, principal, "Microsoft.ContainerInstance/containerGroups/write", group)
 
 
-def _task_run(cloud: Cloud, made: Resource) -> None:
-    run = made.body["properties"]["runRequest"]
-    archive = cloud.uploads.get(run["sourceLocation"])
-    if archive is None:
-        raise ArmError("SourceNotFound", f"Nothing was uploaded to '{run['sourceLocation']}'.")
-    files = answers.archived(archive)
-    if run["dockerFilePath"] not in files:
-        raise ArmError("BuildFailed", f"The context has no '{run['dockerFilePath']}'.")
-    if not all(":" in image for image in run["imageNames"]):
-        raise ArmError("BuildFailed", f"An image of {run['imageNames']} has no tag.")
-
-
 def _private_endpoint(cloud: Cloud, made: Resource) -> None:
     for connection in made.body["properties"]["privateLinkServiceConnections"]:
         target = cloud.get(connection["properties"]["privateLinkServiceId"])
@@ -290,6 +278,5 @@ _NEEDS = {
     "Microsoft.Authorization/roleAssignments": _role_assignment,
     "Microsoft.Batch/batchAccounts/pools": _pool,
     "Microsoft.EventGrid/systemTopics/eventSubscriptions": _event_subscription,
-    "Microsoft.ContainerRegistry/registries/taskRuns": _task_run,
     "Microsoft.Network/privateEndpoints": _private_endpoint,
 }

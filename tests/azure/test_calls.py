@@ -1,14 +1,9 @@
-"""Calls that make nothing, over the wire, and uploads over HTTP."""
+"""Calls that make nothing, over the wire."""
 
 from __future__ import annotations
 
-import io
-import tarfile
 from collections.abc import Iterator
-from contextlib import closing
-from http.client import HTTPConnection
 from typing import Any
-from urllib.parse import urlsplit
 
 import grpc
 import pytest
@@ -17,7 +12,6 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from tests.azure import answers, provider
 from tests.azure.arm import SUBSCRIPTION, Json
-from tests.azure.cloud import Resource
 from tests.azure.ground import Ground, refused, workflow
 from tests.azure.provider import differences
 
@@ -48,52 +42,6 @@ def test_a_workflow_tells_its_address(ground: Ground, call: Any) -> None:
 
 def test_the_engines_client_is_known(call: Any) -> None:
     assert call("authorization:getClientConfig")["subscriptionId"] == SUBSCRIPTION
-
-
-def put(url: str, data: bytes, blob_type: str = "BlockBlob") -> int:
-    address = urlsplit(url)
-    with closing(HTTPConnection(address.netloc, timeout=5)) as connection:
-        connection.request("PUT", f"{address.path}?{address.query}", data, {"x-ms-blob-type": blob_type})
-        return connection.getresponse().status
-
-
-def context(*names: str) -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        for name in names:
-            archive.addfile(tarfile.TarInfo(name))
-    return packed.getvalue()
-
-
-def build(ground: Ground, place: str, **more: Any) -> Resource:
-    run = {
-        "type": "DockerBuildRequest",
-        "sourceLocation": place,
-        "dockerFilePath": "images/Dockerfile",
-        "imageNames": ["scorer:1"],
-        "platform": {"os": "Linux"},
-        **more,
-    }
-    return ground.make("containerregistry:TaskRun", registryName="images", taskRunName="scorer-1", runRequest=run)
-
-
-def test_an_image_is_built_of_what_was_uploaded(ground: Ground, call: Any) -> None:
-    place = call("containerregistry:listRegistryBuildSourceUploadUrl", registryName="images")
-    with refused("SourceNotFound"):
-        build(ground, place["relativePath"])
-    assert put(place["uploadUrl"], context("images/Dockerfile", "scorer/cli.py")) == 201
-    with refused("BuildFailed", "Dockerfile.gpu"):
-        build(ground, place["relativePath"], dockerFilePath="images/Dockerfile.gpu")
-    with refused("BuildFailed", "tag"):
-        build(ground, place["relativePath"], imageNames=["scorer"])
-    build(ground, place["relativePath"])
-
-
-def test_an_upload_without_signature_or_kind_of_blob_is_refused(ground: Ground, call: Any) -> None:
-    place = call("containerregistry:listRegistryBuildSourceUploadUrl", registryName="images")
-    for url, kind in ((place["uploadUrl"].partition("?")[0], "BlockBlob"), (place["uploadUrl"], "PageBlob")):
-        assert put(url, context("images/Dockerfile"), kind) == 403
-    assert not ground.cloud.uploads
 
 
 def test_an_unknown_call_or_type_is_an_error(ground: Ground, call: Any) -> None:
