@@ -59,7 +59,6 @@ storage = Storage(
         allowed_ips=chosen.allowed_ips,
         sender_ips=chosen.sender_ips,
         zone_redundant=chosen.zone_redundant,
-        nfs=chosen.mount == "nfs",
         encryption=Encryption(
             twice=chosen.infrastructure_encryption, key=chosen.customer_key, identity=chosen.customer_key_identity
         ),

@@ -113,7 +113,7 @@ class PoolArgs:
     node_image_version: str = "latest"
     zonal: bool = False
     """Spread nodes over zones."""
-    mount: Literal["none", "blob", "nfs"] = "none"
+    mount: Literal["none", "blob"] = "none"
     mount_account: pulumi.Input[str] = ""
     """The storage account whose container `work` is mounted."""
     wait_for: Sequence[pulumi.Resource] = ()
@@ -210,10 +210,4 @@ def _mounts(args: PoolArgs) -> list[batch.MountConfigurationArgs] | None:
             identity_reference=batch.ComputeNodeIdentityReferenceArgs(resource_id=args.identity_id),
         )
         return [batch.MountConfigurationArgs(azure_blob_file_system_configuration=blobfuse)]
-    if args.mount == "nfs":
-        share = pulumi.Output.concat(args.mount_account, ".blob.core.windows.net:/", args.mount_account, "/work")
-        nfs = batch.NFSMountConfigurationArgs(
-            source=share, relative_mount_path=MOUNT_PATH, mount_options="-o sec=sys,vers=3,nolock,proto=tcp"
-        )
-        return [batch.MountConfigurationArgs(nfs_mount_configuration=nfs)]
     return None

@@ -22,7 +22,7 @@ PROJECT = "batch-scoring"
 
 Trigger = Literal["events", "polling"]
 NetworkIsolation = Literal["service-endpoints", "private-endpoints"]
-Mount = Literal["none", "blob", "nfs"]
+Mount = Literal["none", "blob"]
 RegistrySku = Literal["Basic", "Standard", "Premium"]
 
 
@@ -137,9 +137,7 @@ class Settings(BaseModel):
         max_length=STORAGE_ADDRESSES,
         description="Public addresses and ranges that outside senders reach input and output from, and nothing else",
     )
-    mount: Mount = Field(
-        "none", description="Whether nodes mount work/: none, blob (blobfuse) or nfs (NFS 3.0; decided for good at creation)"
-    )
+    mount: Mount = Field("none", description="Whether nodes mount work/: none or blob (blobfuse)")
     zone_redundant: bool = Field(False, description="Spread storage, registry, NAT address and nodes over zones")
     protect: bool = Field(False, description="Refuse to destroy the resource group, the storage accounts and what is in them")
     infrastructure_encryption: bool = Field(False, description="Encrypt storage twice; decided for good at creation")

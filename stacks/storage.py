@@ -44,8 +44,6 @@ class StorageArgs:
     sender_ips: Sequence[str] = ()
     """Addresses that outside senders reach the data account from, as far as their links let them."""
     zone_redundant: bool = False
-    nfs: bool = False
-    """Whether the ops account can be mounted by NFS 3.0; decided for good at creation."""
     encryption: Encryption = Encryption()
     soft_delete_days: int = 7
     output_days: int = 0
@@ -70,7 +68,7 @@ class Storage(pulumi.ComponentResource):
             data_rules.append(_delete("old-output", ["output/"], args.output_days))
         self._lifecycle(f"{name}-data", self.data, data_rules)
 
-        self.ops = self._account(name, "ops", nfs=args.nfs)
+        self.ops = self._account(name, "ops")
         # Parts and logs are written once and soon deleted: versions of them would only cost.
         self._blob_service(f"{name}-ops", self.ops, versions=False)
         self._lifecycle(
@@ -93,7 +91,7 @@ class Storage(pulumi.ComponentResource):
         """Each container's store, as `scorer` writes it."""
         self.register_outputs({"data": self.data.name, "ops": self.ops.name})
 
-    def _account(self, name: str, kind: Literal["data", "ops"], *, nfs: bool = False) -> storage.StorageAccount:
+    def _account(self, name: str, kind: Literal["data", "ops"]) -> storage.StorageAccount:
         args = self._args
         addresses = list(dict.fromkeys([*args.allowed_ips, *(args.sender_ips if kind == "data" else ())]))
         shut = args.private and not addresses
@@ -118,8 +116,6 @@ class Storage(pulumi.ComponentResource):
                 "ip_rules": [{"i_p_address_or_range": address} for address in addresses],
             },
             sas_policy={"expiration_action": storage.ExpirationAction.LOG, "sas_expiration_period": "7.00:00:00"},
-            is_hns_enabled=True if nfs else None,
-            enable_nfs_v3=True if nfs else None,
             encryption=_encryption(args.encryption),
             identity={"type": storage.IdentityType.USER_ASSIGNED, "user_assigned_identities": [args.encryption.identity]}
             if args.encryption.key

@@ -38,8 +38,6 @@ FIXED = {
     "Microsoft.Storage/storageAccounts": [
         "location",
         "kind",
-        "properties.isHnsEnabled",
-        "properties.isNfsV3Enabled",
         "properties.encryption.requireInfrastructureEncryption",
     ],
     "Microsoft.Authorization/roleAssignments": ["properties.principalId", "properties.roleDefinitionId"],
@@ -192,10 +190,6 @@ def _mount(cloud: Cloud, mount: Json) -> None:
         cloud.get(container)
         if not has_role(cloud, principal, "Storage Blob Data Contributor", container):
             raise ArmError("AccessDenied", f"The nodes may not write to '{container}'.")
-    if share := mount.get("nfsMountConfiguration"):
-        account = _account(cloud, share["source"].partition(".")[0])
-        if not at(account.body, "properties.isNfsV3Enabled"):
-            raise ArmError("MountFailed", f"'{account.id}' isn't open to NFS.")
 
 
 def _account(cloud: Cloud, name: str) -> Resource:

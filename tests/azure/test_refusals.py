@@ -33,7 +33,13 @@ def test_a_name_that_breaks_azures_rules(ground: Ground) -> None:
             "mountConfiguration",
             {
                 "mountConfiguration": [
-                    {"nfsMountConfiguration": {"source": "films.blob.core.windows.net:/films/work", "relativeMountPath": "w"}}
+                    {
+                        "azureBlobFileSystemConfiguration": {
+                            "accountName": "films",
+                            "containerName": "work",
+                            "relativeMountPath": "work",
+                        }
+                    }
                 ]
             },
         ),
@@ -56,8 +62,6 @@ def test_a_pools_identity_cannot_be_changed(ground: Ground) -> None:
     "inputs",
     [
         {"kind": "BlockBlobStorage"},
-        {"isHnsEnabled": True},
-        {"enableNfsV3": True},
         {"location": "northeurope"},
         {"encryption": {"requireInfrastructureEncryption": True}},
     ],

@@ -95,8 +95,7 @@ ENDPOINTS = {"private-endpoints": ("VirtualNetwork", ("443",))}
         ({"private": True}, ENDPOINTS),
         ({"foreign_registry": True}, {"foreign-registry": ("Internet", ("443",))}),
         ({"mount": "blob"}, {"packages": ("Internet", ("80", "443"))}),
-        ({"mount": "nfs"}, {"nfs": ("Storage.westeurope", ("111", "2048"))}),
-        ({"mount": "nfs", "private": True}, {**ENDPOINTS, "nfs": ("VirtualNetwork", ("111", "2048"))}),
+        ({"mount": "blob", "private": True}, {**ENDPOINTS, "packages": ("Internet", ("80", "443"))}),
     ],
     ids=str,
 )

@@ -71,7 +71,7 @@ def test_values_come_as_pulumi_keeps_them() -> None:
         ("allowedIps", '["203.0.113.6/31"]', "allowedIps[0] '203.0.113.6/31' is a /31"),
         ("senderIps", '["192.168.0.7"]', "senderIps[0] '192.168.0.7' is a private address"),
         ("workDays", "1", "workDays 1 is wrong: input should be greater than or equal to 2."),
-        ("mount", "smb", "mount 'smb' is wrong: input should be 'none', 'blob' or 'nfs'."),
+        ("mount", "smb", "mount 'smb' is wrong: input should be 'none' or 'blob'."),
         ("customerKey", "https://example.com/key", "customerKey 'https://example.com/key' is not a key's address"),
         ("logDays", "7", "logDays 7 is wrong: input should be greater than or equal to 30."),
         ("alertAddress", "somebody", "alertAddress 'somebody' is not an e-mail address."),
