@@ -160,6 +160,7 @@ pool = Pool(
         identity_id=identities.nodes.id,
         registry_server=registry.login_server if chosen.image == "build" else None,
         node_image_version=chosen.node_image_version,
+        disk_gb=chosen.node_disk_gb,
         zonal=chosen.zone_redundant,
         mount=chosen.mount,
         mount_account=storage.ops.name,

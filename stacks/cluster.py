@@ -111,6 +111,8 @@ class PoolArgs:
     registry_server: pulumi.Input[str] | None = None
     """The registry that the identity pulls images from; None where they come from a public one."""
     node_image_version: str = "latest"
+    disk_gb: int = 256
+    """Size of a node's disk."""
     zonal: bool = False
     """Spread nodes over zones."""
     mount: Literal["none", "blob"] = "none"
@@ -174,6 +176,9 @@ def _machine(args: PoolArgs) -> batch.VirtualMachineConfigurationArgs:
     return batch.VirtualMachineConfigurationArgs(
         image_reference=image,
         node_agent_sku_id="batch.node.ubuntu 24.04",
+        # This image leaves Docker's files where Docker puts them, on the system's disk, whatever temporary disk the machine has:
+        # https://learn.microsoft.com/azure/batch/batch-docker-container-workloads
+        os_disk=batch.OSDiskArgs(disk_size_gb=args.disk_gb),
         container_configuration=batch.ContainerConfigurationArgs(
             type=batch.ContainerType.DOCKER_COMPATIBLE, container_registries=registries if args.registry_server else None
         ),

@@ -108,6 +108,9 @@ class Settings(BaseModel):
     node_image_version: Annotated[str, _matches(r"latest|\d+\.\d+\.\d+", "'latest' or a version such as 24.04.2025090801")] = (
         Field("latest", description="Version of microsoft-dsvm:ubuntu-hpc:2404 that nodes start from; pin it in production")
     )
+    node_disk_gb: int = Field(
+        256, ge=128, le=4095, description="Size of a node's disk in GB: images, fetched videos and scratch lie on it"
+    )
     batch_size: int = Field(16, ge=1, le=256, description="Frames that the model takes at once, where a request doesn't say")
     chunk_frames: int = Field(
         0, ge=0, le=100_000, description="Frames of one task, where a request doesn't say; 0 fits them to the video"

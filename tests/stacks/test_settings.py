@@ -54,6 +54,8 @@ def test_values_come_as_pulumi_keeps_them() -> None:
         ("keepWarmMinutes", "-1", "keepWarmMinutes -1 is wrong"),
         ("batchSize", "0", "batchSize 0 is wrong"),
         ("nodeImageVersion", "newest", "nodeImageVersion 'newest' is not 'latest' or a version"),
+        ("nodeDiskGb", "64", "nodeDiskGb 64 is wrong: input should be greater than or equal to 128."),
+        ("nodeDiskGb", "4096", "nodeDiskGb 4096 is wrong: input should be less than or equal to 4095."),
         ("image", "docker.io/acme/scorer:latest", "image 'docker.io/acme/scorer:latest' is not an image: write 'build', or"),
         ("image", "scorer", "image 'scorer' is not an image"),
         ("registrySku", "Free", "registrySku 'Free' is wrong: input should be 'Basic', 'Standard' or 'Premium'."),
