@@ -141,7 +141,9 @@ class Settings(BaseModel):
         description="Public addresses and ranges that outside senders reach input and output from, and nothing else",
     )
     mount: Mount = Field("none", description="Whether nodes mount work/: none or blob (blobfuse)")
-    zone_redundant: bool = Field(False, description="Spread storage, registry, NAT address and nodes over zones")
+    zone_redundant: bool = Field(
+        False, description="Spread storage, registry, NAT address and nodes over zones; decided for good at creation"
+    )
     protect: bool = Field(False, description="Refuse to destroy the resource group, the storage accounts and what is in them")
     infrastructure_encryption: bool = Field(False, description="Encrypt storage twice; decided for good at creation")
     customer_key: Annotated[

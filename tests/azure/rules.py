@@ -44,6 +44,7 @@ FIXED = {
     "Microsoft.ContainerRegistry/registries": ["location", "properties.zoneRedundancy"],
     "Microsoft.EventGrid/systemTopics": ["location", "properties.source", "properties.topicType"],
     "Microsoft.Network/privateEndpoints": ["location", "properties.subnet"],
+    "Microsoft.Network/publicIPAddresses": ["location", "zones"],
     "Microsoft.Batch/batchAccounts": ["location", "properties.poolAllocationMode"],
 }
 
@@ -80,6 +81,9 @@ def may_change(old: Resource, new: Resource) -> None:
     for path in FIXED.get(old.request.type, ["location"]):
         if at(old.body, path) != at(new.body, path):
             raise ArmError("PropertyCannotBeUpdated", f"{path} of '{old.id}' can't be changed once it exists.")
+    # Only a migration does that: https://learn.microsoft.com/azure/storage/common/redundancy-migration
+    if ("ZRS" in str(at(old.body, "sku.name"))) != ("ZRS" in str(at(new.body, "sku.name"))):
+        raise ArmError("PropertyCannotBeUpdated", f"'{old.id}' can't be spread over zones or gathered once it exists.")
 
 
 def keep(old: Resource, new: Resource) -> None:
