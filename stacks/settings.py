@@ -160,7 +160,9 @@ class Settings(BaseModel):
             "a user-assigned identity's resource id",
         ),
     ] = Field("", description="User-assigned identity that may use customerKey (role Key Vault Crypto Service Encryption User)")
-    soft_delete_days: int = Field(7, ge=1, le=365, description="Days that deleted blobs can be brought back")
+    soft_delete_days: int = Field(
+        7, ge=1, le=365, description="Days that blobs deleted from input and output, and deleted containers, can be brought back"
+    )
     output_days: int = Field(0, ge=0, le=3650, description="Days that results are kept; 0 keeps them for good")
     work_days: int = Field(
         7, ge=2, le=365, description="Days that plans and parts are kept; a job may last a day less, and 14 at the most"

@@ -46,6 +46,7 @@ class StorageArgs:
     zone_redundant: bool = False
     encryption: Encryption = Encryption()
     soft_delete_days: int = 7
+    """That deleted blobs of the data account, and deleted containers of both, can be brought back."""
     output_days: int = 0
     """0 keeps results for good."""
     work_days: int = 7
@@ -62,15 +63,15 @@ class Storage(pulumi.ComponentResource):
         self._args = args
 
         self.data = self._account(name, "data")
-        self._blob_service(f"{name}-data", self.data, versions=True)
+        self._blob_service(f"{name}-data", self.data, keep_deleted=True)
         data_rules = [_delete_versions(args.soft_delete_days)]
         if args.output_days:
             data_rules.append(_delete("old-output", ["output/"], args.output_days))
         self._lifecycle(f"{name}-data", self.data, data_rules)
 
         self.ops = self._account(name, "ops")
-        # Parts and logs are written once and soon deleted: versions of them would only cost.
-        self._blob_service(f"{name}-ops", self.ops, versions=False)
+        # Parts and logs are written once and soon deleted: to keep versions of them, or what was deleted, would only cost.
+        self._blob_service(f"{name}-ops", self.ops, keep_deleted=False)
         self._lifecycle(
             f"{name}-ops",
             self.ops,
@@ -123,16 +124,16 @@ class Storage(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
 
-    def _blob_service(self, name: str, account: storage.StorageAccount, *, versions: bool) -> None:
+    def _blob_service(self, name: str, account: storage.StorageAccount, *, keep_deleted: bool) -> None:
         retention = storage.DeleteRetentionPolicyArgs(enabled=True, days=self._args.soft_delete_days)
         storage.BlobServiceProperties(
             name,
             resource_group_name=self._args.resource_group_name,
             account_name=account.name,
             blob_services_name="default",
-            delete_retention_policy=retention,
+            delete_retention_policy=retention if keep_deleted else storage.DeleteRetentionPolicyArgs(enabled=False),
             container_delete_retention_policy=retention,
-            is_versioning_enabled=versions,
+            is_versioning_enabled=keep_deleted,
             opts=pulumi.ResourceOptions(parent=account),
         )
 
