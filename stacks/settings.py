@@ -172,7 +172,11 @@ class Settings(BaseModel):
         "", description="Where alerts go; empty keeps them in the portal"
     )
     monthly_budget: int = Field(
-        0, ge=0, le=10_000_000, description="Budget a month in the subscription's currency; alerts at 80 % and 100 %; 0: none"
+        0,
+        ge=0,
+        le=10_000_000,
+        description="Budget a month in the subscription's currency; alerts at 80 % and 100 % spent, and when 100 % is forecast; "
+        "0: none",
     )
     operators: tuple[Guid, ...] = Field(
         (), max_length=50, description="Object ids of people and groups that submit jobs and publish models"
