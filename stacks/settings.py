@@ -167,7 +167,9 @@ class Settings(BaseModel):
     work_days: int = Field(
         7, ge=2, le=365, description="Days that plans and parts are kept; a job may last a day less, and 14 at the most"
     )
-    log_days: int = Field(30, ge=30, le=730, description="Days that logs are kept")
+    log_days: int = Field(
+        30, ge=30, le=730, description="Days that logs are kept (Application Insights keeps its own 90 at least)"
+    )
     alert_address: Annotated[str, _matches(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")] = Field(
         "", description="Where alerts go; empty keeps them in the portal"
     )
