@@ -59,7 +59,6 @@ storage = Storage(
         allowed_ips=chosen.allowed_ips,
         sender_ips=chosen.sender_ips,
         zone_redundant=chosen.zone_redundant,
-        nfs=chosen.mount == "nfs",
         encryption=Encryption(
             twice=chosen.infrastructure_encryption, key=chosen.customer_key, identity=chosen.customer_key_identity
         ),
@@ -163,6 +162,7 @@ pool = Pool(
         identity_id=identities.nodes.id,
         registry_server=registry.login_server,
         node_image_version=chosen.node_image_version,
+        disk_gb=chosen.node_disk_gb,
         zonal=chosen.zone_redundant,
         mount=chosen.mount,
         mount_account=storage.ops.name,

@@ -66,7 +66,7 @@ class Deployment(_Document):
     """Minutes that taking requests in may last."""
     work_days: int
     """Days that plans and parts are kept."""
-    mount: Literal["none", "blob", "nfs"]
+    mount: Literal["none", "blob"]
     limits: RequestLimits
 
     @property

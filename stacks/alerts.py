@@ -167,6 +167,7 @@ class Alerts(pulumi.ComponentResource):
             time_period=consumption.BudgetTimePeriodArgs(start_date=first_of_month(datetime.now(UTC).date())),
             notifications={
                 "actual-80": notify(consumption.ThresholdType.ACTUAL, 80),
+                "actual-100": notify(consumption.ThresholdType.ACTUAL, 100),
                 "forecast-100": notify(consumption.ThresholdType.FORECASTED, 100),
             },
             # The month in which the stack was made stays: another start would make another budget each month.

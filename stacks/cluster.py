@@ -111,9 +111,11 @@ class PoolArgs:
     registry_server: pulumi.Input[str]
     """The registry that the identity pulls images from; public ones ask for none."""
     node_image_version: str = "latest"
+    disk_gb: int = 256
+    """Size of a node's disk."""
     zonal: bool = False
     """Spread nodes over zones."""
-    mount: Literal["none", "blob", "nfs"] = "none"
+    mount: Literal["none", "blob"] = "none"
     mount_account: pulumi.Input[str] = ""
     """The storage account whose container `work` is mounted."""
     wait_for: Sequence[pulumi.Resource] = ()
@@ -171,6 +173,9 @@ def _machine(args: PoolArgs) -> batch.VirtualMachineConfigurationArgs:
     return batch.VirtualMachineConfigurationArgs(
         image_reference=image,
         node_agent_sku_id="batch.node.ubuntu 24.04",
+        # This image leaves Docker's files where Docker puts them, on the system's disk, whatever temporary disk the machine has:
+        # https://learn.microsoft.com/azure/batch/batch-docker-container-workloads
+        os_disk=batch.OSDiskArgs(disk_size_gb=args.disk_gb),
         container_configuration=batch.ContainerConfigurationArgs(
             type=batch.ContainerType.DOCKER_COMPATIBLE, container_registries=registries
         ),
@@ -207,10 +212,4 @@ def _mounts(args: PoolArgs) -> list[batch.MountConfigurationArgs] | None:
             identity_reference=batch.ComputeNodeIdentityReferenceArgs(resource_id=args.identity_id),
         )
         return [batch.MountConfigurationArgs(azure_blob_file_system_configuration=blobfuse)]
-    if args.mount == "nfs":
-        share = pulumi.Output.concat(args.mount_account, ".blob.core.windows.net:/", args.mount_account, "/work")
-        nfs = batch.NFSMountConfigurationArgs(
-            source=share, relative_mount_path=MOUNT_PATH, mount_options="-o sec=sys,vers=3,nolock,proto=tcp"
-        )
-        return [batch.MountConfigurationArgs(nfs_mount_configuration=nfs)]
     return None

@@ -44,9 +44,9 @@ class Endpoints(pulumi.ComponentResource):
     def __init__(self, name: str, args: EndpointsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("batch-scoring:stacks:Endpoints", name, None, opts)
         self._name, self._args = name, args
+        self.ready: list[pulumi.Resource] = []
         zones = {zone: self._zone(zone) for zone in sorted({ZONES[target.service] for target in args.targets})}
         last: dict[str, pulumi.Resource] = {}
-        self.ready: list[pulumi.Resource] = []
         for target in args.targets:
             # One after another in each zone: Azure may refuse two of one account that are made at the same time.
             zone = ZONES[target.service]
@@ -63,7 +63,7 @@ class Endpoints(pulumi.ComponentResource):
             location="global",
             opts=pulumi.ResourceOptions(parent=self),
         )
-        privatedns.VirtualNetworkLink(
+        link = privatedns.VirtualNetworkLink(
             f"{self._name}-{zone_name}",
             resource_group_name=self._args.resource_group_name,
             private_zone_name=zone.name,
@@ -72,6 +72,8 @@ class Endpoints(pulumi.ComponentResource):
             virtual_network={"id": self._args.vnet_id},
             opts=pulumi.ResourceOptions(parent=zone),
         )
+        # Before, whoever is in the VNet finds the public address.
+        self.ready.append(link)
         return zone
 
     def _endpoint(self, target: Target, zone: privatedns.PrivateZone, after: list[pulumi.Resource]) -> pulumi.Resource:

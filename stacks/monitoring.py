@@ -68,7 +68,7 @@ class TelemetryArgs:
 
     resource_group_name: pulumi.Input[str]
     retention_days: int
-    """30 to 730."""
+    """30 to 730. Application Insights keeps what it writes for 90 at least."""
 
 
 class Telemetry(pulumi.ComponentResource):

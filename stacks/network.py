@@ -18,7 +18,6 @@ Outbound = tuple[str, str, Sequence[str]]
 
 HTTPS = ("443",)
 PACKAGES = ("80", "443")
-NFS = ("111", "2048")
 LAST_PRIORITY = 4096
 
 
@@ -34,7 +33,7 @@ class NetworkArgs:
     zone_redundant: bool = False
     private: bool = False
     """Whether storage, registry and Batch have private endpoints."""
-    mount: Literal["none", "blob", "nfs"] = "none"
+    mount: Literal["none", "blob"] = "none"
     """How the nodes mount storage."""
     foreign_registry: bool = False
     """Whether images come from a registry on the internet."""
@@ -131,8 +130,6 @@ def _nodes_outbound(args: NetworkArgs) -> list[Outbound]:
         ("storage", f"Storage.{args.location}", HTTPS),
         *_common(args),
     ]
-    if args.mount == "nfs":
-        rules.append(("nfs", "VirtualNetwork" if args.private else f"Storage.{args.location}", NFS))
     if args.mount == "blob":
         # Batch installs blobfuse when it mounts: from packages.microsoft.com, and what that needs from Ubuntu's mirrors, which
         # speak HTTP. Neither has a service tag of its own.

@@ -22,7 +22,7 @@ PROJECT = "batch-scoring"
 
 Trigger = Literal["events", "polling"]
 NetworkIsolation = Literal["service-endpoints", "private-endpoints"]
-Mount = Literal["none", "blob", "nfs"]
+Mount = Literal["none", "blob"]
 RegistrySku = Literal["Basic", "Standard", "Premium"]
 
 
@@ -113,6 +113,9 @@ class Settings(BaseModel):
     node_image_version: Annotated[str, _matches(r"latest|\d+\.\d+\.\d+", "'latest' or a version such as 24.04.2025090801")] = (
         Field("latest", description="Version of microsoft-dsvm:ubuntu-hpc:2404 that nodes start from; pin it in production")
     )
+    node_disk_gb: int = Field(
+        256, ge=128, le=4095, description="Size of a node's disk in GB: images, fetched videos and scratch lie on it"
+    )
     batch_size: int = Field(16, ge=1, le=256, description="Frames that the model takes at once, where a request doesn't say")
     chunk_frames: int = Field(
         0, ge=0, le=100_000, description="Frames of one task, where a request doesn't say; 0 fits them to the video"
@@ -146,10 +149,10 @@ class Settings(BaseModel):
         max_length=STORAGE_ADDRESSES,
         description="Public addresses and ranges that outside senders reach input and output from, and nothing else",
     )
-    mount: Mount = Field(
-        "none", description="Whether nodes mount work/: none, blob (blobfuse) or nfs (NFS 3.0; decided for good at creation)"
+    mount: Mount = Field("none", description="Whether nodes mount work/: none or blob (blobfuse)")
+    zone_redundant: bool = Field(
+        False, description="Spread storage, registry, NAT address and nodes over zones; decided for good at creation"
     )
-    zone_redundant: bool = Field(False, description="Spread storage, registry, NAT address and nodes over zones")
     protect: bool = Field(False, description="Refuse to destroy the resource group, the storage accounts and what is in them")
     infrastructure_encryption: bool = Field(False, description="Encrypt storage twice; decided for good at creation")
     customer_key: Annotated[
@@ -166,17 +169,25 @@ class Settings(BaseModel):
             "a user-assigned identity's resource id",
         ),
     ] = Field("", description="User-assigned identity that may use customerKey (role Key Vault Crypto Service Encryption User)")
-    soft_delete_days: int = Field(7, ge=1, le=365, description="Days that deleted blobs can be brought back")
+    soft_delete_days: int = Field(
+        7, ge=1, le=365, description="Days that blobs deleted from input and output, and deleted containers, can be brought back"
+    )
     output_days: int = Field(0, ge=0, le=3650, description="Days that results are kept; 0 keeps them for good")
     work_days: int = Field(
         7, ge=2, le=365, description="Days that plans and parts are kept; a job may last a day less, and 14 at the most"
     )
-    log_days: int = Field(30, ge=30, le=730, description="Days that logs are kept")
+    log_days: int = Field(
+        30, ge=30, le=730, description="Days that logs are kept (Application Insights keeps its own 90 at least)"
+    )
     alert_address: Annotated[str, _matches(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")] = Field(
         "", description="Where alerts go; empty keeps them in the portal"
     )
     monthly_budget: int = Field(
-        0, ge=0, le=10_000_000, description="Budget a month in the subscription's currency; alerts at 80 % and 100 %; 0: none"
+        0,
+        ge=0,
+        le=10_000_000,
+        description="Budget a month in the subscription's currency; alerts at 80 % and 100 % spent, and when 100 % is forecast; "
+        "0: none",
     )
     operators: tuple[Guid, ...] = Field(
         (), max_length=50, description="Object ids of people and groups that submit jobs and publish models"

@@ -44,10 +44,9 @@ class StorageArgs:
     sender_ips: Sequence[str] = ()
     """Addresses that outside senders reach the data account from, as far as their links let them."""
     zone_redundant: bool = False
-    nfs: bool = False
-    """Whether the ops account can be mounted by NFS 3.0; decided for good at creation."""
     encryption: Encryption = Encryption()
     soft_delete_days: int = 7
+    """That deleted blobs of the data account, and deleted containers of both, can be brought back."""
     output_days: int = 0
     """0 keeps results for good."""
     work_days: int = 7
@@ -64,15 +63,15 @@ class Storage(pulumi.ComponentResource):
         self._args = args
 
         self.data = self._account(name, "data")
-        self._blob_service(f"{name}-data", self.data, versions=True)
+        self._blob_service(f"{name}-data", self.data, keep_deleted=True)
         data_rules = [_delete_versions(args.soft_delete_days)]
         if args.output_days:
             data_rules.append(_delete("old-output", ["output/"], args.output_days))
         self._lifecycle(f"{name}-data", self.data, data_rules)
 
-        self.ops = self._account(name, "ops", nfs=args.nfs)
-        # Parts and logs are written once and soon deleted: versions of them would only cost.
-        self._blob_service(f"{name}-ops", self.ops, versions=False)
+        self.ops = self._account(name, "ops")
+        # Parts and logs are written once and soon deleted: to keep versions of them, or what was deleted, would only cost.
+        self._blob_service(f"{name}-ops", self.ops, keep_deleted=False)
         self._lifecycle(
             f"{name}-ops",
             self.ops,
@@ -93,7 +92,7 @@ class Storage(pulumi.ComponentResource):
         """Each container's store, as `scorer` writes it."""
         self.register_outputs({"data": self.data.name, "ops": self.ops.name})
 
-    def _account(self, name: str, kind: Literal["data", "ops"], *, nfs: bool = False) -> storage.StorageAccount:
+    def _account(self, name: str, kind: Literal["data", "ops"]) -> storage.StorageAccount:
         args = self._args
         addresses = list(dict.fromkeys([*args.allowed_ips, *(args.sender_ips if kind == "data" else ())]))
         shut = args.private and not addresses
@@ -118,8 +117,6 @@ class Storage(pulumi.ComponentResource):
                 "ip_rules": [{"i_p_address_or_range": address} for address in addresses],
             },
             sas_policy={"expiration_action": storage.ExpirationAction.LOG, "sas_expiration_period": "7.00:00:00"},
-            is_hns_enabled=True if nfs else None,
-            enable_nfs_v3=True if nfs else None,
             encryption=_encryption(args.encryption),
             identity={"type": storage.IdentityType.USER_ASSIGNED, "user_assigned_identities": [args.encryption.identity]}
             if args.encryption.key
@@ -127,16 +124,16 @@ class Storage(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
 
-    def _blob_service(self, name: str, account: storage.StorageAccount, *, versions: bool) -> None:
+    def _blob_service(self, name: str, account: storage.StorageAccount, *, keep_deleted: bool) -> None:
         retention = storage.DeleteRetentionPolicyArgs(enabled=True, days=self._args.soft_delete_days)
         storage.BlobServiceProperties(
             name,
             resource_group_name=self._args.resource_group_name,
             account_name=account.name,
             blob_services_name="default",
-            delete_retention_policy=retention,
+            delete_retention_policy=retention if keep_deleted else storage.DeleteRetentionPolicyArgs(enabled=False),
             container_delete_retention_policy=retention,
-            is_versioning_enabled=versions,
+            is_versioning_enabled=keep_deleted,
             opts=pulumi.ResourceOptions(parent=account),
         )
 

@@ -75,7 +75,6 @@ _TYPES: dict[str, tuple[str, tuple[str, ...]]] = {
 _RENAMED = {
     "networkRuleSet": "networkAcls",
     "enableHttpsTrafficOnly": "supportsHttpsTrafficOnly",
-    "enableNfsV3": "isNfsV3Enabled",
     "virtualNetworkResourceId": "id",
     "iPAddressOrRange": "value",
     "roleType": "type",

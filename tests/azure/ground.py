@@ -29,9 +29,7 @@ class Ground:
         self.cloud = cloud
         self.assignments = 0
         self.group = cloud.create("azure-native:resources:ResourceGroup", {"resourceGroupName": "g", "location": "westeurope"})
-        self.account = self.make(
-            "storage:StorageAccount", accountName="films", kind="StorageV2", sku={"name": "Standard_LRS"}, isHnsEnabled=False
-        )
+        self.account = self.make("storage:StorageAccount", accountName="films", kind="StorageV2", sku={"name": "Standard_LRS"})
         self.container = self.make("storage:BlobContainer", accountName="films", containerName="work")
         self.network = self.make(
             "network:VirtualNetwork",

@@ -38,14 +38,13 @@ FIXED = {
     "Microsoft.Storage/storageAccounts": [
         "location",
         "kind",
-        "properties.isHnsEnabled",
-        "properties.isNfsV3Enabled",
         "properties.encryption.requireInfrastructureEncryption",
     ],
     "Microsoft.Authorization/roleAssignments": ["properties.principalId", "properties.roleDefinitionId"],
     "Microsoft.ContainerRegistry/registries": ["location", "properties.zoneRedundancy"],
     "Microsoft.EventGrid/systemTopics": ["location", "properties.source", "properties.topicType"],
     "Microsoft.Network/privateEndpoints": ["location", "properties.subnet"],
+    "Microsoft.Network/publicIPAddresses": ["location", "zones"],
     "Microsoft.Batch/batchAccounts": ["location", "properties.poolAllocationMode"],
 }
 
@@ -82,6 +81,9 @@ def may_change(old: Resource, new: Resource) -> None:
     for path in FIXED.get(old.request.type, ["location"]):
         if at(old.body, path) != at(new.body, path):
             raise ArmError("PropertyCannotBeUpdated", f"{path} of '{old.id}' can't be changed once it exists.")
+    # Only a migration does that: https://learn.microsoft.com/azure/storage/common/redundancy-migration
+    if ("ZRS" in str(at(old.body, "sku.name"))) != ("ZRS" in str(at(new.body, "sku.name"))):
+        raise ArmError("PropertyCannotBeUpdated", f"'{old.id}' can't be spread over zones or gathered once it exists.")
 
 
 def keep(old: Resource, new: Resource) -> None:
@@ -192,10 +194,6 @@ def _mount(cloud: Cloud, mount: Json) -> None:
         cloud.get(container)
         if not has_role(cloud, principal, "Storage Blob Data Contributor", container):
             raise ArmError("AccessDenied", f"The nodes may not write to '{container}'.")
-    if share := mount.get("nfsMountConfiguration"):
-        account = _account(cloud, share["source"].partition(".")[0])
-        if not at(account.body, "properties.isNfsV3Enabled"):
-            raise ArmError("MountFailed", f"'{account.id}' isn't open to NFS.")
 
 
 def _account(cloud: Cloud, name: str) -> Resource:

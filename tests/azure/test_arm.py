@@ -26,7 +26,6 @@ ACCOUNT: Json = {
     "kind": "StorageV2",
     "sku": {"name": "Standard_LRS"},
     "enableHttpsTrafficOnly": True,
-    "enableNfsV3": False,
     "networkRuleSet": {
         "bypass": "AzureServices",
         "defaultAction": "Deny",
@@ -48,7 +47,6 @@ def test_a_storage_account() -> None:
         "identity": {"type": "UserAssigned", "userAssignedIdentities": {NODES: {}}},
         "properties": {
             "supportsHttpsTrafficOnly": True,
-            "isNfsV3Enabled": False,
             "networkAcls": {
                 "bypass": "AzureServices",
                 "defaultAction": "Deny",

@@ -62,12 +62,6 @@ def test_nodes_mount_only_with_the_role(ground: Ground) -> None:
     ground.pool(mountConfiguration=[mount])
 
 
-def test_nfs_needs_an_account_that_was_made_for_it(ground: Ground) -> None:
-    mount = {"nfsMountConfiguration": {"source": "films.blob.core.windows.net:/films/work", "relativeMountPath": "work"}}
-    with refused("MountFailed", "NFS"):
-        ground.pool(mountConfiguration=[mount])
-
-
 @pytest.mark.parametrize(
     "closed",
     [

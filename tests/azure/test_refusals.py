@@ -33,7 +33,13 @@ def test_a_name_that_breaks_azures_rules(ground: Ground) -> None:
             "mountConfiguration",
             {
                 "mountConfiguration": [
-                    {"nfsMountConfiguration": {"source": "films.blob.core.windows.net:/films/work", "relativeMountPath": "w"}}
+                    {
+                        "azureBlobFileSystemConfiguration": {
+                            "accountName": "films",
+                            "containerName": "work",
+                            "relativeMountPath": "work",
+                        }
+                    }
                 ]
             },
         ),
@@ -56,9 +62,8 @@ def test_a_pools_identity_cannot_be_changed(ground: Ground) -> None:
     "inputs",
     [
         {"kind": "BlockBlobStorage"},
-        {"isHnsEnabled": True},
-        {"enableNfsV3": True},
         {"location": "northeurope"},
+        {"sku": {"name": "Standard_ZRS"}},
         {"encryption": {"requireInfrastructureEncryption": True}},
     ],
     ids=lambda inputs: next(iter(inputs)),
@@ -68,7 +73,14 @@ def test_an_account_cannot_be_changed_in(inputs: Json, ground: Ground) -> None:
         ground.change(ground.account, **inputs)
 
 
+def test_an_address_stays_in_its_zones(ground: Ground) -> None:
+    address = ground.make("network:PublicIPAddress", publicIpAddressName="way-out", sku={"name": "Standard"})
+    with refused("PropertyCannotBeUpdated", "zones"):
+        ground.change(address, zones=["1", "2", "3"])
+
+
 def test_an_account_can_be_changed_in_other_ways(ground: Ground) -> None:
+    ground.change(ground.account, sku={"name": "Standard_GRS"})
     ground.change(ground.account, minimumTlsVersion="TLS1_2")
     assert ground.cloud.get(ground.account.id).body["properties"]["minimumTlsVersion"] == "TLS1_2"
 

@@ -137,30 +137,13 @@ def test_where_events_arent_allowed_a_clock_looks_for_requests(azure: Cloud, dep
     assert len(azure.of_type(SUBSCRIPTION)) == 1
 
 
-def test_nodes_mount_work_by_nfs_from_an_account_made_for_it(azure: Cloud, deploy: Deploy) -> None:
-    deployment = deploy("dev", mount="nfs")
-    told = deployment.up().outputs["deployment"]
-    assert unchanged(deployment.up())
-    (pool,) = azure.of_type(POOL)
-    (mount,) = pool.body["properties"]["mountConfiguration"]
-    account = told["work"].removeprefix("az://").partition("/")[0]
-    assert mount["nfsMountConfiguration"]["source"] == f"{account}.blob.core.windows.net:/{account}/work"
-    rules = [
-        rule["properties"]
-        for group in azure.of_type("Microsoft.Network/networkSecurityGroups")
-        for rule in group.body["properties"]["securityRules"]
-        if rule["name"] == "nfs"
-    ]
-    assert [rule["destinationPortRanges"] for rule in rules] == [["111", "2048"]]
-
-
 def test_bad_settings_are_all_told_before_anything_is_made(azure: Cloud, deploy: Deploy) -> None:
     with pytest.raises(EngineError) as refused:
         deploy("dev", gpuSize="Standard_NC6", mount="smb", nodesMin=5, image="scorer:latest", addressSpace="10.0.0.0/30").up()
     said = str(refused.value)
     for sentence in (
         "gpuSize 'Standard_NC6' was retired by Azure: take Standard_NC4as_T4_v3.",
-        "mount 'smb' is wrong: input should be 'none', 'blob' or 'nfs'.",
+        "mount 'smb' is wrong: input should be 'none' or 'blob'.",
         "image 'scorer:latest' is not an image: write 'build', or",
         "addressSpace '10.0.0.0/30' is not a private range",
     ):

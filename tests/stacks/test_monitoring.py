@@ -13,6 +13,8 @@ from pydantic import TypeAdapter
 from stacks import monitoring, watches, workbook
 from stacks.alerts import first_of_month
 from stacks.watches import WATCHES, Watch, idle_watch, idle_window
+from tests.azure.cloud import Cloud
+from tests.azure.fixtures import Deploy
 
 ACCOUNT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Batch/batchAccounts/b"
 WORKSPACE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.OperationalInsights/workspaces/w"
@@ -299,3 +301,14 @@ def test_names_of_telemetry_are_written_down_and_drawn() -> None:
 )
 def test_budget_starts_on_the_first_of_the_month(today: date, start: str) -> None:
     assert first_of_month(today) == start
+
+
+def test_a_budget_tells_what_is_spent_and_what_will_be(azure: Cloud, deploy: Deploy) -> None:
+    address = "platform@example.com"
+    deploy("dev", monthlyBudget=500, alertAddress=address).up()
+    (budget,) = azure.of_type("Microsoft.Consumption/budgets")
+    properties = budget.body["properties"]
+    assert properties["amount"] == 500
+    told = properties["notifications"].values()
+    assert {(each["thresholdType"], each["threshold"]) for each in told} == {("Actual", 80), ("Actual", 100), ("Forecasted", 100)}
+    assert all(each["enabled"] and each["contactEmails"] == [address] for each in told)

@@ -77,3 +77,22 @@ def test_every_node_looks_at_its_gpus_first(azure: Cloud, deploy: Deploy) -> Non
     assert packages["access"] == "Allow"
     assert packages["direction"] == "Outbound"
     assert packages["priority"] < rules["no-other-way-out"]["priority"]
+
+
+def disk(azure: Cloud) -> tuple[str, int]:
+    """The pool's id, and the size of its nodes' disk."""
+    (pool,) = azure.of_type(POOL)
+    machine = pool.body["properties"]["deploymentConfiguration"]["virtualMachineConfiguration"]
+    return pool.id, machine["osDisk"]["diskSizeGB"]
+
+
+def test_another_disk_comes_with_another_pool(azure: Cloud, deploy: Deploy) -> None:
+    deployment = deploy("dev")
+    deployment.up()
+    old, size = disk(azure)
+    assert size == 256
+    deployment.settings["nodeDiskGb"] = 512
+    deployment.up()
+    new, size = disk(azure)
+    assert size == 512
+    assert new != old

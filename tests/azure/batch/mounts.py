@@ -1,7 +1,7 @@
 """Containers that a pool mounts on its nodes. A process can't mount anything, so each gets a folder of its own instead.
 
 Before the process the container is copied into the folder, and afterwards what changed there is copied back. So every process
-finds other inodes and other times than the one that wrote, as every node does by blobfuse and NFS; and what a process has written
+finds other inodes and other times than the one that wrote, as every node does by blobfuse; and what a process has written
 that is killed with its node is lost.
 
 As a program: mounts.py ACCOUNT CONTAINER FOLDER COMMAND...
@@ -52,9 +52,6 @@ def mounts(configurations: Sequence[Json], body: Json) -> Iterator[Mount]:
     for each in configurations:
         if blob := each.get("azureBlobFileSystemConfiguration"):
             yield Mount(blob["accountName"], blob["containerName"], blob["relativeMountPath"])
-        if share := each.get("nfsMountConfiguration"):
-            _, account, container = share["source"].split("/")
-            yield Mount(account, container, share["relativeMountPath"])
 
 
 @dataclass
