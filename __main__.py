@@ -63,6 +63,7 @@ storage = Storage(
             twice=chosen.infrastructure_encryption, key=chosen.customer_key, identity=chosen.customer_key_identity
         ),
         soft_delete_days=chosen.soft_delete_days,
+        input_days=chosen.input_days,
         output_days=chosen.output_days,
         work_days=chosen.work_days,
         log_days=chosen.log_days,
@@ -251,6 +252,8 @@ alerts = Alerts(
 pulumi.export("deployment", deployment)
 pulumi.export("resourceGroup", group.name)
 pulumi.export("workflow", workflow.main.name)
+pulumi.export("batchAccount", batch.name)
+pulumi.export("registry", registry.registry.name)
 pulumi.export(
     "portal",
     {

@@ -172,6 +172,7 @@ class Settings(BaseModel):
     soft_delete_days: int = Field(
         7, ge=1, le=365, description="Days that blobs deleted from input and output, and deleted containers, can be brought back"
     )
+    input_days: int = Field(0, ge=0, le=3650, description="Days that videos, styles and requests are kept; 0 keeps them for good")
     output_days: int = Field(0, ge=0, le=3650, description="Days that results are kept; 0 keeps them for good")
     work_days: int = Field(
         7, ge=2, le=365, description="Days that plans and parts are kept; a job may last a day less, and 14 at the most"

@@ -47,6 +47,7 @@ class StorageArgs:
     encryption: Encryption = Encryption()
     soft_delete_days: int = 7
     """That deleted blobs of the data account, and deleted containers of both, can be brought back."""
+    input_days: int = 0
     output_days: int = 0
     """0 keeps results for good."""
     work_days: int = 7
@@ -65,6 +66,8 @@ class Storage(pulumi.ComponentResource):
         self.data = self._account(name, "data")
         self._blob_service(f"{name}-data", self.data, keep_deleted=True)
         data_rules = [_delete_versions(args.soft_delete_days)]
+        if args.input_days:
+            data_rules.append(_delete("old-input", ["input/"], args.input_days))
         if args.output_days:
             data_rules.append(_delete("old-output", ["output/"], args.output_days))
         self._lifecycle(f"{name}-data", self.data, data_rules)
