@@ -27,7 +27,7 @@ LATENCY = 0.05
 REPLACED_FOR = {
     "azure-native:authorization:RoleAssignment": ("principalId", "roleDefinitionId", "principalType"),
     "azure-native:eventgrid:SystemTopic": ("source", "topicType"),
-    "azure-native:storage:StorageAccount": ("kind", "isHnsEnabled", "enableNfsV3"),
+    "azure-native:storage:StorageAccount": ("kind",),
     "azure-native:network:PrivateEndpoint": ("subnet",),
 }
 
