@@ -30,6 +30,7 @@ from scorer.request import Request, job_id, make_request
 from scorer.status import STATUS
 from scorer.store import storage_errors
 from scorer.store.blob import blob_endpoint
+from scorer.store.problems import LET_IN
 from scorer.summary import REPORT
 from scorer.target import DeploymentText, StackName, find_deployment
 
@@ -130,9 +131,7 @@ class _Signer:
         try:
             return cls(service.get_user_delegation_key(start, end), start, end)
         except HttpResponseError as error:
-            raise OutputError(
-                f"Account '{account}' lets you sign no links: your account needs to be among 'operators'."
-            ) from error
+            raise OutputError(f"Account '{account}' lets you sign no links: {LET_IN}.") from error
 
     def link(self, url: str, blob: str, permission: str) -> str:
         from azure.storage.blob import generate_blob_sas
