@@ -12,7 +12,7 @@ from rich.table import Table
 
 from scorer import commands, models, steps, wishes
 from scorer.engines.local import LocalEngine
-from scorer.errors import RequestError, ScorerError
+from scorer.errors import RequestError, ScorerError, StoppedError
 from scorer.job import Outcome, run_job
 from scorer.models.devices import device_of
 from scorer.plan import Plan
@@ -33,6 +33,8 @@ screen = Console(highlight=False)
 # A command line that makes no sense isn't a request that breaks a rule, though click ends both with the same code.
 CLICK_USAGE_EXIT_CODE = 2
 USAGE_EXIT_CODE = 64  # EX_USAGE of sysexits.h
+# Typer makes this of a KeyboardInterrupt.
+STOPPED_EXIT_CODE = 130
 
 RUN_EXAMPLES = """
 Examples:
@@ -182,10 +184,12 @@ def main() -> None:
     try:
         app()
     except SystemExit as stop:
+        if stop.code == STOPPED_EXIT_CODE:
+            errors.print("Stopped. The same command goes on from here.")
         sys.exit(USAGE_EXIT_CODE if stop.code == CLICK_USAGE_EXIT_CODE else stop.code)
+    except StoppedError as stop:
+        errors.print(str(stop), markup=False, soft_wrap=True)
+        sys.exit(stop.exit_code)
     except ScorerError as error:
         errors.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        errors.print("Stopped. The same command goes on from here.")
-        sys.exit(130)

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from rich.table import Table
 
 from scorer import models, wishes
-from scorer.errors import InputError
+from scorer.errors import InputError, StoppedError
 from scorer.frames import SUFFIXES, natural_order
 from scorer.identity import sign_in
 from scorer.models import StyleKind
@@ -145,8 +145,13 @@ def _ask(client: Client, request: Request, folder: str) -> str:
 
 def _follow(client: Client, job: str, every: float, out: Path | None) -> None:
     began = time.time()
-    with Live(console=errors, refresh_per_second=4, transient=True) as live:
-        status = client.follow(job, every, lambda standing: live.update(describe(standing, time.time() - began)))
+    try:
+        with Live(console=errors, refresh_per_second=4, transient=True) as live:
+            status = client.follow(job, every, lambda standing: live.update(describe(standing, time.time() - began)))
+    except KeyboardInterrupt:
+        raise StoppedError(
+            f"No longer followed: job {job} goes on in Azure. 'scorer status {job}' shows it, 'scorer cancel {job}' ends it."
+        ) from None
     _fetch(client, status, out)
 
 

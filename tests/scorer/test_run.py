@@ -151,6 +151,25 @@ def _has_part(log: Path, parts: dict[Path, int]) -> bool:
     return any(part.name.startswith(log.stem) for part in parts)
 
 
+@pytest.mark.parametrize("parts", [0, 2])
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path, make_clip: MakeClip, parts: int) -> None:
+    """The signal goes to all processes of the terminal: to workers that start, and to those at work."""
+    command = ["run", str(make_clip()), "--model", "invert", "--option", "sleep_ms=50", "--chunk-frames", "3", "--workers", "2"]
+    running = subprocess.Popen(
+        [*SCORER, *command, "--out", "out.mp4"], cwd=tmp_path, start_new_session=True, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while _progress(tmp_path) < 1 + parts and running.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0 if parts else 0.3)  # workers load their modules now
+    os.killpg(running.pid, signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130, said
+    assert said.endswith("Stopped. The same command goes on from here.\n")
+    assert "Traceback" not in said
+    run(*command, "--out", "out.mp4", folder=tmp_path)
+
+
 def test_a_killed_worker_is_replaced(tmp_path: Path, make_clip: MakeClip) -> None:
     clip = make_clip(frames=40)
     command = ["run", str(clip), "--model", "invert", "--option", "sleep_ms=20", "--workers", "1"]
