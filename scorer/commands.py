@@ -79,6 +79,7 @@ def submit(
         "batch_size": batch_size, "chunk_frames": chunk_frames, "priority": priority, "failure_threshold": failure_threshold,
     }  # fmt: skip
     request = make_request(content)
+    client.target.check(request)
     folder = f"{REQUESTS}/{wishes.sender(sender)}" if sender else REQUESTS
     _upload(client, uploads)
     job = _ask(client, request, folder)

@@ -47,6 +47,7 @@ def plan(
         stores = Stores(open_store(input_url), stores.output, stores.work, stores.logs)
     data = Path(request).read_bytes() if Path(request).is_file() else stores.input.get(request)
     parsed = target.fill_in(parse_request(data, target.request_limits))
+    target.check(parsed)
     made = make_plan(
         "plan", parsed, stores, "auto", target.request_limits, lambda frames: cluster_chunk_length(frames, target.slots)
     )

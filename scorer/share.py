@@ -92,6 +92,7 @@ def share(
             "options": wishes.options(option), "size": size, "strength": strength,
         }
     )  # fmt: skip
+    target.check(request)
     made = make_share(target, request, sender, files, timedelta(hours=hours))
     with storage_errors(str(out), writing=True):
         out.mkdir(parents=True, exist_ok=True)
