@@ -89,7 +89,14 @@ def test_a_stack_by_its_name(request_file: Path) -> None:
     assert "Standard_NC4as_T4_v3: 30 frames/s a GPU" in done.stdout
     wrong = plan(folder, "../request.json", "--stack", "prod", **environment)
     assert wrong.returncode == 2
-    assert "Stack 'prod' can't be read" in wrong.stderr
+    assert (
+        "Stack 'prod' can't be read from this folder: run this in the project's checkout, or set SCORER_DEPLOYMENT"
+        in wrong.stderr
+    )
+    elsewhere = plan(request_file.parent, "request.json", "--stack", "dev", **environment)
+    assert elsewhere.returncode == 2
+    assert "Stack 'dev' can't be read from this folder" in elsewhere.stderr
+    assert elsewhere.stderr.endswith(").\n")
 
 
 @pytest.mark.parametrize(
