@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -49,6 +50,22 @@ Examples:
 
 The same command again goes on where it was stopped, and does nothing that is done.
 """
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"scorer {version('batch-scoring')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What holds for all commands."""
+
 
 Work = Annotated[Path, typer.Option(metavar="DIR", help="Where plans, parts, results and records are kept.")]
 
@@ -100,6 +117,8 @@ def _tell(outcome: Outcome, target: Path, stores: Stores) -> None:
     status = outcome.status
     spent = ", ".join(f"{name} {duration(seconds)}" for name, seconds in status.stage_seconds.items())
     reused = f", {outcome.reused} of them from an earlier run" if outcome.reused else ""
+    if outcome.whole:  # those seconds were another run's
+        reused, spent = "", "all done before"
     failed = f", {status.failed} failed and stand as they were" if status.failed else ""
     report = stores.output.where(f"{outcome.plan.job}/report.html")
     typer.echo(f"{target} · {outcome.plan.frames} frames{reused}{failed} · {spent} · report: {report}")

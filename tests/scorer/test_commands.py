@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from scorer import cli, commands
+from scorer.client import Standing
 from scorer.deployment import read_deployment
+from scorer.status import Status
 from tests.conftest import write_images
+from tests.folders import FolderStores
 from tests.scorer.test_deployment import DOCUMENT
 
 
@@ -19,6 +22,9 @@ class Closed:
 
 class Stopped:
     """A client whose person presses Ctrl-C once the job is followed."""
+
+    def known(self, job: str) -> Standing:
+        return Standing(job, None, None, None)
 
     def restart(self, _: str) -> None:
         pass
@@ -50,7 +56,67 @@ def test_what_nodes_cant_run_is_refused_before_anything_is_uploaded(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     write_images(tmp_path, ["a.png"])
+    monkeypatch.chdir(tmp_path)
     assert call(monkeypatch, Closed(), "submit", str(tmp_path), "--model", "gatys", "--style", str(tmp_path / "a.png")) == 7
     assert capsys.readouterr().err == (
         "error: Model 'gatys' needs VGG19's weights, which the nodes of a deployment can't fetch: use it with 'scorer run'.\n"
     )
+
+
+class Done:
+    """A client with one job that is done, and no more."""
+
+    stores: FolderStores
+    target = Closed.target
+
+    def __init__(self, stores: FolderStores, media: str, result: str) -> None:
+        self.stores = stores
+        request = {"name": "film", "input": media, "model": "invert"}
+        stores.input.put("requests/film.json", json.dumps(request).encode())
+        self.status = Status(
+            job="film-0", state="done", frames=5, request="requests/film.json", result=result, started=0, updated=1
+        )
+
+    def known(self, job: str) -> Standing:
+        return Standing(job, self.status, None, None)
+
+
+@pytest.mark.parametrize(
+    ("out", "code", "words"),
+    [
+        ("film.avi", 2, "The result can't be named 'film.avi': it is an .mp4 or an .mkv file; call it 'film.mp4'."),
+        ("folder.mp4", 8, "'folder.mp4' is in the way: it is a folder; give the result another name."),
+        ("/proc/nothing/film.mp4", 8, "'/proc/nothing/film.mp4' can't be written"),
+        ("clip.mp4", 8, "'clip.mp4' is the input itself: give the result another name."),
+    ],
+)
+def test_where_the_result_cant_go_is_said_before_anything_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stores: FolderStores, out: str, code: int, words: str
+) -> None:
+    monkeypatch.chdir(stores.output.root.parent)
+    Path("folder.mp4").mkdir()
+    Path("clip.mp4").touch()
+    before = sorted(Path().rglob("*"))
+    assert call(monkeypatch, Closed(), "submit", "clip.mp4", "--model", "invert", "--out", out) == code
+    assert words in capsys.readouterr().err
+    assert sorted(Path().rglob("*")) == before
+    if out != "clip.mp4":
+        # Closed and Done can do neither of what would follow: fetch, restart.
+        done = Done(stores, "videos/film.mp4", "result.mkv")
+        assert call(monkeypatch, done, "restart", "film-0", "--wait", "--out", out) == code
+        assert words in capsys.readouterr().err
+        assert call(monkeypatch, done, "fetch", "film-0", "--out", out) == code
+        assert words.partition(": it is an")[0] in capsys.readouterr().err
+
+
+def test_fetch_and_restart_know_what_the_result_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stores: FolderStores
+) -> None:
+    monkeypatch.chdir(stores.output.root.parent)
+    assert call(monkeypatch, Done(stores, "videos/film.mp4", "result.mkv"), "fetch", "film-0", "--out", "film.mp4") == 2
+    assert "it is an .mkv file; call it 'film.mkv'" in capsys.readouterr().err
+    Path("film").touch()
+    shots = Done(stores, "shots/", "result/")
+    for command in (["fetch", "film-0"], ["restart", "film-0", "--wait"]):
+        assert call(monkeypatch, shots, *command, "--out", "film") == 8
+        assert "'film' is in the way: it is a file" in capsys.readouterr().err
