@@ -293,7 +293,8 @@ def restart(
 def _is_folder(client: Client, job: str) -> bool:
     """Whether the job's result will be one, as its request says."""
     standing = client.known(job)
-    path = (standing.status and standing.status.request) or (standing.rejection and standing.rejection.request)
+    paths = [each.request for each in (standing.status, standing.rejection) if each is not None and each.request]
     with suppress(ScorerError):  # what is wrong with it is said where it is taken in
-        return bool(path) and parse_request(client.stores.input.get(path), client.target.request_limits).media == "frames"
+        for path in paths[:1]:
+            return parse_request(client.stores.input.get(path), client.target.request_limits).media == "frames"
     return False

@@ -120,3 +120,25 @@ def test_fetch_and_restart_know_what_the_result_is(
     for command in (["fetch", "film-0"], ["restart", "film-0", "--wait"]):
         assert call(monkeypatch, shots, *command, "--out", "film") == 8
         assert "'film' is in the way: it is a file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["film.mp4", "--style", "a/x.png", "--style", "b/x.png"], "'b/x.png' can't be shared under that name"),
+        (["x.png", "--style", "b/x.png"], "'b/x.png' can't be shared under that name"),
+        (["film.mp4", "--style", "request.json"], "'request.json' can't be shared under that name"),
+        (["result.mp4", "--style", "a/x.png"], "'result.mp4' can't be shared under that name"),
+        (["film.mp4", "--style", "a/x.png", "--out", "earlier"], "'earlier' holds the links of an earlier share"),
+    ],
+)
+def test_no_share_takes_another_files_place(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SCORER_DEPLOYMENT", json.dumps(DOCUMENT))
+    Path("earlier").mkdir()
+    Path("earlier/README.md").touch()
+    assert call(monkeypatch, None, "share", *arguments, "--sender", "acme") == 2
+    assert words in capsys.readouterr().err
+    assert not Path("share").exists()
