@@ -100,8 +100,8 @@ def show(made: Plan, found: Estimate, others: list[tuple[str, Estimate]]) -> Non
         f"{made.video.width}x{made.video.height}" if made.video else "taken to be 1920x1080 (give --frames-per-second otherwise)"
     )
     screen.print(f"[bold]{made.request.name}[/]: {made.frames} frames, {size}, model {made.request.model}")
-    each = f"{_range(min(frames), max(frames), 'd')} {'frame' if max(frames) == 1 else 'frames'}"
-    screen.print(f"{len(frames)} {'chunk' if len(frames) == 1 else 'chunks'} of {each}, then a merge")
+    length = f"{_range(min(frames), max(frames), 'd')} {'frame' if max(frames) == 1 else 'frames'}"
+    screen.print(f"{len(frames)} {'chunk' if len(frames) == 1 else 'chunks'} of {length}, then a merge")
     screen.print(f"{found.pool.gpu_size}: {_range(found.speed.slow, found.speed.quick, '.0f')} frames/s a GPU\n")
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("if")
