@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from rich.table import Table
 
 from scorer import commands, models, steps, wishes
 from scorer.engines.local import LocalEngine
-from scorer.errors import RequestError, ScorerError
+from scorer.errors import RequestError, ScorerError, StoppedError
 from scorer.job import Outcome, run_job
 from scorer.models.devices import device_of
 from scorer.plan import Plan
@@ -33,6 +34,8 @@ screen = Console(highlight=False)
 # A command line that makes no sense isn't a request that breaks a rule, though click ends both with the same code.
 CLICK_USAGE_EXIT_CODE = 2
 USAGE_EXIT_CODE = 64  # EX_USAGE of sysexits.h
+# Typer makes this of a KeyboardInterrupt.
+STOPPED_EXIT_CODE = 130
 
 RUN_EXAMPLES = """
 Examples:
@@ -47,6 +50,22 @@ Examples:
 
 The same command again goes on where it was stopped, and does nothing that is done.
 """
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"scorer {version('batch-scoring')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What holds for all commands."""
+
 
 Work = Annotated[Path, typer.Option(metavar="DIR", help="Where plans, parts, results and records are kept.")]
 
@@ -98,6 +117,8 @@ def _tell(outcome: Outcome, target: Path, stores: Stores) -> None:
     status = outcome.status
     spent = ", ".join(f"{name} {duration(seconds)}" for name, seconds in status.stage_seconds.items())
     reused = f", {outcome.reused} of them from an earlier run" if outcome.reused else ""
+    if outcome.whole:  # those seconds were another run's
+        reused, spent = "", "all done before"
     failed = f", {status.failed} failed and stand as they were" if status.failed else ""
     report = stores.output.where(f"{outcome.plan.job}/report.html")
     typer.echo(f"{target} · {outcome.plan.frames} frames{reused}{failed} · {spent} · report: {report}")
@@ -182,10 +203,12 @@ def main() -> None:
     try:
         app()
     except SystemExit as stop:
+        if stop.code == STOPPED_EXIT_CODE:
+            errors.print("Stopped. The same command goes on from here.")
         sys.exit(USAGE_EXIT_CODE if stop.code == CLICK_USAGE_EXIT_CODE else stop.code)
+    except StoppedError as stop:
+        errors.print(str(stop), markup=False, soft_wrap=True)
+        sys.exit(stop.exit_code)
     except ScorerError as error:
         errors.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        errors.print("Stopped. The same command goes on from here.")
-        sys.exit(130)

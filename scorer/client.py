@@ -25,6 +25,7 @@ from scorer.refusal import REJECTED, Rejection, job_of
 from scorer.status import ENDED, Status, StatusWriter, find_status
 from scorer.store import Entry, Stores, storage_errors
 from scorer.store.blob import blob_endpoint
+from scorer.store.problems import LET_IN
 from scorer.summary import REPORT
 from scorer.waiting import is_odd, unread_id, waiting
 
@@ -290,5 +291,5 @@ def _batch_errors(target: Deployment) -> Iterator[None]:
         raise
     except (HttpResponseError, ServiceRequestError, ServiceResponseError) as error:
         status = getattr(error, "status_code", None)
-        what = "your account needs to be among 'operators'" if status in (401, 403) else "try again"
+        what = LET_IN if status in (401, 403) else "try again"
         raise BatchError(f"Azure Batch at '{target.batch_endpoint}' refused or didn't answer ({status}): {what}.") from error

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,16 +17,16 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from rich.table import Table
 
 from scorer import models, wishes
-from scorer.errors import InputError
+from scorer.errors import InputError, OutputError, ScorerError, StoppedError
 from scorer.frames import SUFFIXES, natural_order
 from scorer.identity import sign_in
 from scorer.models import StyleKind
 from scorer.package import find_package
-from scorer.request import Request, job_id, make_request
+from scorer.request import Request, job_id, make_request, parse_request
 from scorer.status import Status
 from scorer.store import open_store
 from scorer.target import DeploymentText, StackName, find_deployment
-from scorer.terminal import duration
+from scorer.terminal import check_ending, check_place, duration
 from scorer.waiting import REQUESTS
 from scorer.waiting import sender as sender_of
 
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
 errors = Console(stderr=True, highlight=False)
 screen = Console(highlight=False)
+
+# What a result may be; which one is known once the video was looked at.
+VIDEOS = (".mp4", ".mkv")
 
 Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `scorer submit` and `scorer status` print it.")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="PATH", help="Where the result goes; named after the job by default.")]
@@ -63,6 +68,8 @@ def submit(
     """Upload a video or a folder of images, ask for a job, follow it, and fetch its result."""
     from scorer.upload import digest
 
+    if wait:
+        _check_out(out, folder=source.is_dir(), source=source)
     client = _client(stack, deployment)
     kind = _style_kind(client, model, package)
     uploads: dict[str, Path] = {}
@@ -79,6 +86,7 @@ def submit(
         "batch_size": batch_size, "chunk_frames": chunk_frames, "priority": priority, "failure_threshold": failure_threshold,
     }  # fmt: skip
     request = make_request(content)
+    client.target.check(request)
     folder = f"{REQUESTS}/{wishes.sender(sender)}" if sender else REQUESTS
     _upload(client, uploads)
     job = _ask(client, request, folder)
@@ -143,16 +151,35 @@ def _ask(client: Client, request: Request, folder: str) -> str:
     return job
 
 
+def _check_out(out: Path | None, *, folder: bool, endings: Sequence[str] = VIDEOS, source: Path | None = None) -> None:
+    """See that the result can be put there, before anything is uploaded or begun. Raises OutputError, RequestError."""
+    if out is None:
+        check_place(Path(), folder=True)
+        return
+    if source is not None and out.resolve() == source.resolve():
+        raise OutputError(f"'{out}' is the input itself: give the result another name.")
+    check_place(out, folder=folder)
+    if not folder:
+        check_ending(out, *endings)
+
+
 def _follow(client: Client, job: str, every: float, out: Path | None) -> None:
     began = time.time()
-    with Live(console=errors, refresh_per_second=4, transient=True) as live:
-        status = client.follow(job, every, lambda standing: live.update(describe(standing, time.time() - began)))
+    try:
+        with Live(console=errors, refresh_per_second=4, transient=True) as live:
+            status = client.follow(job, every, lambda standing: live.update(describe(standing, time.time() - began)))
+    except KeyboardInterrupt:
+        raise StoppedError(
+            f"No longer followed: job {job} goes on in Azure. 'scorer status {job}' shows it, 'scorer cancel {job}' ends it."
+        ) from None
     _fetch(client, status, out)
 
 
 def _fetch(client: Client, status: Status, out: Path | None) -> None:
     result = Path(status.result or "")
-    target = out or Path(f"{status.job}{result.suffix}")
+    target = out or Path(status.job)
+    if result.suffix:  # only now it is known whether an .mp4 could hold the sound
+        target = target.with_suffix(result.suffix)
     paths = list(client.fetch(status, target))
     failed = f", {status.failed} failed and stand as they were" if status.failed else ""
     spent = duration(status.updated - status.started)
@@ -234,6 +261,8 @@ def fetch(job: Job, stack: StackName = "", deployment: DeploymentText = "", out:
         raise error
     if standing.status is None or standing.status.state != "done":
         raise InputError(f"Job '{job}' isn't done: 'scorer status {job}' shows where it stands.")
+    result = standing.status.result or ""
+    _check_out(out, folder=result.endswith("/"), endings=(Path(result).suffix,))
     _fetch(client, standing.status, out)
 
 
@@ -253,7 +282,19 @@ def restart(
 ) -> None:
     """Begin a failed, refused, cancelled or stuck job anew: only what is missing is done."""
     client = _client(stack, deployment)
+    if wait:
+        _check_out(out, folder=_is_folder(client, job))
     client.restart(job)
     errors.print(f"{job}: its request is handed in again", markup=False)
     if wait:
         _follow(client, job, every, out)
+
+
+def _is_folder(client: Client, job: str) -> bool:
+    """Whether the job's result will be one, as its request says."""
+    standing = client.known(job)
+    paths = [each.request for each in (standing.status, standing.rejection) if each is not None and each.request]
+    with suppress(ScorerError):  # what is wrong with it is said where it is taken in
+        for path in paths[:1]:
+            return parse_request(client.stores.input.get(path), client.target.request_limits).media == "frames"
+    return False

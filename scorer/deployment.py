@@ -7,7 +7,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from scorer.errors import RequestError
+from scorer import models
+from scorer.errors import ModelError, RequestError
 from scorer.request import Limits, Request
 from scorer.store import Stores, open_store
 
@@ -88,6 +89,13 @@ class Deployment(_Document):
     def stores(self) -> Stores:
         """Its stores."""
         return Stores(*(open_store(url) for url in (self.input, self.output, self.work, self.logs)))
+
+    def check(self, request: Request) -> None:
+        """Raise ModelError where the request's model can't be had on nodes, which have no internet."""
+        if request.package is None and (what := models.spec(request.model).downloads):
+            raise ModelError(
+                f"Model '{request.model}' needs {what}, which the nodes of a deployment can't fetch: use it with 'scorer run'."
+            )
 
     def fill_in(self, request: Request) -> Request:
         """The request with what the stack says where it doesn't."""

@@ -110,3 +110,9 @@ class TaskError(ScorerError):
 
     exit_code = 13
     retry = True
+
+
+class StoppedError(ScorerError):
+    """Stopped from the keyboard, where there is more to say than that."""
+
+    exit_code = 130

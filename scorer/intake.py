@@ -133,6 +133,7 @@ class Intake:
         return status is not None and status.state == "cancelled"
 
     def _plan(self, job: str, request: Request) -> Plan:
+        self.target.check(request)
         if request.package is not None:
             find_package(request.package, self.scripts).check(request)
         limits, slots = self.target.request_limits, self.target.slots

@@ -27,6 +27,8 @@ class Outcome:
     status: Status
     reused: int
     """Frames that were there from an earlier run."""
+    whole: bool = False
+    """Everything was: the status is the earlier run's."""
 
 
 def run_job(
@@ -115,4 +117,4 @@ def done_before(plan: Plan, stores: Stores) -> Outcome | None:
     status = find_status(plan.job, stores)
     if status is None or status.state != "done" or find_result(plan, stores) is None:
         return None
-    return Outcome(plan, status, plan.frames) if stores.output.find(f"{plan.job}/{REPORT}") else None
+    return Outcome(plan, status, plan.frames, whole=True) if stores.output.find(f"{plan.job}/{REPORT}") else None

@@ -28,10 +28,19 @@ def plan(
     stack: StackName = "",
     deployment: DeploymentText = "",
     input_url: Annotated[
-        str, typer.Option(metavar="URL", help="Where its media are, if not in the deployment's input store yet.")
+        str,
+        typer.Option(
+            metavar="URL", help="Where its media are, if not in the deployment's input store yet: file://$PWD is this folder."
+        ),
     ] = "",
     frames_per_second: Annotated[
-        float | None, typer.Option(metavar="N", min=0.001, max=100_000, help="Of one GPU, as the report of an earlier job says.")
+        float | None,
+        typer.Option(
+            metavar="N",
+            min=0.001,
+            max=100_000,
+            help="Of one GPU: what the report of an earlier job has of a worker, times slotsPerGpu.",
+        ),
     ] = None,
 ) -> None:
     """Estimate what a request takes: chunks, nodes, minutes, dollars, and what would change that. Nothing runs."""
@@ -47,6 +56,7 @@ def plan(
         stores = Stores(open_store(input_url), stores.output, stores.work, stores.logs)
     data = Path(request).read_bytes() if Path(request).is_file() else stores.input.get(request)
     parsed = target.fill_in(parse_request(data, target.request_limits))
+    target.check(parsed)
     made = make_plan(
         "plan", parsed, stores, "auto", target.request_limits, lambda frames: cluster_chunk_length(frames, target.slots)
     )
@@ -90,7 +100,8 @@ def show(made: Plan, found: Estimate, others: list[tuple[str, Estimate]]) -> Non
         f"{made.video.width}x{made.video.height}" if made.video else "taken to be 1920x1080 (give --frames-per-second otherwise)"
     )
     screen.print(f"[bold]{made.request.name}[/]: {made.frames} frames, {size}, model {made.request.model}")
-    screen.print(f"{len(frames)} chunks of {min(frames)} to {max(frames)} frames, then a merge")
+    length = f"{_range(min(frames), max(frames), 'd')} {'frame' if max(frames) == 1 else 'frames'}"
+    screen.print(f"{len(frames)} {'chunk' if len(frames) == 1 else 'chunks'} of {length}, then a merge")
     screen.print(f"{found.pool.gpu_size}: {_range(found.speed.slow, found.speed.quick, '.0f')} frames/s a GPU\n")
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("if")

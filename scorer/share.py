@@ -23,13 +23,14 @@ from rich.console import Console
 
 from scorer import models, wishes
 from scorer.deployment import Deployment
-from scorer.errors import OutputError
+from scorer.errors import OutputError, RequestError
 from scorer.identity import credential, sign_in
 from scorer.refusal import REJECTED
 from scorer.request import Request, job_id, make_request
 from scorer.status import STATUS
 from scorer.store import storage_errors
 from scorer.store.blob import blob_endpoint
+from scorer.store.problems import LET_IN
 from scorer.summary import REPORT
 from scorer.target import DeploymentText, StackName, find_deployment
 
@@ -44,6 +45,9 @@ CREATE, READ = "c", "r"
 EARLIER = timedelta(minutes=15)
 # What a result is called depends on its sound: an .mp4 can't hold every kind.
 RESULTS = ("result.mp4", "result.mkv")
+PAGE, REQUEST = "README.md", "request.json"
+# What the sender will have beside their own files.
+TAKEN = {PAGE, REQUEST, *RESULTS, REPORT, STATUS, REJECTED}
 
 
 @dataclass(frozen=True)
@@ -74,28 +78,33 @@ def share(
 ) -> None:
     """Make links with which somebody outside hands in a video and its style, and takes the result out."""
     target = find_deployment(stack, deployment)
-    sign_in()
+    if (out / PAGE).exists():
+        raise RequestError(f"'{out}' holds the links of an earlier share: give this one another folder with --out.")
     kind = models.spec(model).style
     folder = f"{wishes.sender(sender)}/{secrets.token_hex(4)}"
+    names: dict[str, Path] = {}
     files: dict[str, str] = {}
 
-    def put(path: Path) -> str:
-        files[path.name] = f"styles/{folder}/{path.name}"
-        return files[path.name]
+    def put(path: Path, kind_of_file: str = "styles") -> str:
+        if path.name in TAKEN or names.setdefault(path.name, path) != path:
+            raise RequestError(f"'{path}' can't be shared under that name, which another of the sender's files has: rename it.")
+        return files.setdefault(path.name, f"{kind_of_file}/{folder}/{path.name}")
 
+    video = put(Path(source), "videos")
     styles = [wishes.style(text, kind, put) for text in style or []]
-    files[Path(source).name] = f"videos/{folder}/{Path(source).name}"
     request = make_request(
         {
-            "name": wishes.job_name(Path(source)), "input": files[Path(source).name], "styles": styles, "model": model,
+            "name": wishes.job_name(Path(source)), "input": video, "styles": styles, "model": model,
             "options": wishes.options(option), "size": size, "strength": strength,
         }
     )  # fmt: skip
+    target.check(request)
+    sign_in()
     made = make_share(target, request, sender, files, timedelta(hours=hours))
     with storage_errors(str(out), writing=True):
         out.mkdir(parents=True, exist_ok=True)
-        (out / "request.json").write_bytes(made.request)
-        (out / "README.md").write_text(page(made))
+        (out / REQUEST).write_bytes(made.request)
+        (out / PAGE).write_text(page(made))
     errors.print(f"Give them {out}/: its page says how, until {made.until:%Y-%m-%d %H:%M} UTC.", markup=False)
     typer.echo(made.job)
 
@@ -108,7 +117,7 @@ def make_share(target: Deployment, request: Request, sender: str, files: Mapping
     now = datetime.now(UTC)
     signer = _Signer.of(target.input, now - EARLIER, now + last)
     uploads = {name: signer.link(target.input, place, CREATE) for name, place in files.items()}
-    uploads["request.json"] = signer.link(target.input, path, CREATE)
+    uploads[REQUEST] = signer.link(target.input, path, CREATE)
     names = (*RESULTS, REPORT, STATUS, REJECTED)
     downloads = {name: signer.link(target.output, f"{job}/{name}", READ) for name in names}
     return Share(job, data, uploads, downloads, now + last)
@@ -130,9 +139,7 @@ class _Signer:
         try:
             return cls(service.get_user_delegation_key(start, end), start, end)
         except HttpResponseError as error:
-            raise OutputError(
-                f"Account '{account}' lets you sign no links: your account needs to be among 'operators'."
-            ) from error
+            raise OutputError(f"Account '{account}' lets you sign no links: {LET_IN}.") from error
 
     def link(self, url: str, blob: str, permission: str) -> str:
         from azure.storage.blob import generate_blob_sas

@@ -11,7 +11,7 @@ from scorer.deployment import Deployment, read_deployment
 from scorer.errors import RequestError
 
 StackName = Annotated[
-    str, typer.Option("--stack", envvar="SCORER_STACK", metavar="NAME", help="Pulumi stack, of the project in this folder.")
+    str, typer.Option("--stack", envvar="SCORER_STACK", metavar="NAME", help="Pulumi stack, in the project's checkout.")
 ]
 DeploymentText = Annotated[
     str,
@@ -38,5 +38,8 @@ def _stack_output(stack: str) -> str:
         raise RequestError("Pulumi isn't installed here: give the stack's output 'deployment' in SCORER_DEPLOYMENT.") from None
     if done.returncode:
         reason = " ".join(done.stderr.split()).removeprefix("error: ")
-        raise RequestError(f"Stack '{stack}' can't be read: {reason[:300]}")
+        raise RequestError(
+            f"Stack '{stack}' can't be read from this folder: run this in the project's checkout, or set SCORER_DEPLOYMENT to "
+            f"what 'pulumi stack output deployment --json' prints there ({reason[:300]})."
+        )
     return done.stdout

@@ -19,6 +19,7 @@ from scorer.engines import Progress
 from scorer.errors import OutputError, RequestError
 from scorer.plan import Plan
 from scorer.store import Stores, storage_errors
+from scorer.wishes import split_weight
 
 
 class _Rate(ProgressColumn):
@@ -55,6 +56,8 @@ class Bar:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is not None and issubclass(kind, Exception):  # what it is about is said below, and the bar is of no more use
+            self._bar.live.transient = True
         self._bar.stop()
 
 
@@ -68,21 +71,33 @@ def duration(seconds: float) -> str:
 
 def result_path(source: Path, styles: Sequence[str], out: Path | None) -> Path:
     """Where the result goes: as asked for, or named after input and style. Raises OutputError, RequestError."""
-    folder = source.is_dir()
-    style = Path(styles[0].partition("@")[0]).stem
+    style = Path(split_weight(styles[0])[0]).stem
     target = out or Path(f"{source.absolute().stem}-{style}")
     if target.resolve() == source.resolve():
         raise OutputError(f"'{target}' is the input itself: give the result another name.")
+    check_place(target, folder=source.is_dir())
+    return target
+
+
+def check_place(target: Path, *, folder: bool) -> None:
+    """Raise OutputError where `target`, a folder or a file, can't be written; nothing is left of trying."""
     if target.exists() and target.is_dir() != folder:
         raise OutputError(
             f"'{target}' is in the way: it is a {'folder' if target.is_dir() else 'file'}; give the result another name."
         )
-    place = target if folder else target.absolute().parent
-    with storage_errors(str(target), writing=True):
-        place.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=place):
-            pass
-    return target
+    place = target.absolute() if folder else target.absolute().parent
+    there = next(each for each in (place, *place.parents) if each.exists())
+    with storage_errors(str(target), writing=True), tempfile.TemporaryFile(dir=there):
+        pass
+
+
+def check_ending(target: Path, *endings: str) -> None:
+    """Raise RequestError where a video's name ends otherwise."""
+    if target.suffix.lower() not in endings:
+        raise RequestError(
+            f"The result can't be named '{target}': it is an {' or an '.join(endings)} file; "
+            f"call it '{target.with_suffix(endings[0])}'."
+        )
 
 
 def with_ending(target: Path, plan: Plan, *, asked: bool) -> Path:
@@ -104,6 +119,7 @@ def deliver(stores: Stores, plan: Plan, target: Path) -> None:
     """Put the result of output/<job>/ to `target`, each file whole or not at all; a link, where the disk is the same."""
     result = f"{plan.job}/{plan.result}"
     with storage_errors(str(target), writing=True):
+        (target.parent if plan.video else target).mkdir(parents=True, exist_ok=True)
         if plan.video:
             _place(stores, result, target)
         else:

@@ -33,19 +33,27 @@ FailureThreshold = Annotated[float, typer.Option("--failure-threshold", metavar=
 
 def style(text: str, kind: StyleKind, path_of: Callable[[Path], str]) -> dict[str, Any]:
     """STYLE[@WEIGHT] as a request says it; `path_of` tells where in the input store a file is, or will be."""
-    name, at, weight = text.rpartition("@")
+    name, weight = split_weight(text)
     share = 1.0
-    if at and not Path(text).exists():
+    if weight:
         try:
             share = float(weight)
         except ValueError as error:
             raise RequestError(f"The weight of style '{text}' is no number: write it as STYLE@0.5.") from error
+        if not 0 < share <= 1000:
+            raise RequestError(f"The weight of style '{name}' must be over 0 and at most 1000.")
         text = name
     if kind == "number":
         if not text.isdecimal():
             raise RequestError(f"Style '{text}' is no number, which is what this model takes: `scorer models` says which.")
         return {"source": int(text), "weight": share}
     return {"source": path_of(Path(text)), "weight": share}
+
+
+def split_weight(text: str) -> tuple[str, str]:
+    """STYLE[@WEIGHT] in its two parts; '@' may stand in a file's name, too."""
+    name, at, weight = text.rpartition("@")
+    return (name, weight) if at and not Path(text).exists() else (text, "")
 
 
 def options(texts: Sequence[str] | None) -> dict[str, Any]:

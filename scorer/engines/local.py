@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -96,7 +98,13 @@ class LocalEngine:
         process = context.Process(
             target=_work, args=(plan, self.stores, threads, gpu, theirs), name=f"scorer-{number}", daemon=True
         )
-        process.start()
+        # Ctrl-C reaches all processes of a terminal; workers are ended by this one, and say nothing.
+        resource_tracker.ensure_running()  # by starting it, start() would let the signal through
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         return _Worker(process, ours)
 
@@ -159,7 +167,7 @@ def _work(plan: Plan, stores: Stores, threads: int, gpu: int | None, link: Conne
             link.send(("done", part.failed))
     except ScorerError as error:
         link.send(type(error)(*error.args))  # without its cause, which may not travel between processes
-    except (EOFError, KeyboardInterrupt):
+    except EOFError:
         pass
 
 

@@ -79,6 +79,8 @@ class ModelSpec:
     """Frames it gets at once on a GPU where the request doesn't say; on a CPU it is 1."""
     tile_overlap: int | None = 32
     """Pixels that two tiles share where a frame is too large for memory; None: it can't work on tiles."""
+    downloads: str = ""
+    """What it fetches from the internet when first used, if anything: the nodes of a deployment have none."""
 
 
 @cache

@@ -140,5 +140,6 @@ SPEC = ModelSpec(
     options=describe_options(GatysOptions),
     source="Gatys, Ecker, Bethge, CVPR 2016; VGG19 weights of torchvision (BSD-3-Clause), downloaded when first used",
     batch_size=1,  # frames follow one another: each starts from the last
+    downloads="VGG19's weights",
     tile_overlap=None,  # Gram matrices are of the whole frame, and a tile is none to start the next one from
 )

@@ -153,6 +153,7 @@ def _figures(report: Report, tally: Tally) -> str:
         "took": escape(duration(seconds)),
         "frames": f"{report.frames:,}",
         "overall": f"{rate(report.frames, seconds)} <small>frames/s</small>",
+        "a worker": f"{rate(tally.task_frames, tally.task_seconds)} <small>frames/s</small>" if tally.tasks else "unknown",
         "size": f"{report.width} &times; {report.height}" if report.width and report.height else "unknown",
         "failed": failed,
     }

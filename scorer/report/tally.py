@@ -88,6 +88,9 @@ class Tally:
     slowest_ms: float = 0.0
     slowest_frame: int = 0
     tasks: int = 0
+    task_frames: int = 0
+    task_seconds: float = 0.0
+    """Of all tasks together, from the first frame on: no model is loaded in them."""
     workers: dict[str, list[Bar]] = field(default_factory=dict)
     notes: Counter[str] = field(default_factory=Counter)
 
@@ -131,6 +134,8 @@ class Tally:
 
     def _add_task(self, record: TaskRecord) -> None:
         self.tasks += 1
+        self.task_frames += record.frames
+        self.task_seconds += record.seconds
         for note in record.notes:
             if note in self.notes or len(self.notes) < NOTES:
                 self.notes[note] += 1

@@ -13,6 +13,11 @@ from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, 
 
 from scorer.errors import ChangedError, MissingError, OutputError, RequestError, ScorerError, StorageFullError, StoreError
 
+# A role that lacks and a firewall give the same answer.
+LET_IN = (
+    "your account must be among 'operators', and your public address among 'allowedIps', of the deployment: ask whoever runs it"
+)
+
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -34,7 +39,7 @@ def storage_errors(where: str, *, writing: bool = False) -> Iterator[None]:
 def sdk_errors(where: str, *, writing: bool = False) -> Iterator[None]:
     """Turn what Azure's SDK raises into our own errors, naming `where`.
 
-    Raises OutputError where this account has no role there, StoreError for everything else.
+    Raises OutputError where this account or its address isn't let in, StoreError for everything else.
     """
     try:
         yield
@@ -42,7 +47,7 @@ def sdk_errors(where: str, *, writing: bool = False) -> Iterator[None]:
         status = getattr(error, "status_code", None)
         if status in (401, 403):
             what = "written" if writing else "read"
-            raise OutputError(f"'{where}' can't be {what}: your account needs a role there ('operators').") from error
+            raise OutputError(f"'{where}' can't be {what}: {LET_IN}.") from error
         answer = f"answered {status}" if status else "didn't answer"
         raise StoreError(f"'{where}' {answer}: run the same command again.") from error
 
@@ -59,7 +64,8 @@ def raise_storage_error(error: Exception, where: str, *, writing: bool) -> NoRet
     if isinstance(error, PreconditionError):
         raise changed(where) from error
     if isinstance(error, PermissionError | PermissionDeniedError | UnauthenticatedError):
-        raise OutputError(f"'{where}' can't be {'written' if writing else 'read'}: check its permissions.") from error
+        why = LET_IN if where.startswith("az://") else "check its permissions"
+        raise OutputError(f"'{where}' can't be {'written' if writing else 'read'}: {why}.") from error
     if isinstance(error, NotADirectoryError | IsADirectoryError | FileExistsError) or "os error 20)" in text:
         raise OutputError(f"'{where}' can't be written, since a file or folder of that name is in the way.") from error
     if writing and isinstance(error, OSError):

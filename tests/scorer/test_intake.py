@@ -73,6 +73,7 @@ def asked(**more: object) -> bytes:
         (asked(styles=[{"source": 1}] * 33), "at most 32"),
         (asked(options={str(number): 1 for number in range(33)}), "at most 32"),
         (asked(model="no-such-model"), "There is no model 'no-such-model'"),
+        (asked(model="gatys", styles=[{"source": "x.png"}]), "which the nodes of a deployment can't fetch"),
         (asked(package="../../input/requests"), "There is no package"),
         (asked(surprise=1), "surprise"),
         (asked(version=2), "version"),

@@ -47,12 +47,18 @@ def test_a_table_of_what_it_takes(request_file: Path) -> None:
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "trailer: 100 frames, 64x48, model painted"
-    assert lines[1] == "4 chunks of 25 to 25 frames, then a merge"
+    assert lines[1] == "4 chunks of 25 frames, then a merge"
     row = next(line for line in lines if line.startswith("as set"))
     assert row.split()[2] == "4"
     assert all(len(line) <= 100 for line in lines)
     assert any("keepWarmMinutes 0" in line for line in lines)
     assert any("1 Standard_NC64as_T4_v3" in line for line in lines)
+    whole = {**json.loads(request_file.read_text()), "chunk_frames": 100}
+    request_file.write_text(json.dumps(whole))
+    done = plan(
+        request_file.parent, "request.json", "--input-url", f"file://{request_file.parent}/media", SCORER_DEPLOYMENT=document
+    )
+    assert done.stdout.splitlines()[1] == "1 chunk of 100 frames, then a merge"
     # Nothing was left behind.
     assert sorted(path.name for path in request_file.parent.iterdir()) == ["media", "request.json"]
 
@@ -89,7 +95,14 @@ def test_a_stack_by_its_name(request_file: Path) -> None:
     assert "Standard_NC4as_T4_v3: 30 frames/s a GPU" in done.stdout
     wrong = plan(folder, "../request.json", "--stack", "prod", **environment)
     assert wrong.returncode == 2
-    assert "Stack 'prod' can't be read" in wrong.stderr
+    assert (
+        "Stack 'prod' can't be read from this folder: run this in the project's checkout, or set SCORER_DEPLOYMENT"
+        in wrong.stderr
+    )
+    elsewhere = plan(request_file.parent, "request.json", "--stack", "dev", **environment)
+    assert elsewhere.returncode == 2
+    assert "Stack 'dev' can't be read from this folder" in elsewhere.stderr
+    assert elsewhere.stderr.endswith(").\n")
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,7 @@ def test_the_page_says_what_the_job_was(look: Look) -> None:
         assert words in text
     assert re.search(r"frames\s+100\s", text)
     assert re.search(r"overall\s+10\.0 frames/s", text)
+    assert re.search(r"a worker\s+11\.1 frames/s", text)  # 10 tasks of 10 frames took 0.9 s each
     assert re.search(r"failed\s+1 1\.0%", text)
     assert re.search(r"score\s+8\.0 s\s+80%", text)
     assert re.search(r"model\s+40\.0 ms\s+80%", text)

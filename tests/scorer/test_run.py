@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import cv2
@@ -89,7 +90,7 @@ def test_again_does_nothing_again(tmp_path: Path, make_clip: MakeClip) -> None:
     before = status(tmp_path)
     (tmp_path / "out.mp4").unlink()
     done = run(*command, folder=tmp_path)
-    assert "30 of them from an earlier run" in done.stdout
+    assert done.stdout.startswith("out.mp4 · 30 frames · all done before · report: ")
     assert status(tmp_path) == before
     assert (tmp_path / "out.mp4").exists()
 
@@ -151,6 +152,25 @@ def _has_part(log: Path, parts: dict[Path, int]) -> bool:
     return any(part.name.startswith(log.stem) for part in parts)
 
 
+@pytest.mark.parametrize("parts", [0, 2])
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path, make_clip: MakeClip, parts: int) -> None:
+    """The signal goes to all processes of the terminal: to workers that start, and to those at work."""
+    command = ["run", str(make_clip()), "--model", "invert", "--option", "sleep_ms=50", "--chunk-frames", "3", "--workers", "2"]
+    running = subprocess.Popen(
+        [*SCORER, *command, "--out", "out.mp4"], cwd=tmp_path, start_new_session=True, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while _progress(tmp_path) < 1 + parts and running.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0 if parts else 0.3)  # workers load their modules now
+    os.killpg(running.pid, signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130, said
+    assert said.endswith("Stopped. The same command goes on from here.\n")
+    assert "Traceback" not in said
+    run(*command, "--out", "out.mp4", folder=tmp_path)
+
+
 def test_a_killed_worker_is_replaced(tmp_path: Path, make_clip: MakeClip) -> None:
     clip = make_clip(frames=40)
     command = ["run", str(clip), "--model", "invert", "--option", "sleep_ms=20", "--workers", "1"]
@@ -180,6 +200,11 @@ BAD = {
     "no number": (["run", "input/clip.mp4", "--model", "painted", "--style", "x"], 2, "no number"),
     "unknown model": (["run", "input/clip.mp4", "--model", "x"], 7, "no model 'x'"),
     "unknown option": (["run", "input/clip.mp4", "--model", "invert", "--option", "x=1"], 2, "no option 'x'"),
+    "weight": (
+        ["run", "input/clip.mp4", "--style", "a@b.png@-1"],
+        2,
+        "The weight of style 'a@b.png' must be over 0 and at most 1000.",
+    ),
     "strength": (["run", "input/clip.mp4", "--model", "invert", "--strength", "2"], 2, "strength is 2.0"),
     "device": (["run", "input/clip.mp4", "--model", "invert", "--device", "tpu"], 2, "tpu"),
     "ending": (["run", "input/clip.mp4", "--model", "invert", "--out", "a.avi"], 2, "call it 'a.mp4'"),
@@ -199,9 +224,9 @@ def test_bad_input_gets_one_plain_sentence(tmp_path: Path, make_clip: MakeClip, 
     (tmp_path / "folder.mp4").mkdir()
     arguments, code, words = BAD[case]
     done = run(*arguments, folder=tmp_path, code=code)
-    (sentence,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    (sentence,) = done.stderr.strip().splitlines()  # and no bar that says nothing any more
+    assert sentence.startswith("error: ")
     assert words in sentence
-    assert "Traceback" not in done.stderr
 
 
 def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
@@ -244,6 +269,7 @@ def test_a_failed_job_leaves_a_report_that_says_why(tmp_path: Path) -> None:
     done = run("run", "shots", "--model", "invert", folder=tmp_path, code=10)
     assert status(tmp_path)["state"] == "failed"
     assert status(tmp_path)["exit_code"] == 10
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".scorer", "shots"]
     assert str(status(tmp_path)["error"]) in done.stderr
     (report,) = (tmp_path / ".scorer/output").glob("*/report.html")
     assert "b.png" in report.read_text()
@@ -315,3 +341,13 @@ def test_sound_that_nothing_can_hold_is_refused_before_the_work(tmp_path: Path, 
     done = run("run", "odd.mkv", "--model", "invert", folder=tmp_path, code=3)
     assert "odd.mkv' is adpcm_ms, which can be copied neither" in done.stderr
     assert not list(tmp_path.glob(".scorer/work/*/plan.json"))
+
+
+def test_the_result_is_named_after_a_style_with_an_at(tmp_path: Path, make_clip: MakeClip) -> None:
+    write_images(tmp_path / "me@home", ["night.png"])
+    run("run", make_clip(frames=2, size="32x32"), "--style", "me@home/night.png@2", folder=tmp_path)
+    assert (tmp_path / "clip-night.mp4").exists()
+
+
+def test_the_version(tmp_path: Path) -> None:
+    assert run("--version", folder=tmp_path).stdout == f"scorer {version('batch-scoring')}\n"

@@ -7,9 +7,12 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from azure.core.exceptions import HttpResponseError
+from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 
 from scorer.errors import ChangedError, MissingError, OutputError, RequestError, StorageFullError
 from scorer.store import FolderStore, open_store
+from scorer.store.problems import sdk_errors, storage_errors
 
 
 def test_put_and_get(tmp_path: Path) -> None:
@@ -117,3 +120,21 @@ def test_a_name_that_no_store_takes_is_refused(tmp_path: Path) -> None:
     for name in ("a//b.json", "a/../b.json", "a/\t.json"):
         with pytest.raises(RequestError, match="is no name that can be used"):
             FolderStore(tmp_path).get(name)
+
+
+@pytest.mark.parametrize("writing", [False, True])
+def test_who_isnt_let_in_hears_of_role_and_firewall(writing: bool) -> None:
+    """Azure answers 403 to both, by whichever library it is asked."""
+    refused = HttpResponseError("not authorized")
+    refused.status_code = 403
+    for error in (PermissionDeniedError("403"), UnauthenticatedError("401"), refused):
+        with (
+            pytest.raises(OutputError) as caught,
+            sdk_errors("az://films/input/a.mp4", writing=writing),
+            storage_errors("az://films/input/a.mp4", writing=writing),
+        ):
+            raise error
+        assert str(caught.value) == (
+            f"'az://films/input/a.mp4' can't be {'written' if writing else 'read'}: your account must be among 'operators', "
+            "and your public address among 'allowedIps', of the deployment: ask whoever runs it."
+        )
