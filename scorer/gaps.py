@@ -14,6 +14,10 @@ from scorer.score import most_failures, score_chunk, too_many_failed
 from scorer.store import Stores
 
 
+class _NotScoredError(Exception):
+    """Of no kind that is tried in another way, whatever its words."""
+
+
 class _Refusal:
     """A model that scores nothing."""
 
@@ -24,7 +28,7 @@ class _Refusal:
 
     def score(self, frames: Frames) -> Frames:
         del frames
-        raise RuntimeError(self._why)
+        raise _NotScoredError(self._why)
 
     def reset(self) -> None:
         pass

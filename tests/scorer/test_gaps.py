@@ -72,6 +72,16 @@ def test_originals_stand_in_up_to_the_threshold(plan: Plan, stores: FolderStores
     assert merge_job(plan, stores).status == outcome.status  # again: nothing to do
 
 
+@pytest.mark.parametrize("why", ["The GPU failed (RuntimeError: CUDA error: unknown error).", "The driver is out of memory."])
+def test_originals_stand_in_whatever_the_reason_says(plan: Plan, stores: FolderStores, why: str) -> None:
+    score_all_but(plan, stores, 2)
+    with pytest.raises(TaskError), kept_failures(plan, chunk_key(plan.chunks[2]), stores):
+        raise TaskError(why)
+    assert merge_job(plan, stores).status.failed == 10
+    failed = [record for record in records(plan, stores) if isinstance(record, FrameRecord) and record.error]
+    assert all(why in (record.error or "") for record in failed)
+
+
 def test_more_than_that_fails_the_job_with_the_reason(plan: Plan, stores: FolderStores) -> None:
     score_all_but(plan, stores, 0, 3)
     fail(plan, stores, 3)
