@@ -252,12 +252,12 @@ class Client:
         StatusWriter.resume(job, self.stores).state("cancelled", seconds_left=None, **request)
 
     def restart(self, job: str) -> None:
-        """Hand in the job's request again: whatever is missing is done, nothing that is there is done again.
+        """Hand in the job's request again: what is missing or failed is done, nothing else that is there is done again.
 
-        Raises MissingError, BatchError.
+        Raises MissingError, BatchError; RequestError where there is nothing to do.
         """
         found = self.known(job)
-        if found.status is not None and found.status.state == "done":
+        if found.status is not None and found.status.state == "done" and not found.status.failed:
             raise RequestError(f"Job '{job}' is done: 'scorer fetch {job}' brings its result.")
         if found.turn is not None:
             raise RequestError(f"Job '{job}' is in line, number {found.turn.place} of {found.turn.of}: it begins by itself.")

@@ -16,6 +16,7 @@ from scorer.deployment import Deployment
 from scorer.errors import BusyError, MissingError, RequestError, ScorerError, ShareError, TaskError
 from scorer.failure import clear_failures
 from scorer.job import done_before
+from scorer.merge import forget_failed
 from scorer.package import find_package
 from scorer.plan import Plan, cluster_chunk_length, dispatch, read_plan
 from scorer.refusal import REFUSALS, REJECTED, job_of, reject
@@ -109,24 +110,34 @@ class Intake:
         place, has = 0, self.engine.has(job)
         status = find_status(job, self.stores)
         if status is not None and (status.state == "cancelled" or (has and status.state in ENDED)):
-            self.tell(f"job {job} is {status.state}; 'scorer restart' begins it anew")
+            well = status.state == "done" and not status.failed
+            self.tell(f"job {job} is {status.state}" + ("" if well else "; 'scorer restart' begins it anew"))
             return
         if has:
             plan = read_plan(job, self.stores)
         else:
             place = self.engine.place(sender(path))
             plan = self._plan(job, request)
-            if done_before(plan, self.stores) is not None or self._is_cancelled(job):
+            if done_before(plan, self.stores) is not None or not self._begin(plan, path):
                 return
-            clear_failures(plan, self.stores)  # a job that was restarted may fail anew
-            # Before there are tasks, which might end before this is written.
-            StatusWriter(job, self.stores).state("scoring", frames=plan.frames, request=path)
         self.engine.submit(plan, sender(path), place)
         if self._is_cancelled(job):  # meanwhile, when Batch had no such job to end
             self.engine.end(job)
             return
         self.said.event("job.started", job, "dispatch", frames=plan.frames, chunks=len(plan.chunks))
         self.tell(f"{plan.frames} frames in {len(plan.chunks)} chunks")
+
+    def _begin(self, plan: Plan, path: str) -> bool:
+        """Make ready for the job's tasks; whether it is still wanted."""
+        if self.engine.has(plan.job):  # somebody else was quicker, and its tasks may be at work
+            return True
+        clear_failures(plan, self.stores)  # a job that was restarted may fail anew
+        forget_failed(plan, self.stores)
+        if self._is_cancelled(plan.job):  # right before this would be overwritten
+            return False
+        # Before there are tasks, which might end before this is written.
+        StatusWriter(plan.job, self.stores).state("scoring", frames=plan.frames, request=path)
+        return True
 
     def _is_cancelled(self, job: str) -> bool:
         status = find_status(job, self.stores)

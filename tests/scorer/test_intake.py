@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from scorer.errors import RequestError, ScorerError, StoreError, TaskError
+from scorer.failure import clear_failures
 from scorer.plan import Plan, dispatch
 from scorer.refusal import Rejection, unread_job_id
 from scorer.request import job_id, make_request
 from scorer.status import StatusWriter, read_status
-from scorer.store import Entry, FolderStore
+from scorer.store import Entry, FolderStore, Stores
 from scorer.waiting import DAY
 from tests.conftest import MakeClip, write_images
 from tests.folders import FolderStores
@@ -288,6 +289,22 @@ def test_a_job_that_is_cancelled_while_it_is_planned_doesnt_run(office: Office, 
     office.intake.take(path)
     assert not office.cluster.jobs
     assert read_status(job, office.stores).state == "cancelled"
+
+
+def test_a_job_that_is_cancelled_while_old_failures_are_forgotten_stays_so(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_images(office.stores.input.root / "shots", ["a.png"])
+    clear = clear_failures
+
+    def cancelled_meanwhile(plan: Plan, stores: Stores) -> None:
+        clear(plan, stores)
+        StatusWriter(plan.job, stores).state("cancelled")
+
+    monkeypatch.setattr("scorer.intake.clear_failures", cancelled_meanwhile)
+    job = office.intake.take(office.put({"name": "job", "input": "shots/", "model": "invert"}))
+    assert read_status(job, office.stores).state == "cancelled"
+    assert not office.cluster.jobs
 
 
 def test_a_refused_request_is_answered_where_its_sender_looks(office: Office) -> None:
