@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -156,7 +157,8 @@ class Client:
 
     def waiting(self) -> list[tuple[str, Entry]]:
         """The requests that wait, the next first, each behind the id of the job that it will be."""
-        left = waiting(self.stores, self.target.work_days)
+        at_work = Counter(line.sender for line in self.jobs() if line.state == BatchJobState.ACTIVE.value)
+        left = waiting(self.stores, self.target.work_days, at_work)
         with ThreadPoolExecutor(READ_AT_ONCE) as pool:
             return list(zip(pool.map(self._job_of, left), left, strict=True))
 

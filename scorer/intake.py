@@ -7,7 +7,7 @@ service was away or an event was lost, is found there by the next look at all th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -35,6 +35,9 @@ class Cluster(Protocol):
 
     def place(self, sender: str) -> int:
         """How many jobs the sender has at work. Raises BusyError, ShareError where it may have no more now."""
+
+    def at_work(self) -> Mapping[str, int]:
+        """How many jobs each sender has at work."""
 
     def submit(self, plan: Plan, sender: str, place: int) -> None:
         """Add the plan's job and tasks, as far as they aren't there."""
@@ -161,7 +164,11 @@ class Intake:
         all were tried.
         """
         errors = [*self._finish(), *self._forget()]
-        left = waiting(self.stores, self.target.work_days)
+        try:
+            at_work = self.engine.at_work()
+        except ScorerError as error:  # what is refused needs no cluster
+            errors, at_work = [*errors, error], {}
+        left = waiting(self.stores, self.target.work_days, at_work)
         full: set[str] = set()
         kept = 0
         for place, entry in enumerate(left):

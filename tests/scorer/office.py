@@ -1,6 +1,7 @@
 """An intake of folders, with a cluster that is a list."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +43,9 @@ class List:
         if own * 2 >= self.most:
             raise ShareError("its share")
         return own
+
+    def at_work(self) -> Counter[str]:
+        return Counter(self.jobs.values())
 
     def submit(self, plan: Plan, sender: str, place: int) -> None:
         assert plan.job in self.jobs or place == list(self.jobs.values()).count(sender)

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import pytest
 
-from scorer.errors import RequestError, ScorerError, StoreError, TaskError
+from scorer.errors import BatchError, RequestError, ScorerError, StoreError, TaskError
 from scorer.failure import clear_failures
 from scorer.plan import Plan, dispatch
 from scorer.refusal import Rejection, unread_job_id
@@ -178,6 +178,36 @@ def test_senders_take_turns(office: Office) -> None:
     assert rounds == 5  # it drains, five jobs of this sender at a time
     assert len(list(office.stores.output.root.glob("*/status.json"))) == 32
     assert intake.sweep(float("inf")) == 0
+
+
+def test_who_comes_new_waits_for_one_end_however_busy_two_others_are(office: Office) -> None:
+    write_images(office.stores.input.root / "shots", ["a.png"])
+    few = office.with_room_for(4)
+
+    def put(sender: str, number: int) -> None:
+        few.put({"name": sender, "input": "shots/", "model": "invert"}, f"requests/{sender}/{number}.json")
+
+    for number in range(4):
+        put("acme", number)
+        put("bolt", number)
+    few.intake.sweep(float("inf"))
+    put("zoe", 0)
+    few.intake.sweep(float("inf"))
+    assert sorted(few.cluster.jobs.values()) == ["acme", "acme", "bolt", "bolt"]
+    del few.cluster.jobs[next(iter(few.cluster.jobs))]
+    few.intake.sweep(float("inf"))
+    assert sorted(few.cluster.jobs.values()) == ["acme", "bolt", "bolt", "zoe"]
+
+
+def test_what_is_wrong_is_refused_while_the_cluster_is_away(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> Never:
+        raise BatchError("away")
+
+    monkeypatch.setattr(type(office.cluster), "at_work", away)
+    office.put(asked(model="no-such-model"))
+    with pytest.raises(BatchError):
+        office.intake.sweep(float("inf"))
+    assert len(list(office.stores.output.root.glob("*/rejected.json"))) == 1
 
 
 def test_a_store_that_is_away_is_asked_at_the_next_look(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
