@@ -167,6 +167,7 @@ def make_plan(
     ]
     if request.media == "video":
         entry = stores.input.head(request.input)
+        _check_room(entry, stores)
         path = stores.input.fetch(entry.path, entry.etag)
         try:
             with called(path, stores.input.where(entry.path)):
@@ -185,6 +186,16 @@ def make_plan(
         job=job, request=request, device=device, input_etag="", style_etags=style_etags,
         video=None, frames=len(files), max_pixels=limits.max_pixels, chunks=chunks,
     )  # fmt: skip
+
+
+def _check_room(entry: Entry, stores: Stores) -> None:
+    """Raises InputError where not even an empty disk could hold the video; one that is full by chance may be tried again."""
+    most = stores.input.capacity()
+    if most is not None and entry.size > most:
+        raise InputError(
+            f"'{stores.input.where(entry.path)}' has {entry.size / 1e9:.1f} GB, and the disk that it is copied to "
+            f"{most / 1e9:.1f} GB in all: give a smaller video."
+        )
 
 
 def _capped(request: Request, limits: Limits, length: Callable[[int], int]) -> Callable[[int], int]:

@@ -117,6 +117,15 @@ def test_media_are_refused_too(office: Office, make_clip: MakeClip) -> None:
     assert "200" in str(error)
 
 
+def test_a_video_that_no_disk_here_holds_isnt_even_fetched(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    office.stores.input.put("videos/clip.mp4", b"x" * 1001)
+    monkeypatch.setattr(FolderStore, "capacity", lambda _: 1000)
+    monkeypatch.setattr(FolderStore, "fetch", lambda *_: pytest.fail("it was fetched"))
+    error, _ = office.refused(office.put(ASKED))
+    assert error.exit_code == 3
+    assert "has 0.0 GB, and the disk that it is copied to 0.0 GB in all" in str(error)
+
+
 @pytest.mark.parametrize(
     "path",
     ["requests/../x.json", "requests/a b.json", "requests/" + "ü" * 100 + ".json", "requests/\u202e.json", "requests/.json",
