@@ -11,9 +11,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from scorer import frames, video
+from scorer import frames, models, video
 from scorer.errors import InputError, RequestError, ScorerError
 from scorer.models import Device
+from scorer.models.style_image import check_bytes, check_style_image
 from scorer.request import Limits, Request
 from scorer.store import Entry, Stores, called
 from scorer.video import FrameRange, VideoInfo
@@ -158,7 +159,7 @@ def make_plan(
 ) -> Plan:
     """The plan for `request`: styles and input looked up, the input probed and cut into chunks."""
     length = _capped(request, limits, length)
-    style_etags = tuple(stores.input.head(style.source).etag if isinstance(style.source, str) else "" for style in request.styles)
+    style_etags = tuple(_style_etags(request, stores))
     common = [
         PART_FORMAT,
         request.model_dump(mode="json", exclude={"name", "chunk_frames", "failure_threshold", "priority"}),
@@ -186,6 +187,30 @@ def make_plan(
         job=job, request=request, device=device, input_etag="", style_etags=style_etags,
         video=None, frames=len(files), max_pixels=limits.max_pixels, chunks=chunks,
     )  # fmt: skip
+
+
+def _style_etags(request: Request, stores: Stores) -> Iterator[str]:
+    """One a style, '' where it is a number. Raises MissingError; StyleError where one isn't the image that the model takes."""
+    images = request.package is None and models.spec(request.model).style == "image"  # a package's model is on nodes only
+    for style in request.styles:
+        if isinstance(style.source, int):
+            yield ""
+            continue
+        entry = stores.input.head(style.source)
+        if images:
+            _check_style(entry, stores)
+        yield entry.etag
+
+
+def _check_style(entry: Entry, stores: Stores) -> None:
+    where = stores.input.where(entry.path)
+    check_bytes(where, entry.size)
+    path = stores.input.fetch(entry.path, entry.etag)
+    try:
+        with called(path, where):
+            check_style_image(path)
+    finally:
+        stores.input.release(entry.path, entry.etag)
 
 
 def _check_room(entry: Entry, stores: Stores) -> None:

@@ -126,6 +126,16 @@ def test_a_video_that_no_disk_here_holds_isnt_even_fetched(office: Office, monke
     assert "has 0.0 GB, and the disk that it is copied to 0.0 GB in all" in str(error)
 
 
+def test_a_style_that_is_no_image_is_refused_before_there_are_tasks(office: Office) -> None:
+    write_images(office.stores.input.root / "shots", ["a.png"])
+    style = office.stores.input.root / "style.jpg"
+    style.write_text("no image")
+    path = office.put({"name": "job", "input": "shots/", "model": "adaptive", "styles": [{"source": "style.jpg"}]})
+    error, _ = office.refused(path)
+    assert str(error) == f"The style {style} isn't an image: give a JPEG, PNG, WebP or TIFF file."
+    assert error.exit_code == 6
+
+
 @pytest.mark.parametrize(
     "path",
     ["requests/../x.json", "requests/a b.json", "requests/" + "ü" * 100 + ".json", "requests/\u202e.json", "requests/.json",
