@@ -92,6 +92,14 @@ def test_more_than_that_fails_the_job_with_the_reason(plan: Plan, stores: Folder
     assert "poison" in (stores.output.root / "job/report.html").read_text()
 
 
+def test_what_all_missing_chunks_failed_with_is_the_jobs_own_error(plan: Plan, stores: FolderStores) -> None:
+    for index in range(4):
+        fail(plan, stores, index)
+    with pytest.raises(InputError, match=r"^The chunk is poison\.$"):
+        merge_job(plan, stores)
+    assert read_status("job", stores).exit_code == 3
+
+
 def test_parts_that_nobody_tried_to_make_are_just_missing(plan: Plan, stores: FolderStores) -> None:
     with pytest.raises(TaskError, match="4 of 4 parts"):
         fill_gaps(plan, stores)
