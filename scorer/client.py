@@ -104,6 +104,8 @@ class Standing:
         goes_on = f"'scorer restart {self.job}' goes on"
         if (self.status is not None and self.status.state == "cancelled") or self.ended == CANCELLED:
             return RequestError(f"Job '{self.job}' was cancelled: {goes_on}.")
+        if self.ended is not None and self.status is not None and self.status.error:  # its merge was tried as often as it may
+            return error_of(self.status.exit_code or 1, self.status.error)
         if self.ended is not None:  # its merge would have said more
             return TaskError(f"Azure Batch ended job '{self.job}' ({self.ended}) before its result was there: {goes_on}.")
         if self.is_lost:

@@ -20,7 +20,7 @@ MOST_BYTES = 64 * 2**20
 def check_bytes(name: str, size: int) -> None:
     """Raise StyleError where the style image called `name` has more bytes than one needs."""
     if size > MOST_BYTES:
-        raise StyleError(f"The style image {name} has {size / 2**20:.0f} MB: give one of {MOST_BYTES // 2**20} MB at most.")
+        raise StyleError(f"The style image {name} has {size / 2**20:.1f} MB: give one of {MOST_BYTES // 2**20} MB at most.")
 
 
 def check_style_image(path: Path) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from scorer.client import Client
+from scorer.client import Client, Standing, Tasks
 from scorer.deployment import read_deployment
-from scorer.errors import RequestError, StoreError
+from scorer.errors import RequestError, StorageFullError, StoreError, TaskError
 from scorer.gaps import fill_gaps
 from scorer.job import merge_job
 from scorer.models import Frames
@@ -57,6 +57,17 @@ def test_a_job_that_is_done_is_begun_anew_where_frames_failed(client: Client, st
     client.restart(job)
     assert forgotten == [job]
     assert read_status(job, stores).state == "planned"
+
+
+def test_a_merge_that_was_tried_as_often_as_it_may_says_why(stores: FolderStores) -> None:
+    writer = StatusWriter("job", stores)
+    writer.state("merging")
+    assert isinstance(Standing("job", writer.status, None, None, ended="AllTasksCompleted").error, TaskError)
+    writer.fail(StorageFullError("No space is left."), "merging")
+    at_work = Standing("job", writer.status, None, Tasks(waiting=1, running=0, done=2, failed=0))
+    assert at_work.error is None  # Batch tries again
+    ended = Standing("job", writer.status, None, at_work.tasks, ended="AllTasksCompleted")
+    assert (type(ended.error), str(ended.error)) == (StorageFullError, "No space is left.")
 
 
 @pytest.fixture
