@@ -268,7 +268,10 @@ class Client:
         path = (found.status and found.status.request) or (found.rejection and found.rejection.request)
         if not path:
             raise MissingError(f"Nobody wrote down which request asked for job '{job}': upload it again.")
-        data = self.stores.input.get(path)
+        entry = self.stores.input.head(path)
+        data = self.stores.input.get(path, entry.etag)
+        if self._job_of(entry) != job:  # its sender used the name again
+            raise MissingError(f"The request of job '{job}' was replaced by another at '{path}': upload it again.")
         self._forget(job)
         if found.status is not None:
             StatusWriter.resume(job, self.stores).state("planned", error=None, exit_code=None)

@@ -8,15 +8,16 @@ import pytest
 
 from scorer.client import Client, Standing, Tasks
 from scorer.deployment import read_deployment
-from scorer.errors import RequestError, StorageFullError, StoreError, TaskError
+from scorer.errors import MissingError, RequestError, StorageFullError, StoreError, TaskError
 from scorer.gaps import fill_gaps
 from scorer.job import merge_job
 from scorer.models import Frames
 from scorer.parts import find_parts
 from scorer.plan import Plan, dispatch, read_plan
-from scorer.refusal import job_of
+from scorer.refusal import job_of, reject
 from scorer.score import load_model, score_chunk
 from scorer.status import StatusWriter, read_status
+from scorer.waiting import unread_id
 from tests.conftest import MakeClip, write_images
 from tests.folders import FolderStores
 from tests.scorer.office import Office
@@ -57,6 +58,31 @@ def test_a_job_that_is_done_is_begun_anew_where_frames_failed(client: Client, st
     client.restart(job)
     assert forgotten == [job]
     assert read_status(job, stores).state == "planned"
+
+
+def test_a_request_that_was_replaced_is_not_handed_in_for_another(
+    client: Client, stores: FolderStores, forgotten: list[str]
+) -> None:
+    job = put_request(stores, "monday.mp4")
+    StatusWriter(job, stores).state("failed", error="lost", exit_code=13, request=PATH)
+    put_request(stores, "tuesday.mp4")
+    before = stores.input.head(PATH)
+    with pytest.raises(MissingError, match=rf"The request of job '{job}' was replaced by another at '{PATH}': upload it again"):
+        client.restart(job)
+    assert forgotten == []
+    assert read_status(job, stores).state == "failed"
+    assert stores.input.head(PATH) == before
+    put_request(stores, "monday.mp4")
+    client.restart(job)
+    assert (forgotten, read_status(job, stores).state) == ([job], "planned")
+
+
+def test_a_request_that_wasnt_even_read_is_handed_in_again(client: Client, stores: FolderStores, forgotten: list[str]) -> None:
+    entry = stores.input.put(PATH, b"x" * (client.target.limits.request_bytes + 1))
+    job = unread_id(f"{stores.input.url}/{PATH}", entry)
+    reject(job, entry, None, RequestError("It is too large."), stores.output, stores.work)
+    client.restart(job)
+    assert forgotten == [job]
 
 
 def test_a_merge_that_was_tried_as_often_as_it_may_says_why(stores: FolderStores) -> None:
