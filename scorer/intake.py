@@ -42,6 +42,9 @@ class Cluster(Protocol):
     def submit(self, plan: Plan, sender: str, place: int) -> None:
         """Add the plan's job and tasks, as far as they aren't there."""
 
+    def finish(self, plan: Plan) -> None:
+        """Add the tasks that the plan's job lacks, if there still is such a job."""
+
     def end(self, job: str) -> None:
         """End the job: a person has cancelled it."""
 
@@ -214,7 +217,7 @@ class Intake:
             return
         for job in begun:
             try:
-                self.engine.submit(read_plan(job, self.stores), "", 0)
+                self.engine.finish(read_plan(job, self.stores))  # a restart may just have deleted it
                 self.tell(f"job {job} has all its tasks now")
             except MissingError as error:  # not one of ours, or its plan is gone: Batch ends it when its time is over
                 self.tell(f"job {job}: {error}")

@@ -98,8 +98,18 @@ class AzureBatchEngine:
 
         `place` is how many jobs its sender has already. Raises BatchError; BusyError where the account's quota is used up.
         """
-        if not self._make_job(plan, sender, place):
-            return
+        if self._make_job(plan, sender, place):
+            self._fill(plan)
+
+    def finish(self, plan: Plan) -> None:
+        """Add the tasks that the job lacks; nothing where there is no such job at work. Raises BatchError."""
+        job = self._find(plan.job)
+        if job is not None and job.state == batch.BatchJobState.ACTIVE:
+            with suppress(_NoJobError):  # it was deleted meanwhile
+                self._fill(plan)
+
+    def _fill(self, plan: Plan) -> None:
+        """Add all tasks of the job that there is."""
         try:
             for first in range(0, len(plan.chunks), COLLECTION):
                 chunks = plan.chunks[first : first + COLLECTION]

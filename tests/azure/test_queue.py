@@ -127,7 +127,7 @@ def test_who_died_between_tasks_is_found_and_old_jobs_are_forgotten(
         engine.submit(plan, "", 0)
     small_azure.batch.fault = None
     assert "half" in engine.unfinished()
-    engine.submit(plan, "", 0)
+    engine.finish(plan)
     assert "half" not in engine.unfinished()
     assert list(small_azure.batch.job("half").tasks) == ["0", "1", "2", "merge"]
     engine.forget(datetime.now(UTC) + timedelta(days=1))  # it is at work, however old it is
@@ -139,6 +139,8 @@ def test_who_died_between_tasks_is_found_and_old_jobs_are_forgotten(
     there = len(small_azure.batch.ledger.jobs)
     for _ in range(there // FORGET + 1):  # so many at a time
         engine.forget(datetime.now(UTC))
+    assert not engine.has("half")
+    engine.finish(plan)
     assert not engine.has("half")
     small_azure.batch.pool.fixed = None
 

@@ -50,7 +50,10 @@ class List:
     def submit(self, plan: Plan, sender: str, place: int) -> None:
         assert plan.job in self.jobs or place == list(self.jobs.values()).count(sender)
         self.jobs.setdefault(plan.job, sender)
-        if plan.job in self.begun:
+        self.finish(plan)
+
+    def finish(self, plan: Plan) -> None:
+        if plan.job in self.jobs and plan.job in self.begun:
             self.begun.remove(plan.job)
 
     def end(self, job: str) -> None:

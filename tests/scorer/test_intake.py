@@ -295,6 +295,14 @@ def test_a_job_that_lacks_tasks_gets_them_however_full_the_cluster_is(office: Of
     assert office.told[1].startswith("job somebody-elses: There is no ")
 
 
+def test_a_job_that_a_restart_has_just_deleted_is_not_made_again_without_its_sender(office: Office) -> None:
+    write_images(office.stores.input.root / "shots", ["a.png"])
+    dispatch("gone", make_request({"name": "gone", "input": "shots/", "model": "invert"}), office.stores)
+    office.cluster.begun.append("gone")  # it was there when Batch was asked
+    office.intake.sweep(float("inf"))
+    assert not office.cluster.jobs
+
+
 def test_ended_jobs_are_forgotten_with_their_plans(office: Office) -> None:
     now = datetime.now(UTC)
     office.cluster.ended.update({"old": now - timedelta(days=7, minutes=1), "new": now - timedelta(days=6, hours=23)})
