@@ -18,6 +18,7 @@ from scorer.models.style_image import check_bytes, check_style_image
 from scorer.request import Limits, Request
 from scorer.store import Entry, Stores, called
 from scorer.video import FrameRange, VideoInfo
+from scorer.waiting import is_odd
 
 # Raised whenever parts made by older code would differ from those made now.
 PART_FORMAT = 2
@@ -265,6 +266,8 @@ def _images(stores: Stores, folder: str, limits: Limits) -> list[Entry]:
         raise InputError(f"'{where}' has no images in it: put {', '.join(sorted(frames.SUFFIXES))} files there.")
     if len(entries) > limits.max_frames:
         raise InputError(f"'{where}' has {len(entries)} images in it: split it, since a job takes {limits.max_frames} at most.")
+    if odd := next(filter(is_odd, entries), None):  # it can be listed, but not read
+        raise InputError(f"The image {odd!r} can't be used, since its name has a control character in it: rename it.")
     return [entries[path] for path in frames.natural_order(entries)]
 
 

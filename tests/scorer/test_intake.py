@@ -136,6 +136,14 @@ def test_a_style_that_is_no_image_is_refused_before_there_are_tasks(office: Offi
     assert error.exit_code == 6
 
 
+def test_an_image_whose_name_cant_be_read_is_named(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [Entry("shots/a.png", 1, "1"), Entry("shots/b\x07.png", 1, "2")]  # as Azure lists it; no folder's store does
+    monkeypatch.setattr(FolderStore, "list", lambda *_: iter(found))
+    error, _ = office.refused(office.put({"name": "job", "input": "shots/", "model": "invert"}))
+    assert error.exit_code == 3
+    assert r"The image 'shots/b\x07.png' can't be used" in str(error)
+
+
 @pytest.mark.parametrize(
     "path",
     ["requests/../x.json", "requests/a b.json", "requests/" + "ü" * 100 + ".json", "requests/\u202e.json", "requests/.json",
