@@ -149,4 +149,6 @@ def test_turns_come_before_wishes() -> None:
     # However much it asks for, nobody's second job comes before somebody's first.
     assert priority(-100, 0) > priority(100, 1)
     assert priority(100, 0) > priority(0, 0) > priority(-100, 0)
+    assert all(priority(-100, place) > priority(100, place + 1) for place in range(47))
+    assert len({priority(asked, 0) for asked in range(-100, 101, 10)}) == 21  # tens tell
     assert -1000 <= priority(-100, 5000) <= priority(100, 0) <= 1000
