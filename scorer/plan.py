@@ -170,12 +170,12 @@ def make_plan(
     if request.media == "video":
         entry = stores.input.head(request.input)
         _check_room(entry, stores)
-        path = stores.input.fetch(entry.path, entry.etag)
         try:
+            path = stores.input.fetch(entry.path, entry.etag)
             with called(path, stores.input.where(entry.path)):
                 index = _probe(path, limits)
             chunks = _video_chunks(index, length(index.info.frames), [*common, entry.etag])
-        except ScorerError:  # whoever plans many jobs keeps no copy of what is refused
+        except ScorerError:  # whoever plans many jobs keeps nothing of what is refused
             stores.input.release(entry.path, entry.etag)
             raise
         return Plan(
