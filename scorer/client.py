@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -104,6 +105,8 @@ class Standing:
         goes_on = f"'scorer restart {self.job}' goes on"
         if (self.status is not None and self.status.state == "cancelled") or self.ended == CANCELLED:
             return RequestError(f"Job '{self.job}' was cancelled: {goes_on}.")
+        if self.ended is not None and self.status is not None and self.status.error:  # its merge was tried as often as it may
+            return error_of(self.status.exit_code or 1, self.status.error)
         if self.ended is not None:  # its merge would have said more
             return TaskError(f"Azure Batch ended job '{self.job}' ({self.ended}) before its result was there: {goes_on}.")
         if self.is_lost:
@@ -157,7 +160,8 @@ class Client:
 
     def waiting(self) -> list[tuple[str, Entry]]:
         """The requests that wait, the next first, each behind the id of the job that it will be."""
-        left = waiting(self.stores, self.target.work_days)
+        at_work = Counter(line.sender for line in self.jobs() if line.state == BatchJobState.ACTIVE.value)
+        left = waiting(self.stores, self.target.work_days, at_work)
         with ThreadPoolExecutor(READ_AT_ONCE) as pool:
             return list(zip(pool.map(self._job_of, left), left, strict=True))
 
@@ -253,19 +257,22 @@ class Client:
         StatusWriter.resume(job, self.stores).state("cancelled", seconds_left=None, **request)
 
     def restart(self, job: str) -> None:
-        """Hand in the job's request again: whatever is missing is done, nothing that is there is done again.
+        """Hand in the job's request again: what is missing or failed is done, nothing else that is there is done again.
 
-        Raises MissingError, BatchError.
+        Raises MissingError, BatchError; RequestError where there is nothing to do.
         """
         found = self.known(job)
-        if found.status is not None and found.status.state == "done":
+        if found.status is not None and found.status.state == "done" and not found.status.failed:
             raise RequestError(f"Job '{job}' is done: 'scorer fetch {job}' brings its result.")
         if found.turn is not None:
             raise RequestError(f"Job '{job}' is in line, number {found.turn.place} of {found.turn.of}: it begins by itself.")
         path = (found.status and found.status.request) or (found.rejection and found.rejection.request)
         if not path:
             raise MissingError(f"Nobody wrote down which request asked for job '{job}': upload it again.")
-        data = self.stores.input.get(path)
+        entry = self.stores.input.head(path)
+        data = self.stores.input.get(path, entry.etag)
+        if self._job_of(entry) != job:  # its sender used the name again
+            raise MissingError(f"The request of job '{job}' was replaced by another at '{path}': upload it again.")
         self._forget(job)
         if found.status is not None:
             StatusWriter.resume(job, self.stores).state("planned", error=None, exit_code=None)

@@ -59,6 +59,11 @@ def merge_key(plan: Plan) -> str:
     return f"merge-{plan.fingerprint}"
 
 
+def is_for_good(error: ScorerError) -> bool:
+    """Whether it is about the work itself, so that no other try can help."""
+    return isinstance(error, _FOR_GOOD)
+
+
 def find_failure(plan: Plan, key: str, stores: Stores) -> Failure | None:
     """Why the task's last try failed, if it did."""
     try:
@@ -76,7 +81,7 @@ def kept_failures(plan: Plan, key: str, stores: Stores) -> Iterator[None]:
     try:
         yield
     except ScorerError as error:
-        failure = Failure(exit_code=error.exit_code, message=str(error), for_good=isinstance(error, _FOR_GOOD))
+        failure = Failure(exit_code=error.exit_code, message=str(error), for_good=is_for_good(error))
         with suppress(ScorerError):  # the store may be what is away, and the first error is the one to know
             stores.work.put(_path(plan, key), failure.model_dump_json().encode())
         raise

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
-from scorer.errors import TaskError
+from scorer.errors import ScorerError, TaskError
 from scorer.failure import chunk_key, find_failure
 from scorer.merge import missing_parts
 from scorer.models import Frames
-from scorer.parts import Part, find_parts
+from scorer.parts import AT_ONCE, Part, find_parts
 from scorer.plan import Chunk, Plan
 from scorer.score import most_failures, score_chunk, too_many_failed
 from scorer.store import Stores
+
+
+class _NotScoredError(Exception):
+    """Of no kind that is tried in another way, whatever its words."""
 
 
 class _Refusal:
@@ -24,7 +30,7 @@ class _Refusal:
 
     def score(self, frames: Frames) -> Frames:
         del frames
-        raise RuntimeError(self._why)
+        raise _NotScoredError(self._why)
 
     def reset(self) -> None:
         pass
@@ -33,7 +39,8 @@ class _Refusal:
 def fill_gaps(plan: Plan, stores: Stores) -> None:
     """Make the parts that aren't there out of the original frames.
 
-    Raises FailureThresholdError where that would be more failed frames than the request allows, TaskError where it can't be done.
+    Raises FailureThresholdError where that would be more failed frames than the request allows, or what they all failed with;
+    TaskError where it can't be done.
     """
     parts = find_parts(plan, stores)
     gaps = [chunk for chunk, part in zip(plan.chunks, parts, strict=True) if part is None]
@@ -41,13 +48,23 @@ def fill_gaps(plan: Plan, stores: Stores) -> None:
         return
     failed = sum(part.failed for part in parts if part) + sum(chunk.frames for chunk in gaps)
     if failed > most_failures(plan):
-        known = next((chunk for chunk in gaps if find_failure(plan, chunk_key(chunk), stores)), None)
-        if known is None:
-            raise missing_parts(plan, [chunk.index for chunk in gaps])
-        raise too_many_failed(failed, most_failures(plan), f"chunk {known.index}: {_why(plan, known, stores)}")
+        raise _too_many(plan, gaps, failed, stores)
     scored = next((part for part in parts if part and part.scale), None)
     for chunk in gaps:
         _stand_in(plan, chunk, stores, scored)
+
+
+def _too_many(plan: Plan, gaps: Sequence[Chunk], failed: int, stores: Stores) -> ScorerError:
+    """Why the job can't do without these chunks."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        failures = list(pool.map(lambda chunk: find_failure(plan, chunk_key(chunk), stores), gaps))
+    first = failures[0]
+    if first is not None and first.for_good and all(failure == first for failure in failures):
+        return first.error()  # not a matter of some frames
+    known = next(((chunk, failure) for chunk, failure in zip(gaps, failures, strict=True) if failure), None)
+    if known is None:
+        return missing_parts(plan, [chunk.index for chunk in gaps])
+    return too_many_failed(failed, most_failures(plan), f"chunk {known[0].index}: {known[1].message}")
 
 
 def _why(plan: Plan, chunk: Chunk, stores: Stores) -> str:

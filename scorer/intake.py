@@ -7,7 +7,7 @@ service was away or an event was lost, is found there by the next look at all th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -16,6 +16,7 @@ from scorer.deployment import Deployment
 from scorer.errors import BusyError, MissingError, RequestError, ScorerError, ShareError, TaskError
 from scorer.failure import clear_failures
 from scorer.job import done_before
+from scorer.merge import forget_failed
 from scorer.package import find_package
 from scorer.plan import Plan, cluster_chunk_length, dispatch, read_plan
 from scorer.refusal import REFUSALS, REJECTED, job_of, reject
@@ -35,8 +36,14 @@ class Cluster(Protocol):
     def place(self, sender: str) -> int:
         """How many jobs the sender has at work. Raises BusyError, ShareError where it may have no more now."""
 
+    def at_work(self) -> Mapping[str, int]:
+        """How many jobs each sender has at work."""
+
     def submit(self, plan: Plan, sender: str, place: int) -> None:
         """Add the plan's job and tasks, as far as they aren't there."""
+
+    def finish(self, plan: Plan) -> None:
+        """Add the tasks that the plan's job lacks, if there still is such a job."""
 
     def end(self, job: str) -> None:
         """End the job: a person has cancelled it."""
@@ -109,24 +116,34 @@ class Intake:
         place, has = 0, self.engine.has(job)
         status = find_status(job, self.stores)
         if status is not None and (status.state == "cancelled" or (has and status.state in ENDED)):
-            self.tell(f"job {job} is {status.state}; 'scorer restart' begins it anew")
+            well = status.state == "done" and not status.failed
+            self.tell(f"job {job} is {status.state}" + ("" if well else "; 'scorer restart' begins it anew"))
             return
         if has:
             plan = read_plan(job, self.stores)
         else:
             place = self.engine.place(sender(path))
             plan = self._plan(job, request)
-            if done_before(plan, self.stores) is not None or self._is_cancelled(job):
+            if done_before(plan, self.stores) is not None or not self._begin(plan, path):
                 return
-            clear_failures(plan, self.stores)  # a job that was restarted may fail anew
-            # Before there are tasks, which might end before this is written.
-            StatusWriter(job, self.stores).state("scoring", frames=plan.frames, request=path)
         self.engine.submit(plan, sender(path), place)
         if self._is_cancelled(job):  # meanwhile, when Batch had no such job to end
             self.engine.end(job)
             return
         self.said.event("job.started", job, "dispatch", frames=plan.frames, chunks=len(plan.chunks))
         self.tell(f"{plan.frames} frames in {len(plan.chunks)} chunks")
+
+    def _begin(self, plan: Plan, path: str) -> bool:
+        """Make ready for the job's tasks; whether it is still wanted."""
+        if self.engine.has(plan.job):  # somebody else was quicker, and its tasks may be at work
+            return True
+        clear_failures(plan, self.stores)  # a job that was restarted may fail anew
+        forget_failed(plan, self.stores)
+        if self._is_cancelled(plan.job):  # right before this would be overwritten
+            return False
+        # Before there are tasks, which might end before this is written.
+        StatusWriter(plan.job, self.stores).state("scoring", frames=plan.frames, request=path)
+        return True
 
     def _is_cancelled(self, job: str) -> bool:
         status = find_status(job, self.stores)
@@ -151,7 +168,11 @@ class Intake:
         all were tried.
         """
         errors = [*self._finish(), *self._forget()]
-        left = waiting(self.stores, self.target.work_days)
+        try:
+            at_work = self.engine.at_work()
+        except ScorerError as error:  # what is refused needs no cluster
+            errors, at_work = [*errors, error], {}
+        left = waiting(self.stores, self.target.work_days, at_work)
         full: set[str] = set()
         kept = 0
         for place, entry in enumerate(left):
@@ -197,7 +218,7 @@ class Intake:
             return
         for job in begun:
             try:
-                self.engine.submit(read_plan(job, self.stores), "", 0)
+                self.engine.finish(read_plan(job, self.stores))  # a restart may just have deleted it
                 self.tell(f"job {job} has all its tasks now")
             except MissingError as error:  # not one of ours, or its plan is gone: Batch ends it when its time is over
                 self.tell(f"job {job}: {error}")

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from scorer.engines import Engine, Progress
 from scorer.errors import ScorerError
-from scorer.failure import kept_failures, merge_key
+from scorer.failure import is_for_good, kept_failures, merge_key
 from scorer.gaps import fill_gaps
 from scorer.merge import clear_parts, find_result, merge
 from scorer.models import Device
 from scorer.plan import Plan, dispatch
 from scorer.request import Request
-from scorer.status import Status, StatusWriter, failed_with, find_status
+from scorer.status import State, Status, StatusWriter, failed_with, find_status
 from scorer.store import Stores
 from scorer.summary import REPORT, write_report
 
@@ -69,13 +69,14 @@ def merge_job(plan: Plan, stores: Stores, ready: Callable[[], None] = lambda: No
 
     `ready` is called before there is work: it makes the plan's model available.
 
-    Raises ScorerError; then status.json says so too, and so does the report.
+    Raises ScorerError; then status.json says so too, and so does the report. But the job has only failed where no other try can
+    help: until then it is merging.
     """
     if done := done_before(plan, stores):
         clear_parts(plan, stores)
         return done
     status = StatusWriter.resume(plan.job, stores)
-    with failure_told(plan, stores, status), kept_failures(plan, merge_key(plan), stores):
+    with failure_told(plan, stores, status, ends=is_for_good), kept_failures(plan, merge_key(plan), stores):
         ready()
         fill_gaps(plan, stores)
         _merge(plan, stores, status)
@@ -84,22 +85,27 @@ def merge_job(plan: Plan, stores: Stores, ready: Callable[[], None] = lambda: No
 
 
 @contextmanager
-def failure_told(plan: Plan, stores: Stores, status: StatusWriter) -> Iterator[None]:
-    """Around a job's work: what ends it is in its report and in status.json before it is raised."""
+def failure_told(
+    plan: Plan, stores: Stores, status: StatusWriter, ends: Callable[[ScorerError], bool] = lambda _: True
+) -> Iterator[None]:
+    """Around a job's work: what ends it is in its report and in status.json before it is raised.
+
+    `ends` says whether the job has failed with an error; if not, the merge will be tried again.
+    """
     try:
         yield
     except ScorerError as error:
         with suppress(ScorerError):  # the first error is the one to know
-            _tell_failure(plan, stores, status, error)
+            _tell_failure(plan, stores, status, error, "failed" if ends(error) else "merging")
         raise
 
 
-def _tell_failure(plan: Plan, stores: Stores, status: StatusWriter, error: ScorerError) -> None:
+def _tell_failure(plan: Plan, stores: Stores, status: StatusWriter, error: ScorerError, state: State) -> None:
     if done_before(plan, stores) is not None:  # another try was quicker, and has taken the parts away
         return
     with suppress(ScorerError):  # a full disk takes no report
-        write_report(plan, stores, status.ahead("failed", **failed_with(error)))
-    status.fail(error)
+        write_report(plan, stores, status.ahead(state, **failed_with(error)))
+    status.fail(error, state)
 
 
 def _merge(plan: Plan, stores: Stores, status: StatusWriter) -> None:
@@ -107,6 +113,7 @@ def _merge(plan: Plan, stores: Stores, status: StatusWriter) -> None:
     status.state("merging")
     result = merge(plan, stores)
     changes = {"result": plan.result, "done": plan.frames, "failed": result.failed, "seconds_left": 0.0}
+    changes |= {"error": None, "exit_code": None}  # of an earlier try
     # In this order: whoever reads that the job is done finds its report.
     write_report(plan, stores, status.ahead("done", **changes))
     status.state("done", **changes)

@@ -1,4 +1,4 @@
-"""What to do when a frame doesn't fit into memory: smaller batches first, then tiles with soft seams."""
+"""When memory runs out: smaller batches first, then tiles with soft seams. And which errors say so, or that the GPU failed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from scorer.models import Frames, Model
 MOST_TILES = 8
 
 
-_PHRASES = ("can't allocate memory", "not enough memory", "bad_alloc", "out of memory", "insufficient memory")
+_PHRASES = ("can't allocate memory", "not enough memory", "bad_alloc", "out of memory", "insufficient memory", "alloc_failed")
+_GPU_PHRASES = ("cuda error", "cudnn error", "cublas")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -26,6 +27,18 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     words = str(error).lower()
     return isinstance(error, RuntimeError | cv2.error) and any(phrase in words for phrase in _PHRASES)
+
+
+def is_gpu_failure(error: BaseException) -> bool:
+    """Whether `error` says that the GPU failed, not the frame: every later call of this process may then fail as well.
+
+    Source: https://docs.nvidia.com/cuda/cuda-runtime-api/group__CUDART__TYPES.html (errors that leave the process inconsistent)
+    """
+    if not isinstance(error, RuntimeError) or is_out_of_memory(error):
+        return False
+    named = any(kind.__name__ == "AcceleratorError" for kind in type(error).__mro__)  # by its name: older torch has none
+    words = str(error).lower()
+    return named or any(phrase in words for phrase in _GPU_PHRASES)
 
 
 def starts(length: int, tiles: int, overlap: int) -> tuple[int, list[int]]:

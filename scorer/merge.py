@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from scorer import video
 from scorer.errors import MissingError, TaskError
 from scorer.media import parts_folder
-from scorer.parts import Part, find_parts
+from scorer.parts import Part, find_parts, forget_part
 from scorer.plan import Plan
 from scorer.records import FrameRecord, TaskRecord, from_lines
 from scorer.score import most_failures, too_many_failed
@@ -97,6 +97,19 @@ def clear_parts(plan: Plan, stores: Stores) -> None:
     if plan.video is not None:
         for entry in stores.work.list(parts_folder(plan)):
             stores.work.delete(entry.path)
+
+
+def forget_failed(plan: Plan, stores: Stores) -> None:
+    """Before a job begins anew: forget parts that originals stand in, and a result of such parts, so that they are made again.
+
+    A video's parts go with its end: all of it is made again then.
+    """
+    failed = [part for part in find_parts(plan, stores) if part and part.failed]
+    result = find_result(plan, stores) if plan.video is not None else None  # a folder's is its parts
+    if failed or (result is not None and result.failed):
+        stores.work.delete(f"{plan.job}/{RESULT}")  # first: it would stand for parts that are made again
+    for part in failed:
+        forget_part(plan, plan.chunks[part.chunk], stores)
 
 
 def records(plan: Plan, stores: Stores) -> Iterator[FrameRecord | TaskRecord]:

@@ -68,5 +68,10 @@ def keep_part(plan: Plan, chunk: Chunk, stores: Stores, part: Part) -> None:
     stores.work.put(_json_path(plan, chunk), part.model_dump_json().encode())
 
 
+def forget_part(plan: Plan, chunk: Chunk, stores: Stores) -> None:
+    """Say that the chunk's part is to be made again."""
+    stores.work.delete(_json_path(plan, chunk))
+
+
 def _json_path(plan: Plan, chunk: Chunk) -> str:
     return f"{plan.job}/{chunk.part}.json"

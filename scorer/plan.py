@@ -11,12 +11,14 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from scorer import frames, video
+from scorer import frames, models, video
 from scorer.errors import InputError, RequestError, ScorerError
 from scorer.models import Device
+from scorer.models.style_image import check_bytes, check_style_image
 from scorer.request import Limits, Request
 from scorer.store import Entry, Stores, called
 from scorer.video import FrameRange, VideoInfo
+from scorer.waiting import is_odd
 
 # Raised whenever parts made by older code would differ from those made now.
 PART_FORMAT = 2
@@ -158,7 +160,7 @@ def make_plan(
 ) -> Plan:
     """The plan for `request`: styles and input looked up, the input probed and cut into chunks."""
     length = _capped(request, limits, length)
-    style_etags = tuple(stores.input.head(style.source).etag if isinstance(style.source, str) else "" for style in request.styles)
+    style_etags = tuple(_style_etags(request, stores))
     common = [
         PART_FORMAT,
         request.model_dump(mode="json", exclude={"name", "chunk_frames", "failure_threshold", "priority"}),
@@ -167,12 +169,13 @@ def make_plan(
     ]
     if request.media == "video":
         entry = stores.input.head(request.input)
-        path = stores.input.fetch(entry.path, entry.etag)
+        _check_room(entry, stores)
         try:
+            path = stores.input.fetch(entry.path, entry.etag)
             with called(path, stores.input.where(entry.path)):
                 index = _probe(path, limits)
             chunks = _video_chunks(index, length(index.info.frames), [*common, entry.etag])
-        except ScorerError:  # whoever plans many jobs keeps no copy of what is refused
+        except ScorerError:  # whoever plans many jobs keeps nothing of what is refused
             stores.input.release(entry.path, entry.etag)
             raise
         return Plan(
@@ -185,6 +188,40 @@ def make_plan(
         job=job, request=request, device=device, input_etag="", style_etags=style_etags,
         video=None, frames=len(files), max_pixels=limits.max_pixels, chunks=chunks,
     )  # fmt: skip
+
+
+def _style_etags(request: Request, stores: Stores) -> Iterator[str]:
+    """One a style, '' where it is a number. Raises MissingError; StyleError where one isn't the image that the model takes."""
+    images = request.package is None and models.spec(request.model).style == "image"  # a package's model is on nodes only
+    for style in request.styles:
+        if isinstance(style.source, int):
+            yield ""
+            continue
+        entry = stores.input.head(style.source)
+        if images:
+            _check_style(entry, stores)
+        yield entry.etag
+
+
+def _check_style(entry: Entry, stores: Stores) -> None:
+    where = stores.input.where(entry.path)
+    check_bytes(where, entry.size)
+    path = stores.input.fetch(entry.path, entry.etag)
+    try:
+        with called(path, where):
+            check_style_image(path)
+    finally:
+        stores.input.release(entry.path, entry.etag)
+
+
+def _check_room(entry: Entry, stores: Stores) -> None:
+    """Raises InputError where not even an empty disk could hold the video; one that is full by chance may be tried again."""
+    most = stores.input.capacity()
+    if most is not None and entry.size > most:
+        raise InputError(
+            f"'{stores.input.where(entry.path)}' has {entry.size / 1e9:.1f} GB, and the disk that it is copied to "
+            f"{most / 1e9:.1f} GB in all: give a smaller video."
+        )
 
 
 def _capped(request: Request, limits: Limits, length: Callable[[int], int]) -> Callable[[int], int]:
@@ -229,6 +266,8 @@ def _images(stores: Stores, folder: str, limits: Limits) -> list[Entry]:
         raise InputError(f"'{where}' has no images in it: put {', '.join(sorted(frames.SUFFIXES))} files there.")
     if len(entries) > limits.max_frames:
         raise InputError(f"'{where}' has {len(entries)} images in it: split it, since a job takes {limits.max_frames} at most.")
+    if odd := next(filter(is_odd, entries), None):  # it can be listed, but not read
+        raise InputError(f"The image {odd!r} can't be used, since its name has a control character in it: rename it.")
     return [entries[path] for path in frames.natural_order(entries)]
 
 

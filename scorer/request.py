@@ -73,7 +73,7 @@ class Request(BaseModel):
     chunk_frames: int | None = Field(default=None, ge=1, le=100_000)
     """Frames of one task; None: by the length of the job."""
     priority: int = Field(default=0, ge=-100, le=100)
-    """Jobs with more come first."""
+    """Of jobs whose senders had equally many at work when they began, those with more come first, in steps of 10."""
     failure_threshold: float = Field(default=0.05, ge=0, le=1)
     """The share of frames that may fail (the originals stand in) before the whole job does."""
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from scorer import frames, models
-from scorer.errors import FailureThresholdError, ModelError, ScorerError
+from scorer.errors import FailureThresholdError, ModelError, ScorerError, TaskError
 from scorer.media import Frame, Media, ms_since, open_media
-from scorer.memory import is_out_of_memory, score_in_tiles
+from scorer.memory import is_gpu_failure, is_out_of_memory, score_in_tiles
 from scorer.models import Frames, Model, ModelSettings, Style
 from scorer.overlap import WriteBehind, read_ahead
 from scorer.parts import Part, find_part, keep_part
@@ -67,7 +67,8 @@ def score_chunk(
 
     `on_frames` is called with how many frames more are written, now and then, from another thread.
     `scale` is what the model makes of sizes, where that is known before a frame came through.
-    Raises ChangedError, StorageFullError, FailureThresholdError (this chunk alone is too many), OutOfMemoryError.
+    Raises ChangedError, StorageFullError, FailureThresholdError (this chunk alone is too many), OutOfMemoryError, TaskError (a
+    GPU that fails).
     """
     if done := find_part(plan, chunk, stores):
         return done, False
@@ -232,11 +233,17 @@ class ModelStage:
             self.notes.append(f"{what} from frame {frame.number} on")
 
     def _stand_in(self, frame: Frame[Any], image: Frames, error: Exception) -> Scored:
-        """The original in the failed frame's place, at the size that the model's frames have."""
+        """The original in the failed frame's place, at the size that the model's frames have.
+
+        Raises TaskError where it isn't the frame that failed.
+        """
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        if is_gpu_failure(error):  # it would fail on every frame that is left
+            raise TaskError(f"The GPU failed ({why.rstrip('.')}): another try may get another one.") from error
         height, width = image.shape[:2]
         down, across = self.scale or self._try_scale(image)
         pixels = frames.resize(image, round(width * across), round(height * down))
-        return Scored(frame, pixels, " ".join(f"{type(error).__name__}: {error}".split())[:500], 0.0)
+        return Scored(frame, pixels, why, 0.0)
 
     def _try_scale(self, image: Frames) -> tuple[float, float]:
         """How the model changes sizes, from a black frame."""

@@ -42,6 +42,7 @@ class Status(BaseModel):
     """Path in the input store of the request that asked for it, where one did."""
     result: str | None = None
     error: str | None = None
+    """Why it failed; of a job that is merging, why the last try did."""
     exit_code: int | None = None
 
 
@@ -108,9 +109,9 @@ class StatusWriter:
             self._written = now
             self._write({})
 
-    def fail(self, error: ScorerError) -> None:
-        """The job ends with `error`."""
-        self.state("failed", **failed_with(error))
+    def fail(self, error: ScorerError, state: State = "failed") -> None:
+        """The job ends with `error`; or it stays in `state`, where that will be tried again."""
+        self.state(state, **failed_with(error))
 
     def _write(self, changes: dict[str, object]) -> None:
         self.status = self.status.model_copy(update={**changes, "updated": time.time()})
@@ -118,7 +119,7 @@ class StatusWriter:
 
 
 def failed_with(error: ScorerError) -> dict[str, object]:
-    """What a status says of a job that ends with `error`."""
+    """What a status says of `error`."""
     return {"error": str(error), "exit_code": error.exit_code, "seconds_left": None}
 
 

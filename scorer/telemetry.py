@@ -48,13 +48,14 @@ class Telemetry:
         """A task has ended, and left these records."""
 
     @contextmanager
-    def step(self, job: str, step: str) -> Iterator[None]:
-        """Around a step whose error ends the job, unless the job only has to wait."""
+    def step(self, job: str, step: str, ends: Callable[[ScorerError], bool] = lambda _: True) -> Iterator[None]:
+        """Around a step whose error ends the job where `ends` says so, unless the job only has to wait."""
         try:
             yield
         except ScorerError as error:
             if not isinstance(error, BusyError):
-                self.event("job.failed", job, step, reason=str(error), code=error.exit_code)
+                if ends(error):
+                    self.event("job.failed", job, step, reason=str(error), code=error.exit_code)
                 self.failure(error, job, step)
             raise
 

@@ -9,8 +9,7 @@ import hashlib
 import time
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from itertools import chain, zip_longest
+from collections.abc import Iterable, Iterator, Mapping
 
 from scorer.refusal import unread_job_id
 from scorer.store import Entry, Stores
@@ -23,14 +22,22 @@ DAY = 86_400.0
 MARGIN = 3600.0
 
 
-def waiting(stores: Stores, work_days: int) -> list[Entry]:
-    """The requests that wait, the next first. Those older than plans are kept were answered, or given up."""
+def waiting(stores: Stores, work_days: int, at_work: Mapping[str, int]) -> list[Entry]:
+    """The requests that wait, the next first. Those older than plans are kept were answered, or given up.
+
+    `at_work` says how many jobs each sender has at work.
+    """
     oldest = time.time() - work_days * DAY + MARGIN
     answered = {entry.path for entry in stores.work.list(ANSWERED)}
     found = stores.input.walk(REQUESTS)
     return list(
         take_turns(
-            entry for entry in found if entry.path.endswith(".json") and entry.modified > oldest and _mark(entry) not in answered
+            (
+                entry
+                for entry in found
+                if entry.path.endswith(".json") and entry.modified > oldest and _mark(entry) not in answered
+            ),
+            at_work,
         )
     )
 
@@ -60,10 +67,14 @@ def is_odd(path: str) -> bool:
     return any(part in ("", ".", "..") for part in path.split("/")) or any(unicodedata.category(char) == "Cc" for char in path)
 
 
-def take_turns(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """One of each sender, again and again; a sender's own in the order of their upload."""
+def take_turns(entries: Iterable[Entry], at_work: Mapping[str, int]) -> Iterator[Entry]:
+    """Whoever has fewer jobs at work and before it in its own line comes first; then whoever uploaded earlier.
+
+    A sender's own come in the order of their upload. Without what is at work, whoever is first at each look would stay first.
+    """
     by_sender: defaultdict[str, list[Entry]] = defaultdict(list)
     for entry in sorted(entries, key=lambda entry: (entry.modified, entry.path)):
         by_sender[sender(entry.path)].append(entry)
-    rounds = zip_longest(*(by_sender[name] for name in sorted(by_sender)))
-    return (entry for entry in chain.from_iterable(rounds) if entry is not None)
+    places = {entry.path: at_work.get(name, 0) + before for name, own in by_sender.items() for before, entry in enumerate(own)}
+    found = (entry for own in by_sender.values() for entry in own)
+    return iter(sorted(found, key=lambda entry: (places[entry.path], entry.modified, entry.path)))

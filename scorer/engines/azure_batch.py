@@ -8,6 +8,7 @@ https://learn.microsoft.com/rest/api/batchservice/ (API 2025-06-01)
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -56,15 +57,18 @@ class AzureBatchEngine:
 
         Raises BusyError where as many jobs run as may, ShareError where half of those that may are the sender's.
         """
-        most = self.deployment.jobs_max
-        chosen = ["id", "metadata"]
-        active = self._call(lambda: list(self.client.list_jobs(filter="state eq 'active'", select=chosen)))
-        if len(active) >= most:
-            raise BusyError(f"{len(active)} jobs run and {most} may at once: this one waits, or raise 'jobsMax'.")
-        own = sum(sender_of(job) == sender for job in active)
+        most, active = self.deployment.jobs_max, self.at_work()
+        if active.total() >= most:
+            raise BusyError(f"{active.total()} jobs run and {most} may at once: this one waits, or raise 'jobsMax'.")
+        own = active[sender]
         if own >= math.ceil(most / 2):
             raise ShareError(f"{own} jobs of '{sender}' run, which is its share of {most}: this one waits, or raise 'jobsMax'.")
         return own
+
+    def at_work(self) -> Counter[str]:
+        """How many jobs each sender has at work. Raises BatchError."""
+        chosen = ["id", "metadata"]
+        return Counter(map(sender_of, self._call(lambda: list(self.client.list_jobs(filter="state eq 'active'", select=chosen)))))
 
     def end(self, job: str) -> None:
         """End a job that a person has cancelled. Raises BatchError."""
@@ -94,8 +98,18 @@ class AzureBatchEngine:
 
         `place` is how many jobs its sender has already. Raises BatchError; BusyError where the account's quota is used up.
         """
-        if not self._make_job(plan, sender, place):
-            return
+        if self._make_job(plan, sender, place):
+            self._fill(plan)
+
+    def finish(self, plan: Plan) -> None:
+        """Add the tasks that the job lacks; nothing where there is no such job at work. Raises BatchError."""
+        job = self._find(plan.job)
+        if job is not None and job.state == batch.BatchJobState.ACTIVE:
+            with suppress(_NoJobError):  # it was deleted meanwhile
+                self._fill(plan)
+
+    def _fill(self, plan: Plan) -> None:
+        """Add all tasks of the job that there is."""
         try:
             for first in range(0, len(plan.chunks), COLLECTION):
                 chunks = plan.chunks[first : first + COLLECTION]

@@ -33,12 +33,18 @@ RETENTION = timedelta(hours=2)
 PREPARE_LIMIT = timedelta(hours=1)
 
 
+# What a request asks for, -100 to 100, in steps of 10: so many levels has each place.
+WISHES = 21
+# The last place that fits into Batch's -1000 to 1000; those behind it share it.
+LAST_PLACE = 47
+
+
 def priority(asked: int, place: int) -> int:
-    """Of a job whose sender has `place` others at work, -1000 to 1000 as Batch has it.
+    """Of a job whose sender has `place` others at work when it begins, -1000 to 1000 as Batch has it.
 
     A sender's first job comes before another's second one, whatever they ask for; that counts among jobs of the same place.
     """
-    return -10 * min(place, 99) + round(asked / 25)
+    return -WISHES * min(place, LAST_PLACE) + round(asked / 10)
 
 
 def job_body(plan: Plan, deployment: Deployment, sender: str, place: int) -> batch.BatchJobCreateOptions:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,21 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from scorer.errors import StyleError
 
+# A photograph of Pillow's 89 million pixels has about half of that as a JPEG.
+MOST_BYTES = 64 * 2**20
+
+
+def check_bytes(name: str, size: int) -> None:
+    """Raise StyleError where the style image called `name` has more bytes than one needs."""
+    if size > MOST_BYTES:
+        raise StyleError(f"The style image {name} has {size / 2**20:.1f} MB: give one of {MOST_BYTES // 2**20} MB at most.")
+
+
+def check_style_image(path: Path) -> None:
+    """Raise StyleError where `load_style_image` would not even begin to decode the image."""
+    with _opened(path):
+        pass
+
 
 def load_style_image(path: Path, max_side: int | None = None) -> NDArray[np.uint8]:
     """Read an image as (H, W, 3) RGB: turned as its EXIF says, alpha over white, grey and 16 bit made 8-bit RGB.
@@ -18,11 +35,26 @@ def load_style_image(path: Path, max_side: int | None = None) -> NDArray[np.uint
     `max_side` is in pixels: a larger image is made smaller, its aspect kept; a smaller one stays.
     Raises StyleError, naming the file, where it is missing, not an image, cut short, or too large to be decoded safely.
     """
+    with _opened(path) as image:
+        rgb = _to_rgb(ImageOps.exif_transpose(image))
+    if max_side is not None and max(rgb.size) > max_side:
+        scale = max_side / max(rgb.size)
+        size = (max(1, round(rgb.width * scale)), max(1, round(rgb.height * scale)))
+        rgb = rgb.resize(size, Image.Resampling.LANCZOS)
+    return np.asarray(rgb, dtype=np.uint8)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The image, of which only the beginning is read yet; what is wrong with it, now or in the block, as a StyleError."""
     try:
+        check_bytes(str(path), path.stat().st_size)
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
-                rgb = _to_rgb(ImageOps.exif_transpose(image))
+                if image.mode == "F":
+                    raise ValueError("floating-point pixels have no known range")
+                yield image
     except FileNotFoundError:
         raise StyleError(f"There is no style image {path}: check its name.") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -34,16 +66,9 @@ def load_style_image(path: Path, max_side: int | None = None) -> NDArray[np.uint
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise StyleError(f"The style image {path} can't be read ({reason}): give an undamaged image.") from error
-    if max_side is not None and max(rgb.size) > max_side:
-        scale = max_side / max(rgb.size)
-        size = (max(1, round(rgb.width * scale)), max(1, round(rgb.height * scale)))
-        rgb = rgb.resize(size, Image.Resampling.LANCZOS)
-    return np.asarray(rgb, dtype=np.uint8)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "F":
-        raise ValueError("floating-point pixels have no known range")
     if image.mode.startswith("I"):  # 16-bit grey; convert() would clip it at 255 instead of scaling
         grey = np.asarray(image).astype(np.int64).clip(0, 65535)
         image = Image.fromarray(((grey + 128) // 257).astype(np.uint8))

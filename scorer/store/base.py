@@ -72,6 +72,10 @@ class Store(ABC):
         Raises ChangedError where its ETag is not `etag`.
         """
 
+    def capacity(self) -> int | None:
+        """Bytes of the disk that `fetch` copies to, used ones among them; None where it copies nothing."""
+        return None
+
     @abstractmethod
     def release(self, path: str, etag: str | None = None) -> None:
         """Say that this process needs no more what `fetch` gave it."""

@@ -17,7 +17,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from scorer.errors import MissingError, StoreError
 from scorer.identity import STORAGE, credential
 from scorer.store.base import Entry, Store
-from scorer.store.cache import copy_once, forget_copy
+from scorer.store.cache import capacity, copy_once, forget_copy
 from scorer.store.problems import changed, raise_storage_error, sdk_errors, storage_errors
 
 if TYPE_CHECKING:
@@ -127,6 +127,9 @@ class BlobStore(Store):
     def fetch(self, path: str, etag: str | None = None) -> Path:
         # A name that is written once is one job's own: no other job will release it.
         return copy_once(self.where(path), etag or "", lambda to: self._download(path, etag, to), share=etag is not None)
+
+    def capacity(self) -> int:
+        return capacity()
 
     def release(self, path: str, etag: str | None = None) -> None:
         forget_copy(self.where(path), etag or "")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,11 @@ def node_folder() -> Path:
     folder = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scorer"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
+
+
+def capacity() -> int:
+    """Bytes of the disk that copies go to, used ones among them."""
+    return shutil.disk_usage(node_folder()).total
 
 
 @contextmanager
@@ -85,7 +91,11 @@ def copy_once(url: str, etag: str, download: Callable[[Path], None], *, share: b
     with locked(_lock_path(path)):
         if not path.exists():
             unfinished = _unfinished(path)  # a killed task's leftover is written over
-            download(unfinished)
+            try:
+                download(unfinished)
+            except BaseException:  # no download goes on from it, and it may be what fills the disk
+                unfinished.unlink(missing_ok=True)
+                raise
             unfinished.replace(path)
         if share:
             _share(path)

@@ -130,7 +130,7 @@ def test_a_swapped_input_is_found(azure: SmallAzure, make_clip: MakeClip) -> Non
         job = azure_dispatch_unlocked(azure, request)
         azure.put("films/swapped.mp4", b"something else")
     status = azure.wait(job)
-    assert (status["state"], status["exit_code"]) == ("failed", 10)
+    assert (status["state"], status["exit_code"]) == ("failed", 5)
     assert "has changed since the job was planned" in status["error"]
 
 

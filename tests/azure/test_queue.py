@@ -127,7 +127,7 @@ def test_who_died_between_tasks_is_found_and_old_jobs_are_forgotten(
         engine.submit(plan, "", 0)
     small_azure.batch.fault = None
     assert "half" in engine.unfinished()
-    engine.submit(plan, "", 0)
+    engine.finish(plan)
     assert "half" not in engine.unfinished()
     assert list(small_azure.batch.job("half").tasks) == ["0", "1", "2", "merge"]
     engine.forget(datetime.now(UTC) + timedelta(days=1))  # it is at work, however old it is
@@ -140,6 +140,8 @@ def test_who_died_between_tasks_is_found_and_old_jobs_are_forgotten(
     for _ in range(there // FORGET + 1):  # so many at a time
         engine.forget(datetime.now(UTC))
     assert not engine.has("half")
+    engine.finish(plan)
+    assert not engine.has("half")
     small_azure.batch.pool.fixed = None
 
 
@@ -147,4 +149,6 @@ def test_turns_come_before_wishes() -> None:
     # However much it asks for, nobody's second job comes before somebody's first.
     assert priority(-100, 0) > priority(100, 1)
     assert priority(100, 0) > priority(0, 0) > priority(-100, 0)
+    assert all(priority(-100, place) > priority(100, place + 1) for place in range(47))
+    assert len({priority(asked, 0) for asked in range(-100, 101, 10)}) == 21  # tens tell
     assert -1000 <= priority(-100, 5000) <= priority(100, 0) <= 1000

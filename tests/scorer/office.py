@@ -1,6 +1,7 @@
 """An intake of folders, with a cluster that is a list."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,10 +44,16 @@ class List:
             raise ShareError("its share")
         return own
 
+    def at_work(self) -> Counter[str]:
+        return Counter(self.jobs.values())
+
     def submit(self, plan: Plan, sender: str, place: int) -> None:
         assert plan.job in self.jobs or place == list(self.jobs.values()).count(sender)
         self.jobs.setdefault(plan.job, sender)
-        if plan.job in self.begun:
+        self.finish(plan)
+
+    def finish(self, plan: Plan) -> None:
+        if plan.job in self.jobs and plan.job in self.begun:
             self.begun.remove(plan.job)
 
     def end(self, job: str) -> None:

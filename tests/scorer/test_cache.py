@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from scorer.store.cache import copy_path, forget_copy, locked
+from scorer.errors import StorageFullError
+from scorer.store.cache import copy_once, copy_path, forget_copy, locked
 
 URL, ETAG = "az://films/input/film.mp4", '"0x1"'
 PROGRAM = """
@@ -75,6 +76,18 @@ def begin() -> Iterator[Begin]:
 
 def left(node: Path) -> list[str]:
     return sorted(path.name for path in (node / "blobs").iterdir())
+
+
+def test_a_download_that_fails_leaves_nothing_to_fill_the_disk(node: Path) -> None:
+    def full(path: Path) -> None:
+        path.write_bytes(b"half")
+        raise StorageFullError("No space is left.")
+
+    with pytest.raises(StorageFullError):
+        copy_once(URL, ETAG, full)
+    assert [name for name in left(node) if not name.endswith(".lock")] == []
+    assert copy_once(URL, ETAG, lambda path: path.touch()).exists()
+    forget_copy(URL, ETAG)
 
 
 def test_a_release_leaves_what_another_job_has_fetched(node: Path, begin: Begin) -> None:

@@ -72,6 +72,16 @@ def test_originals_stand_in_up_to_the_threshold(plan: Plan, stores: FolderStores
     assert merge_job(plan, stores).status == outcome.status  # again: nothing to do
 
 
+@pytest.mark.parametrize("why", ["The GPU failed (RuntimeError: CUDA error: unknown error).", "The driver is out of memory."])
+def test_originals_stand_in_whatever_the_reason_says(plan: Plan, stores: FolderStores, why: str) -> None:
+    score_all_but(plan, stores, 2)
+    with pytest.raises(TaskError), kept_failures(plan, chunk_key(plan.chunks[2]), stores):
+        raise TaskError(why)
+    assert merge_job(plan, stores).status.failed == 10
+    failed = [record for record in records(plan, stores) if isinstance(record, FrameRecord) and record.error]
+    assert all(why in (record.error or "") for record in failed)
+
+
 def test_more_than_that_fails_the_job_with_the_reason(plan: Plan, stores: FolderStores) -> None:
     score_all_but(plan, stores, 0, 3)
     fail(plan, stores, 3)
@@ -80,6 +90,14 @@ def test_more_than_that_fails_the_job_with_the_reason(plan: Plan, stores: Folder
     status = read_status("job", stores)
     assert (status.state, status.exit_code) == ("failed", 10)
     assert "poison" in (stores.output.root / "job/report.html").read_text()
+
+
+def test_what_all_missing_chunks_failed_with_is_the_jobs_own_error(plan: Plan, stores: FolderStores) -> None:
+    for index in range(4):
+        fail(plan, stores, index)
+    with pytest.raises(InputError, match=r"^The chunk is poison\.$"):
+        merge_job(plan, stores)
+    assert read_status("job", stores).exit_code == 3
 
 
 def test_parts_that_nobody_tried_to_make_are_just_missing(plan: Plan, stores: FolderStores) -> None:

@@ -6,16 +6,17 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import pytest
 
-from scorer.errors import RequestError, ScorerError, StoreError, TaskError
+from scorer.errors import BatchError, RequestError, ScorerError, StoreError, TaskError
+from scorer.failure import clear_failures
 from scorer.plan import Plan, dispatch
 from scorer.refusal import Rejection, unread_job_id
 from scorer.request import job_id, make_request
 from scorer.status import StatusWriter, read_status
-from scorer.store import Entry, FolderStore
+from scorer.store import Entry, FolderStore, Stores
 from scorer.waiting import DAY
 from tests.conftest import MakeClip, write_images
 from tests.folders import FolderStores
@@ -117,6 +118,33 @@ def test_media_are_refused_too(office: Office, make_clip: MakeClip) -> None:
     assert "200" in str(error)
 
 
+def test_a_video_that_no_disk_here_holds_isnt_even_fetched(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    office.stores.input.put("videos/clip.mp4", b"x" * 1001)
+    monkeypatch.setattr(FolderStore, "capacity", lambda _: 1000)
+    monkeypatch.setattr(FolderStore, "fetch", lambda *_: pytest.fail("it was fetched"))
+    error, _ = office.refused(office.put(ASKED))
+    assert error.exit_code == 3
+    assert "has 0.0 GB, and the disk that it is copied to 0.0 GB in all" in str(error)
+
+
+def test_a_style_that_is_no_image_is_refused_before_there_are_tasks(office: Office) -> None:
+    write_images(office.stores.input.root / "shots", ["a.png"])
+    style = office.stores.input.root / "style.jpg"
+    style.write_text("no image")
+    path = office.put({"name": "job", "input": "shots/", "model": "adaptive", "styles": [{"source": "style.jpg"}]})
+    error, _ = office.refused(path)
+    assert str(error) == f"The style {style} isn't an image: give a JPEG, PNG, WebP or TIFF file."
+    assert error.exit_code == 6
+
+
+def test_an_image_whose_name_cant_be_read_is_named(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [Entry("shots/a.png", 1, "1"), Entry("shots/b\x07.png", 1, "2")]  # as Azure lists it; no folder's store does
+    monkeypatch.setattr(FolderStore, "list", lambda *_: iter(found))
+    error, _ = office.refused(office.put({"name": "job", "input": "shots/", "model": "invert"}))
+    assert error.exit_code == 3
+    assert r"The image 'shots/b\x07.png' can't be used" in str(error)
+
+
 @pytest.mark.parametrize(
     "path",
     ["requests/../x.json", "requests/a b.json", "requests/" + "ü" * 100 + ".json", "requests/\u202e.json", "requests/.json",
@@ -178,6 +206,36 @@ def test_senders_take_turns(office: Office) -> None:
     assert rounds == 5  # it drains, five jobs of this sender at a time
     assert len(list(office.stores.output.root.glob("*/status.json"))) == 32
     assert intake.sweep(float("inf")) == 0
+
+
+def test_who_comes_new_waits_for_one_end_however_busy_two_others_are(office: Office) -> None:
+    write_images(office.stores.input.root / "shots", ["a.png"])
+    few = office.with_room_for(4)
+
+    def put(sender: str, number: int) -> None:
+        few.put({"name": sender, "input": "shots/", "model": "invert"}, f"requests/{sender}/{number}.json")
+
+    for number in range(4):
+        put("acme", number)
+        put("bolt", number)
+    few.intake.sweep(float("inf"))
+    put("zoe", 0)
+    few.intake.sweep(float("inf"))
+    assert sorted(few.cluster.jobs.values()) == ["acme", "acme", "bolt", "bolt"]
+    del few.cluster.jobs[next(iter(few.cluster.jobs))]
+    few.intake.sweep(float("inf"))
+    assert sorted(few.cluster.jobs.values()) == ["acme", "bolt", "bolt", "zoe"]
+
+
+def test_what_is_wrong_is_refused_while_the_cluster_is_away(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> Never:
+        raise BatchError("away")
+
+    monkeypatch.setattr(type(office.cluster), "at_work", away)
+    office.put(asked(model="no-such-model"))
+    with pytest.raises(BatchError):
+        office.intake.sweep(float("inf"))
+    assert len(list(office.stores.output.root.glob("*/rejected.json"))) == 1
 
 
 def test_a_store_that_is_away_is_asked_at_the_next_look(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,6 +304,14 @@ def test_a_job_that_lacks_tasks_gets_them_however_full_the_cluster_is(office: Of
     assert office.told[1].startswith("job somebody-elses: There is no ")
 
 
+def test_a_job_that_a_restart_has_just_deleted_is_not_made_again_without_its_sender(office: Office) -> None:
+    write_images(office.stores.input.root / "shots", ["a.png"])
+    dispatch("gone", make_request({"name": "gone", "input": "shots/", "model": "invert"}), office.stores)
+    office.cluster.begun.append("gone")  # it was there when Batch was asked
+    office.intake.sweep(float("inf"))
+    assert not office.cluster.jobs
+
+
 def test_ended_jobs_are_forgotten_with_their_plans(office: Office) -> None:
     now = datetime.now(UTC)
     office.cluster.ended.update({"old": now - timedelta(days=7, minutes=1), "new": now - timedelta(days=6, hours=23)})
@@ -289,6 +355,22 @@ def test_a_job_that_is_cancelled_while_it_is_planned_doesnt_run(office: Office, 
     office.intake.take(path)
     assert not office.cluster.jobs
     assert read_status(job, office.stores).state == "cancelled"
+
+
+def test_a_job_that_is_cancelled_while_old_failures_are_forgotten_stays_so(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_images(office.stores.input.root / "shots", ["a.png"])
+    clear = clear_failures
+
+    def cancelled_meanwhile(plan: Plan, stores: Stores) -> None:
+        clear(plan, stores)
+        StatusWriter(plan.job, stores).state("cancelled")
+
+    monkeypatch.setattr("scorer.intake.clear_failures", cancelled_meanwhile)
+    job = office.intake.take(office.put({"name": "job", "input": "shots/", "model": "invert"}))
+    assert read_status(job, office.stores).state == "cancelled"
+    assert not office.cluster.jobs
 
 
 def test_a_refused_request_is_answered_where_its_sender_looks(office: Office) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from scorer.engines import Progress
-from scorer.errors import StorageFullError
+from scorer.errors import ChangedError, StorageFullError
 from scorer.job import merge_job, run_job
 from scorer.plan import Plan, dispatch
 from scorer.request import Request, make_request
@@ -96,3 +96,37 @@ def test_a_failure_that_no_report_can_be_written_of_is_told_all_the_same(
         run(asked, stores, Here(stores))
     status = read_status("job", stores)
     assert (status.state, status.exit_code) == ("failed", 9)
+
+
+def test_a_merge_that_will_be_tried_again_hasnt_failed(
+    asked: Request, stores: FolderStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StorageFullError("No space is left.")
+
+    plan = dispatch("job", asked, stores, "cpu")
+    model = load_model(plan, stores)
+    for chunk in plan.chunks:
+        score_chunk(plan, chunk, stores, model)
+    with monkeypatch.context() as patch:
+        patch.setattr("scorer.job.merge", full)
+        with pytest.raises(StorageFullError):
+            merge_job(plan, stores)
+    status = read_status("job", stores)
+    assert (status.state, status.error, status.exit_code) == ("merging", "No space is left.", 9)
+    assert b"No space is left." in stores.output.get(f"job/{REPORT}")
+    merge_job(plan, stores)
+    status = read_status("job", stores)
+    assert (status.state, status.error, status.exit_code) == ("done", None, None)
+    assert b"No space is left." not in stores.output.get(f"job/{REPORT}")
+
+
+def test_a_merge_that_no_try_can_help_has_failed(asked: Request, stores: FolderStores, monkeypatch: pytest.MonkeyPatch) -> None:
+    def swapped(*_: object) -> None:
+        raise ChangedError("It has changed.")
+
+    plan = dispatch("job", asked, stores, "cpu")
+    monkeypatch.setattr("scorer.job.fill_gaps", swapped)
+    with pytest.raises(ChangedError):
+        merge_job(plan, stores)
+    assert (read_status("job", stores).state, read_status("job", stores).exit_code) == ("failed", 5)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scorer.errors import OutOfMemoryError
-from scorer.memory import is_out_of_memory, score_in_tiles, starts
+from scorer.memory import is_gpu_failure, is_out_of_memory, score_in_tiles, starts
 from scorer.models import Frames
 
 
@@ -89,3 +89,24 @@ def test_what_counts_as_out_of_memory() -> None:
     with pytest.raises(cv2.error) as refused:
         cv2.copyMakeBorder(np.zeros((2, 2), np.uint8), 2**24, 2**24, 2**24, 2**24, cv2.BORDER_REFLECT)
     assert is_out_of_memory(refused.value), refused.value
+
+
+def test_what_counts_as_a_failure_of_the_gpu() -> None:
+    import torch
+
+    class AcceleratorError(RuntimeError):
+        """As torch's own, which only a GPU raises."""
+
+    assert is_gpu_failure(AcceleratorError("an illegal memory access was encountered"))
+    for words in (
+        "CUDA error: device-side assert",
+        "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED",
+        "CUBLAS_STATUS_EXECUTION_FAILED",
+    ):
+        assert is_gpu_failure(RuntimeError(words))
+    for memory in (AcceleratorError("CUDA error: out of memory"), RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED")):
+        assert is_out_of_memory(memory)
+        assert not is_gpu_failure(memory)
+    assert not is_gpu_failure(torch.OutOfMemoryError("CUDA out of memory"))
+    assert not is_gpu_failure(RuntimeError("wrong shape"))
+    assert not is_gpu_failure(ValueError("this frame shows a CUDA error"))

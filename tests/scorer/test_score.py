@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from scorer import models
-from scorer.errors import ChangedError, FailureThresholdError, ModelError, OutOfMemoryError
+from scorer.errors import ChangedError, FailureThresholdError, ModelError, OutOfMemoryError, TaskError
+from scorer.failure import chunk_key, find_failure, kept_failures
 from scorer.merge import clear_parts, merge
 from scorer.models import Frames, Model
 from scorer.parts import find_part, find_parts
@@ -312,6 +313,36 @@ def test_a_frame_too_large_for_memory_ends_the_task(stores: FolderStores) -> Non
     plan = plan_folder(stores, options={"most_pixels": 4})
     with pytest.raises(OutOfMemoryError, match="choose a smaller size"):
         score_all(plan, stores)
+
+
+def test_a_gpu_that_fails_ends_the_task_and_is_no_fault_of_the_frames(stores: FolderStores) -> None:
+    plan = plan_folder(stores, batch_size=4)
+    chunk = plan.chunks[0]
+    calls = 0
+
+    def sick() -> None:  # from the second batch on, as a CUDA error stays until its process ends
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            raise RuntimeError("CUDA error: unspecified launch failure\nCompile with `TORCH_USE_CUDA_DSA`.")
+
+    class Sick(Idle):
+        def score(self, frames: Frames) -> Frames:
+            sick()
+            return frames
+
+    wanted = (
+        r"^The GPU failed \(RuntimeError: CUDA error: unspecified launch failure Compile .*\): another try may get another one"
+    )
+    with pytest.raises(TaskError, match=wanted), kept_failures(plan, chunk_key(chunk), stores):
+        score_chunk(plan, chunk, stores, Sick())
+    assert find_part(plan, chunk, stores) is None
+    failure = find_failure(plan, chunk_key(chunk), stores)
+    assert failure is not None
+    assert not failure.for_good
+    with kept_failures(plan, chunk_key(chunk), stores):
+        part, made = score_chunk(plan, chunk, stores, Idle())
+    assert (made, part.failed) == (True, 0)
 
 
 def test_the_model_always_gets_full_batches(stores: FolderStores) -> None:

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from scorer.errors import StyleError
-from scorer.models.style_image import load_style_image
+from scorer.models.style_image import check_style_image, load_style_image
 
 RNG = np.random.default_rng(5)
 COLOURS = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -79,7 +79,25 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
         with pytest.raises(StyleError, match=reason) as caught:
             load_style_image(path, None)
         assert str(path) in str(caught.value)
+        if path != cut:  # what the beginning doesn't show
+            with pytest.raises(StyleError, match=reason):
+                check_style_image(path)
+    check_style_image(cut)
     for limit in (10_000, 1_000):  # Pillow only warns up to twice its limit; both must be refused
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
         with pytest.raises(StyleError, match="million pixels"):
             load_style_image(bomb, None)
+        with pytest.raises(StyleError, match="million pixels"):
+            check_style_image(bomb)
+
+
+def test_a_style_of_too_many_bytes_isnt_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(COLOURS).save(path)
+    with path.open("ab") as file:
+        file.truncate(64 * 2**20)
+    assert load_style_image(path).shape == COLOURS.shape
+    with path.open("ab") as file:
+        file.truncate(65 * 2**20)
+    with pytest.raises(StyleError, match=r"a\.png has 65\.0 MB: give one of 64 MB at most"):
+        load_style_image(path)
