@@ -231,12 +231,12 @@ def test_who_may_not_is_told_so(azure: SmallAzure, tmp_path: Path) -> None:
     environment = azure.environment("b7a5b6a4-35f6-4c62-8b5b-0d9f1b7d3c11")
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
     assert "OutputError: 'az://" in done.stderr
-    assert "can't be read: your account needs a role there ('operators')" in done.stderr
+    assert "can't be read: your account must be among 'operators'" in done.stderr
     # The same of an upload.
     path = tmp_path / "film.mp4"
     path.write_bytes(b"film")
     stranger = azure.container("input", "b7a5b6a4-35f6-4c62-8b5b-0d9f1b7d3c11").get_blob_client("film.mp4")
-    with pytest.raises(OutputError, match=r"can't be written: your account needs a role there"):
+    with pytest.raises(OutputError, match=r"can't be written: your account must be among 'operators'"):
         upload(path, stranger)
 
 
