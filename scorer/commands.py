@@ -60,7 +60,9 @@ def submit(
     sender: Annotated[
         str, typer.Option(metavar="NAME", help="Whose it is; senders take turns in line.", envvar="SCORER_SENDER")
     ] = "",
-    priority: Annotated[int, typer.Option(metavar="-100..100", help="Jobs with more come first.")] = 0,
+    priority: Annotated[
+        int, typer.Option(metavar="-100..100", help="More come first, of jobs whose senders have equally many at work.")
+    ] = 0,
     failure_threshold: wishes.FailureThreshold = 0.05,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job, and fetch its result.")] = True,
     every: Every = 10.0,

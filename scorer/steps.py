@@ -12,7 +12,7 @@ from rich.console import Console
 
 from scorer.deployment import Deployment, read_deployment
 from scorer.errors import MissingError, RequestError, ScorerError
-from scorer.failure import chunk_key, is_for_good, kept_failures
+from scorer.failure import chunk_key, kept_failures
 from scorer.identity import credential
 from scorer.install import enter, install
 from scorer.job import merge_job
@@ -170,7 +170,7 @@ def merge(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs:
     """Merge a job's parts into its result, and report on it."""
     stores = _stores(input_url, output, work, logs)
     plan = read_plan(job, stores)
-    with telemetry(credential) as said, said.step(job, "merge", ends=is_for_good):
+    with telemetry(credential) as said, said.step(job, "merge"):
         status = merge_job(plan, stores, ready=partial(enter, plan, scripts)).status
         spent = round(time.time() - status.started, 3)
         said.event("job.finished", job, "merge", frames=plan.frames, failed=status.failed, seconds=spent)

@@ -48,14 +48,13 @@ class Telemetry:
         """A task has ended, and left these records."""
 
     @contextmanager
-    def step(self, job: str, step: str, ends: Callable[[ScorerError], bool] = lambda _: True) -> Iterator[None]:
-        """Around a step whose error ends the job where `ends` says so, unless the job only has to wait."""
+    def step(self, job: str, step: str) -> Iterator[None]:
+        """Around a step whose error ends the job, unless it only has to wait. A try that does better tells so later."""
         try:
             yield
         except ScorerError as error:
             if not isinstance(error, BusyError):
-                if ends(error):
-                    self.event("job.failed", job, step, reason=str(error), code=error.exit_code)
+                self.event("job.failed", job, step, reason=str(error), code=error.exit_code)
                 self.failure(error, job, step)
             raise
 

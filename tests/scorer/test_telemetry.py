@@ -5,17 +5,14 @@ import subprocess
 import sys
 import textwrap
 import threading
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from scorer import steps, telemetry
-from scorer.errors import InputError, ScorerError, StorageFullError
+from scorer import telemetry
 from stacks import monitoring
 from tests.azure import identity, insights
 from tests.azure.tls import Authority
-from tests.folders import FolderStores
 
 WORK = textwrap.dedent("""
     from scorer.identity import credential
@@ -108,36 +105,3 @@ def test_without_a_connection_nothing_is_loaded() -> None:
     environment = {name: value for name, value in os.environ.items() if name != telemetry.CONNECTION}
     done = subprocess.run([sys.executable, "-c", check], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
-
-
-class Told(telemetry.Telemetry):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[tuple[str, str, str]] = []
-
-    def event(self, name: str, job: str, step: str, **properties: str | int | float) -> None:
-        del properties
-        self.said.append((name, job, step))
-
-    def failure(self, error: BaseException, job: str, step: str) -> None:
-        self.said.append((type(error).__name__, job, step))
-
-
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [(StorageFullError("full"), ["StorageFullError"]), (InputError("bad"), ["job.failed", "InputError"])],
-)
-def test_only_an_error_that_no_try_can_help_ends_a_job_at_its_merge(
-    error: ScorerError, said: list[str], stores: FolderStores, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fails(*_: object, **__: object) -> None:
-        raise error
-
-    told = Told()
-    monkeypatch.setattr(steps, "telemetry", lambda _: nullcontext(told))
-    monkeypatch.setattr(steps, "read_plan", lambda *_: None)
-    monkeypatch.setattr(steps, "merge_job", fails)
-    with pytest.raises(type(error)):
-        steps.merge("job", *(store.url for store in (stores.input, stores.output, stores.work, stores.logs)))
-    assert told.said == [(each, "job", "merge") for each in said]
