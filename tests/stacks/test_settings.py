@@ -10,6 +10,7 @@ import yaml
 from pydantic.alias_generators import to_camel
 
 from stacks import gpu_sizes
+from stacks.gpu_sizes import SIZES
 from stacks.settings import Settings, parse
 
 ROOT = Path(__file__).parents[2]
@@ -161,6 +162,12 @@ def test_the_readme_has_every_setting() -> None:
     for key, told in PULUMI_YAML["config"].items():
         default = json.dumps(told["default"]).strip('"') if told.get("default", "") not in ("", [], {}) else "-"
         assert f"| `{key}` | {default} | {told['description']} |" in README
+
+
+def test_the_readme_has_every_gpu_size() -> None:
+    for name, size in SIZES.items():
+        spot = "-" if size.spot_price is None else f"{size.spot_price:.3f}"
+        assert f"| `{name}` | {size.gpus} × {size.gpu} | {size.cores} | {size.on_demand:.3f} | {spot} |" in README
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod", "example"])
