@@ -10,7 +10,6 @@ import yaml
 from pydantic.alias_generators import to_camel
 
 from stacks import gpu_sizes
-from stacks.gpu_sizes import SIZES
 from stacks.settings import Settings, parse
 
 ROOT = Path(__file__).parents[2]
@@ -165,9 +164,9 @@ def test_the_readme_has_every_setting() -> None:
 
 
 def test_the_readme_has_every_gpu_size() -> None:
-    for name, size in SIZES.items():
+    for name, size in gpu_sizes.SIZES.items():
         spot = "-" if size.spot_price is None else f"{size.spot_price:.3f}"
-        assert f"| `{name}` | {size.gpus} × {size.gpu} | {size.cores} | {size.on_demand:.3f} | {spot} |" in README
+        assert f"| `{name}` | {size.gpus} x {size.gpu} | {size.cores} | {size.on_demand:.3f} | {spot} |" in README
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod", "example"])
