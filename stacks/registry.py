@@ -109,7 +109,8 @@ class Image(pulumi.ComponentResource):
         reference = pulumi.Output.concat(registry.login_server, "/", self._image)
         if not pulumi.runtime.is_dry_run():  # a preview asks Azure for nothing
             login = authorization.get_client_token_output(opts=pulumi.InvokeOutputOptions(parent=self))
-            reference = pulumi.Output.all(reference, registry.id, login.token).apply(self._ready)
+            # The token stays here: the reference has nothing of it, so it is no secret either.
+            reference = pulumi.Output.unsecret(pulumi.Output.all(reference, registry.id, login.token).apply(self._ready))
         return pulumi.Stash(
             f"{name}-image",
             input=reference,
