@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.azure.operation import BUILT, CACHE, ROOT, EngineError, Name, Operation, Violation, main
+
+__all__ = ["BUILT", "CACHE", "PROGRAM", "ROOT", "Deployment", "EngineError", "Outcome", "Violation"]
+
 PROGRAM = ROOT / "__main__.py"
-PULUMI_VERSION = "3.259.0"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "batch-scoring"
-BUILT = CACHE / f"pulumi-v{PULUMI_VERSION}"
-
-
-class EngineError(Exception):
-    """An operation of the engine failed; the text is what a person would have read."""
-
-
-@dataclass(frozen=True)
-class Violation:
-    """What a policy says about a resource, by its logical name."""
-
-    policy: str
-    resource: str
-    message: str
-    mandatory: bool
+# Processes are copies of one that has loaded what programs import.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["tests.azure.preload"])
 
 
 @dataclass(frozen=True)
@@ -44,22 +32,6 @@ class Outcome:
     """What a person would have read."""
     outputs: Mapping[str, Any] = field(default_factory=dict)
     violations: Sequence[Violation] = ()
-
-
-@dataclass(frozen=True)
-class Operation:
-    """What a process is asked to do (`tests.azure.operation`)."""
-
-    name: Literal["preview", "up", "refresh", "destroy"]
-    folder: str
-    port: int
-    stack: str
-    program: str
-    policies: Sequence[str]
-    policy_settings: Sequence[str]
-    """A file for each of the policies."""
-    result: str
-    """The file for what comes of it."""
 
 
 @dataclass
@@ -104,22 +76,21 @@ class Deployment:
         (state,) = (self.folder / "state").rglob(f"stacks/*/{self.stack}.json")
         return list(json.loads(state.read_text())["checkpoint"]["latest"].get("resources", []))
 
-    def _perform(self, name: Literal["preview", "up", "refresh", "destroy"]) -> Outcome:
+    def _perform(self, name: Name) -> Outcome:
         for folder in ("work", "state"):
             (self.folder / folder).mkdir(parents=True, exist_ok=True)
         self._write_config()
-        result = self.folder / "result.json"
+        result, errors = self.folder / "result.json", self.folder / "errors.txt"
         result.unlink(missing_ok=True)
         operation = Operation(
             name, str(self.folder), self.port, self.stack, str(self.program), [str(path) for path in self.policies],
-            [str(self._write_policy_settings())] * len(self.policies), str(result),
+            [str(self._write_policy_settings())] * len(self.policies), str(result), str(errors),
         )  # fmt: skip
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.azure.operation", json.dumps(asdict(operation))],
-            cwd=ROOT, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        process = PROCESSES.Process(target=main, args=(operation, dict(os.environ)), name=f"pulumi-{name}")
+        process.start()
+        process.join()
         if not result.exists():
-            raise EngineError(f"The process of 'pulumi {name}' ended with {done.returncode}: {done.stderr}")
+            raise EngineError(f"The process of 'pulumi {name}' ended with {process.exitcode}: {errors.read_text()}")
         answer = json.loads(result.read_text())
         self.log += answer["log"] + "\n"
         if answer["error"]:

@@ -11,16 +11,53 @@ import os
 import runpy
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pulumi import automation as auto
 from pulumi.automation.events import EngineEvent
 
-from tests.azure.engine import BUILT, EngineError, Operation, Violation
+ROOT = Path(__file__).parents[2]
+PULUMI_VERSION = "3.259.0"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "batch-scoring"
+BUILT = CACHE / f"pulumi-v{PULUMI_VERSION}"
+
+Name = Literal["preview", "up", "refresh", "destroy"]
+
+
+class EngineError(Exception):
+    """An operation of the engine failed; the text is what a person would have read."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """What a policy says about a resource, by its logical name."""
+
+    policy: str
+    resource: str
+    message: str
+    mandatory: bool
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What a process is asked to do."""
+
+    name: Name
+    folder: str
+    port: int
+    stack: str
+    program: str
+    policies: Sequence[str]
+    policy_settings: Sequence[str]
+    """A file for each of the policies."""
+    result: str
+    """The file for what comes of it."""
+    errors: str
+    """The file for what it prints beside that, if it crashes."""
 
 
 @dataclass
@@ -103,9 +140,13 @@ def _command() -> auto.PulumiCommand:
     return auto.PulumiCommand(root=str(BUILT))
 
 
-def main() -> None:
-    """Perform what the first argument says, as JSON; the result goes where it says."""
-    operation = Operation(**json.loads(sys.argv[1]))
+def main(operation: Operation, environment: Mapping[str, str]) -> None:
+    """Perform it; the result goes where it says. Whoever is forked has the environment of the process that it came from."""
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(ROOT)
+    with Path(operation.errors).open("w") as errors:
+        os.dup2(errors.fileno(), sys.stderr.fileno())
     heard = Heard()
     changes: dict[str, int] = {}
     outputs: dict[str, Any] = {}
@@ -123,7 +164,3 @@ def main() -> None:
     }
     Path(operation.result).write_text(json.dumps(answer))
     os._exit(0)  # everything is said; the SDK would take seconds to close its connections
-
-
-if __name__ == "__main__":
-    main()
