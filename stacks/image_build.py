@@ -45,8 +45,8 @@ class Builder:
     """Builds images in one registry."""
 
     registry_id: str
-    token: str
-    """Of whoever deploys, for Azure Resource Manager."""
+    token: Callable[[], str]
+    """Of whoever deploys, for Azure Resource Manager; asked before each call, since a build may outlast one."""
     tell: Callable[[str], None]
     """Told now and then how it goes."""
 
@@ -95,7 +95,7 @@ class Builder:
     def _call(self, method: str, path: str, body: object) -> Any:
         endpoint = os.environ.get(ENDPOINT_VARIABLE, ENDPOINT)
         url = f"{endpoint}{self.registry_id}/{path}?api-version={API}"
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {self.token()}", "Content-Type": "application/json"}
         data = json.dumps(body).encode() if body is not None else b"" if method == "POST" else None
         try:
             return _retrying(_json, _request(method, url, data, headers))

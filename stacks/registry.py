@@ -12,7 +12,7 @@ import pulumi
 from pulumi_azure_native import authorization, containerregistry
 
 from stacks import naming
-from stacks.image_build import Builder, BuildError
+from stacks.image_build import Builder
 from stacks.image_context import ImageContext
 
 Sku = Literal["Basic", "Standard", "Premium"]
@@ -93,7 +93,7 @@ class Image(pulumi.ComponentResource):
         super().__init__("batch-scoring:stacks:Image", name, None, opts)
         self._context = args.context
         self._image = f"{args.context.name}:{args.context.tag}"
-        self._builder: Builder | None = None
+        self._registry_id = ""
         if args.reference is not None:
             self.reference = pulumi.Output.from_input(args.reference)
         else:
@@ -107,13 +107,9 @@ class Image(pulumi.ComponentResource):
                 "Name a ready image."
             )
         reference = pulumi.Output.concat(registry.login_server, "/", self._image)
-        if not pulumi.runtime.is_dry_run():  # a preview asks Azure for nothing
-            login = authorization.get_client_token_output(opts=pulumi.InvokeOutputOptions(parent=self))
-            # The token stays here: the reference has nothing of it, so it is no secret either.
-            reference = pulumi.Output.unsecret(pulumi.Output.all(reference, registry.id, login.token).apply(self._ready))
         return pulumi.Stash(
             f"{name}-image",
-            input=reference,
+            input=pulumi.Output.all(reference, registry.id).apply(self._ready),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 hooks=pulumi.ResourceHookBinding(before_create=[pulumi.ResourceHook(f"{name}-build", self._build)]),
@@ -123,13 +119,21 @@ class Image(pulumi.ComponentResource):
         )
 
     def _ready(self, known: Sequence[str]) -> str:
-        reference, registry_id, token = known
-        self._builder = Builder(registry_id, token, partial(pulumi.log.info, ephemeral=True))
+        reference, self._registry_id = known
         return reference
 
     async def _build(self, _: pulumi.ResourceHookArgs) -> None:
         """Run by the engine right before the note is made, so neither in a preview nor when there is nothing to build."""
-        if self._builder is None:
-            raise BuildError(f"There is no registry yet to build '{self._image}' in: run `pulumi up` again.")
+        loop = asyncio.get_running_loop()
+        builder = Builder(
+            self._registry_id,
+            lambda: asyncio.run_coroutine_threadsafe(self._token(), loop).result(),
+            partial(pulumi.log.info, ephemeral=True),
+        )
         # In a thread: other resources are made meanwhile.
-        await asyncio.to_thread(self._builder.build, self._context, self._image)
+        await asyncio.to_thread(builder.build, self._context, self._image)
+
+    async def _token(self) -> str:
+        """What whoever deploys shows to Azure; the provider renews it."""
+        login = authorization.get_client_token_output(opts=pulumi.InvokeOutputOptions(parent=self))
+        return str(await login.token.future())
