@@ -26,9 +26,9 @@ from scorer.refusal import REJECTED, Rejection, job_of
 from scorer.status import ENDED, Status, StatusWriter, find_status
 from scorer.store import Entry, Stores, storage_errors
 from scorer.store.blob import blob_endpoint
-from scorer.store.problems import LET_IN
+from scorer.store.problems import LET_IN, is_odd
 from scorer.summary import REPORT
-from scorer.waiting import is_odd, unread_id, waiting
+from scorer.waiting import unread_id, waiting
 
 # Batch deletes a job in the background.
 DELETE_SECONDS = 300.0

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from rich.table import Table
 
 from scorer import models, wishes
-from scorer.errors import InputError, OutputError, ScorerError, StoppedError
+from scorer.errors import InputError, ScorerError, StoppedError
 from scorer.frames import SUFFIXES, natural_order
 from scorer.identity import sign_in
 from scorer.models import StyleKind
@@ -158,9 +158,7 @@ def _check_out(out: Path | None, *, folder: bool, endings: Sequence[str] = VIDEO
     if out is None:
         check_place(Path(), folder=True)
         return
-    if source is not None and out.resolve() == source.resolve():
-        raise OutputError(f"'{out}' is the input itself: give the result another name.")
-    check_place(out, folder=folder)
+    check_place(out, folder=folder, source=source)
     if not folder:
         check_ending(out, *endings)
 

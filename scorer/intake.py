@@ -23,8 +23,9 @@ from scorer.refusal import REFUSALS, REJECTED, job_of, reject
 from scorer.request import Request, parse_request
 from scorer.status import ENDED, StatusWriter, find_status
 from scorer.store import Entry, Store, Stores
+from scorer.store.problems import is_odd
 from scorer.telemetry import Telemetry
-from scorer.waiting import DAY, answer, is_odd, sender, unread_id, waiting
+from scorer.waiting import DAY, answer, sender, unread_id, waiting
 
 
 class Cluster(Protocol):

@@ -17,8 +17,8 @@ from scorer.models import Device
 from scorer.models.style_image import check_bytes, check_style_image
 from scorer.request import Limits, Request
 from scorer.store import Entry, Stores, called
+from scorer.store.problems import is_odd
 from scorer.video import FrameRange, VideoInfo
-from scorer.waiting import is_odd
 
 # Raised whenever parts made by older code would differ from those made now.
 PART_FORMAT = 2

@@ -73,14 +73,14 @@ def result_path(source: Path, styles: Sequence[str], out: Path | None) -> Path:
     """Where the result goes: as asked for, or named after input and style. Raises OutputError, RequestError."""
     style = Path(split_weight(styles[0])[0]).stem
     target = out or Path(f"{source.absolute().stem}-{style}")
-    if target.resolve() == source.resolve():
-        raise OutputError(f"'{target}' is the input itself: give the result another name.")
-    check_place(target, folder=source.is_dir())
+    check_place(target, folder=source.is_dir(), source=source)
     return target
 
 
-def check_place(target: Path, *, folder: bool) -> None:
-    """Raise OutputError where `target`, a folder or a file, can't be written; nothing is left of trying."""
+def check_place(target: Path, *, folder: bool, source: Path | None = None) -> None:
+    """Raise OutputError where `target`, a folder or a file, can't be written or is `source`; nothing is left of trying."""
+    if source is not None and target.resolve() == source.resolve():
+        raise OutputError(f"'{target}' is the input itself: give the result another name.")
     if target.exists() and target.is_dir() != folder:
         raise OutputError(
             f"'{target}' is in the way: it is a {'folder' if target.is_dir() else 'file'}; give the result another name."
@@ -91,11 +91,11 @@ def check_place(target: Path, *, folder: bool) -> None:
         pass
 
 
-def check_ending(target: Path, *endings: str) -> None:
-    """Raise RequestError where a video's name ends otherwise."""
+def check_ending(target: Path, *endings: str, why: str = "") -> None:
+    """Raise RequestError where a video's name ends otherwise; `why` is said behind the endings that it may have."""
     if target.suffix.lower() not in endings:
         raise RequestError(
-            f"The result can't be named '{target}': it is an {' or an '.join(endings)} file; "
+            f"The result can't be named '{target}': it is an {' or an '.join(endings)} file{why}; "
             f"call it '{target.with_suffix(endings[0])}'."
         )
 
@@ -107,11 +107,8 @@ def with_ending(target: Path, plan: Plan, *, asked: bool) -> Path:
     ending = f".{plan.video.container}"
     if not asked:
         return target.with_name(target.name + ending)
-    if target.suffix.lower() != ending:
-        why = f", since an .mp4 can't hold its sound ({', '.join(plan.video.audio)})" if ending == ".mkv" else ""
-        raise RequestError(
-            f"The result can't be named '{target}': it is an {ending} file{why}; call it '{target.with_suffix(ending)}'."
-        )
+    why = f", since an .mp4 can't hold its sound ({', '.join(plan.video.audio)})" if ending == ".mkv" else ""
+    check_ending(target, ending, why=why)
     return target
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import time
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from scorer.refusal import unread_job_id
 from scorer.store import Entry, Stores
+from scorer.store.problems import is_odd
 
 REQUESTS = "requests"
 ANSWERED = "answered"
@@ -60,11 +60,6 @@ def sender(path: str) -> str:
 def unread_id(address: str, entry: Entry) -> str:
     """The id of the job that a request which isn't even read would be."""
     return unread_job_id(address, b"" if is_odd(entry.path) else entry.etag.encode())
-
-
-def is_odd(path: str) -> bool:
-    """Whether a blob's name can't be used as a path."""
-    return any(part in ("", ".", "..") for part in path.split("/")) or any(unicodedata.category(char) == "Cc" for char in path)
 
 
 def take_turns(entries: Iterable[Entry], at_work: Mapping[str, int]) -> Iterator[Entry]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,11 @@ LET_IN = (
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+def is_odd(path: str) -> bool:
+    """Whether a blob's name can't be used as a path: obstore takes none of these, Azure does."""
+    return any(part in ("", ".", "..") for part in path.split("/")) or any(unicodedata.category(char) == "Cc" for char in path)
+
+
 @contextmanager
 def storage_errors(where: str, *, writing: bool = False) -> Iterator[None]:
     """Turn what obstore and the system raise into our own errors, naming `where`."""
@@ -31,8 +37,7 @@ def storage_errors(where: str, *, writing: bool = False) -> Iterator[None]:
     except ValueError as error:
         if "parse path" not in str(error):
             raise
-        # obstore takes no name with an empty part, '.', '..' or a control character in it; Azure does.
-        raise RequestError(f"{where!r} is no name that can be used: give it a plain one.") from error
+        raise RequestError(f"{where!r} is no name that can be used: give it a plain one.") from error  # see is_odd
 
 
 @contextmanager
