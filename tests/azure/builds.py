@@ -14,15 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from stacks.image_build import ENDPOINT_VARIABLE
 from tests.azure import answers, schemas
 from tests.azure.arm import ArmError, Json
 from tests.azure.cloud import Cloud, declared
 
-ENDPOINT_VARIABLE = "ARM_RESOURCE_MANAGER_ENDPOINT"
 RUNS = "Microsoft.ContainerRegistry/registries/runs"
 API = "2019-06-01-preview"
-# Of whoever deploys; found nowhere but in calls.
-TOKEN = answers.TOKEN
 # Faults of these codes end a run instead of refusing it.
 ENDS = {"Failed", "Timeout", "Canceled", "Error"}
 
@@ -134,7 +132,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _arm(self, answer: Any) -> None:
         try:
-            if self.headers["Authorization"] != f"Bearer {TOKEN}":
+            if self.headers["Authorization"] != f"Bearer {answers.TOKEN}":
                 raise ArmError("InvalidAuthenticationToken", "The access token is invalid.")
             if f"api-version={API}" not in self.path:
                 raise ArmError("InvalidApiVersionParameter", "The api-version is invalid.")

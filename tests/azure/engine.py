@@ -33,6 +33,11 @@ class Outcome:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     violations: Sequence[Violation] = ()
 
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether everything stayed as it was."""
+        return set(self.changes) == {"same"}
+
 
 @dataclass
 class Deployment:

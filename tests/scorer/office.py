@@ -20,6 +20,14 @@ from tests.scorer.test_deployment import DOCUMENT
 
 LIMITS = {"requestBytes": 4096, "maxFrames": 200, "maxPixels": 100_000}
 
+ASKED = {"name": "clip", "input": "videos/clip.mp4", "model": "invert"}
+"""A request for a video."""
+
+
+def asked(**more: object) -> bytes:
+    """That request, changed."""
+    return json.dumps({**ASKED, **more}).encode()
+
 
 @dataclass(frozen=True)
 class List:

@@ -61,14 +61,20 @@ def test_whoever_reads_done_finds_result_and_report(
     assert b"done" in stores.output.get(f"job/{REPORT}")
 
 
-def test_an_end_that_was_cut_off_is_made_good(asked: Request, stores: FolderStores, monkeypatch: pytest.MonkeyPatch) -> None:
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
+def scored(asked: Request, stores: FolderStores) -> Plan:
+    """A job of which only the merge is left."""
     plan = dispatch("job", asked, stores, "cpu")
     model = load_model(plan, stores)
     for chunk in plan.chunks:
         score_chunk(plan, chunk, stores, model)
+    return plan
+
+
+def test_an_end_that_was_cut_off_is_made_good(asked: Request, stores: FolderStores, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    plan = scored(asked, stores)
     with monkeypatch.context() as patch:
         patch.setattr("scorer.job.write_report", killed)
         with pytest.raises(KeyboardInterrupt):
@@ -104,10 +110,7 @@ def test_a_merge_that_will_be_tried_again_hasnt_failed(
     def full(*_: object) -> None:
         raise StorageFullError("No space is left.")
 
-    plan = dispatch("job", asked, stores, "cpu")
-    model = load_model(plan, stores)
-    for chunk in plan.chunks:
-        score_chunk(plan, chunk, stores, model)
+    plan = scored(asked, stores)
     with monkeypatch.context() as patch:
         patch.setattr("scorer.job.merge", full)
         with pytest.raises(StorageFullError):

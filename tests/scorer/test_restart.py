@@ -1,7 +1,6 @@
 """Jobs that are begun anew: what a person may ask for, and what is done again."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,11 +93,6 @@ def test_a_merge_that_was_tried_as_often_as_it_may_says_why(stores: FolderStores
     assert at_work.error is None  # Batch tries again
     ended = Standing("job", writer.status, None, at_work.tasks, ended="AllTasksCompleted")
     assert (type(ended.error), str(ended.error)) == (StorageFullError, "No space is left.")
-
-
-@pytest.fixture
-def office(stores: FolderStores, tmp_path: Path) -> Office:
-    return Office.open(stores, tmp_path)
 
 
 class Sick:

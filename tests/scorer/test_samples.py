@@ -5,7 +5,7 @@ import numpy as np
 
 from scorer.samples import SAMPLES, jpeg, sample_numbers, samples
 from tests.folders import FolderStores
-from tests.scorer.test_score import NAMES, plan_folder, score_all
+from tests.scorer.scoring import NAMES, plan_folder, score_all
 
 
 def test_samples_show_frames_before_and_after(stores: FolderStores) -> None:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from scorer.store import Entry
-from scorer.waiting import answer, is_odd, sender, take_turns, waiting
+from scorer.store.problems import is_odd
+from scorer.waiting import answer, sender, take_turns, waiting
 from tests.folders import FolderStores
 
 

@@ -10,9 +10,8 @@ import pytest
 from stacks.defaults import OUTLIVE_THEIR_GROUP
 from tests.azure import answers
 from tests.azure.arm import ArmError, takes_tags
-from tests.azure.builds import RUNS
 from tests.azure.cloud import Cloud
-from tests.azure.engine import EngineError, Outcome
+from tests.azure.engine import EngineError
 from tests.azure.fixtures import Deploy
 
 ROOT = Path(__file__).parents[2]
@@ -44,10 +43,6 @@ def tenant(azure: Cloud) -> None:
     azure.people |= {OPERATOR, BATCH_PRINCIPAL}
 
 
-def unchanged(outcome: Outcome) -> bool:
-    return set(outcome.changes) == {"same"}
-
-
 @pytest.mark.parametrize("stack", ENVIRONMENTS)
 def test_an_environment_comes_stays_and_goes(stack: str, azure: Cloud, deploy: Deploy) -> None:
     deployment = deploy(stack)
@@ -60,10 +55,10 @@ def test_an_environment_comes_stays_and_goes(stack: str, azure: Cloud, deploy: D
     assert "update" not in {event.verb for event in azure.events}
 
     uploads = len(azure.uploads)
-    assert unchanged(deployment.preview())
-    assert unchanged(deployment.up())
-    assert unchanged(deployment.refresh())
-    assert unchanged(deployment.up())
+    assert deployment.preview().is_unchanged
+    assert deployment.up().is_unchanged
+    assert deployment.refresh().is_unchanged
+    assert deployment.up().is_unchanged
     assert len(azure.uploads) == uploads
 
     shown = deployment.state() + str(first.outputs) + deployment.log
@@ -130,7 +125,7 @@ def test_where_events_arent_allowed_a_clock_looks_for_requests(azure: Cloud, dep
     (workflow,) = azure.of_type(WORKFLOW)
     (trigger,) = workflow.body["properties"]["definition"]["triggers"].values()
     assert (trigger["type"], trigger["recurrence"]["interval"]) == ("Recurrence", 2)
-    assert unchanged(deployment.up())
+    assert deployment.up().is_unchanged
     deployment.settings["trigger"] = "events"
     deployment.up()
     assert len(azure.of_type(WORKFLOW)) == 2
@@ -159,80 +154,10 @@ def test_an_update_that_failed_goes_on_where_it_stopped(failing: str, azure: Clo
     with pytest.raises(EngineError, match="The quota of the family is 0"):
         deployment.up()
     deployment.up()
-    assert unchanged(deployment.up())
+    assert deployment.up().is_unchanged
     assert len(set(azure.done("create"))) == len({each.request.type for each in azure})
     deployment.destroy()
     assert len(azure) == 0
-
-
-def test_a_subscription_that_may_not_build_says_what_to_do(azure: Cloud, deploy: Deploy) -> None:
-    deployment = deploy("dev")
-    azure.fail(RUNS, "TasksOperationsNotAllowed", "ACR Tasks requests are not permitted.", times=2)
-    with pytest.raises(EngineError) as refused:
-        deployment.up()
-    assert "name it in the stack's settings" in str(refused.value)
-
-
-def test_a_build_that_failed_shows_its_log_and_is_built_by_the_next_update(azure: Cloud, deploy: Deploy) -> None:
-    deployment = deploy("dev")
-    azure.fail(RUNS, "Failed", "pip: no such package")
-    with pytest.raises(EngineError) as refused:
-        deployment.up()
-    assert "was not built" in str(refused.value)
-    assert "pip: no such package" in str(refused.value)
-    assert not azure.of_type(POOL), "nodes would find no image"
-    deployment.up()
-    assert sorted(image.rpartition("/")[2].partition(":")[0] for image in azure.images) == ["scorer", "submitter"]
-    assert azure.of_type(POOL)
-    assert unchanged(deployment.up())
-
-
-def test_another_content_is_another_image_built_beside_the_old_one(azure: Cloud, deploy: Deploy) -> None:
-    deployment = deploy("dev")
-    first = deployment.up().outputs["deployment"]["image"]
-    deployment.settings["baseImage"] = "mirror.example/python:3.11.15-slim-bookworm"
-    with azure.fresh_record() as events:
-        second = deployment.up().outputs["deployment"]["image"]
-    assert first != second
-    built = [image for image in azure.images if "/scorer:" in image]
-    assert built == [reference.replace(".azurecr.io", "") for reference in (first, second)]
-    assert {event.verb for event in events} == {"update"}
-
-
-def test_images_that_are_ready_are_not_built(azure: Cloud, deploy: Deploy) -> None:
-    ready = {"image": "docker.io/acme/scorer:1.4", "submitterImage": "docker.io/acme/submitter:1.4"}
-    outputs = deploy("dev", **ready).up().outputs
-    assert outputs["deployment"]["image"] == ready["image"]
-    assert not azure.images
-    assert not azure.uploads
-
-
-def test_nodes_may_pull_a_ready_image_from_the_stacks_own_registry(azure: Cloud, deploy: Deploy) -> None:
-    deployment = deploy("dev")
-    server = deployment.up().outputs["deployment"]["image"].partition("/")[0]
-    deployment.settings |= {"image": f"{server}/scorer:1.4", "submitterImage": f"{server}/submitter:1.4"}
-    with azure.fresh_record() as events:
-        deployment.up()
-    assert POOL not in {event.type for event in events}, "the pool knows the registry already"
-    (pool,) = azure.of_type(POOL)
-    machine = pool.body["properties"]["deploymentConfiguration"]["virtualMachineConfiguration"]
-    assert [each["registryServer"] for each in machine["containerConfiguration"]["containerRegistries"]] == [server]
-    rules = [
-        rule["name"]
-        for group in azure.of_type("Microsoft.Network/networkSecurityGroups")
-        for rule in group.body["properties"]["securityRules"]
-    ]
-    assert "foreign-registry" not in rules
-
-
-def test_a_private_registry_is_closed_once_nothing_is_built_in_it(azure: Cloud, deploy: Deploy) -> None:
-    deployment = deploy("prod")
-    deployment.up()
-    (registry,) = azure.of_type("Microsoft.ContainerRegistry/registries")
-    assert registry.body["properties"]["publicNetworkAccess"] == "Enabled"
-    deployment.settings |= {"image": "docker.io/acme/scorer:1.4", "submitterImage": "docker.io/acme/submitter:1.4"}
-    deployment.up()
-    assert azure.get(registry.id).body["properties"]["publicNetworkAccess"] == "Disabled"
 
 
 def test_what_someone_changed_by_hand_is_found_and_put_back(azure: Cloud, deploy: Deploy) -> None:
@@ -329,7 +254,7 @@ def test_two_components_work_in_somebody_elses_project(azure: Cloud, deploy: Dep
     deployment = deploy("test", program=ROOT / "examples/own_project/__main__.py")
     outputs = deployment.up().outputs
     assert outputs["films"].endswith("/input")
-    assert unchanged(deployment.up())
+    assert deployment.up().is_unchanged
     deployment.destroy()
     assert len(azure) == 0
 

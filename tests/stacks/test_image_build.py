@@ -11,8 +11,9 @@ from stacks import image_build
 from stacks.image_build import Builder, BuildError, upload
 from stacks.image_context import ImageContext
 from tests.azure import answers, builds
+from tests.azure.answers import TOKEN
 from tests.azure.arm import Json
-from tests.azure.builds import RUNS, TOKEN, BuildService
+from tests.azure.builds import RUNS, BuildService
 from tests.azure.cloud import Cloud
 from tests.azure.ground import Ground
 

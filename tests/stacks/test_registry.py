@@ -1,0 +1,82 @@
+"""Images in the real engine: built by an update, or brought by the user."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.azure.builds import RUNS
+from tests.azure.cloud import Cloud
+from tests.azure.engine import EngineError
+from tests.azure.fixtures import Deploy
+
+POOL = "Microsoft.Batch/batchAccounts/pools"
+
+
+def test_a_subscription_that_may_not_build_says_what_to_do(azure: Cloud, deploy: Deploy) -> None:
+    deployment = deploy("dev")
+    azure.fail(RUNS, "TasksOperationsNotAllowed", "ACR Tasks requests are not permitted.", times=2)
+    with pytest.raises(EngineError) as refused:
+        deployment.up()
+    assert "name it in the stack's settings" in str(refused.value)
+
+
+def test_a_build_that_failed_shows_its_log_and_is_built_by_the_next_update(azure: Cloud, deploy: Deploy) -> None:
+    deployment = deploy("dev")
+    azure.fail(RUNS, "Failed", "pip: no such package")
+    with pytest.raises(EngineError) as refused:
+        deployment.up()
+    assert "was not built" in str(refused.value)
+    assert "pip: no such package" in str(refused.value)
+    assert not azure.of_type(POOL), "nodes would find no image"
+    deployment.up()
+    assert sorted(image.rpartition("/")[2].partition(":")[0] for image in azure.images) == ["scorer", "submitter"]
+    assert azure.of_type(POOL)
+    assert deployment.up().is_unchanged
+
+
+def test_another_content_is_another_image_built_beside_the_old_one(azure: Cloud, deploy: Deploy) -> None:
+    deployment = deploy("dev")
+    first = deployment.up().outputs["deployment"]["image"]
+    deployment.settings["baseImage"] = "mirror.example/python:3.11.15-slim-bookworm"
+    with azure.fresh_record() as events:
+        second = deployment.up().outputs["deployment"]["image"]
+    assert first != second
+    built = [image for image in azure.images if "/scorer:" in image]
+    assert built == [reference.replace(".azurecr.io", "") for reference in (first, second)]
+    assert {event.verb for event in events} == {"update"}
+
+
+def test_images_that_are_ready_are_not_built(azure: Cloud, deploy: Deploy) -> None:
+    ready = {"image": "docker.io/acme/scorer:1.4", "submitterImage": "docker.io/acme/submitter:1.4"}
+    outputs = deploy("dev", **ready).up().outputs
+    assert outputs["deployment"]["image"] == ready["image"]
+    assert not azure.images
+    assert not azure.uploads
+
+
+def test_nodes_may_pull_a_ready_image_from_the_stacks_own_registry(azure: Cloud, deploy: Deploy) -> None:
+    deployment = deploy("dev")
+    server = deployment.up().outputs["deployment"]["image"].partition("/")[0]
+    deployment.settings |= {"image": f"{server}/scorer:1.4", "submitterImage": f"{server}/submitter:1.4"}
+    with azure.fresh_record() as events:
+        deployment.up()
+    assert POOL not in {event.type for event in events}, "the pool knows the registry already"
+    (pool,) = azure.of_type(POOL)
+    machine = pool.body["properties"]["deploymentConfiguration"]["virtualMachineConfiguration"]
+    assert [each["registryServer"] for each in machine["containerConfiguration"]["containerRegistries"]] == [server]
+    rules = [
+        rule["name"]
+        for group in azure.of_type("Microsoft.Network/networkSecurityGroups")
+        for rule in group.body["properties"]["securityRules"]
+    ]
+    assert "foreign-registry" not in rules
+
+
+def test_a_private_registry_is_closed_once_nothing_is_built_in_it(azure: Cloud, deploy: Deploy) -> None:
+    deployment = deploy("prod")
+    deployment.up()
+    (registry,) = azure.of_type("Microsoft.ContainerRegistry/registries")
+    assert registry.body["properties"]["publicNetworkAccess"] == "Enabled"
+    deployment.settings |= {"image": "docker.io/acme/scorer:1.4", "submitterImage": "docker.io/acme/submitter:1.4"}
+    deployment.up()
+    assert azure.get(registry.id).body["properties"]["publicNetworkAccess"] == "Disabled"
