@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,14 +11,12 @@ from typing import Any
 
 import yaml
 
+from tests.azure.copies import Copy
 from tests.azure.operation import BUILT, CACHE, ROOT, EngineError, Name, Operation, Violation, main
 
 __all__ = ["BUILT", "CACHE", "PROGRAM", "ROOT", "Deployment", "EngineError", "Outcome", "Violation"]
 
 PROGRAM = ROOT / "__main__.py"
-# Processes are copies of one that has loaded what programs import.
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.azure.preload"])
 
 
 @dataclass(frozen=True)
@@ -91,11 +88,9 @@ class Deployment:
             name, str(self.folder), self.port, self.stack, str(self.program), [str(path) for path in self.policies],
             [str(self._write_policy_settings())] * len(self.policies), str(result), str(errors),
         )  # fmt: skip
-        process = PROCESSES.Process(target=main, args=(operation, dict(os.environ)), name=f"pulumi-{name}")
-        process.start()
-        process.join()
+        code = Copy(main, operation, dict(os.environ)).wait()
         if not result.exists():
-            raise EngineError(f"The process of 'pulumi {name}' ended with {process.exitcode}: {errors.read_text()}")
+            raise EngineError(f"The process of 'pulumi {name}' ended with {code}: {errors.read_text()}")
         answer = json.loads(result.read_text())
         self.log += answer["log"] + "\n"
         if answer["error"]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.azure import answers, blobs, identity, insights
+from tests.azure import answers, blobs, copies, identity, insights
 from tests.azure.access import allowed
 from tests.azure.batch import service as batch
 from tests.azure.blobs import BlobService
@@ -20,8 +18,6 @@ from tests.azure.cloud import Cloud
 from tests.azure.identity import Identities
 from tests.azure.insights import Insights
 from tests.azure.tls import Authority
-
-SCORER = [sys.executable, "-m", "scorer"]
 
 
 @dataclass(frozen=True)
@@ -90,10 +86,7 @@ class SmallAzure:
         command = [*self._container()["command"], f"{self.deployment['input']}/{request}" if "://" not in request else request]
         if command.pop(0) != "scorer":
             raise AssertionError("The image has no other program.")
-        done = subprocess.run(
-            [*SCORER, *command], env=self.environment(self.principal("submitter")), cwd=self.folder,
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        done = copies.run(command, self.environment(self.principal("submitter")), self.folder)
         if done.returncode != code:
             raise AssertionError(f"dispatch ended with {done.returncode}: {done.stderr}")
         return done.stdout.strip()

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.azure import small
 from tests.azure.conftest import SETTINGS
+from tests.azure.copies import SCORER, start
 from tests.azure.small import SmallAzure
 from tests.azure.work import ask, by_local_engine, lost, put_images, runs
 from tests.conftest import MakeClip, ffmpeg
@@ -169,22 +169,22 @@ def dispatch_killed_at(azure: SmallAzure, request: str, step: int) -> bool:
     """Dispatch, killed as its call number `step` arrives; whether it came so far."""
     calls = itertools.count()
     reached = threading.Event()
-    process = subprocess.Popen(
-        [*small.SCORER, "dispatch", request], env=azure.environment(azure.principal("submitter")), cwd=azure.folder,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    known = threading.Event()
 
     def count() -> bool:
         if next(calls) != step:
             return False
         reached.set()
+        known.wait()
         process.kill()
         process.wait()
         return True
 
-    # The process takes longer to start than these lines do.
     azure.blobs.fault = lambda *_: 0 if count() else None
     azure.batch.fault = lambda *_: (503, "Killed") if count() else None
+    submitter, nowhere = azure.environment(azure.principal("submitter")), Path("/dev/null")
+    process = start([*SCORER, "dispatch", request], submitter, azure.folder, nowhere, nowhere)
+    known.set()
     process.wait()
     azure.blobs.fault = azure.batch.fault = None
     return reached.is_set()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from azure.core.exceptions import HttpResponseError
 
-from tests.azure import small
+from tests.azure import copies
 from tests.azure.links import at, link
 from tests.azure.small import PERSON, SmallAzure
 from tests.azure.work import ask, put_images
@@ -18,8 +18,7 @@ from tests.scorer.wheels import shade
 
 def publish(azure: SmallAzure, principal: str, folder: Path, value: int) -> subprocess.CompletedProcess[str]:
     wheel, weights = shade(folder, value)
-    command = [*small.SCORER, "publish", str(wheel), "--weights", str(weights)]
-    return subprocess.run(command, env=azure.environment(principal), cwd=folder, capture_output=True, text=True, check=False)
+    return copies.run(["publish", str(wheel), "--weights", str(weights)], azure.environment(principal), folder)
 
 
 def test_a_published_model_scores_on_every_node(small_azure: SmallAzure, tmp_path: Path) -> None:

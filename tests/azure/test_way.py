@@ -5,7 +5,7 @@ import subprocess
 import threading
 from pathlib import Path
 
-from tests.azure import small
+from tests.azure import copies
 from tests.azure.small import PERSON
 from tests.azure.trigger import Trigger
 from tests.azure.work import ask, by_local_engine, runs
@@ -20,7 +20,7 @@ def person(way: Trigger, folder: Path, *arguments: str) -> subprocess.CompletedP
         "SCORER_NODE_DIR": str(folder / "cache"),
         "COLUMNS": "120",
     }
-    return subprocess.run([*small.SCORER, *arguments], env=environment, cwd=folder, capture_output=True, text=True, check=False)
+    return copies.run(arguments, environment, folder)
 
 
 def job_of(way: Trigger, name: str) -> str:

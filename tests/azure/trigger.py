@@ -7,7 +7,6 @@ Which events are delivered, where to, which workflow runs with which parameters,
 from __future__ import annotations
 
 import itertools
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +17,8 @@ from typing import Any
 
 from tests.azure import answers
 from tests.azure.access import allowed
-from tests.azure.small import SCORER, SmallAzure, container_environment
+from tests.azure.copies import SCORER, Process, start
+from tests.azure.small import SmallAzure, container_environment
 from tests.logicapp.engine import Engine, Json
 from tests.logicapp.runner import Call, Run
 
@@ -34,7 +34,7 @@ class Group:
     name: str
     body: Json
     log: Path
-    process: subprocess.Popen[bytes] | None
+    process: Process | None
     """None: it never starts."""
 
     @property
@@ -190,16 +190,12 @@ class Trigger:
             raise AssertionError("The image has no other program.")
         (identity,) = body["identity"]["userAssignedIdentities"]
         principal = answers.principal(self.azure.cloud.get(identity))
+        log.write_text("")
         process = None
         if self.starts(name):
             variables = container_environment(container["properties"]["environmentVariables"])
-            with log.open("wb") as output:
-                process = subprocess.Popen(
-                    [*SCORER, *command[1:]], env={**variables, **self.azure.environment(principal)}, cwd=self.azure.folder,
-                    stdout=output, stderr=subprocess.STDOUT,
-                )  # fmt: skip
-        else:
-            log.write_text("")
+            environment = {**variables, **self.azure.environment(principal)}
+            process = start([*SCORER, *command[1:]], environment, self.azure.folder, log, log)
         self.groups[name] = Group(name, body, log, process)
         self.put.append(name)
         self._tell("container", name)

@@ -7,9 +7,8 @@ import os
 import shlex
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -20,9 +19,9 @@ from azure.core.exceptions import AzureError
 from azure.storage.blob import BlobClient
 
 from tests.azure.batch.mounts import MOUNTS, mounts
+from tests.azure.copies import SCORER, Process, start
 
 Json = dict[str, Any]
-SCORER = (sys.executable, "-m", "scorer")
 
 
 @dataclass
@@ -32,7 +31,7 @@ class Run:
     what: str
     job: str
     task: str | None
-    process: subprocess.Popen[bytes]
+    process: Process
     folder: Path
     began: float
     slots: int
@@ -40,7 +39,9 @@ class Run:
     def kill(self) -> None:
         """The whole process group, at once."""
         if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has just been made, and has no group of its own yet
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.kill()
             self.process.wait()
 
     def exit_code(self) -> int | None:
@@ -86,11 +87,7 @@ class Node:
         command = [*self.launcher, *shlex.split(body["commandLine"])]
         for mount in mounts(self.mounted, body):
             command = mount.around(place / "mounts" / mount.path, command)
-        with (place / "stdout.txt").open("wb") as out, (place / "stderr.txt").open("wb") as errors:
-            process = subprocess.Popen(
-                command,
-                cwd=place / "wd", env=environment, stdout=out, stderr=errors, stdin=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
+        process = start(command, environment, place / "wd", place / "stdout.txt", place / "stderr.txt")
         run = Run(what, job, task, process, place, now, int(body.get("requiredSlots") or 1))
         self.runs.append(run)
         return run

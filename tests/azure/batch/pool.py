@@ -14,7 +14,8 @@ from stacks.scaling.evaluate import evaluate
 from stacks.scaling.language import FormulaError
 from stacks.scaling.metrics import Metrics, Sample
 from tests.azure.batch.jobs import Job, Ledger, Task
-from tests.azure.batch.nodes import SCORER, Node, Run, Uploader
+from tests.azure.batch.nodes import Node, Run, Uploader
+from tests.azure.copies import SCORER
 
 Json = dict[str, Any]
 

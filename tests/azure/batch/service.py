@@ -17,9 +17,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from tests.azure import answers
 from tests.azure.access import allowed
 from tests.azure.batch.jobs import Job, Ledger, RefusalError
-from tests.azure.batch.nodes import SCORER, Run, upload
+from tests.azure.batch.nodes import Run, upload
 from tests.azure.batch.pool import ALLOCATION, Pool
 from tests.azure.cloud import Cloud, Resource
+from tests.azure.copies import SCORER
 from tests.azure.identity import Identities, TokenError
 from tests.azure.tls import Authority
 

@@ -1,0 +1,95 @@
+"""Processes that begin as copies of one that has loaded what they import: Azure's SDKs take `scorer` two seconds of a processor.
+
+A copy has an environment, a folder, streams and a process group of its own, as any process that is started has. Only what a
+module reads while it is loaded is that of the process which loaded it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+SCORER = (sys.executable, "-m", "scorer")
+
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload(["tests.azure.preload"])
+# To start a process also looks whether others have ended, and an end can be read once.
+_LOCK = threading.Lock()
+_LOOK_SECONDS = 0.01
+
+
+class Copy:
+    """A process that calls `target`; what subprocess.Popen has, as far as tests need it."""
+
+    def __init__(self, target: Callable[..., None], *arguments: Any) -> None:
+        self._process = _PROCESSES.Process(target=target, args=arguments)
+        with _LOCK:
+            self._process.start()
+        self.pid: int = self._process.pid or 0
+
+    def poll(self) -> int | None:
+        """The exit code, or None while it runs."""
+        with _LOCK:
+            return self._process.exitcode
+
+    def wait(self) -> int:
+        """The exit code, once there is one."""
+        while (code := self.poll()) is None:
+            time.sleep(_LOOK_SECONDS)
+        return code
+
+    def kill(self) -> None:
+        """End it at once."""
+        with _LOCK:
+            self._process.kill()
+
+
+Process = subprocess.Popen[bytes] | Copy
+
+
+def start(command: Sequence[str], environment: Mapping[str, str], folder: Path, out: Path, errors: Path) -> Process:
+    """Run a command in a folder and a process group of its own; what it says goes to two files, which may be the same."""
+    if tuple(command[: len(SCORER)]) == SCORER:
+        return Copy(_scorer, list(command[len(SCORER) :]), dict(environment), str(folder), str(out), str(errors))
+    with out.open("ab") as first, errors.open("ab") as second:
+        return subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=first, stderr=second, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+
+
+def run(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """`scorer` with these arguments, and what it said."""
+    with tempfile.TemporaryDirectory() as place:
+        out, errors = Path(place, "out"), Path(place, "errors")
+        code = start([*SCORER, *arguments], environment, folder, out, errors).wait()
+        return subprocess.CompletedProcess(arguments, code, out.read_text(), errors.read_text())
+
+
+def _scorer(arguments: list[str], environment: dict[str, str], folder: str, out: str, errors: str) -> None:
+    """What `scorer` does, in a process that has just been forked."""
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    for path, stream in ((out, sys.stdout), (errors, sys.stderr)):
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(file, stream.fileno())
+        os.close(file)
+    sys.argv = ["scorer", *arguments]
+    tempfile.tempdir = None  # it was looked up in another environment
+
+    from scorer.cli import main
+
+    try:
+        main()
+    finally:
+        atexit._run_exitfuncs()  # multiprocessing leaves it out
