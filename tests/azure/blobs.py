@@ -71,11 +71,14 @@ class BlobService:
     folder: Path
     port: int = 0
     fault: Fault | None = None
+    page: int | None = None
+    """How many names a list holds at most before it has to be asked for the next ones; None: as many as Azure's, 5,000."""
     on_created: Callable[[str, str, str, str], None] | None = None
     """Told of each blob that is committed: account, container, name, ETag."""
     calls: list[Call] = field(default_factory=list)
     reads: Counter[str] = field(default_factory=Counter)
     """Bytes that were read, by account/container/blob."""
+    _clients: dict[tuple[str, str], BlobServiceClient] = field(default_factory=dict)
     _back: int = 0
     _azurite: subprocess.Popen[bytes] | None = None
 
@@ -86,10 +89,12 @@ class BlobService:
 
     def client(self, account: str, principal: str) -> BlobServiceClient:
         """The account as the principal sees it."""
-        credential = self.identities.credential(principal)
-        return BlobServiceClient(
-            self.endpoint.format(account=account), credential=credential, connection_verify=str(self.authority.bundle)
-        )
+        if (account, principal) not in self._clients:
+            self._clients[account, principal] = BlobServiceClient(
+                self.endpoint.format(account=account), credential=self.identities.credential(principal),
+                connection_verify=str(self.authority.bundle),
+            )  # fmt: skip
+        return self._clients[account, principal]
 
     def start(self) -> None:
         """Start Azurite on the data that it left, if it did."""
@@ -163,6 +168,8 @@ class BlobService:
         if request.content_length is not None:
             headers["Content-Length"] = str(request.content_length)
         url = URL(f"https://127.0.0.1:{self._back}{raw}", encoded=True)
+        if self.page is not None and request.query.get("comp") == "list":
+            url = url.update_query(maxresults=self.page)
         try:
             async with session.request(request.method, url, headers=headers, data=body, allow_redirects=False) as answer:
                 return await self._pass_on(request, answer, (account, container, blob))

@@ -52,7 +52,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAzure]:
 def small_azure(deployed: SmallAzure) -> Iterator[SmallAzure]:
     """The deployment, its faults mended afterwards."""
     yield deployed
-    deployed.batch.fault = deployed.blobs.fault = None
+    deployed.batch.fault = deployed.blobs.fault = deployed.blobs.page = None
     deployed.batch.pool.preempt_every = None
 
 

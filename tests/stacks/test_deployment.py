@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from stacks.defaults import OUTLIVE_THEIR_GROUP
-from tests.azure import answers
+from tests.azure import answers, provider
 from tests.azure.arm import ArmError, takes_tags
 from tests.azure.cloud import Cloud
-from tests.azure.engine import EngineError
+from tests.azure.engine import Deployment, EngineError
 from tests.azure.fixtures import Deploy
+from tests.azure.small import container_environment
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ["dev", "prod", "example"]
@@ -41,6 +44,25 @@ SECRETS = [
 def tenant(azure: Cloud) -> None:
     """The people and service principals that the settings name."""
     azure.people |= {OPERATOR, BATCH_PRINCIPAL}
+
+
+@dataclass(frozen=True)
+class Made:
+    """A deployment that is there, for tests that only look."""
+
+    azure: Cloud
+    deployment: Deployment
+
+
+@pytest.fixture(scope="module")
+def hardened(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    azure = Cloud()
+    azure.people |= {OPERATOR, BATCH_PRINCIPAL}
+    with provider.serve(azure) as port:
+        settings = {"batchPrincipal": BATCH_PRINCIPAL}
+        deployment = Deployment(folder=tmp_path_factory.mktemp("prod"), port=port, stack="prod", settings=settings)
+        deployment.up()
+    return Made(azure, deployment)
 
 
 @pytest.mark.parametrize("stack", ENVIRONMENTS)
@@ -98,14 +120,19 @@ def test_another_gpu_size_replaces_the_pool_and_only_what_must_be(stack: str, az
 def test_what_the_submitter_is_told_changes_the_workflows_alone(azure: Cloud, deploy: Deploy) -> None:
     deployment = deploy("dev")
     deployment.up()
-    settings = {"batchSize": 4, "chunkFrames": 100, "maxFrames": 1000, "taskRetries": 1, "jobsAtOnce": 2, "lookMinutes": 3}
-    for setting, value in settings.items():
+    told = {"batchSize": 4, "chunkFrames": 100, "maxFrames": 1000, "taskRetries": 1}
+    # What both workflows tell, and what one of the two alone has.
+    for settings, workflows in [(told, 2), ({"jobsAtOnce": 2}, 1), ({"lookMinutes": 3}, 1)]:
         with azure.fresh_record() as events:
-            deployment.settings[setting] = value
+            deployment.settings |= settings
             outcome = deployment.up()
-        changed = 1 if setting in ("jobsAtOnce", "lookMinutes") else 2  # what one of the two alone has
-        assert [(event.verb, event.type) for event in events] == [("update", WORKFLOW)] * changed, setting
+        assert [(event.verb, event.type) for event in events] == [("update", WORKFLOW)] * workflows, settings
         assert "replace" not in outcome.changes
+    for workflow in azure.of_type(WORKFLOW):
+        (container,) = workflow.body["properties"]["parameters"]["containerGroup"]["value"]["properties"]["containers"]
+        known = json.loads(container_environment(container["properties"]["environmentVariables"])["SCORER_DEPLOYMENT"])
+        assert (known["batchSize"], known["chunkFrames"], known["taskRetries"]) == (4, 100, 1)
+        assert known["limits"]["maxFrames"] == 1000
 
 
 def test_more_nodes_change_the_pool_in_place(azure: Cloud, deploy: Deploy) -> None:
@@ -207,8 +234,8 @@ def test_every_resource_has_a_component_tags_and_leaves_with_its_group(azure: Cl
             assert made.body["tags"] == {"environment": "dev"}, made.id
 
 
-def test_nodes_wait_for_their_roles_and_endpoints(azure: Cloud, deploy: Deploy) -> None:
-    deploy("prod", batchPrincipal=BATCH_PRINCIPAL).up()
+def test_nodes_wait_for_their_roles_and_endpoints(hardened: Made) -> None:
+    azure = hardened.azure
     order = [event.id for event in azure.events]
     (pool,) = azure.of_type(POOL)
     before = order[: order.index(pool.id)]
@@ -225,16 +252,15 @@ def test_nodes_wait_for_their_roles_and_endpoints(azure: Cloud, deploy: Deploy) 
     assert set(zone_groups) <= set(before)
 
 
-def test_endpoints_of_one_account_are_made_one_after_another(deploy: Deploy) -> None:
-    deployment = deploy("prod")
-    deployment.up()
-    made = {each["urn"].rpartition("::")[2]: each for each in deployment.resources() if "PrivateEndpoint::" in each["urn"]}
+def test_endpoints_of_one_account_are_made_one_after_another(hardened: Made) -> None:
+    resources = hardened.deployment.resources()
+    made = {each["urn"].rpartition("::")[2]: each for each in resources if "PrivateEndpoint::" in each["urn"]}
     (waits,) = (each["dependencies"] for name, each in made.items() if name.endswith("-batch-nodes"))
     assert any("PrivateDnsZoneGroup::" in urn and urn.endswith("-batch") for urn in waits)
 
 
-def test_no_request_comes_before_the_submitter_may_take_it(azure: Cloud, deploy: Deploy) -> None:
-    deploy("prod").up()
+def test_no_request_comes_before_the_submitter_may_take_it(hardened: Made) -> None:
+    azure = hardened.azure
     order = [event.id for event in azure.events]
     (subscription,) = azure.of_type(SUBSCRIPTION)
     before = order[: order.index(subscription.id)]
@@ -271,8 +297,8 @@ def test_the_cloud_refuses_a_pool_without_its_roles(azure: Cloud, deploy: Deploy
         azure.create("azure-native:batch:Pool", pool.inputs)
 
 
-def test_the_hardened_environment_is_closed(azure: Cloud, deploy: Deploy) -> None:
-    deploy("prod").up()
+def test_the_hardened_environment_is_closed(hardened: Made) -> None:
+    azure = hardened.azure
     for account in azure.of_type("Microsoft.Storage/storageAccounts"):
         properties = account.body["properties"]
         assert properties["publicNetworkAccess"] == "Disabled"
