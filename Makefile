@@ -32,7 +32,7 @@ rehearsal: $(VENV)/test.stamp pulumi azurite  ## the whole architecture on this 
 infra: $(VENV)/infra.stamp  ## what 'pulumi up' needs beside Pulumi itself
 
 test: $(VENV)/test.stamp browser containers pulumi azurite checkov lint  ## every check and test
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses logical --dist loadfile
 
 schema: $(VENV)/test.stamp  ## write the request's JSON Schema anew
 	$(BIN)/python -c 'import json; from scorer.request import request_schema; print(json.dumps(request_schema(), indent=2))' \
