@@ -5,50 +5,31 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from azure.batch import BatchClient
-from azure.batch.models import BatchJobState
-from azure.batch.models._models import BatchJobTerminateOptions  # the SDK asks for it, and forgot to make it public
-from azure.core.exceptions import HttpResponseError, ResourceNotFoundError, ServiceRequestError, ServiceResponseError
 from azure.storage.blob import BlobServiceClient
 
 from scorer.deployment import Deployment
-from scorer.engines.batch_bodies import CANCELLED, sender_of
-from scorer.errors import BatchError, ChangedError, MissingError, RequestError, ScorerError, TaskError
+from scorer.engines.azure_batch import AzureBatchEngine, JobLine, Tasks
+from scorer.engines.batch_bodies import CANCELLED
+from scorer.errors import ChangedError, MissingError, RequestError, ScorerError, TaskError
 from scorer.failure import error_of
 from scorer.identity import credential
 from scorer.refusal import REJECTED, Rejection, job_of
 from scorer.status import ENDED, Status, StatusWriter, find_status
 from scorer.store import Entry, Stores, storage_errors
 from scorer.store.blob import blob_endpoint
-from scorer.store.problems import LET_IN, is_odd
+from scorer.store.problems import is_odd
 from scorer.summary import REPORT
 from scorer.waiting import unread_id, waiting
 
-# Batch deletes a job in the background.
-DELETE_SECONDS = 300.0
 # Requests that wait are small, and may be many.
 READ_AT_ONCE = 16
-
-
-@dataclass(frozen=True)
-class Tasks:
-    """How many of a job's tasks are where."""
-
-    waiting: int
-    running: int
-    done: int
-    failed: int
-
-    @property
-    def all(self) -> int:
-        """The merge among them."""
-        return self.waiting + self.running + self.done
 
 
 @dataclass(frozen=True)
@@ -114,17 +95,6 @@ class Standing:
         return None
 
 
-@dataclass(frozen=True)
-class JobLine:
-    """A job as a list shows it."""
-
-    job: str
-    state: str
-    sender: str
-    priority: int
-    created: float
-
-
 class Client:
     """One deployment, as the person who is logged in may use it."""
 
@@ -132,7 +102,7 @@ class Client:
         self.target = target
         self.stores: Stores = target.stores()
         self._jobs: dict[tuple[str, str], str] = {}
-        self._batch = BatchClient(target.batch_endpoint, credential())
+        self._batch = AzureBatchEngine(BatchClient(target.batch_endpoint, credential()), target, for_person=True)
         account, self.container = target.input.removeprefix("az://").split("/")
         self.account = account
         self.blobs = BlobServiceClient(blob_endpoint(account), credential=credential())
@@ -144,7 +114,7 @@ class Client:
         return found if found.is_known and not found.is_lost else self._look(job)
 
     def _look(self, job: str) -> Standing:
-        tasks, ended = self._in_batch(job)  # first: a task that has ended has written its status before
+        tasks, ended = self._batch.look(job)  # first: a task that has ended has written its status before
         status, rejection = find_status(job, self.stores), None
         with suppress(MissingError):
             rejection = Rejection.model_validate_json(self.stores.output.get(f"{job}/{REJECTED}"))
@@ -158,15 +128,21 @@ class Client:
             raise MissingError(f"There is no job '{job}': 'scorer status' lists those that there are.")
         return found
 
-    def waiting(self) -> list[tuple[str, Entry]]:
-        """The requests that wait, the next first, each behind the id of the job that it will be."""
-        at_work = Counter(line.sender for line in self.jobs() if line.state == BatchJobState.ACTIVE.value)
+    def standings(self) -> tuple[list[tuple[str, Entry]], list[JobLine]]:
+        """All requests that wait, the next first, each behind the id of the job that it will be; and all jobs, the newest first.
+
+        Raises StoreError, BatchError.
+        """
+        jobs = self._batch.jobs()
+        return self._line(Counter(line.sender for line in jobs if line.is_at_work)), jobs
+
+    def _line(self, at_work: Mapping[str, int]) -> list[tuple[str, Entry]]:
         left = waiting(self.stores, self.target.work_days, at_work)
         with ThreadPoolExecutor(READ_AT_ONCE) as pool:
             return list(zip(pool.map(self._job_of, left), left, strict=True))
 
     def _turn(self, job: str) -> Turn | None:
-        line = self.waiting()
+        line = self._line(self._batch.at_work())
         found = (Turn(entry.path, place, len(line)) for place, (each, entry) in enumerate(line, 1) if each == job)
         return next(found, None)
 
@@ -183,31 +159,6 @@ class Client:
             with suppress(MissingError, ChangedError):  # it is gone by now
                 return job_of(address, self.stores.input.get(entry.path, entry.etag))
         return unread_id(address, entry)
-
-    def jobs(self) -> list[JobLine]:
-        """The jobs that Batch has, the newest first."""
-        with _batch_errors(self.target):
-            found = list(self._batch.list_jobs(select=["id", "state", "metadata", "priority", "creationTime"]))
-        lines = [
-            JobLine(
-                str(job.id), getattr(job.state, "value", None) or "", sender_of(job), job.priority or 0,
-                job.creation_time.timestamp() if job.creation_time else 0.0,
-            )
-            for job in found
-        ]  # fmt: skip
-        return sorted(lines, key=lambda line: -line.created)
-
-    def _in_batch(self, job: str) -> tuple[Tasks | None, str | None]:
-        """The job's tasks, and why it has ended if it has; nothing where Batch has no such job."""
-        with _batch_errors(self.target):
-            try:
-                found = self._batch.get_job(job, select=["id", "state", "executionInfo"])
-                counts = self._batch.get_job_task_counts(job).task_counts
-            except ResourceNotFoundError:
-                return None, None
-        reason = found.execution_info.termination_reason if found.execution_info else None
-        ended = (reason or "without a reason") if found.state == BatchJobState.COMPLETED else None
-        return Tasks(counts.active, counts.running, counts.completed, counts.failed), ended
 
     def follow(self, job: str, every: float, on_look: Callable[[Standing], None]) -> Status:
         """Wait for the job's end. Raises the error that it ended with."""
@@ -250,8 +201,7 @@ class Client:
         found = self.known(job)
         if found.error or (found.status and found.status.state == "done"):
             raise MissingError(f"Job '{job}' isn't at work: there is nothing to cancel.")
-        with _batch_errors(self.target), suppress(ResourceNotFoundError):
-            self._batch.begin_terminate_job(job, BatchJobTerminateOptions(termination_reason=CANCELLED))
+        self._batch.end(job)
         # A request in line is answered by this: whoever takes requests in leaves it.
         request = {"request": found.turn.path} if found.turn else {}
         StatusWriter.resume(job, self.stores).state("cancelled", seconds_left=None, **request)
@@ -273,30 +223,8 @@ class Client:
         data = self.stores.input.get(path, entry.etag)
         if self._job_of(entry) != job:  # its sender used the name again
             raise MissingError(f"The request of job '{job}' was replaced by another at '{path}': upload it again.")
-        self._forget(job)
+        self._batch.delete(job)  # the new one will have its id
         if found.status is not None:
             StatusWriter.resume(job, self.stores).state("planned", error=None, exit_code=None)
         self.stores.output.delete(f"{job}/{REJECTED}")
         self.stores.input.put(path, data)
-
-    def _forget(self, job: str) -> None:
-        """Delete the Batch job, whose id the new one will have."""
-        deadline = time.monotonic() + DELETE_SECONDS
-        with _batch_errors(self.target), suppress(ResourceNotFoundError):
-            self._batch.begin_delete_job(job)
-            while time.monotonic() < deadline:
-                self._batch.get_job(job, select=["id"])  # raises once it is gone
-                time.sleep(1)
-            raise BatchError(f"Azure Batch still deletes job '{job}': try again in some minutes.")
-
-
-@contextmanager
-def _batch_errors(target: Deployment) -> Iterator[None]:
-    try:
-        yield
-    except ResourceNotFoundError:
-        raise
-    except (HttpResponseError, ServiceRequestError, ServiceResponseError) as error:
-        status = getattr(error, "status_code", None)
-        what = LET_IN if status in (401, 403) else "try again"
-        raise BatchError(f"Azure Batch at '{target.batch_endpoint}' refused or didn't answer ({status}): {what}.") from error

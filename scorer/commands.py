@@ -244,10 +244,11 @@ def _list(client: Client) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("job", "state", "sender", "priority", "created"):
         table.add_column(name, no_wrap=True)
-    for place, (job, entry) in enumerate(client.waiting(), 1):
+    waiting, jobs = client.standings()
+    for place, (job, entry) in enumerate(waiting, 1):
         uploaded = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.modified))
         table.add_row(job, f"waits, number {place}", sender_of(entry.path), "", uploaded)
-    for line in client.jobs():
+    for line in jobs:
         created = time.strftime("%Y-%m-%d %H:%M", time.localtime(line.created))
         table.add_row(line.job, line.state, line.sender, str(line.priority), created)
     screen.print(table)

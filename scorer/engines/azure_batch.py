@@ -8,22 +8,21 @@ https://learn.microsoft.com/rest/api/batchservice/ (API 2025-06-01)
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
 
 from azure.batch import BatchClient
 from azure.batch import models as batch
 from azure.batch.models._models import BatchJobTerminateOptions  # the SDK asks for it, and forgot to make it public
-from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from scorer.deployment import Deployment
 from scorer.engines.batch_bodies import CANCELLED, chunk_task, job_body, merge_task, sender_of
+from scorer.engines.batch_calls import ENDED, AgainError, Calls, EndedError, NoJobError, ThereError
 from scorer.errors import BatchError, BusyError, ShareError
 from scorer.plan import Plan
 
@@ -31,22 +30,76 @@ from scorer.plan import Plan
 COLLECTION = 100
 # Jobs that are deleted in one go: for each, the SDK keeps a thread that asks whether it is gone.
 FORGET = 50
-# Tried again after 1, 2, 4, ... seconds at random, on top of the SDK's own tries.
-TRIES = 6
+# Batch deletes a job in the background.
+DELETE_SECONDS = 300.0
 
-T = TypeVar("T")
 
-# The job has ended, or is about to, because all its tasks were there and are done.
-_ENDED = {"JobCompleted", "JobTerminating", "JobBeingTerminated", "JobBeingDeleted"}
-_QUOTA = {"ActiveJobAndScheduleQuotaReached", "ActiveJobQuotaReached"}
+@dataclass(frozen=True)
+class Tasks:
+    """How many of a job's tasks are where."""
+
+    waiting: int
+    running: int
+    done: int
+    failed: int
+
+    @property
+    def all(self) -> int:
+        """The merge among them."""
+        return self.waiting + self.running + self.done
+
+
+@dataclass(frozen=True)
+class JobLine:
+    """A job as a list shows it."""
+
+    job: str
+    state: str
+    sender: str
+    priority: int
+    created: float
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether Batch hasn't ended it, nor is about to."""
+        return self.state == batch.BatchJobState.ACTIVE.value
 
 
 @dataclass(frozen=True)
 class AzureBatchEngine:
-    """Submits plans to one deployment's pool."""
+    """Submits plans to one deployment's pool, and tells of its jobs."""
 
     client: BatchClient
     deployment: Deployment
+    for_person: bool = False
+    """Whether a person waits for the answers, who would rather hear at once that there is none."""
+
+    @property
+    def _calls(self) -> Calls:
+        return Calls(self.deployment.batch_endpoint, for_person=self.for_person)
+
+    def jobs(self) -> list[JobLine]:
+        """The jobs that Batch has, the newest first. Raises BatchError."""
+        chosen = ["id", "state", "metadata", "priority", "creationTime"]
+        found = self._calls(lambda: list(self.client.list_jobs(select=chosen)))
+        lines = [
+            JobLine(
+                str(job.id), getattr(job.state, "value", None) or "", sender_of(job), job.priority or 0,
+                job.creation_time.timestamp() if job.creation_time else 0.0,
+            )
+            for job in found
+        ]  # fmt: skip
+        return sorted(lines, key=lambda line: -line.created)
+
+    def look(self, job: str) -> tuple[Tasks | None, str | None]:
+        """The job's tasks, and why it has ended if it has; nothing where Batch has no such job. Raises BatchError."""
+        with suppress(NoJobError):
+            found = self._calls(lambda: self.client.get_job(job, select=["id", "state", "executionInfo"]))
+            counts = self._calls(lambda: self.client.get_job_task_counts(job)).task_counts
+            reason = found.execution_info.termination_reason if found.execution_info else None
+            ended = (reason or "without a reason") if found.state == batch.BatchJobState.COMPLETED else None
+            return Tasks(counts.active, counts.running, counts.completed, counts.failed), ended
+        return None, None
 
     def has(self, job: str) -> bool:
         """Whether Batch has a job of that id, be it at work or ended. Raises BatchError."""
@@ -68,30 +121,42 @@ class AzureBatchEngine:
     def at_work(self) -> Counter[str]:
         """How many jobs each sender has at work. Raises BatchError."""
         chosen = ["id", "metadata"]
-        return Counter(map(sender_of, self._call(lambda: list(self.client.list_jobs(filter="state eq 'active'", select=chosen)))))
+        active = self._calls(lambda: list(self.client.list_jobs(filter="state eq 'active'", select=chosen)))
+        return Counter(map(sender_of, active))
 
     def end(self, job: str) -> None:
         """End a job that a person has cancelled. Raises BatchError."""
         why = BatchJobTerminateOptions(termination_reason=CANCELLED)
-        with suppress(_NoJobError, _EndedError):
-            self._call(lambda: self.client.begin_terminate_job(job, why))
+        with suppress(NoJobError, EndedError):
+            self._calls(lambda: self.client.begin_terminate_job(job, why))
+
+    def delete(self, job: str) -> None:
+        """Delete the job, and wait until another may have its id. Raises BatchError."""
+        deadline = time.monotonic() + DELETE_SECONDS
+        with suppress(NoJobError):
+            with suppress(EndedError):  # it is being deleted already
+                self._calls(lambda: self.client.begin_delete_job(job))
+            while time.monotonic() < deadline:
+                self._calls(lambda: self.client.get_job(job, select=["id"]))
+                time.sleep(1)
+            raise BatchError(f"Azure Batch still deletes job '{job}': try again in some minutes.")
 
     def unfinished(self) -> list[str]:
         """Jobs at work that don't end by themselves yet: whoever submitted them has not come to the end. Raises BatchError."""
         chosen = ["id", "onAllTasksComplete"]
-        active = self._call(lambda: list(self.client.list_jobs(filter="state eq 'active'", select=chosen)))
+        active = self._calls(lambda: list(self.client.list_jobs(filter="state eq 'active'", select=chosen)))
         ends = batch.BatchAllTasksCompleteMode.TERMINATE_JOB
         return [str(job.id) for job in active if job.all_tasks_complete_mode != ends]
 
     def forget(self, before: datetime) -> None:
         """Delete jobs that ended before that time, as many as one call may be about. Raises BatchError."""
         chosen = ["id", "executionInfo"]
-        ended = self._call(lambda: list(self.client.list_jobs(filter="state eq 'completed'", select=chosen)))
+        ended = self._calls(lambda: list(self.client.list_jobs(filter="state eq 'completed'", select=chosen)))
         ends = {str(job.id): job.execution_info.end_time for job in ended if job.execution_info}
         old = [job for job, end in ends.items() if end is not None and end < before]
         for job in old[:FORGET]:
-            with suppress(_NoJobError, _EndedError):  # somebody else was quicker
-                self._call(partial(self.client.begin_delete_job, job))
+            with suppress(NoJobError, EndedError):  # somebody else was quicker
+                self._calls(partial(self.client.begin_delete_job, job))
 
     def submit(self, plan: Plan, sender: str, place: int) -> None:
         """Add the job and all its tasks, whatever of them isn't there yet; the job ends by itself once they are done.
@@ -105,7 +170,7 @@ class AzureBatchEngine:
         """Add the tasks that the job lacks; nothing where there is no such job at work. Raises BatchError."""
         job = self._find(plan.job)
         if job is not None and job.state == batch.BatchJobState.ACTIVE:
-            with suppress(_NoJobError):  # it was deleted meanwhile
+            with suppress(NoJobError):  # it was deleted meanwhile
                 self._fill(plan)
 
     def _fill(self, plan: Plan) -> None:
@@ -117,96 +182,36 @@ class AzureBatchEngine:
             self._add(plan.job, [merge_task(plan, self.deployment)])
             # Not before: a job without tasks would end at once.
             ends = batch.BatchJobUpdateOptions(all_tasks_complete_mode=batch.BatchAllTasksCompleteMode.TERMINATE_JOB)
-            self._call(lambda: self.client.update_job(plan.job, ends))
-        except _EndedError:
+            self._calls(lambda: self.client.update_job(plan.job, ends))
+        except EndedError:
             return
 
     def _make_job(self, plan: Plan, sender: str, place: int) -> bool:
         """Make the job; whether tasks may be added to it."""
         job = self._find(plan.job)
         if job is None:
-            with suppress(_ThereError):  # an answer got lost, or somebody else was quicker
-                self._call(lambda: self.client.create_job(job_body(plan, self.deployment, sender, place)))
+            with suppress(ThereError):  # an answer got lost, or somebody else was quicker
+                self._calls(lambda: self.client.create_job(job_body(plan, self.deployment, sender, place)))
             return True
         return job.state == batch.BatchJobState.ACTIVE
 
     def _find(self, job: str) -> batch.BatchJob | None:
         try:
-            return self._call(lambda: self.client.get_job(job, select=["id", "state"]))
-        except _NoJobError:
+            return self._calls(lambda: self.client.get_job(job, select=["id", "state"]))
+        except NoJobError:
             return None
 
     def _add(self, job: str, tasks: Sequence[batch.BatchTaskCreateOptions]) -> None:
         """Add tasks; those that are there already stay as they are."""
         left = list(tasks)
-        for attempt in self._tries():
+        for attempt in self._calls.tries():
             with attempt:
                 group = batch.BatchTaskGroup(task_values=left)
-                results = self._once(partial(self.client.create_task_collection, job, group)).result_values or []
+                results = self._calls.once(partial(self.client.create_task_collection, job, group)).result_values or []
                 failed = {result.task_id: result for result in results if not _is_there(result)}
                 left = [task for task in left if task.id in failed]
                 if left:
                     raise _refusal(next(iter(failed.values())))
-
-    def _call(self, call: Callable[[], T]) -> T:
-        for attempt in self._tries():
-            with attempt:
-                return self._once(call)
-        raise AssertionError("tenacity raises the last error itself")
-
-    def _tries(self) -> Retrying:
-        return Retrying(
-            retry=retry_if_exception_type(_AgainError), wait=wait_random_exponential(max=30),
-            stop=stop_after_attempt(TRIES), reraise=True,
-        )  # fmt: skip
-
-    def _once(self, call: Callable[[], T]) -> T:
-        """`call`, its errors as ours."""
-        try:
-            return call()
-        except HttpResponseError as error:
-            raise _typed(error, self.deployment.batch_endpoint) from error
-        except (ServiceRequestError, ServiceResponseError) as error:
-            raise _AgainError(f"Azure Batch at '{self.deployment.batch_endpoint}' didn't answer: {error.message}") from error
-
-
-class _AgainError(BatchError):
-    """Worth asking again."""
-
-
-class _ThereError(BatchError):
-    """It is there already."""
-
-
-class _NoJobError(BatchError):
-    """There is no such job."""
-
-
-class _EndedError(BatchError):
-    """The job takes no more tasks, since it has all and they are done."""
-
-
-_PLAIN = {"JobExists": _ThereError, "TaskExists": _ThereError, "JobNotFound": _NoJobError} | dict.fromkeys(_ENDED, _EndedError)
-
-
-def _typed(error: HttpResponseError, endpoint: str) -> BatchError | BusyError:
-    code, status = _code(error), error.status_code or 0
-    text = f"Azure Batch at '{endpoint}' refused ({status} {code})"
-    if code in _PLAIN:
-        return _PLAIN[code](text)
-    if code in _QUOTA:
-        return BusyError("The Batch account has as many active jobs as its quota allows: this one waits.")
-    if status in (408, 429) or status >= 500:
-        return _AgainError(f"{text}: try again later.")
-    if status in (401, 403):
-        return BatchError(f"{text}: the identity needs the role Batch Job Submitter there, and minutes until it counts.")
-    return BatchError(f"{text}: {(error.message or '').splitlines()[0] if error.message else 'no reason given'}")
-
-
-def _code(error: HttpResponseError) -> str:
-    """Batch's own name for what went wrong."""
-    model = getattr(error, "model", None)
-    return str(getattr(model, "code", None) or getattr(getattr(error, "error", None), "code", None) or "")
 
 
 def _is_there(result: batch.BatchTaskCreateResult) -> bool:
@@ -220,6 +225,6 @@ def _result_code(result: batch.BatchTaskCreateResult) -> str:
 def _refusal(result: batch.BatchTaskCreateResult) -> BatchError:
     code = _result_code(result)
     text = f"Azure Batch refused task '{result.task_id}' ({code})."
-    if code in _ENDED:
-        return _EndedError(text)
-    return _AgainError(text) if result.status == batch.BatchTaskAddStatus.SERVER_ERROR else BatchError(text)
+    if code in ENDED:
+        return EndedError(text)
+    return AgainError(text) if result.status == batch.BatchTaskAddStatus.SERVER_ERROR else BatchError(text)

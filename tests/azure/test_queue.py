@@ -152,3 +152,24 @@ def test_turns_come_before_wishes() -> None:
     assert all(priority(-100, place) > priority(100, place + 1) for place in range(47))
     assert len({priority(asked, 0) for asked in range(-100, 101, 10)}) == 21  # tens tell
     assert -1000 <= priority(-100, 5000) <= priority(100, 0) <= 1000
+
+
+def test_whoever_asks_is_told_what_to_do(small_azure: SmallAzure, target: Deployment) -> None:
+    stranger = small_azure.identities.credential("b7a5b6a4-35f6-4c62-8b5b-0d9f1b7d3c11")
+    bundle = str(small_azure.authority.bundle)
+    client = BatchClient(target.batch_endpoint, stranger, connection_verify=bundle, retry_total=0)
+    with pytest.raises(BatchError, match=r"refused \(403 .*your account must be among 'operators'"):
+        AzureBatchEngine(client, target, for_person=True).look("any")
+    with pytest.raises(BatchError, match=r"refused \(403 .*needs the role Batch Job Submitter"):
+        AzureBatchEngine(client, target).look("any")
+    # A person would rather hear at once that there is no answer.
+    asked: list[str] = []
+
+    def busy(_: str, path: str) -> tuple[int, str]:
+        asked.append(path)
+        return 503, "ServerBusy"
+
+    small_azure.batch.fault = busy
+    with pytest.raises(BatchError, match=r"refused \(503 ServerBusy\): try again later"):
+        AzureBatchEngine(client, target, for_person=True).jobs()
+    assert asked == ["/jobs"]

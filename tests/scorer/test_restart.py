@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from scorer.client import Client, Standing, Tasks
+from scorer.client import Client, Standing
 from scorer.deployment import read_deployment
+from scorer.engines.azure_batch import AzureBatchEngine, Tasks
 from scorer.errors import MissingError, RequestError, StorageFullError, StoreError, TaskError
 from scorer.gaps import fill_gaps
 from scorer.job import merge_job
@@ -34,8 +35,8 @@ def forgotten() -> list[str]:
 @pytest.fixture
 def client(stores: FolderStores, forgotten: list[str], monkeypatch: pytest.MonkeyPatch) -> Client:
     """A person's, whose Batch has no jobs."""
-    monkeypatch.setattr(Client, "_in_batch", lambda *_: (None, None))
-    monkeypatch.setattr(Client, "_forget", lambda _, job: forgotten.append(job))
+    monkeypatch.setattr(AzureBatchEngine, "look", lambda *_: (None, None))
+    monkeypatch.setattr(AzureBatchEngine, "delete", lambda _, job: forgotten.append(job))
     client = Client(read_deployment(json.dumps(DOCUMENT)))
     client.stores = stores
     return client
