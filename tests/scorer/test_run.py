@@ -156,8 +156,9 @@ def _has_part(log: Path, parts: dict[Path, int]) -> bool:
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path, make_clip: MakeClip, parts: int) -> None:
     """The signal goes to all processes of the terminal: to workers that start, and to those at work."""
     command = ["run", str(make_clip()), "--model", "invert", "--option", "sleep_ms=50", "--chunk-frames", "3", "--workers", "2"]
+    heard = ["env", "--default-signal=INT"]  # what runs in a shell's background hears no Ctrl-C, nor do its children
     running = subprocess.Popen(
-        [*SCORER, *command, "--out", "out.mp4"], cwd=tmp_path, start_new_session=True, stderr=subprocess.PIPE, text=True
+        [*heard, *SCORER, *command, "--out", "out.mp4"], cwd=tmp_path, start_new_session=True, stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 60
     while _progress(tmp_path) < 1 + parts and running.poll() is None and time.monotonic() < deadline:
