@@ -27,7 +27,7 @@ _LOCK = threading.Lock()
 _LOOK_SECONDS = 0.01
 
 
-class Copy:
+class CopiedProcess:
     """A process that calls `target`; what subprocess.Popen has, as far as tests need it."""
 
     def __init__(self, target: Callable[..., None], *arguments: Any) -> None:
@@ -53,13 +53,13 @@ class Copy:
             self._process.kill()
 
 
-Process = subprocess.Popen[bytes] | Copy
+Process = subprocess.Popen[bytes] | CopiedProcess
 
 
 def start(command: Sequence[str], environment: Mapping[str, str], folder: Path, out: Path, errors: Path) -> Process:
     """Run a command in a folder and a process group of its own; what it says goes to two files, which may be the same."""
     if tuple(command[: len(SCORER)]) == SCORER:
-        return Copy(_scorer, list(command[len(SCORER) :]), dict(environment), str(folder), str(out), str(errors))
+        return CopiedProcess(_scorer, list(command[len(SCORER) :]), dict(environment), str(folder), str(out), str(errors))
     with out.open("ab") as first, errors.open("ab") as second:
         return subprocess.Popen(
             command, cwd=folder, env=environment, stdout=first, stderr=second, stdin=subprocess.DEVNULL, start_new_session=True

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from tests.azure.copies import Copy
+from tests.azure.copies import CopiedProcess
 from tests.azure.operation import BUILT, CACHE, ROOT, EngineError, Name, Operation, Violation, main
 
 __all__ = ["BUILT", "CACHE", "PROGRAM", "ROOT", "Deployment", "EngineError", "Outcome", "Violation"]
@@ -88,7 +88,7 @@ class Deployment:
             name, str(self.folder), self.port, self.stack, str(self.program), [str(path) for path in self.policies],
             [str(self._write_policy_settings())] * len(self.policies), str(result), str(errors),
         )  # fmt: skip
-        code = Copy(main, operation, dict(os.environ)).wait()
+        code = CopiedProcess(main, operation, dict(os.environ)).wait()
         if not result.exists():
             raise EngineError(f"The process of 'pulumi {name}' ended with {code}: {errors.read_text()}")
         answer = json.loads(result.read_text())

@@ -173,3 +173,24 @@ def test_whoever_asks_is_told_what_to_do(small_azure: SmallAzure, target: Deploy
     with pytest.raises(BatchError, match=r"refused \(503 ServerBusy\): try again later"):
         AzureBatchEngine(client, target, for_person=True).jobs()
     assert asked == ["/jobs"]
+
+
+def test_a_job_that_somebody_deletes_already_is_waited_for(
+    small_azure: SmallAzure, engine: AzureBatchEngine, stores: FolderStores
+) -> None:
+    write_images(stores.input.root / "shots", ["frame0.png"])
+    plan = dispatch("deleted", make_request({"name": "deleted", "input": "shots/", "model": "invert"}), stores)
+    small_azure.batch.pool.fixed = 0
+    engine.submit(plan, "", 0)
+    asked: list[str] = []
+
+    def quicker(method: str, _: str) -> tuple[int, str] | None:
+        asked.append(method)
+        if asked.count("GET") == 2:
+            small_azure.batch.ledger.jobs.pop("deleted", None)
+        return (409, "JobBeingDeleted") if method == "DELETE" else None
+
+    small_azure.batch.fault = quicker
+    engine.delete("deleted")
+    assert asked == ["DELETE", "GET", "GET"]
+    small_azure.batch.pool.fixed = None
