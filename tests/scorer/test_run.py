@@ -1,13 +1,7 @@
-"""The whole way, by the command line: a person's `scorer run`, killed and run again, with good and bad input."""
+"""The whole way, by the command line: a person's `scorer run`, with good and bad input."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,24 +10,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import MakeClip, ffmpeg, frame_hashes, write_images
-
-SCORER = [sys.executable, "-m", "scorer"]
-
-
-def run(
-    *arguments: str | Path, folder: Path, code: int = 0, environment: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    command = [*SCORER, *map(str, arguments)]
-    variables = {**os.environ, **(environment or {})}
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=variables)
-    assert done.returncode == code, done.stderr
-    return done
-
-
-def status(folder: Path) -> dict[str, object]:
-    (path,) = (folder / ".scorer/output").glob("*/status.json")
-    content: dict[str, object] = json.loads(path.read_text())
-    return content
+from tests.scorer.command_line import run, status
 
 
 def stream_hash(video: Path, stream: str) -> str:
@@ -82,111 +59,6 @@ def test_a_folder_keeps_its_names(tmp_path: Path) -> None:
     assert source is not None
     assert result is not None
     assert np.array_equal(result, 255 - source)
-
-
-def test_again_does_nothing_again(tmp_path: Path, make_clip: MakeClip) -> None:
-    command: list[str | Path] = ["run", make_clip(), "--model", "invert", "--out", "out.mp4"]
-    run(*command, folder=tmp_path)
-    before = status(tmp_path)
-    (tmp_path / "out.mp4").unlink()
-    done = run(*command, folder=tmp_path)
-    assert done.stdout.startswith("out.mp4 · 30 frames · all done before · report: ")
-    assert status(tmp_path) == before
-    assert (tmp_path / "out.mp4").exists()
-
-
-def test_a_changed_input_is_scored_anew(tmp_path: Path, make_clip: MakeClip) -> None:
-    command: list[str | Path] = ["run", tmp_path / "input/clip.mp4", "--model", "invert", "--out", "out.mp4"]
-    make_clip(frames=30)
-    run(*command, folder=tmp_path)
-    make_clip(frames=18)
-    done = run(*command, folder=tmp_path)
-    assert "18 frames ·" in done.stdout
-    assert len(frame_hashes(tmp_path / "out.mp4")) == 18
-
-
-def _progress(folder: Path) -> int:
-    """Parts and logs that are there: how far a run has come."""
-    return len(list(folder.glob(".scorer/*/*/parts/*.json"))) + len(list(folder.glob(".scorer/*/*/plan.json")))
-
-
-def _group_is_gone(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return True
-    return False
-
-
-@pytest.mark.parametrize("instant", [0, 1, 2, 4, 6, 8])
-def test_killed_at_any_instant_it_goes_on(tmp_path: Path, make_clip: MakeClip, instant: int) -> None:
-    """Killed with -9 once so many files tell of progress; 8 is after the last part, in the merge or the report."""
-    clip = make_clip(frames=42)
-    command = ["run", str(clip), "--model", "invert", "--option", "sleep_ms=15", "--chunk-frames", "6", "--workers", "2"]
-    undisturbed = tmp_path / "undisturbed"
-    undisturbed.mkdir()
-    run(*command, "--out", "out.mp4", folder=undisturbed)
-
-    whole = [*SCORER, *command, "--out", "out.mp4"]
-    first = subprocess.Popen(whole, cwd=tmp_path, start_new_session=True, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 60
-    while _progress(tmp_path) < instant and first.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-    os.kill(first.pid, signal.SIGKILL)
-    first.communicate()
-    # Workers end by themselves when the process that started them is gone, however it went.
-    while not _group_is_gone(first.pid) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert _group_is_gone(first.pid)
-
-    parts = {path: path.stat().st_mtime_ns for path in tmp_path.glob(".scorer/work/*/parts/*.json")}
-    logs = {path: path.stat().st_mtime_ns for path in tmp_path.glob(".scorer/logs/*/*.jsonl") if _has_part(path, parts)}
-    done = run(*command, "--out", "out.mp4", folder=tmp_path)
-    assert all(path.stat().st_mtime_ns == before for path, before in logs.items()), "a chunk that was done was scored again"
-    if 0 < len(parts) < 7:
-        assert f"{6 * len(parts)} of them from an earlier run" in done.stdout
-    assert (tmp_path / "out.mp4").read_bytes() == (undisturbed / "out.mp4").read_bytes()
-
-
-def _has_part(log: Path, parts: dict[Path, int]) -> bool:
-    return any(part.name.startswith(log.stem) for part in parts)
-
-
-@pytest.mark.parametrize("parts", [0, 2])
-def test_ctrl_c_says_how_to_go_on(tmp_path: Path, make_clip: MakeClip, parts: int) -> None:
-    """The signal goes to all processes of the terminal: to workers that start, and to those at work."""
-    command = ["run", str(make_clip()), "--model", "invert", "--option", "sleep_ms=50", "--chunk-frames", "3", "--workers", "2"]
-    heard = ["env", "--default-signal=INT"]  # what runs in a shell's background hears no Ctrl-C, nor do its children
-    running = subprocess.Popen(
-        [*heard, *SCORER, *command, "--out", "out.mp4"], cwd=tmp_path, start_new_session=True, stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 60
-    while _progress(tmp_path) < 1 + parts and running.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    time.sleep(0 if parts else 0.3)  # workers load their modules now
-    os.killpg(running.pid, signal.SIGINT)
-    _, said = running.communicate(timeout=60)
-    assert running.returncode == 130, said
-    assert said.endswith("Stopped. The same command goes on from here.\n")
-    assert "Traceback" not in said
-    run(*command, "--out", "out.mp4", folder=tmp_path)
-
-
-def test_a_killed_worker_is_replaced(tmp_path: Path, make_clip: MakeClip) -> None:
-    clip = make_clip(frames=40)
-    command = ["run", str(clip), "--model", "invert", "--option", "sleep_ms=20", "--workers", "1"]
-    command += ["--chunk-frames", "8", "--out", "out.mp4"]
-    running = subprocess.Popen([*SCORER, *command], cwd=tmp_path, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 60
-    while _progress(tmp_path) < 2 and running.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    listing = ["ps", "-ww", "--ppid", str(running.pid), "-o", "pid=,args="]
-    children = subprocess.run(listing, capture_output=True, text=True, check=True)
-    (worker,) = [line.split()[0] for line in children.stdout.splitlines() if "spawn_main" in line]
-    os.kill(int(worker), signal.SIGKILL)
-    _, errors = running.communicate(timeout=60)
-    assert running.returncode == 0, errors
-    assert len(frame_hashes(tmp_path / "out.mp4")) == 40
 
 
 BAD = {
@@ -247,23 +119,6 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path: Path) ->
     assert (tmp_path / "done/bomb.png").read_bytes() == bomb
 
 
-def test_a_full_disk_is_said_and_then_gone_on_from(tmp_path: Path, make_clip: MakeClip) -> None:
-    """A limit on the size of files stands for the full disk: parts fit, the joined video doesn't."""
-    clip = make_clip(frames=60, size="320x240")
-    command = ["run", str(clip), "--model", "invert", "--chunk-frames", "10", "--out", "out.mp4"]
-    limited = (
-        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000)); "
-        f"sys.argv[1:] = {command!r}; from scorer.cli import main; main()"
-    )
-    done = subprocess.run([sys.executable, "-c", limited], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert "Traceback" not in done.stderr, done.stderr
-    assert done.returncode == 9, done.stderr
-    assert not (tmp_path / "out.mp4").exists()
-    run(*command, folder=tmp_path)
-    assert len(frame_hashes(tmp_path / "out.mp4")) == 60
-
-
 def test_a_failed_job_leaves_a_report_that_says_why(tmp_path: Path) -> None:
     write_images(tmp_path / "shots", ["a.png", "b.png", "c.png"])
     (tmp_path / "shots/b.png").write_bytes(b"nothing")
@@ -274,39 +129,6 @@ def test_a_failed_job_leaves_a_report_that_says_why(tmp_path: Path) -> None:
     assert str(status(tmp_path)["error"]) in done.stderr
     (report,) = (tmp_path / ".scorer/output").glob("*/report.html")
     assert "b.png" in report.read_text()
-
-
-def test_the_steps_one_by_one(tmp_path: Path, make_clip: MakeClip) -> None:
-    """What machines run: a request file, dispatch, a task each chunk in any order, merge; the same result as `run`."""
-    clip = make_clip(frames=30)
-    (tmp_path / "input/requests").mkdir()
-    (tmp_path / "input/requests/a.json").write_text(
-        json.dumps({"name": "job", "input": clip.name, "model": "invert", "chunk_frames": 12})
-    )
-    urls = {f"SCORER_{name.upper()}": (tmp_path / name).as_uri() for name in ("input", "output", "work", "logs")}
-    job = run("dispatch", "requests/a.json", folder=tmp_path, environment=urls).stdout.strip()
-    assert job == run("dispatch", "requests/a.json", folder=tmp_path, environment=urls).stdout.strip()
-    run("merge", job, folder=tmp_path, code=13, environment=urls)
-    for chunk in ("2", "0", "1", "1"):
-        run("score", job, "--chunk", chunk, folder=tmp_path, environment=urls)
-    run("score", job, "--chunk", "3", folder=tmp_path, code=2, environment=urls)
-    path = run("merge", job, folder=tmp_path, environment=urls).stdout.strip()
-    run("run", clip, "--model", "invert", "--chunk-frames", "12", "--out", "out.mp4", folder=tmp_path)
-    assert Path(path).read_bytes() == (tmp_path / "out.mp4").read_bytes()
-
-
-def test_all_chunks_in_turn_whatever_becomes_of_one(tmp_path: Path) -> None:
-    write_images(tmp_path / "input/shots", [f"{number}.png" for number in range(6)])
-    (tmp_path / "input/shots/0.png").write_bytes(b"not an image")
-    request = {"name": "job", "input": "shots/", "model": "invert", "chunk_frames": 2, "failure_threshold": 0}
-    (tmp_path / "input/a.json").write_text(json.dumps(request))
-    urls = {f"SCORER_{name.upper()}": (tmp_path / name).as_uri() for name in ("input", "output", "work", "logs")}
-    job = run("dispatch", "a.json", folder=tmp_path, environment=urls).stdout.strip()
-    for _ in range(2):
-        done = run("score", job, folder=tmp_path, code=10, environment=urls)
-        assert "chunk 0: 1 frames failed" in done.stderr
-        assert len(list((tmp_path / "work" / job / "parts").glob("*.json"))) == 2
-    assert "chunk 1: 2 frames, scored before" in done.stderr
 
 
 def test_help_shows_examples(tmp_path: Path) -> None:
@@ -321,11 +143,6 @@ def test_a_model_whose_package_is_not_installed_says_so(tmp_path: Path, make_cli
     assert "needs the package 'nowhere', which isn't installed" in done.stderr
     done = run("run", make_clip(), "--model", "invert", "--option", "needs=.", folder=tmp_path, code=7)
     assert "can't be loaded (TypeError" in done.stderr
-
-
-def test_a_chunk_that_kills_its_process_ends_the_job(tmp_path: Path, make_clip: MakeClip) -> None:
-    done = run("run", make_clip(), "--model", "invert", "--option", "deadly=true", folder=tmp_path, code=13)
-    assert "ended its process 3 times, with code 77" in done.stderr
 
 
 def test_sound_that_mp4_cannot_hold_makes_a_matroska(tmp_path: Path, make_clip: MakeClip) -> None:
