@@ -86,7 +86,7 @@ def _tiled(model: Model, frame: Frames, tiles: int, overlap: int) -> Frames:
     overlap = min(overlap, height // tiles, width // tiles)
     total = weights = np.zeros(0, np.float32)
     for top, left, tile in _cut(frame, tiles, overlap):
-        scored = model.score(np.ascontiguousarray(tile)[None])[0]
+        scored = model.score(np.stack([tile]))[0]
         scale = scored.shape[0] / tile.shape[0]
         if not total.size:
             total = np.zeros((round(height * scale), round(width * scale), 3), np.float32)

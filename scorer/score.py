@@ -199,10 +199,12 @@ class ModelStage:
         return [Scored(frame, one, None, spent) for frame, one in zip(batch, scored, strict=True)]
 
     def _call(self, images: Sequence[Frames]) -> Frames:
-        """(N, H', W', 3) for N frames; the model always sees `size` of them, for its shapes to stay the same."""
-        filled = [*images, *[images[-1]] * (self.size - len(images))]
-        stacked = filled[0][None] if len(filled) == 1 else np.stack(filled)
-        scored = self.model.score(np.ascontiguousarray(stacked))
+        """(N, H', W', 3) for N frames; the model always sees `size` of them, for its shapes to stay the same.
+
+        What it sees is a copy of its own: decoders hand out arrays that can't be written to, and the frame may still be wanted.
+        """
+        stacked = np.stack([*images, *[images[-1]] * (self.size - len(images))])
+        scored = self.model.score(stacked)
         self.scale = (scored.shape[1] / stacked.shape[1], scored.shape[2] / stacked.shape[2])
         return scored[: len(images)]
 

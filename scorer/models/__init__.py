@@ -35,6 +35,7 @@ class Model(Protocol):
     def score(self, frames: Frames) -> Frames:
         """Map (N, H, W, 3) to (N, H', W', 3) of the same dtype; H', W' depend on H, W alone.
 
+        The frames are contiguous, and the model's own: it may write to them.
         N is the same in every call of a job: the last batch of a chunk is filled up by the caller.
         Raises MemoryError or torch.OutOfMemoryError where the batch doesn't fit; the caller then tries less.
         """

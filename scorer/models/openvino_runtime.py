@@ -147,7 +147,7 @@ class OpenVinoModel:
         """Stylise (N, H, W, 3); at least 5 pixels a side. Raises MemoryError where the batch doesn't fit."""
         import openvino
 
-        source = np.ascontiguousarray(frames)
+        source = np.require(frames, requirements=["C", "W"])  # memory that is shared must be writable, though it is only read
         result = np.empty_like(source)
         try:
             request = self._for(source).create_infer_request()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
 
@@ -17,9 +16,6 @@ from scorer.errors import ModelError
 from scorer.models import Device, Frames, ModelSettings
 from scorer.models.devices import demand_gpus
 from scorer.models.malloc import keep_memory
-
-# Frames may come from a buffer that is read-only, and are only read here.
-warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
 
 
 class TorchModel:
@@ -86,7 +82,7 @@ class TorchModel:
         return self._eager(pixels)  # type: ignore[no-any-return]  # torch modules return Any
 
     def _upload(self, frames: Frames) -> Tensor:
-        pixels = torch.from_numpy(np.ascontiguousarray(frames))
+        pixels = torch.from_numpy(np.require(frames, requirements=["C", "W"]))  # torch takes no memory that is read-only
         if self._device.type == "cuda":
             return pixels.pin_memory().to(self._device, non_blocking=True)
         return pixels

@@ -51,6 +51,37 @@ def test_mixed_sizes_share_no_batch(stores: FolderStores) -> None:
     assert result(stores, "frame5.png").shape == (48, 64, 3)
 
 
+class InPlace(Idle):
+    """Writes over the frames that it gets; fails on those that it was told to, halfway."""
+
+    def __init__(self, fails_on: int | None = None) -> None:
+        super().__init__()
+        self._fails_on, self._calls = fails_on, 0
+
+    def score(self, frames: Frames) -> Frames:
+        self._calls += 1
+        np.subtract(np.iinfo(frames.dtype).max, frames, out=frames)
+        if self._calls == self._fails_on:
+            raise ValueError("halfway")
+        return frames
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "drawing.png", "photo.webp"])
+def test_a_model_may_write_to_its_frames(stores: FolderStores, name: str) -> None:
+    plan = plan_folder(stores, [name], failure_threshold=0)
+    score_chunk(plan, plan.chunks[0], stores, InPlace())
+    source = cv2.imread(str(stores.input.root / "shots" / name))
+    assert source is not None
+    assert np.abs(result(stores, name).astype(int) - (255 - source)).mean() < 12
+
+
+def test_what_stands_in_is_the_original_whatever_the_model_wrote(stores: FolderStores) -> None:
+    plan = plan_folder(stores, ["one.png"])
+    score_chunk(plan, plan.chunks[0], stores, InPlace(fails_on=1))
+    source = cv2.imread(str(stores.input.root / "shots/one.png"))
+    assert np.array_equal(result(stores, "one.png"), source)
+
+
 def test_a_video_chunk(stores: FolderStores, make_clip: MakeClip) -> None:
     clip = make_clip(frames=30)
     request = make_request({"name": "job", "input": clip.name, "model": "invert", "chunk_frames": 12})
