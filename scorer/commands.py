@@ -297,5 +297,5 @@ def _is_folder(client: Client, job: str) -> bool:
     paths = [each.request for each in (standing.status, standing.rejection) if each is not None and each.request]
     with suppress(ScorerError):  # what is wrong with it is said where it is taken in
         for path in paths[:1]:
-            return parse_request(client.stores.input.get(path), client.target.request_limits).media == "frames"
+            return parse_request(client.stores.input.get(path), client.target.limits).media == "frames"
     return False

@@ -9,7 +9,8 @@ from pydantic.alias_generators import to_camel
 
 from scorer import models
 from scorer.errors import ModelError, RequestError
-from scorer.request import Limits, Request
+from scorer.limits import Limits
+from scorer.request import Request
 from scorer.store import Stores, open_store
 
 # A job that hangs in spite of its tasks' limits ends after two weeks.
@@ -18,14 +19,6 @@ LONGEST_JOB_DAYS = 14
 
 class _Document(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True)
-
-
-class RequestLimits(_Document):
-    """The stack's limits on requests."""
-
-    request_bytes: int
-    max_frames: int
-    max_pixels: int
 
 
 class Deployment(_Document):
@@ -68,13 +61,8 @@ class Deployment(_Document):
     work_days: int
     """Days that plans and parts are kept."""
     mount: Literal["none", "blob"]
-    limits: RequestLimits
-
-    @property
-    def request_limits(self) -> Limits:
-        """The limits as requests are checked with."""
-        own = self.limits
-        return Limits(request_bytes=own.request_bytes, max_frames=own.max_frames, max_pixels=own.max_pixels)
+    limits: Limits
+    """On requests."""
 
     @property
     def job_days(self) -> int:

@@ -84,7 +84,7 @@ class Intake:
             data = self.stores.input.get(entry.path, entry.etag)
             job = job_of(address, data)
             self._check_age(entry)
-            request = parse_request(data, self.target.request_limits)
+            request = parse_request(data, self.target.limits)
             with self.said.step(job, "dispatch"):
                 self._submit(job, request, entry.path)
         except REFUSALS as error:
@@ -154,7 +154,7 @@ class Intake:
         self.target.check(request)
         if request.package is not None:
             find_package(request.package, self.scripts).check(request)
-        limits, slots = self.target.request_limits, self.target.slots
+        limits, slots = self.target.limits, self.target.slots
         plan = dispatch(
             job, self.target.fill_in(request), self.stores, "auto", limits, lambda frames: cluster_chunk_length(frames, slots)
         )

@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict
 
 from scorer import frames, models, video
 from scorer.errors import InputError, RequestError, ScorerError
+from scorer.limits import Limits
 from scorer.models import Device
 from scorer.models.style_image import check_bytes, check_style_image
-from scorer.request import Limits, Request
+from scorer.request import Request
 from scorer.store import Entry, Stores, called
 from scorer.store.problems import is_odd
 from scorer.video import FrameRange, VideoInfo
@@ -173,7 +174,7 @@ def make_plan(
         try:
             path = stores.input.fetch(entry.path, entry.etag)
             with called(path, stores.input.where(entry.path)):
-                index = _probe(path, limits)
+                index = video.probe(path, limits)
             chunks = _video_chunks(index, length(index.info.frames), [*common, entry.etag])
         except ScorerError:  # whoever plans many jobs keeps nothing of what is refused
             stores.input.release(entry.path, entry.etag)
@@ -238,10 +239,6 @@ def _capped(request: Request, limits: Limits, length: Callable[[int], int]) -> C
         return own
 
     return capped
-
-
-def _probe(path: Path, limits: Limits) -> video.VideoIndex:
-    return video.probe(path, max_pixels=limits.max_pixels, max_frames=limits.max_frames)
 
 
 def _video_chunks(index: video.VideoIndex, length: int, common: Sequence[object]) -> tuple[Chunk, ...]:

@@ -55,11 +55,9 @@ def plan(
     else:
         stores = Stores(open_store(input_url), stores.output, stores.work, stores.logs)
     data = Path(request).read_bytes() if Path(request).is_file() else stores.input.get(request)
-    parsed = target.fill_in(parse_request(data, target.request_limits))
+    parsed = target.fill_in(parse_request(data, target.limits))
     target.check(parsed)
-    made = make_plan(
-        "plan", parsed, stores, "auto", target.request_limits, lambda frames: cluster_chunk_length(frames, target.slots)
-    )
+    made = make_plan("plan", parsed, stores, "auto", target.limits, lambda frames: cluster_chunk_length(frames, target.slots))
     for path, etag in made.shared_inputs:
         stores.input.release(path, etag)
     try:

@@ -7,7 +7,6 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NoReturn, Protocol, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, ValidationError
@@ -15,6 +14,7 @@ from pydantic import model_validator as after_all
 
 from scorer import models
 from scorer.errors import RequestError
+from scorer.limits import Limits
 
 
 def _blob_path(path: str) -> str:
@@ -117,19 +117,6 @@ def check_model(request: Request, model: Takes) -> None:
     if unknown := sorted(set(request.options) - set(model.options)):
         known = ", ".join(model.options) or "none"
         raise ValueError(f"model '{request.model}' has no option '{unknown[0]}'; it has: {known}")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much one request may ask of us; a deployment's settings set them."""
-
-    request_bytes: int = 64 * 1024
-    max_pixels: int = 8192 * 4320
-    """Pixels of one frame."""
-    max_frames: int = 1_000_000
-    """Frames of one job: eleven hours at 25 a second."""
-    max_chunks: int = 10_000
-    """Chunks of one job, each of which is a task."""
 
 
 def parse_request(data: bytes, limits: Limits) -> Request:

@@ -16,13 +16,14 @@ from scorer.failure import chunk_key, kept_failures
 from scorer.identity import credential
 from scorer.install import enter, install
 from scorer.job import merge_job
+from scorer.limits import Limits
 from scorer.models import Device, Model
 from scorer.models.devices import device_of
 from scorer.package import find_package
 from scorer.plan import Chunk, read_plan
 from scorer.plan import dispatch as make_plan
 from scorer.records import FrameRecord, TaskRecord, from_lines
-from scorer.request import Limits, job_id, parse_request
+from scorer.request import job_id, parse_request
 from scorer.score import load_model, score_chunk
 from scorer.slots import take_slot
 from scorer.store import Stores, open_store

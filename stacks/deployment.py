@@ -66,6 +66,12 @@ def describe(parts: Parts) -> pulumi.Output[Document]:
                 "requestBytes": chosen.request_bytes,
                 "maxFrames": chosen.max_frames,
                 "maxPixels": chosen.max_pixels,
+                "maxGigapixels": chosen.max_gigapixels,
+                "maxCountedGigapixels": chosen.max_counted_gigapixels,
+                "maxPackets": chosen.max_packets,
+                "maxBatchPixels": chosen.max_batch_pixels,
+                "maxImageMb": chosen.max_image_mb,
+                "maxInputGb": chosen.max_input_gb,
             },
         }
     )

@@ -199,6 +199,31 @@ class Settings(BaseModel):
     request_bytes: int = Field(65_536, ge=1024, le=1_048_576, description="Limit on requests: bytes of one")
     max_frames: int = Field(1_000_000, ge=1, le=10_000_000, description="Limit on requests: frames of one job")
     max_pixels: int = Field(35_389_440, ge=4096, le=134_217_728, description="Limit on requests: pixels of one frame")
+    max_gigapixels: int = Field(
+        10_000, ge=1, le=1_000_000, description="Limit on requests: frames times pixels of one job, in 10^9"
+    )
+    max_counted_gigapixels: int = Field(
+        500,
+        ge=1,
+        le=1_000_000,
+        description="Limit on requests: the same of videos whose frames are counted by decoding (AVI, Ogg, raw)",
+    )
+    max_packets: int = Field(
+        20_000_000,
+        ge=1_000,
+        le=200_000_000,
+        description="Limit on requests: packets of one video, its sound and subtitles, and boxes of its file",
+    )
+    max_batch_pixels: int = Field(
+        134_217_728,
+        ge=4_096,
+        le=2_147_483_648,
+        description="Limit on requests: pixels of all frames that the model takes at once",
+    )
+    max_image_mb: int = Field(300, ge=1, le=10_000, description="Limit on requests: MB of one image")
+    max_input_gb: int = Field(
+        1_000, ge=1, le=10_000, description="Limit on requests: GB of one video, or of all images of a folder"
+    )
     jobs_max: int = Field(100, ge=1, le=300, description="Limit on requests: jobs that run at once; later ones wait")
     trigger: Trigger = Field(
         "events", description="What tells of requests: events (Event Grid, at once) or polling (a look every lookMinutes)"

@@ -16,6 +16,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from scorer.errors import InputError
+from scorer.limits import Limits
 from scorer.video.describe import describe
 from scorer.video.info import Access, VideoIndex
 from scorer.video.source import is_broadcast, open_source, prepare, video_stream
@@ -33,42 +34,44 @@ FIRST_PACKETS = 64
 """How many are decoded to see whether packets and frames map one to one."""
 
 
-def probe(path: Path, *, max_pixels: int, max_frames: int) -> VideoIndex:
+def probe(path: Path, limits: Limits) -> VideoIndex:
     """Check the video and find its frames.
 
-    `max_pixels` (width times height) and `max_frames` bound what it may cost to decode. Raises MissingError where there is no
-    such file, InputError where it isn't a whole video that can be decoded here.
+    `limits` bound what it may cost to decode. Raises MissingError where there is no such file, InputError where it isn't a whole
+    video that can be decoded here.
     """
     if path.is_file():
         check_whole(path)
-    with _opened(path, max_pixels) as (container, stream):
-        packets = _demux(container, stream, path, max_frames)
-    with _opened(path, max_pixels) as (container, stream):
+    with _opened(path, limits) as (container, stream):
+        packets = _demux(container, stream, path, limits)
+    with _opened(path, limits) as (container, stream):
         first = _first_pictures(container, stream, path)
         access, time_base = _access(container, stream, packets, first), Fraction(stream.time_base or 1)
         pts = array("q", sorted(each for each in packets.pts if each >= first.start))
         if access != "packets":
-            with _opened(path, max_pixels) as (again, video):
-                pts, time_base, access = _count(again, video, path, max_frames, access)
+            with _opened(path, limits) as (again, video):
+                pts, time_base, access = _count(again, video, path, limits, access)
         info = describe(container, stream, first.picture, pts, time_base, packets.last_duration, access)
     return VideoIndex(info, pts, array("q", sorted(packets.keys)) if access != "sequential" else array("q"))
 
 
 @contextmanager
-def _opened(path: Path, max_pixels: int) -> Iterator[tuple[InputContainer, VideoStream]]:
+def _opened(path: Path, limits: Limits) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The video alone, ready to be demuxed from its start and decoded."""
     with open_source(path) as container:
         stream = video_stream(container, path)
         width, height = stream.codec_context.width, stream.codec_context.height
-        if width * height > max_pixels:
-            raise InputError(f"'{path}' has {width}x{height} pixels, more than the {max_pixels} allowed: scale it down first.")
+        if width * height > limits.max_pixels:
+            raise InputError(
+                f"'{path}' has {width}x{height} pixels, more than the {limits.max_pixels:,} allowed: scale it down first."
+            )
         prepare(container, stream)
         yield container, stream
 
 
-def _check_frames(count: int, path: Path, max_frames: int) -> None:
-    if count > max_frames:
-        raise InputError(f"'{path}' has more than the {max_frames} frames allowed: cut it into shorter videos first.")
+def _check_frames(count: int, path: Path, limits: Limits) -> None:
+    if count > limits.max_frames:
+        raise InputError(f"'{path}' has more than the {limits.max_frames:,} frames allowed: cut it into shorter videos first.")
 
 
 @dataclass
@@ -81,10 +84,10 @@ class _Packets:
     last_duration: int = 0
 
 
-def _demux(container: InputContainer, stream: VideoStream, path: Path, max_frames: int) -> _Packets:
+def _demux(container: InputContainer, stream: VideoStream, path: Path, limits: Limits) -> _Packets:
     found, last = _Packets(), None
     for count, packet in enumerate(_packets(container, stream, path), 1):
-        _check_frames(count, path, max_frames)
+        _check_frames(count, path, limits)
         if packet.pts is None:
             found.complete = False
         elif not packet.is_discard:  # an edit list leaves it out
@@ -169,14 +172,14 @@ def _access(container: InputContainer, stream: VideoStream, packets: _Packets, f
 
 
 def _count(
-    container: InputContainer, stream: VideoStream, path: Path, max_frames: int, access: Access
+    container: InputContainer, stream: VideoStream, path: Path, limits: Limits, access: Access
 ) -> tuple[array[int], Fraction, Access]:
     """Decode all of it to find the frames; where they have no usable time stamps either, number them at the stream's rate."""
     pts, count, ascending = array("q"), 0, True
     for packet in chain(_packets(container, stream, path), [None]):
         for picture in _decode(stream, packet)[0]:
             count += 1
-            _check_frames(count, path, max_frames)
+            _check_frames(count, path, limits)
             ascending = ascending and picture.pts is not None and (not pts or picture.pts > pts[-1])
             if ascending:
                 pts.append(picture.pts or 0)

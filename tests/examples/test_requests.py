@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from scorer.request import Limits, parse_request
+from scorer.limits import Limits
+from scorer.request import parse_request
 from tests.conftest import ffmpeg, frame_hashes
 
 REPOSITORY = Path(__file__).parents[2]

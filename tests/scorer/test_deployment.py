@@ -23,7 +23,7 @@ DOCUMENT: dict[str, Any] = {
 def test_what_it_says() -> None:
     found = read_deployment(json.dumps(DOCUMENT))
     assert found.slots == 24
-    assert found.request_limits.max_frames == 2000
+    assert found.limits.max_frames == 2000
     assert found.stores().work.url == "az://films/work"
 
 

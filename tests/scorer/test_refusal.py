@@ -131,7 +131,7 @@ def test_a_refused_request_is_answered_where_its_sender_looks(office: Office) ->
 
 def test_more_tasks_than_batch_is_given_are_refused(office: Office) -> None:
     write_images(office.stores.input.root / "shots", [f"{number}.png" for number in range(3)])
-    limits = office.intake.target.request_limits
+    limits = office.intake.target.limits
     assert limits.max_chunks == 10_000
     request = make_request({"name": "job", "input": "shots/", "model": "invert", "chunk_frames": 1})
     with pytest.raises(RequestError, match=r"chunk_frames is 1: of 3 frames that makes more than 2 tasks; ask for 2 or more"):

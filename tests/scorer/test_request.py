@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scorer.errors import ModelError, RequestError
-from scorer.request import Limits, job_id, make_request, parse_request
+from scorer.limits import Limits
+from scorer.request import job_id, make_request, parse_request
 
 GOOD: dict[str, Any] = {"name": "clip", "input": "videos/clip.mp4", "styles": [{"source": "styles/a.png"}]}
 

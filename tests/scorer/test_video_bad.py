@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from scorer.errors import InputError, MissingError, OutputError, StorageFullError
+from scorer.limits import Limits
 from scorer.video import MissingFrame, PartWriter, VideoFrame, join, probe, read_frames
 from scorer.video.files import writing
 from tests.scorer.video_samples import LIMITS, decode, ffmpeg, identity, make, read_all, stamps
@@ -57,7 +58,7 @@ def test_what_is_no_video_is_refused(tmp_path: Path, write: Callable[[Path], obj
     path = tmp_path / "in.mp4"
     write(path)
     with pytest.raises(InputError, match=r"in\.mp4.*: ") as caught:
-        probe(path, **LIMITS)
+        probe(path, LIMITS)
     assert str(caught.value).endswith(".")
 
 
@@ -67,14 +68,14 @@ def test_the_cover_picture_is_not_the_video(tmp_path: Path) -> None:
     ffmpeg("-v", "error", "-i", path, "-frames:v", "1", picture)
     both = ("-map", "1", "-map", "0", "-c", "copy", "-disposition:v:0", "attached_pic")
     ffmpeg("-v", "error", "-i", path, "-i", picture, *both, tmp_path / "in.mp4")
-    assert probe(tmp_path / "in.mp4", **LIMITS).info.frames == 15
+    assert probe(tmp_path / "in.mp4", LIMITS).info.frames == 15
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match=r"nowhere\.mp4"):
-        probe(tmp_path / "nowhere.mp4", **LIMITS)
+        probe(tmp_path / "nowhere.mp4", LIMITS)
     with pytest.raises(MissingError):
-        probe(Path("concat:a.ts|b.ts"), **LIMITS)
+        probe(Path("concat:a.ts|b.ts"), LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -87,16 +88,16 @@ def test_a_cut_off_file_is_refused(tmp_path: Path, name: str, options: tuple[str
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * kept) // 188 * 188 + 100])
     with pytest.raises(InputError, match="cut off"):
-        probe(path, **LIMITS)
+        probe(path, LIMITS)
 
 
 def test_too_many_pixels_or_frames_are_refused(tmp_path: Path) -> None:
     path = make(tmp_path / "in.mp4", *X264)
-    with pytest.raises(InputError, match="128x96 pixels, more than the 10000"):
-        probe(path, max_pixels=10_000, max_frames=1000)
+    with pytest.raises(InputError, match="128x96 pixels, more than the 10,000"):
+        probe(path, Limits(max_pixels=10_000))
     with pytest.raises(InputError, match="more than the 59 frames"):
-        probe(path, max_pixels=20_000, max_frames=59)
-    assert probe(path, max_pixels=128 * 96, max_frames=60).info.frames == 60
+        probe(path, Limits(max_frames=59))
+    assert probe(path, Limits(max_pixels=128 * 96, max_frames=60)).info.frames == 60
 
 
 def packets_of(path: Path) -> list[tuple[int, int]]:
@@ -109,13 +110,13 @@ def packets_of(path: Path) -> list[tuple[int, int]]:
 @pytest.mark.parametrize("first", [0, 20])
 def test_damaged_packets_cost_their_frames_and_no_others(tmp_path: Path, codec: tuple[str, ...], first: int) -> None:
     path = make(tmp_path / "in.mov" if "prores_ks" in codec else tmp_path / "in.mp4", *codec)
-    before = read_all(path, probe(path, **LIMITS), 1000)
+    before = read_all(path, probe(path, LIMITS), 1000)
     data = bytearray(path.read_bytes())
     noise = np.random.default_rng(1).bytes(1 << 20)
     for position, size in packets_of(path)[first : first + 3]:
         data[position : position + size] = noise[:size]
     path.write_bytes(data)
-    index = probe(path, **LIMITS)
+    index = probe(path, LIMITS)
     for chunk_frames in (7, 1000):
         after = read_all(path, index, chunk_frames)
         assert [frame.pts for frame in after] == list(index.pts)
@@ -132,7 +133,7 @@ def test_a_recording_that_starts_in_the_middle(tmp_path: Path) -> None:
     path = make(tmp_path / "in.ts", "-c:v", "libx264", "-x264-params", "open-gop=1:keyint=20")
     data = path.read_bytes()
     path.write_bytes(data[len(data) // 3 // 188 * 188 :])
-    index = probe(path, **LIMITS)
+    index = probe(path, LIMITS)
     assert 0 <= len(stamps(path)) - index.info.frames <= 3
     assert all(isinstance(frame, VideoFrame) for frame in read_all(path, index, 9))
 
@@ -141,7 +142,7 @@ def test_a_size_that_changes_on_the_way_is_scaled_to_the_first(tmp_path: Path) -
     pieces = [make(tmp_path / f"{size}.ts", *X264, size=size, seconds=0.5) for size in ("128x96", "64x48", "192x144")]
     path = tmp_path / "in.ts"
     path.write_bytes(b"".join(piece.read_bytes() for piece in pieces))
-    index = probe(path, **LIMITS)
+    index = probe(path, LIMITS)
     frames = read_all(path, index, 8)
     assert len(frames) == index.info.frames > 15
     assert {frame.pixels.shape for frame in frames if isinstance(frame, VideoFrame)} == {(96, 128, 3)}
@@ -149,7 +150,7 @@ def test_a_size_that_changes_on_the_way_is_scaled_to_the_first(tmp_path: Path) -
 
 def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
     path = make(tmp_path / "in.mp4", *X264, size="320x240", seconds=20)
-    index = probe(path, **LIMITS)
+    index = probe(path, LIMITS)
     (whole,) = index.ranges(10**6)
     tracemalloc.start()
     with PartWriter(tmp_path / "part", index.info, 320, 240) as writer:
@@ -164,7 +165,7 @@ def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
 
 def one_part(folder: Path) -> tuple[Path, PartWriter, VideoFrame]:
     path = make(folder / "in.mp4", *X264, seconds=0.2)
-    index = probe(path, **LIMITS)
+    index = probe(path, LIMITS)
     frame = read_all(path, index, 10**6)[0]
     assert isinstance(frame, VideoFrame)
     return path, PartWriter(folder / "part", index.info, 128, 96), frame
@@ -185,7 +186,7 @@ def test_a_part_appears_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     path, _, _ = one_part(tmp_path)
-    info = probe(path, **LIMITS).info
+    info = probe(path, LIMITS).info
     with pytest.raises(OutputError, match="gone"), PartWriter(tmp_path / "gone" / "part", info, 128, 96):
         pass
     identity(path, tmp_path)
@@ -203,9 +204,10 @@ FULL = """
 import resource, signal, sys
 from pathlib import Path
 from scorer.errors import StorageFullError
+from scorer.limits import Limits
 from scorer.video import PartWriter, join, probe, read_frames
 folder = Path(sys.argv[1])
-index = probe(folder / "in.mp4", max_pixels=10**8, max_frames=10**6)
+index = probe(folder / "in.mp4", Limits())
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
 for write in ("part", "join"):
@@ -234,7 +236,7 @@ def test_an_edit_list_leaves_frames_out(tmp_path: Path) -> None:
     plain = make(tmp_path / "plain.mp4", *X264)
     path = tmp_path / "in.mp4"
     ffmpeg("-v", "error", "-ss", "0.5", "-i", plain, "-c", "copy", path)
-    index = probe(path, **LIMITS)
+    index = probe(path, LIMITS)
     assert index.info.frames == len(stamps(path))
     assert index.info.frames == len(decode(path, "yuv420p", 128, 96))
     assert all(isinstance(frame, VideoFrame) for frame in read_all(path, index, 7))

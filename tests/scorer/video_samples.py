@@ -10,9 +10,10 @@ import imageio_ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
+from scorer.limits import Limits
 from scorer.video import MissingFrame, PartWriter, VideoFrame, VideoIndex, join, probe, read_frames
 
-LIMITS = {"max_pixels": 4096 * 4096, "max_frames": 100_000}
+LIMITS = Limits(max_pixels=4096 * 4096, max_frames=100_000)
 
 
 def ffmpeg(*arguments: object) -> bytes:
@@ -85,7 +86,7 @@ def read_all(path: Path, index: VideoIndex, chunk_frames: int) -> list[VideoFram
 
 def identity(path: Path, folder: Path, chunk_frames: int = 17) -> Path:
     """Read, write, join: the whole way without a model."""
-    index = probe(path, **LIMITS)
+    index = probe(path, LIMITS)
     parts = []
     for number, each in enumerate(index.ranges(chunk_frames)):
         parts.append(folder / f"part{number}.mp4")
