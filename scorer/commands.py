@@ -75,23 +75,23 @@ def submit(
     client = _client(stack, deployment)
     kind = _style_kind(client, model, package)
     uploads: dict[str, Path] = {}
+    own = f"{wishes.sender(sender)}/" if sender else ""
 
     def put(path: Path) -> str:
-        name = f"styles/{digest(path)[:16]}/{path.name}"
+        name = f"styles/{own}{digest(path)[:16]}/{path.name}"
         uploads[name] = path
         return name
 
     content = {
-        "name": wishes.job_name(source), "input": _input(source, uploads),
+        "name": wishes.job_name(source), "input": _input(source, own, uploads),
         "styles": [wishes.style(text, kind, put) for text in style or []],
         "model": model, "package": package, "options": wishes.options(option), "size": size, "strength": strength,
         "batch_size": batch_size, "chunk_frames": chunk_frames, "priority": priority, "failure_threshold": failure_threshold,
     }  # fmt: skip
     request = make_request(content)
     client.target.check(request)
-    folder = f"{REQUESTS}/{wishes.sender(sender)}" if sender else REQUESTS
     _upload(client, uploads)
-    job = _ask(client, request, folder)
+    job = _ask(client, request, f"{REQUESTS}/{own}")
     typer.echo(job)
     if wait:
         _follow(client, job, every, out)
@@ -112,19 +112,22 @@ def _style_kind(client: Client, model: str, package: str | None) -> StyleKind:
     return facts.style if facts else "none"  # what is wrong is said where the request is taken in
 
 
-def _input(source: Path, uploads: dict[str, Path]) -> str:
-    """Where in the input store the media will be; names hold their content's digest, so nothing is ever overwritten."""
+def _input(source: Path, own: str, uploads: dict[str, Path]) -> str:
+    """Where in the input store the media will be, below the sender's `own` folder.
+
+    Names hold their content's digest, so nothing is ever overwritten.
+    """
     from scorer.upload import digest
 
     if not source.is_dir():
-        name = f"videos/{digest(source)[:16]}/{source.name}"
+        name = f"videos/{own}{digest(source)[:16]}/{source.name}"
         uploads[name] = source
         return name
     images = {path.name: path for path in source.iterdir() if path.suffix.lower() in SUFFIXES}
     if not images:
         raise InputError(f"'{source}' has no images in it: put {', '.join(sorted(SUFFIXES))} files there.")
     content = "".join(f"{digest(images[name])} {name}\n" for name in natural_order(images))
-    folder = f"frames/{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+    folder = f"frames/{own}{hashlib.sha256(content.encode()).hexdigest()[:16]}"
     uploads.update({f"{folder}/{name}": path for name, path in images.items()})
     return f"{folder}/"
 
@@ -143,7 +146,7 @@ def _upload(client: Client, uploads: dict[str, Path]) -> None:
 def _ask(client: Client, request: Request, folder: str) -> str:
     """Write the request into `folder`, last of all: it starts the job. The same request is the same job, asked for once."""
     data = json.dumps(request.model_dump(mode="json", exclude_defaults=True), sort_keys=True, indent=1).encode()
-    path = f"{folder}/{request.name}-{hashlib.sha256(data).hexdigest()[:12]}.json"
+    path = f"{folder}{request.name}-{hashlib.sha256(data).hexdigest()[:12]}.json"
     job = job_id(request.name, f"{client.stores.input.url}/{path}", data)
     standing = client.find(job)
     if standing.error is not None:

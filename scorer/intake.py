@@ -21,6 +21,7 @@ from scorer.package import find_package
 from scorer.plan import Plan, cluster_chunk_length, dispatch, read_plan
 from scorer.refusal import REFUSALS, REJECTED, job_of, reject
 from scorer.request import Request, parse_request
+from scorer.senders import check_digest, check_media, check_path
 from scorer.status import ENDED, StatusWriter, find_status
 from scorer.store import Entry, Store, Stores
 from scorer.store.problems import is_odd
@@ -83,8 +84,10 @@ class Intake:
             self._check(entry)
             data = self.stores.input.get(entry.path, entry.etag)
             job = job_of(address, data)
+            check_digest(entry.path, data)
             self._check_age(entry)
             request = parse_request(data, self.target.limits)
+            check_media(request, sender(entry.path))
             with self.said.step(job, "dispatch"):
                 self._submit(job, request, entry.path)
         except REFUSALS as error:
@@ -101,6 +104,7 @@ class Intake:
             raise RequestError(
                 f"Request {entry.path!r} has an empty part, '.', '..' or a control character in its name: give it a plain one."
             )
+        check_path(entry.path, sender(entry.path))
         most = self.target.limits.request_bytes
         if entry.size > most:
             raise RequestError(f"Request '{entry.path}' has {entry.size} bytes: it may have {most} at most.")

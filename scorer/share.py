@@ -1,13 +1,13 @@
 """`scorer share`: links with which somebody without an account hands in one video, and takes its result out.
 
 Each link is for one blob, signed by the person's own login (a user delegation key), and ends by itself. Those into the input
-store can make a blob and nothing else: neither read, list, replace nor delete. Those out of the output store can read.
+store can make a blob and nothing else: neither read, list, replace nor delete. Those out of the output store can read. The
+request is the operator's: its blob's name has its digest, and nothing else is taken there.
 Source: https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 import shlex
@@ -27,6 +27,7 @@ from scorer.errors import OutputError, RequestError
 from scorer.identity import credential, sign_in
 from scorer.refusal import REJECTED
 from scorer.request import Request, job_id, make_request
+from scorer.senders import bound_path
 from scorer.status import STATUS
 from scorer.store import storage_errors
 from scorer.store.blob import blob_endpoint
@@ -112,7 +113,7 @@ def share(
 def make_share(target: Deployment, request: Request, sender: str, files: Mapping[str, str], last: timedelta) -> Share:
     """Links for the request and the files it names, by their names and places. Raises OutputError where nobody may sign."""
     data = json.dumps(request.model_dump(mode="json", exclude_defaults=True), indent=1).encode()
-    path = f"requests/{sender}/{request.name}-{hashlib.sha256(data).hexdigest()[:12]}.json"
+    path = bound_path(sender, request.name, data)
     job = job_id(request.name, f"{target.input}/{path}", data)
     now = datetime.now(UTC)
     signer = _Signer.of(target.input, now - EARLIER, now + last)

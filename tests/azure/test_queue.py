@@ -48,10 +48,10 @@ def end(azure: SmallAzure, jobs: list[Job]) -> None:
 def test_a_thousand_requests_drain(
     small_azure: SmallAzure, target: Deployment, engine: AzureBatchEngine, stores: FolderStores, tmp_path: Path
 ) -> None:
-    write_images(stores.input.root / "shots", ["a.png"])
+    write_images(stores.input.root / "shared/shots", ["a.png"])
     for number in range(1000):
         whose = "flood" if number < 950 else "small"
-        request = {"name": f"queue-{number}", "input": "shots/", "model": "invert"}
+        request = {"name": f"queue-{number}", "input": "shared/shots/", "model": "invert"}
         stores.input.put(f"requests/{whose}/{number:04}.json", json.dumps(request).encode())
     small_azure.batch.wait(lambda: not small_azure.batch.pool.nodes)
     small_azure.batch.pool.fixed = 0

@@ -129,6 +129,21 @@ def test_links_do_nothing_else(way: Trigger, tmp_path: Path) -> None:
     assert azure.get("input", mine.blob_name) == b"video"
 
 
+def test_a_links_request_is_the_operators_and_no_other(way: Trigger, tmp_path: Path, make_clip: MakeClip) -> None:
+    azure: SmallAzure = way.azure
+    azure.put("videos/bolt/secret.mp4", make_clip(frames=5, size="64x48").read_bytes())
+    job, links = share(way, tmp_path)
+    forged = {"name": "forged", "input": "videos/bolt/secret.mp4", "model": "invert", "size": 8192, "priority": 100}
+    at(azure, links["request.json"]).upload_blob(json.dumps(forged).encode())
+    way.wait()
+    (told,) = (name for name in azure.names("output", "forged-") if name.endswith("/rejected.json"))
+    assert "isn't the one that its link was made for" in json.loads(azure.get("output", told))["error"]
+    assert not [each for each in azure.batch.ledger.jobs if each.startswith(("forged-", job))]
+    with pytest.raises(HttpResponseError) as caught:  # nor is there a second try
+        at(azure, links["request.json"]).upload_blob(b"{}", overwrite=True)
+    assert caught.value.status_code in (403, 409)
+
+
 def test_links_end(way: Trigger, tmp_path: Path) -> None:
     _, links = share(way, tmp_path, "--hours", "100")
     late = re.search(r"[?&]se=([^&]*)", links["short.mp4"])

@@ -66,10 +66,10 @@ def test_an_event_that_comes_again_leaves_a_failed_job_as_it_is(office: Office) 
 
 
 def test_senders_take_turns(office: Office) -> None:
-    write_images(office.stores.input.root / "shots", ["a.png"])
+    write_images(office.stores.input.root / "shared/shots", ["a.png"])
     names = [f"requests/flood/{number:02}.json" for number in range(30)] + ["requests/small/1.json", "requests/own.json"]
     for number, path in enumerate(names):
-        office.put({"name": f"job-{number}", "input": "shots/", "model": "invert"}, path)
+        office.put({"name": f"job-{number}", "input": "shared/shots/", "model": "invert"}, path)
     few = office.with_room_for(10)
     cluster, intake = few.cluster, few.intake
     assert intake.sweep(float("inf")) == 25
@@ -85,11 +85,11 @@ def test_senders_take_turns(office: Office) -> None:
 
 
 def test_who_comes_new_waits_for_one_end_however_busy_two_others_are(office: Office) -> None:
-    write_images(office.stores.input.root / "shots", ["a.png"])
+    write_images(office.stores.input.root / "shared/shots", ["a.png"])
     few = office.with_room_for(4)
 
     def put(sender: str, number: int) -> None:
-        few.put({"name": sender, "input": "shots/", "model": "invert"}, f"requests/{sender}/{number}.json")
+        few.put({"name": sender, "input": "shared/shots/", "model": "invert"}, f"requests/{sender}/{number}.json")
 
     for number in range(4):
         put("acme", number)

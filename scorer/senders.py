@@ -1,0 +1,52 @@
+"""What those may ask for who hand in requests in a folder of their own: requests/<sender>/.
+
+Requests right below requests/ are the operators', who may name anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from scorer.errors import RequestError
+from scorer.request import NAME, Request
+
+# What operators put there, every sender may use.
+SHARED = "shared"
+# A request of this name is the one whose digest it has: whoever may make a blob of the name can ask for nothing else.
+_BOUND = re.compile(r"\.sha256-([0-9a-f]{64})\.json")
+
+
+def bound_path(sender: str, name: str, data: bytes) -> str:
+    """Where in the input store nothing but the request `data` is taken."""
+    return f"requests/{sender}/{name}.sha256-{hashlib.sha256(data).hexdigest()}.json"
+
+
+def check_path(path: str, sender: str) -> None:
+    """Raise RequestError where the folder that a request lies in can't be a sender's."""
+    if sender and not re.fullmatch(NAME, sender):
+        raise RequestError(
+            f"Request {path!r} lies in the folder {sender!r}, which is no sender's name: those have up to 40 letters, digits, "
+            "'-' and '_'."
+        )
+
+
+def check_digest(path: str, data: bytes) -> None:
+    """Raise RequestError where the request's name has another content's digest."""
+    bound = _BOUND.search(path)
+    if bound and bound.end() == len(path) and hashlib.sha256(data).hexdigest() != bound[1]:
+        raise RequestError(f"Request '{path}' isn't the one that its link was made for: upload that one, byte by byte.")
+
+
+def check_media(request: Request, sender: str) -> None:
+    """Raise RequestError where a sender's request names files that aren't the sender's, nor everybody's."""
+    if not sender:
+        return
+    sources = [style.source for style in request.styles if isinstance(style.source, str)]
+    for what, path in [("input", request.input), *(("style", source) for source in sources)]:
+        folders = path.split("/")[:-1]
+        if folders[:1] != [SHARED] and folders[1:2] != [sender]:
+            raise RequestError(
+                f"The request's {what} is '{path}', and whoever asks in requests/{sender}/ may name only what lies below "
+                f"videos/{sender}/, frames/{sender}/, styles/{sender}/ or {SHARED}/: upload it there."
+            )
