@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from scorer import commands, models, steps, wishes
+from scorer.console import errors, screen
 from scorer.engines.local import LocalEngine
 from scorer.errors import RequestError, ScorerError, StoppedError
 from scorer.job import Outcome, run_job
@@ -28,8 +28,6 @@ app = typer.Typer(
     name="scorer", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode="markdown",
     help="Score every frame of a video, or of a folder of images, with a deep-learning model: by default, in a painting's style.",
 )  # fmt: skip
-errors = Console(stderr=True, highlight=False)
-screen = Console(highlight=False)
 
 # A command line that makes no sense isn't a request that breaks a rule, though click ends both with the same code.
 CLICK_USAGE_EXIT_CODE = 2

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
 from scorer import models, wishes
+from scorer.console import errors, screen
 from scorer.errors import InputError, ScorerError, StoppedError
 from scorer.frames import SUFFIXES, natural_order
 from scorer.identity import sign_in
@@ -32,9 +32,6 @@ from scorer.waiting import sender as sender_of
 
 if TYPE_CHECKING:
     from scorer.client import Client, Standing
-
-errors = Console(stderr=True, highlight=False)
-screen = Console(highlight=False)
 
 # What a result may be; which one is known once the video was looked at.
 VIDEOS = (".mp4", ".mkv")

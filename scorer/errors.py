@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from scorer.text import clean
+
 
 class ScorerError(Exception):
     """One readable sentence: it names the file or setting, and says what to do next.
@@ -11,6 +13,10 @@ class ScorerError(Exception):
 
     exit_code = 1
     retry = False
+
+    def __str__(self) -> str:
+        """The sentence as it may go out: it quotes strangers' names."""
+        return clean(super().__str__())
 
 
 class RequestError(ScorerError):

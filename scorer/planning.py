@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from scorer.console import screen
 from scorer.deployment import Deployment
 from scorer.errors import RequestError
 from scorer.identity import sign_in
@@ -19,8 +19,6 @@ from scorer.target import DeploymentText, StackName, find_deployment
 
 if TYPE_CHECKING:  # an image of the scorer has no stacks
     from stacks.estimate import Estimate, Pool, Workload
-
-screen = Console(highlight=False)
 
 
 def plan(
@@ -100,7 +98,8 @@ def show(made: Plan, found: Estimate, others: list[tuple[str, Estimate]]) -> Non
     screen.print(f"[bold]{made.request.name}[/]: {made.frames} frames, {size}, model {made.request.model}")
     length = f"{_range(min(frames), max(frames), 'd')} {'frame' if max(frames) == 1 else 'frames'}"
     screen.print(f"{len(frames)} {'chunk' if len(frames) == 1 else 'chunks'} of {length}, then a merge")
-    screen.print(f"{found.pool.gpu_size}: {_range(found.speed.slow, found.speed.quick, '.0f')} frames/s a GPU\n")
+    screen.print(f"{found.pool.gpu_size}: {_range(found.speed.slow, found.speed.quick, '.0f')} frames/s a GPU")
+    screen.print()
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("if")
     for name in ("nodes", "minutes", "dollars", "idle day"):
@@ -109,8 +108,9 @@ def show(made: Plan, found: Estimate, others: list[tuple[str, Estimate]]) -> Non
         cells = (text, str(each.nodes), _range(*each.minutes, ".0f"), _range(*each.dollars, ".2f"))
         table.add_row(*cells, f"{each.pool.idle_dollars:.2f}", style="bold" if each is found else "")
     screen.print(table)
+    screen.print()
     screen.print(
-        "\nMinutes to the result; dollars for nodes alone, East US, November 2026. "
+        "Minutes to the result; dollars for nodes alone, East US, November 2026. "
         "The low end has Spot nodes at once, the high end none. "
         "Speeds are arithmetic, unless --frames-per-second says what was measured.",
         style="dim",

@@ -18,16 +18,14 @@ from typing import Annotated
 
 import typer
 from pydantic import TypeAdapter
-from rich.console import Console
 
+from scorer.console import errors
 from scorer.errors import InputError, MissingError, ModelError
 from scorer.identity import sign_in
 from scorer.install import WEIGHTS, install_wheels, pip
 from scorer.package import ModelFacts, Package, manifest_path, package_id
 from scorer.store import Store, open_store
 from scorer.target import DeploymentText, StackName, find_deployment
-
-errors = Console(stderr=True, highlight=False)
 
 # Run where the wheels are installed: what of the models comes from there, and not from the scorer itself.
 _ASK = """

@@ -15,6 +15,7 @@ from pydantic import model_validator as after_all
 from scorer import models
 from scorer.errors import RequestError
 from scorer.limits import Limits
+from scorer.text import is_clean
 
 
 def _blob_path(path: str) -> str:
@@ -29,13 +30,22 @@ def _blob_path(path: str) -> str:
     return path
 
 
+def _plain_text(text: str) -> str:
+    if not is_clean(text):
+        raise ValueError("has a control or an invisible character in it; leave it out")
+    return text
+
+
 # Hexadecimal digits of a job's id: 80 bits, which nobody guesses or hits twice. With a name of 40 characters an id has 61 of the
 # 64 that Azure Batch takes.
 ID_DIGITS = 20
 NAME = "[A-Za-z0-9][A-Za-z0-9_-]{0,39}"
 BlobPath = Annotated[str, Field(min_length=1, max_length=900), AfterValidator(_blob_path)]
-OptionName = Annotated[str, Field(min_length=1, max_length=100)]
-Option = StrictBool | StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)] | StrictStr
+ModelName = Annotated[str, Field(max_length=100, pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+OptionName = Annotated[str, Field(max_length=100, pattern="^[A-Za-z0-9_][A-Za-z0-9._-]*$")]
+OptionText = Annotated[StrictStr, Field(max_length=1000), AfterValidator(_plain_text)]
+Option = StrictBool | StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)] | OptionText
+PackageName = Annotated[str, Field(max_length=100), AfterValidator(_plain_text)]
 
 
 class StyleRef(BaseModel):
@@ -61,9 +71,9 @@ class Request(BaseModel):
     """A video, or a folder of images (its path ends with '/')."""
     styles: tuple[StyleRef, ...] = Field(default=(), max_length=32)
     """Mixed by their weights."""
-    model: str = Field(default="adaptive", max_length=100)
+    model: ModelName = "adaptive"
     """By its name (`scorer models` lists them)."""
-    package: str | None = Field(default=None, max_length=100)
+    package: PackageName | None = None
     """The published package that the model comes from, by the id that `scorer publish` printed."""
     options: dict[OptionName, Option] = Field(default_factory=dict, max_length=32)
     """The model's own options (`scorer models` lists them)."""
@@ -162,8 +172,9 @@ def _no_constant(name: str) -> NoReturn:
 
 def _sentence(error: ValidationError) -> str:
     found = error.errors(include_url=False)
-    # Of a text where a number or a path may stand, only what's wrong with it as a path is of interest.
-    first = next((each for each in found if each["type"] != "int_type" or not isinstance(each["input"], str)), found[0])
+    # Of a text where a number may stand, too, only what's wrong with it as a text is of interest.
+    numbers = ("bool_type", "int_type", "float_type")
+    first = next((each for each in found if each["type"] not in numbers or not isinstance(each["input"], str)), found[0])
     where = ".".join(
         str(part) for part in first["loc"] if isinstance(part, int) or part in _ALL_FIELDS or part not in _UNION_ARMS
     )
@@ -175,6 +186,7 @@ def _sentence(error: ValidationError) -> str:
 
 _ALL_FIELDS = {*Request.model_fields, *StyleRef.model_fields}
 _UNION_ARMS = {"int", "str", "float", "bool", "constrained-str", "function-after[_blob_path(), constrained-str]"}
+_UNION_ARMS |= {"function-after[_plain_text(), constrained-str]"}
 
 
 def request_schema() -> dict[str, Any]:

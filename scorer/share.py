@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
 import typer
-from rich.console import Console
 
 from scorer import models, wishes
+from scorer.console import errors
 from scorer.deployment import Deployment
 from scorer.errors import OutputError, RequestError
 from scorer.identity import credential, sign_in
@@ -37,8 +37,6 @@ from scorer.target import DeploymentText, StackName, find_deployment
 
 if TYPE_CHECKING:
     from azure.storage.blob import UserDelegationKey
-
-errors = Console(stderr=True, highlight=False)
 
 # What a link may do, as signatures say it.
 CREATE, READ = "c", "r"

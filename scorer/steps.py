@@ -8,8 +8,8 @@ from functools import partial
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from scorer.console import errors
 from scorer.deployment import Deployment, read_deployment
 from scorer.errors import MissingError, RequestError, ScorerError
 from scorer.failure import chunk_key, kept_failures
@@ -29,8 +29,6 @@ from scorer.slots import take_slot
 from scorer.store import Stores, open_store
 from scorer.target import DeploymentText
 from scorer.telemetry import Telemetry, telemetry
-
-errors = Console(stderr=True, highlight=False)
 
 # Of the minutes that a container group may last, what a look at all waiting requests uses: the last of them may take long.
 SWEEP_SHARE = 0.5

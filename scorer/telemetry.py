@@ -18,6 +18,7 @@ from azure.core.credentials import TokenCredential
 
 from scorer.errors import BusyError, ScorerError
 from scorer.records import FrameRecord, TaskRecord
+from scorer.text import clean
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import LoggerProvider
@@ -92,7 +93,8 @@ class _Connected(Telemetry):
         from opentelemetry._logs import LogRecord, SeverityNumber
 
         severity = SeverityNumber.ERROR if failed else SeverityNumber.INFO
-        self._logger.emit(LogRecord(severity_number=severity, body=body, attributes=attributes))
+        known = {name: clean(value) if isinstance(value, str) else value for name, value in attributes.items()}
+        self._logger.emit(LogRecord(severity_number=severity, body=clean(body), attributes=known))
 
     def close(self) -> None:
         """Send what is left, as long as that takes, but for a few seconds at most."""

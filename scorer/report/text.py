@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import html
-import re
 
-# What HTML can't carry or would show as nothing: control characters, and halves of a character that file names may hold.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+from scorer.text import clean
 
 
 def escape(text: object, longest: int = 400) -> str:
     """`text` as it may stand in an element or in a quoted attribute, cut off after `longest` characters."""
-    plain = _UNPRINTABLE.sub("\ufffd", str(text))
-    return html.escape(plain if len(plain) <= longest else plain[:longest] + "…")
+    return html.escape(clean(str(text), longest))
 
 
 def duration(seconds: float) -> str:

@@ -1,0 +1,84 @@
+"""Strangers' words on their way out: one line each, and nothing that a terminal obeys."""
+
+import json
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.live import Live
+from rich.table import Table
+
+from scorer import console
+from scorer.errors import InputError, ScorerError
+from scorer.request import make_request
+from scorer.text import clean, is_clean
+from tests.scorer.office import ASKED
+
+HOSTILE = "a\x1b[31mred\x1b]0;title\x07 \x9b2J\x90q\x9c\u202egpj.\u2066x\u2069\nforged\r\u2028line\x08\x00\x7f\ud800"
+"""A colour, a title, a cleared screen, a device's string, turned letters, ends of lines, halves."""
+SAID = "ared \ufffdgpj.\ufffdx\ufffd forged  line\ufffd\ufffd\ufffd\ufffd"
+
+
+def is_plain(text: str) -> bool:
+    """By the categories of Unicode alone."""
+    return not {unicodedata.category(char) for char in text.replace("\u200d", "").replace("\u200c", "")} & {
+        "Cc", "Cf", "Cs", "Zl", "Zp",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (HOSTILE, SAID),
+        ("plain 'names', ünïcödé, 日本.png", "plain 'names', ünïcödé, 日本.png"),
+        ("\U0001f468\u200d\U0001f469", "\U0001f468\u200d\U0001f469"),
+        ("\x1b", "\ufffd"),
+        ("\x1b[", "\ufffd["),
+        ("\x1b]0;no end", "\ufffd]0;no end"),
+        ("\x1b]8;;https://evil.example\x1b\\click\x1b]8;;\x1b\\", "click"),
+        ("\x1b[\x1b[2J2J", "\ufffd[2J"),
+        ("\U000e0041", "\ufffd"),
+        ("x" * 3000, "x" * 2000 + "…"),
+    ],
+)
+def test_what_is_taken_out(text: str, shown: str) -> None:
+    assert clean(text) == shown
+    assert is_clean(shown[:2000])
+
+
+@given(st.text() | st.text(st.sampled_from("\x1b[]0;mJ\x07\\\x9b\x9d\x9c\u202e\n a")))
+def test_nothing_that_is_obeyed_comes_through(text: str) -> None:
+    assert is_plain(clean(text))
+    assert clean(clean(text)) == clean(text)
+
+
+def test_errors_and_what_is_printed_are_clean(capsys: pytest.CaptureFixture[str]) -> None:
+    assert str(InputError(HOSTILE)) == SAID
+    console.errors.print(HOSTILE, markup=False, soft_wrap=True)
+    table = Table("job")
+    table.add_row(HOSTILE)
+    console.screen.print(table)
+    with Live(console=console.errors) as live:
+        live.update(HOSTILE)
+    printed = capsys.readouterr()
+    assert len(printed.err.splitlines()) == 2, printed.err
+    assert all(is_plain(line) for line in (printed.out + printed.err).split("\n"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": HOSTILE}, {"input": HOSTILE}, {"model": HOSTILE}, {"package": HOSTILE}, {"options": {HOSTILE: 1}},
+        {"options": {"scale": HOSTILE}}, {"styles": [{"source": HOSTILE}]}, {"styles": [{"source": 1, HOSTILE: 1}]},
+        {"strength": HOSTILE}, {"size": HOSTILE}, {"batch_size": HOSTILE}, {"chunk_frames": HOSTILE}, {"priority": HOSTILE},
+        {"failure_threshold": HOSTILE}, {"version": HOSTILE}, {HOSTILE: 1}, {"model": "a\n"}, {"options": {"scale": "\u200b"}},
+    ],
+    ids=lambda change: str(next(iter(change)))[:20].encode("unicode_escape").decode(),
+)  # fmt: skip
+def test_every_field_of_a_request_is_quoted_clean(change: dict[str, object]) -> None:
+    text = json.dumps({**ASKED, **change})
+    for content in (json.loads(text), json.loads(text.replace("\\ud800", ""))):  # the half of a character alone is refused, too
+        with pytest.raises(ScorerError) as refused:
+            make_request(content)
+        assert is_plain(str(refused.value))
