@@ -79,6 +79,7 @@ def test_what_stands_in_is_the_original_whatever_the_model_wrote(stores: FolderS
     plan = plan_folder(stores, ["one.png"])
     score_chunk(plan, plan.chunks[0], stores, InPlace(fails_on=1))
     source = cv2.imread(str(stores.input.root / "shots/one.png"))
+    assert source is not None
     assert np.array_equal(result(stores, "one.png"), source)
 
 
