@@ -118,6 +118,13 @@ class TaskError(ScorerError):
     retry = True
 
 
+class SandboxError(ScorerError):
+    """Strangers' files can't be looked at safely here: the process that does so couldn't be locked in, or didn't begin."""
+
+    exit_code = 17
+    retry = True
+
+
 class StoppedError(ScorerError):
     """Stopped from the keyboard, where there is more to say than that."""
 

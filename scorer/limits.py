@@ -31,5 +31,9 @@ class Limits(BaseModel):
     """MB (10^6 bytes) of one image of a folder."""
     max_input_gb: int = 1000
     """GB (10^9 bytes) of one video, or of all images of a folder."""
+    probe_seconds: int = 600
+    """Of the clock and of a processor, to look at one video or style."""
+    probe_memory_mb: int = 1600
+    """Address space of the process that looks at one, in 2^20 bytes; some 400 of them are its code."""
     max_chunks: int = 10_000
     """Chunks of one job, each of which is a task."""

@@ -11,15 +11,16 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from scorer import frames, models, video
+from scorer import frames, models
 from scorer.errors import InputError, RequestError, ScorerError
 from scorer.limits import Limits
 from scorer.models import Device
-from scorer.models.style_image import check_bytes, check_style_image
+from scorer.models.style_image import check_bytes
 from scorer.request import Request
+from scorer.sandbox import check_style, probe_video
 from scorer.store import Entry, Stores, called
 from scorer.store.problems import is_odd
-from scorer.video import FrameRange, VideoInfo
+from scorer.video import FrameRange, VideoIndex, VideoInfo
 
 # Raised whenever parts made by older code would differ from those made now.
 PART_FORMAT = 2
@@ -161,7 +162,7 @@ def make_plan(
 ) -> Plan:
     """The plan for `request`: styles and input looked up, the input probed and cut into chunks."""
     length = _capped(request, limits, length)
-    style_etags = tuple(_style_etags(request, stores))
+    style_etags = tuple(_style_etags(request, stores, limits))
     common = [
         PART_FORMAT,
         request.model_dump(mode="json", exclude={"name", "chunk_frames", "failure_threshold", "priority"}),
@@ -174,7 +175,7 @@ def make_plan(
         try:
             path = stores.input.fetch(entry.path, entry.etag)
             with called(path, stores.input.where(entry.path)):
-                index = video.probe(path, limits)
+                index = probe_video(path, limits)
             chunks = _video_chunks(index, length(index.info.frames), [*common, entry.etag])
         except ScorerError:  # whoever plans many jobs keeps nothing of what is refused
             stores.input.release(entry.path, entry.etag)
@@ -191,7 +192,7 @@ def make_plan(
     )  # fmt: skip
 
 
-def _style_etags(request: Request, stores: Stores) -> Iterator[str]:
+def _style_etags(request: Request, stores: Stores, limits: Limits) -> Iterator[str]:
     """One a style, '' where it is a number. Raises MissingError; StyleError where one isn't the image that the model takes."""
     images = request.package is None and models.spec(request.model).style == "image"  # a package's model is on nodes only
     for style in request.styles:
@@ -200,17 +201,17 @@ def _style_etags(request: Request, stores: Stores) -> Iterator[str]:
             continue
         entry = stores.input.head(style.source)
         if images:
-            _check_style(entry, stores)
+            _check_style(entry, stores, limits)
         yield entry.etag
 
 
-def _check_style(entry: Entry, stores: Stores) -> None:
+def _check_style(entry: Entry, stores: Stores, limits: Limits) -> None:
     where = stores.input.where(entry.path)
     check_bytes(where, entry.size)
     path = stores.input.fetch(entry.path, entry.etag)
     try:
         with called(path, where):
-            check_style_image(path)
+            check_style(path, limits)
     finally:
         stores.input.release(entry.path, entry.etag)
 
@@ -241,7 +242,7 @@ def _capped(request: Request, limits: Limits, length: Callable[[int], int]) -> C
     return capped
 
 
-def _video_chunks(index: video.VideoIndex, length: int, common: Sequence[object]) -> tuple[Chunk, ...]:
+def _video_chunks(index: VideoIndex, length: int, common: Sequence[object]) -> tuple[Chunk, ...]:
     info = index.info
     return tuple(
         Chunk(

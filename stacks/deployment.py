@@ -72,6 +72,8 @@ def describe(parts: Parts) -> pulumi.Output[Document]:
                 "maxBatchPixels": chosen.max_batch_pixels,
                 "maxImageMb": chosen.max_image_mb,
                 "maxInputGb": chosen.max_input_gb,
+                "probeSeconds": chosen.probe_seconds,
+                "probeMemoryMb": chosen.probe_memory_mb,
             },
         }
     )

@@ -224,6 +224,18 @@ class Settings(BaseModel):
     max_input_gb: int = Field(
         1_000, ge=1, le=10_000, description="Limit on requests: GB of one video, or of all images of a folder"
     )
+    probe_seconds: int = Field(
+        600,
+        ge=10,
+        le=3600,
+        description="Limit on requests: seconds that looking at one video or style may take, of the clock and of a processor",
+    )
+    probe_memory_mb: int = Field(
+        1600,
+        ge=800,
+        le=1700,
+        description="Limit on requests: MiB of address space for looking at one; 400 are its code, 2 GiB is all there is",
+    )
     jobs_max: int = Field(100, ge=1, le=300, description="Limit on requests: jobs that run at once; later ones wait")
     trigger: Trigger = Field(
         "events", description="What tells of requests: events (Event Grid, at once) or polling (a look every lookMinutes)"

@@ -1,7 +1,8 @@
-"""A style's image: any file that Pillow reads, as plain 8-bit RGB."""
+"""A style's image: JPEG, PNG, WebP or plain TIFF, as 8-bit RGB."""
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +13,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from scorer.errors import StyleError
+from scorer.opened import Source, reader
 
 # A photograph of Pillow's 89 million pixels has about half of that as a JPEG.
 MOST_BYTES = 64 * 2**20
+
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
+"""Of Pillow's dozens; some of them run other programs. A JPEG may hold several pictures: the first is taken."""
+_TIFF_CODINGS = ("raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate")
+"""What programs write; a TIFF may hold data of any other format."""
 
 
 def check_bytes(name: str, size: int) -> None:
@@ -23,7 +30,7 @@ def check_bytes(name: str, size: int) -> None:
         raise StyleError(f"The style image {name} has {size / 2**20:.1f} MB: give one of {MOST_BYTES // 2**20} MB at most.")
 
 
-def check_style_image(path: Path) -> None:
+def check_style_image(path: Source) -> None:
     """Raise StyleError where `load_style_image` would not even begin to decode the image."""
     with _opened(path):
         pass
@@ -45,15 +52,18 @@ def load_style_image(path: Path, max_side: int | None = None) -> NDArray[np.uint
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(path: Source) -> Iterator[Image.Image]:
     """The image, of which only the beginning is read yet; what is wrong with it, now or in the block, as a StyleError."""
     try:
-        check_bytes(str(path), path.stat().st_size)
-        with warnings.catch_warnings():
+        with reader(path) as file, warnings.catch_warnings():
+            check_bytes(str(path), file.seek(0, os.SEEK_END))
+            file.seek(0)
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with Image.open(file, formats=FORMATS) as image:
                 if image.mode == "F":
                     raise ValueError("floating-point pixels have no known range")
+                if image.format == "TIFF" and (coding := image.info.get("compression")) not in _TIFF_CODINGS:
+                    raise ValueError(f"a TIFF file coded as {coding}")
                 yield image
     except FileNotFoundError:
         raise StyleError(f"There is no style image {path}: check its name.") from None

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain
-from pathlib import Path
 
 import av
 from av.container import InputContainer
@@ -17,6 +16,7 @@ from av.video.stream import VideoStream
 
 from scorer.errors import InputError
 from scorer.limits import Limits
+from scorer.opened import OpenedFile, Source
 from scorer.video.describe import describe
 from scorer.video.info import Access, VideoIndex
 from scorer.video.source import is_broadcast, open_source, prepare, video_stream
@@ -30,46 +30,54 @@ _TRUSTED_CODECS = {
 }  # fmt: skip
 _SEEKABLE = _TRUSTED_CONTAINERS | {"mpeg"}
 
+THREADS = 2
+"""Of decoding: each one holds frames of its own, and memory is bounded here."""
+
 FIRST_PACKETS = 64
 """How many are decoded to see whether packets and frames map one to one."""
 
 
-def probe(path: Path, limits: Limits) -> VideoIndex:
+def probe(path: Source, limits: Limits) -> VideoIndex:
     """Check the video and find its frames.
 
     `limits` bound what it may cost to decode. Raises MissingError where there is no such file, InputError where it isn't a whole
     video that can be decoded here.
     """
-    if path.is_file():
+    if isinstance(path, OpenedFile) or path.is_file():
         check_whole(path)
     with _opened(path, limits) as (container, stream):
         packets = _demux(container, stream, path, limits)
     with _opened(path, limits) as (container, stream):
         first = _first_pictures(container, stream, path)
+        _check_pixels(first.picture.width, first.picture.height, path, limits)  # the header may say less
         access, time_base = _access(container, stream, packets, first), Fraction(stream.time_base or 1)
         pts = array("q", sorted(each for each in packets.pts if each >= first.start))
         if access != "packets":
             with _opened(path, limits) as (again, video):
                 pts, time_base, access = _count(again, video, path, limits, access)
         info = describe(container, stream, first.picture, pts, time_base, packets.last_duration, access)
-    return VideoIndex(info, pts, array("q", sorted(packets.keys)) if access != "sequential" else array("q"))
+    return VideoIndex(info, pts, array("q", sorted(set(packets.keys))) if access != "sequential" else array("q"))
 
 
 @contextmanager
-def _opened(path: Path, limits: Limits) -> Iterator[tuple[InputContainer, VideoStream]]:
+def _opened(path: Source, limits: Limits) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The video alone, ready to be demuxed from its start and decoded."""
-    with open_source(path) as container:
+    with open_source(path, limits.max_pixels) as container:
         stream = video_stream(container, path)
         width, height = stream.codec_context.width, stream.codec_context.height
-        if width * height > limits.max_pixels:
-            raise InputError(
-                f"'{path}' has {width}x{height} pixels, more than the {limits.max_pixels:,} allowed: scale it down first."
-            )
-        prepare(container, stream)
+        _check_pixels(width, height, path, limits)
+        prepare(container, stream, THREADS)
         yield container, stream
 
 
-def _check_frames(count: int, path: Path, limits: Limits) -> None:
+def _check_pixels(width: int, height: int, path: Source, limits: Limits) -> None:
+    if width * height > limits.max_pixels:
+        raise InputError(
+            f"'{path}' has {width}x{height} pixels, more than the {limits.max_pixels:,} allowed: scale it down first."
+        )
+
+
+def _check_frames(count: int, path: Source, limits: Limits) -> None:
     if count > limits.max_frames:
         raise InputError(f"'{path}' has more than the {limits.max_frames:,} frames allowed: cut it into shorter videos first.")
 
@@ -84,7 +92,7 @@ class _Packets:
     last_duration: int = 0
 
 
-def _demux(container: InputContainer, stream: VideoStream, path: Path, limits: Limits) -> _Packets:
+def _demux(container: InputContainer, stream: VideoStream, path: Source, limits: Limits) -> _Packets:
     found, last = _Packets(), None
     for count, packet in enumerate(_packets(container, stream, path), 1):
         _check_frames(count, path, limits)
@@ -99,7 +107,7 @@ def _demux(container: InputContainer, stream: VideoStream, path: Path, limits: L
     return found
 
 
-def _packets(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[Packet[VideoStream]]:
+def _packets(container: InputContainer, stream: VideoStream, path: Source) -> Iterator[Packet[VideoStream]]:
     """The stream's packets, without the empty one that the library adds at the end."""
     try:
         for packet in container.demux(stream):
@@ -120,7 +128,7 @@ class _First:
     """Whether each packet gave one picture with its own time stamp, but for those that are damaged."""
 
 
-def _first_pictures(container: InputContainer, stream: VideoStream, path: Path) -> _First:
+def _first_pictures(container: InputContainer, stream: VideoStream, path: Source) -> _First:
     """Decode the first packets.
 
     A video that was cut starts with pictures that refer to others before the cut: those shown before its first packet's (or,
@@ -172,7 +180,7 @@ def _access(container: InputContainer, stream: VideoStream, packets: _Packets, f
 
 
 def _count(
-    container: InputContainer, stream: VideoStream, path: Path, limits: Limits, access: Access
+    container: InputContainer, stream: VideoStream, path: Source, limits: Limits, access: Access
 ) -> tuple[array[int], Fraction, Access]:
     """Decode all of it to find the frames; where they have no usable time stamps either, number them at the stream's rate."""
     pts, count, ascending = array("q"), 0, True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import BinaryIO
 
 import av
 from av.container import InputContainer
@@ -12,6 +12,8 @@ from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
 from scorer.errors import InputError, MissingError
+from scorer.opened import OpenedFile, Source, reader
+from scorer.video.codecs import CODECS, DECODERS
 
 # Playlists (hls, concat, dash, ...) and image sequences make the library open other files and addresses: they are not here.
 CONTAINERS = (
@@ -25,17 +27,19 @@ def is_broadcast(container: InputContainer) -> bool:
     return not {"mpegts", "mpeg"}.isdisjoint(container.format.name.split(","))
 
 
+MOST_PIXELS = 2**27
+"""Of one frame, where nothing less is said: the most that a deployment can allow."""
+
+
 @contextmanager
-def open_source(path: Path) -> Iterator[InputContainer]:
-    """Open `path` for reading. Raises MissingError or InputError."""
-    if not path.exists():
-        raise MissingError(f"There is no file '{path}': check the name.")
-    if not path.is_file():
-        raise InputError(f"'{path}' is not a file: name the video itself.")
-    options = {"protocol_whitelist": "file", "format_whitelist": ",".join(CONTAINERS)}
+def open_source(path: Source, max_pixels: int = MOST_PIXELS) -> Iterator[InputContainer]:
+    """Open `path` for reading; no decoder is given a frame of more than `max_pixels`. Raises MissingError or InputError."""
+    name, protocols = _opened(path)
+    lists = {"format_whitelist": ",".join(CONTAINERS), "codec_whitelist": ",".join(DECODERS)}
+    options = {"protocol_whitelist": protocols, **lists}
+    limit = {"max_pixels": str(max_pixels)}
     try:
-        # An absolute path is never taken for a protocol ("concat:a|b").
-        container = av.open(str(path.absolute()), "r", container_options=options, metadata_errors="replace")
+        container = av.open(name, "r", options=limit, container_options=options, metadata_errors="replace")
     except PermissionError as error:
         raise InputError(f"'{path}' may not be read: change its permissions.") from error
     except (av.FFmpegError, ValueError) as error:
@@ -44,8 +48,19 @@ def open_source(path: Path) -> Iterator[InputContainer]:
         yield container
 
 
-def _why_not(path: Path) -> str:
-    with path.open("rb") as file:
+def _opened(path: Source) -> tuple[str | BinaryIO, str]:
+    """What the library opens, and by which protocols it may open more."""
+    if isinstance(path, OpenedFile):
+        return reader(path), ""
+    if not path.exists():
+        raise MissingError(f"There is no file '{path}': check the name.")
+    if not path.is_file():
+        raise InputError(f"'{path}' is not a file: name the video itself.")
+    return str(path.absolute()), "file"  # an absolute path is never taken for a protocol ("concat:a|b")
+
+
+def _why_not(path: Source) -> str:
+    with reader(path) as file:
         head = file.read(12)
     if not head:
         return f"'{path}' is empty: copy it here again."
@@ -54,8 +69,8 @@ def _why_not(path: Path) -> str:
     return f"'{path}' is not a video in a container known here: name an mp4, mov, mkv, webm, ts or avi file."
 
 
-def video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The video itself, not a cover picture. Raises InputError."""
+def video_stream(container: InputContainer, path: Source) -> VideoStream:
+    """The video itself, not a cover picture. Raises InputError, also where its codec isn't one of CODECS."""
     streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
     if not streams:
         raise InputError(f"'{path}' has no video in it: name a file with moving pictures.")
@@ -63,13 +78,15 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
     stream = (usual or streams)[0]
     if stream.codec_context is None:
         raise InputError(f"'{path}' has video in a format that can't be decoded here: convert it to H.264 first.")
+    if (codec := stream.codec_context.codec.canonical_name) not in CODECS:
+        raise InputError(f"'{path}' has video in {codec}, which isn't among the codecs taken here: convert it to H.264 first.")
     return stream
 
 
-def prepare(container: InputContainer, stream: VideoStream) -> None:
-    """Have this stream alone read, and decoded by as many threads as help."""
+def prepare(container: InputContainer, stream: VideoStream, threads: int = 0) -> None:
+    """Have this stream alone read, and decoded by `threads` threads, or as many as help."""
     context = stream.codec_context
-    context.thread_type = "AUTO"
+    context.thread_type, context.thread_count = "AUTO", threads
     # The size may change on the way: four times as many pixels (and the borders that decoders add) are still scaled down.
     context.options = {"max_pixels": str(4 * context.width * context.height + 2**20)}
     only(container, stream)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import BinaryIO
 
 from scorer.errors import InputError
+from scorer.opened import Source, reader
 
 _EBML = b"\x1a\x45\xdf\xa3"
 _BOXES = {b"ftyp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"styp", b"sidx", b"pnot"}
@@ -13,10 +14,11 @@ _BOXES = {b"ftyp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"styp"
 _NEEDED = {b"moov", b"mdat", b"moof"}
 
 
-def check_whole(path: Path) -> None:
+def check_whole(path: Source) -> None:
     """Raise InputError where the container says that the file's end is missing; where it doesn't say, that can't be known."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
+    with reader(path) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
         needed = _length(file, size)
     if size < needed:
         raise InputError(f"'{path}' is cut off, its end is missing: copy or export it again.")
