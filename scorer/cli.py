@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.table import Table
 
 from scorer import commands, models, steps, wishes
 from scorer.console import errors, screen
+from scorer.ends import unforeseen
 from scorer.engines.local import LocalEngine
 from scorer.errors import RequestError, ScorerError, StoppedError
 from scorer.job import Outcome, run_job
@@ -208,5 +209,11 @@ def main() -> None:
         errors.print(str(stop), markup=False, soft_wrap=True)
         sys.exit(stop.exit_code)
     except ScorerError as error:
-        errors.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
-        sys.exit(error.exit_code)
+        _end(error)
+    except BaseException as error:
+        _end(unforeseen(error))
+
+
+def _end(error: ScorerError) -> NoReturn:
+    errors.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+    sys.exit(error.exit_code)

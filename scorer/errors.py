@@ -125,6 +125,13 @@ class SandboxError(ScorerError):
     retry = True
 
 
+class InternalError(TaskError):
+    """Work ended by what nobody foresaw: a fault of this package, or of a library."""
+
+    exit_code = 70  # EX_SOFTWARE of sysexits.h
+    retry = False
+
+
 class StoppedError(ScorerError):
     """Stopped from the keyboard, where there is more to say than that."""
 

@@ -1,16 +1,18 @@
 """Why a task failed: for the report; and where trying again can't help, to end the next try at once.
 
-Azure Batch tries every failed task again, whatever its exit code.
+Azure Batch tries every failed task again, whatever its exit code, as often as it is told to.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from scorer import errors
+from scorer.ends import typed
 from scorer.errors import (
     ChangedError,
     FailureThresholdError,
@@ -27,6 +29,9 @@ from scorer.store import Stores
 # What is wrong with the work itself. Everything else may be wrong with one machine, or pass.
 _FOR_GOOD = (RequestError, InputError, MissingError, ChangedError, StyleError, FailureThresholdError, OutOfMemoryError)
 
+# How often the engine that starts tasks tries each of them in all; nobody tries again where nothing is said.
+TRIES = "SCORER_TRIES"
+
 _KINDS = {kind.exit_code: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ScorerError)}
 
 
@@ -38,6 +43,8 @@ class Failure(BaseModel):
     exit_code: int
     message: str
     for_good: bool
+    tries: int = 1
+    """So many have failed by now, those that were killed not among them."""
 
     def error(self) -> ScorerError:
         """The error that it was."""
@@ -68,7 +75,7 @@ def find_failure(plan: Plan, key: str, stores: Stores) -> Failure | None:
     """Why the task's last try failed, if it did."""
     try:
         return Failure.model_validate_json(stores.work.get(_path(plan, key)))
-    except MissingError:
+    except (MissingError, ValidationError):  # what can't be read is nothing to go by
         return None
 
 
@@ -78,13 +85,38 @@ def kept_failures(plan: Plan, key: str, stores: Stores) -> Iterator[None]:
     failure = find_failure(plan, key, stores)
     if failure is not None and failure.for_good:
         raise failure.error()
-    try:
+    with recorded_failures(plan, key, stores):
         yield
+
+
+@contextmanager
+def recorded_failures(plan: Plan, key: str, stores: Stores) -> Iterator[None]:
+    """Around a task's work: keeps why it failed. Raises ScorerErrors alone."""
+    try:
+        with typed():
+            yield
     except ScorerError as error:
-        failure = Failure(exit_code=error.exit_code, message=str(error), for_good=is_for_good(error))
-        with suppress(ScorerError):  # the store may be what is away, and the first error is the one to know
+        with suppress(ScorerError), typed():  # the store may be what is away, and the first error is the one to know
+            before = find_failure(plan, key, stores)
+            failure = Failure(
+                exit_code=error.exit_code,
+                message=str(error),
+                for_good=is_for_good(error),
+                tries=before.tries + 1 if before else 1,
+            )
             stores.work.put(_path(plan, key), failure.model_dump_json().encode())
         raise
+
+
+def is_final(plan: Plan, key: str, error: ScorerError, stores: Stores) -> bool:
+    """Whether the task will not be tried again after `error`, or can't be helped by it."""
+    if is_for_good(error):
+        return True
+    tries = int(os.environ.get(TRIES) or "0")
+    if not tries:
+        return not error.retry
+    failure = find_failure(plan, key, stores)
+    return failure is not None and failure.tries >= tries
 
 
 def clear_failures(plan: Plan, stores: Stores) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from scorer.ends import typed
 from scorer.errors import ScorerError, TaskError
 from scorer.failure import chunk_key, find_failure
 from scorer.merge import missing_parts
@@ -87,4 +89,9 @@ def _stand_in(plan: Plan, chunk: Chunk, stores: Stores, scored: Part | None) -> 
 
 
 def _make(plan: Plan, chunk: Chunk, stores: Stores, why: str, scale: tuple[float, float] | None) -> None:
-    score_chunk(plan, chunk, stores, _Refusal(why), scale=scale)
+    try:
+        with typed():
+            score_chunk(plan, chunk, stores, _Refusal(why), scale=scale)
+    except ScorerError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from scorer.deployment import Deployment
+from scorer.ends import typed
 from scorer.errors import BusyError, MissingError, RequestError, ScorerError, ShareError, TaskError
 from scorer.failure import clear_failures
 from scorer.job import done_before
@@ -202,7 +203,8 @@ class Intake:
     def _told(self, entry: Entry, errors: list[ScorerError]) -> None:
         """Take one request in, and say what came of it: what is wrong with one keeps no other waiting. Raises BusyError."""
         try:
-            self.tell(f"{entry.path}: job {self._take(entry)}")
+            with typed():
+                self.tell(f"{entry.path}: job {self._take(entry)}")
         except BusyError:
             raise
         except REFUSALS as error:
@@ -210,9 +212,6 @@ class Intake:
         except ScorerError as error:
             self.tell(f"{entry.path}: {error}")
             errors.append(error)
-        except Exception as error:  # a fault of ours
-            self.tell(f"{entry.path}: {type(error).__name__}: {error}")
-            errors.append(TaskError(f"Request '{entry.path}' can't be taken in ({type(error).__name__}: {error}): report this."))
 
     def _finish(self) -> Iterator[ScorerError]:
         """Give jobs the tasks that they lack: whoever dispatched them was stopped, and without an end they keep their place."""

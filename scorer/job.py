@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from scorer.ends import typed
 from scorer.engines import Engine, Progress
 from scorer.errors import ScorerError
-from scorer.failure import is_for_good, kept_failures, merge_key
+from scorer.failure import is_final, kept_failures, merge_key, recorded_failures
 from scorer.gaps import fill_gaps
 from scorer.merge import clear_parts, find_result, merge
 from scorer.models import Device
@@ -16,7 +17,7 @@ from scorer.plan import Plan, dispatch
 from scorer.request import Request
 from scorer.status import State, Status, StatusWriter, failed_with, find_status
 from scorer.store import Stores
-from scorer.summary import REPORT, write_report
+from scorer.summary import REPORT, write_plain_report, write_report
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def run_job(
 ) -> Outcome:  # fmt: skip
     """Dispatch, score, merge and report; killed at any instant and called again, it goes on where it was.
 
-    Raises ScorerError; then status.json says so too, and so does the report if there is a plan.
+    Raises ScorerError; then status.json and the report say so too.
     """
     status = StatusWriter(job, stores)
     last = Progress(0, 0, 0)
@@ -49,7 +50,8 @@ def run_job(
         on_progress(progress)
 
     status.stage("dispatch")
-    plan = dispatch(job, request, stores, device)  # without a plan it may be the job's folders that can't be written
+    with failure_told(None, stores, status):
+        plan = dispatch(job, request, stores, device)
     with failure_told(plan, stores, status):
         on_plan(plan)
         if done := done_before(plan, stores):
@@ -59,7 +61,8 @@ def run_job(
         status.state("scoring", frames=plan.frames)
         status.stage("score")
         engine.run(plan, tell)
-        _merge(plan, stores, status)
+        with recorded_failures(plan, merge_key(plan), stores):
+            _merge(plan, stores, status)
     clear_parts(plan, stores)
     return Outcome(plan, status.status, last.reused)
 
@@ -72,11 +75,13 @@ def merge_job(plan: Plan, stores: Stores, ready: Callable[[], None] = lambda: No
     Raises ScorerError; then status.json says so too, and so does the report. But the job has only failed where no other try can
     help: until then it is merging.
     """
-    if done := done_before(plan, stores):
-        clear_parts(plan, stores)
-        return done
-    status = StatusWriter.resume(plan.job, stores)
-    with failure_told(plan, stores, status, ends=is_for_good), kept_failures(plan, merge_key(plan), stores):
+    with typed():
+        if done := done_before(plan, stores):
+            clear_parts(plan, stores)
+            return done
+        status = StatusWriter.resume(plan.job, stores)
+    key = merge_key(plan)
+    with failure_told(plan, stores, status, lambda error: is_final(plan, key, error, stores)), kept_failures(plan, key, stores):
         ready()
         fill_gaps(plan, stores)
         _merge(plan, stores, status)
@@ -86,26 +91,47 @@ def merge_job(plan: Plan, stores: Stores, ready: Callable[[], None] = lambda: No
 
 @contextmanager
 def failure_told(
-    plan: Plan, stores: Stores, status: StatusWriter, ends: Callable[[ScorerError], bool] = lambda _: True
+    plan: Plan | None, stores: Stores, status: StatusWriter, ends: Callable[[ScorerError], bool] = lambda _: True
 ) -> Iterator[None]:
     """Around a job's work: what ends it is in its report and in status.json before it is raised.
 
-    `ends` says whether the job has failed with an error; if not, the merge will be tried again.
+    `ends` says whether the job has failed with an error; if not, the merge will be tried again. Raises ScorerErrors alone.
     """
     try:
-        yield
+        with typed():
+            yield
     except ScorerError as error:
-        with suppress(ScorerError):  # the first error is the one to know
-            _tell_failure(plan, stores, status, error, "failed" if ends(error) else "merging")
+        done = False
+        with suppress(ScorerError), typed():  # a status that can't be read is none of a job that is done
+            done = _is_done(plan, status.status.job, stores)
+        with suppress(ScorerError), typed():  # the first error is the one to know
+            if not done:
+                state: State = "failed" if ends(error) else "merging"
+                status.fail(error, state, _report(plan, stores, status.ahead(state, **failed_with(error))))
         raise
 
 
-def _tell_failure(plan: Plan, stores: Stores, status: StatusWriter, error: ScorerError, state: State) -> None:
-    if done_before(plan, stores) is not None:  # another try was quicker, and has taken the parts away
-        return
-    with suppress(ScorerError):  # a full disk takes no report
-        write_report(plan, stores, status.ahead(state, **failed_with(error)))
-    status.fail(error, state)
+def _is_done(plan: Plan | None, job: str, stores: Stores) -> bool:
+    """Whether another try was quicker, and has taken the parts away; or an earlier run of what can't even be planned any more."""
+    if plan is not None:
+        return done_before(plan, stores) is not None
+    status = find_status(job, stores)
+    return status is not None and status.state == "done"
+
+
+def _report(plan: Plan | None, stores: Stores, status: Status) -> str | None:
+    """Report on the job. A result stands without its report: where that can't be made, say why, here and in its place."""
+    why = None
+    try:
+        with typed():
+            if plan is not None:
+                write_report(plan, stores, status)
+                return None
+    except ScorerError as error:
+        why = f"The report can't be made: {error}"
+    with suppress(ScorerError), typed():  # a full disk takes no report
+        write_plain_report(status, stores, why)
+    return why
 
 
 def _merge(plan: Plan, stores: Stores, status: StatusWriter) -> None:
@@ -115,8 +141,7 @@ def _merge(plan: Plan, stores: Stores, status: StatusWriter) -> None:
     changes = {"result": plan.result, "done": plan.frames, "failed": result.failed, "seconds_left": 0.0}
     changes |= {"error": None, "exit_code": None}  # of an earlier try
     # In this order: whoever reads that the job is done finds its report.
-    write_report(plan, stores, status.ahead("done", **changes))
-    status.state("done", **changes)
+    status.state("done", **changes, note=_report(plan, stores, status.ahead("done", **changes)))
 
 
 def done_before(plan: Plan, stores: Stores) -> Outcome | None:
@@ -124,4 +149,5 @@ def done_before(plan: Plan, stores: Stores) -> Outcome | None:
     status = find_status(plan.job, stores)
     if status is None or status.state != "done" or find_result(plan, stores) is None:
         return None
-    return Outcome(plan, status, plan.frames, whole=True) if stores.output.find(f"{plan.job}/{REPORT}") else None
+    there = status.note is not None or stores.output.find(f"{plan.job}/{REPORT}") is not None
+    return Outcome(plan, status, plan.frames, whole=True) if there else None

@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from scorer import frames, video
+from scorer.ends import words
 from scorer.errors import InputError
 from scorer.frames import Picture
 from scorer.models import Frames
@@ -183,6 +184,8 @@ class FolderMedia(Media[Picture | None]):
                 picture = frames.decode(data, file.name, self._plan.max_pixels)
             except InputError as error:
                 yield Frame(number, None, None, str(error), ms_since(started))
+            except Exception as error:  # whatever a stranger's image makes a decoder raise
+                yield Frame(number, None, None, f"'{file.name}' can't be decoded: {words(error)}", ms_since(started))
             else:
                 yield Frame(number, picture, frames.fit(picture.pixels, size), None, ms_since(started))
 

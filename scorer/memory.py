@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from scorer.ends import words
 from scorer.errors import OutOfMemoryError
 from scorer.models import Frames, Model
 
@@ -25,8 +26,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     torch = sys.modules.get("torch")
     if isinstance(error, MemoryError) or (torch is not None and isinstance(error, torch.OutOfMemoryError)):
         return True
-    words = str(error).lower()
-    return isinstance(error, RuntimeError | cv2.error) and any(phrase in words for phrase in _PHRASES)
+    said = words(error).lower()
+    return isinstance(error, RuntimeError | cv2.error) and any(phrase in said for phrase in _PHRASES)
 
 
 def is_gpu_failure(error: BaseException) -> bool:
@@ -37,8 +38,8 @@ def is_gpu_failure(error: BaseException) -> bool:
     if not isinstance(error, RuntimeError) or is_out_of_memory(error):
         return False
     named = any(kind.__name__ == "AcceleratorError" for kind in type(error).__mro__)  # by its name: older torch has none
-    words = str(error).lower()
-    return named or any(phrase in words for phrase in _GPU_PHRASES)
+    said = words(error).lower()
+    return named or any(phrase in said for phrase in _GPU_PHRASES)
 
 
 def starts(length: int, tiles: int, overlap: int) -> tuple[int, list[int]]:

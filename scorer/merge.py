@@ -11,7 +11,7 @@ from scorer.errors import MissingError, TaskError
 from scorer.media import parts_folder
 from scorer.parts import Part, find_parts, forget_part
 from scorer.plan import Plan
-from scorer.records import FrameRecord, TaskRecord, from_lines
+from scorer.records import FrameRecord, Line, from_lines
 from scorer.score import most_failures, too_many_failed
 from scorer.store import Stores
 
@@ -112,8 +112,8 @@ def forget_failed(plan: Plan, stores: Stores) -> None:
         forget_part(plan, plan.chunks[part.chunk], stores)
 
 
-def records(plan: Plan, stores: Stores) -> Iterator[FrameRecord | TaskRecord]:
-    """Every record of the job that is there, in the order of its chunks."""
+def records(plan: Plan, stores: Stores) -> Iterator[Line]:
+    """Every record of the job that is there, in the order of its chunks, and what stands among them."""
     for chunk in plan.chunks:
         try:
             lines = stores.logs.get(f"{plan.job}/{chunk.index:06d}.jsonl")

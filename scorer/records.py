@@ -1,11 +1,19 @@
-"""Records: one line of JSON about each frame and each task, in one folder a job."""
+"""Records: one line of JSON about each frame and each task, in one folder a job.
+
+Every task may write there: what is no record, or has values that none has, is told apart from records and counted.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+Milliseconds = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=10**9)]
+Text = Annotated[str, Field(max_length=10_000)]
 
 
 class FrameRecord(BaseModel):
@@ -14,15 +22,15 @@ class FrameRecord(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     kind: Literal["frame"] = "frame"
-    frame: int
+    frame: Count
     """Its number in the job, from 0."""
-    name: str | None = None
+    name: Text | None = None
     """Its file's name, where the input is a folder of images."""
-    decode_ms: float = 0.0
-    model_ms: float = 0.0
+    decode_ms: Milliseconds = 0.0
+    model_ms: Milliseconds = 0.0
     """Its share of its batch's time."""
-    encode_ms: float = 0.0
-    error: str | None = None
+    encode_ms: Milliseconds = 0.0
+    error: Text | None = None
     """Why the original frame (or, where there is none, the frame before) stands in its place."""
 
 
@@ -32,21 +40,27 @@ class TaskRecord(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     kind: Literal["task"] = "task"
-    chunk: int
-    frames: int
-    failed: int = 0
-    started: float
+    chunk: Count
+    frames: Count
+    failed: Count = 0
+    started: float = Field(ge=0, le=1e11, allow_inf_nan=False)
     """Seconds since 1970."""
-    seconds: float
+    seconds: float = Field(ge=0, le=1e9, allow_inf_nan=False)
     """From the first frame's decode to the part's last byte."""
-    worker: str
+    worker: Text
     """Host and process."""
-    runtime: str
-    batch_size: int
-    notes: list[str] = Field(default_factory=list)
+    runtime: Text
+    batch_size: Count
+    notes: list[Text] = Field(default_factory=list, max_length=100)
     """What the task had to do to get through: a smaller batch, tiles."""
 
 
+@dataclass(frozen=True)
+class BadLine:
+    """A line that is no record."""
+
+
+Line = FrameRecord | TaskRecord | BadLine
 Record = Annotated[FrameRecord | TaskRecord, Field(discriminator="kind")]
 _RECORD: TypeAdapter[FrameRecord | TaskRecord] = TypeAdapter(Record)
 
@@ -59,7 +73,10 @@ def to_lines(records: Iterable[FrameRecord | TaskRecord]) -> bytes:
     )
 
 
-def from_lines(data: bytes) -> Iterator[FrameRecord | TaskRecord]:
-    """The records of a file that `to_lines` made."""
+def from_lines(data: bytes) -> Iterator[Line]:
+    """The records of a file that `to_lines` made, and a BadLine for each line that isn't one."""
     for line in data.splitlines():
-        yield _RECORD.validate_json(line)
+        try:
+            yield _RECORD.validate_json(line)
+        except ValidationError:
+            yield BadLine()

@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from scorer import frames, models
+from scorer.ends import words
 from scorer.errors import FailureThresholdError, ModelError, ScorerError, TaskError
 from scorer.media import Frame, Media, ms_since, open_media
 from scorer.memory import is_gpu_failure, is_out_of_memory, score_in_tiles
@@ -37,26 +38,30 @@ def load_model(plan: Plan, stores: Stores, threads: int | None = None) -> Model:
             if isinstance(source, Path):
                 named.enter_context(called(source, stores.input.where(str(style.source))))
             styles.append(Style(source, style.weight))
-        return _load(request, ModelSettings(tuple(styles), request.strength, plan.device, threads, request.options))
+        with _of_model(request, "loaded"):
+            settings = ModelSettings(tuple(styles), request.strength, plan.device, threads, request.options)
+            return models.spec(request.model).load(settings)
 
 
-def _load(request: Request, settings: ModelSettings) -> Model:
+@contextmanager
+def _of_model(request: Request, done: str) -> Iterator[None]:
+    """Around what a model does beside scoring: whatever it raises becomes ModelError, since it may be a user's own."""
     try:
-        return models.spec(request.model).load(settings)
-    except ScorerError:
+        yield
+    except (ScorerError, KeyboardInterrupt):
         raise
     except ImportError as error:
         raise ModelError(
             f"Model '{request.model}' needs the package '{error.name}', which isn't installed: "
             "install it (pip install '.[scorer]' in a checkout brings torch)."
         ) from error
-    except Exception as error:  # it may be a user's own model
-        raise ModelError(f"Model '{request.model}' can't be loaded ({type(error).__name__}: {error}): mend it.") from error
+    except BaseException as error:
+        raise ModelError(f"Model '{request.model}' can't be {done} ({words(error)}): mend it.") from error
 
 
-def batch_size(plan: Plan, model: Model) -> int:
-    """Frames the model gets at once."""
-    return plan.request.batch_size or (models.spec(plan.request.model).batch_size if "cuda" in model.runtime else 1)
+def batch_size(plan: Plan, runtime: str) -> int:
+    """Frames a model that runs on `runtime` gets at once."""
+    return plan.request.batch_size or (models.spec(plan.request.model).batch_size if "cuda" in runtime else 1)
 
 
 def score_chunk(
@@ -73,8 +78,10 @@ def score_chunk(
     if done := find_part(plan, chunk, stores):
         return done, False
     started, clock = time.time(), time.perf_counter()
-    model.reset()
-    size = batch_size(plan, model)
+    with _of_model(plan.request, "used"):
+        model.reset()
+        runtime = str(model.runtime)
+    size = batch_size(plan, runtime)
     stage = ModelStage(model, size, models.spec(plan.request.model).tile_overlap, most_failures(plan), scale=scale)
     records: list[FrameRecord] = []
 
@@ -96,7 +103,7 @@ def score_chunk(
         failed = sum(record.error is not None for record in records)
         task = TaskRecord(
             chunk=chunk.index, frames=len(records), failed=failed, started=started, seconds=time.perf_counter() - clock,
-            worker=f"{socket.gethostname()}:{os.getpid()}", runtime=model.runtime, batch_size=size, notes=stage.notes,
+            worker=f"{socket.gethostname()}:{os.getpid()}", runtime=runtime, batch_size=size, notes=stage.notes,
         )  # fmt: skip
         stores.logs.put(f"{plan.job}/{chunk.index:06d}.jsonl", to_lines([*records, task]))
     part = Part(
@@ -107,7 +114,7 @@ def score_chunk(
         height=height,
         scale=stage.scale,
         written=media.written(),
-        runtime=model.runtime,
+        runtime=runtime,
     )
     keep_part(plan, chunk, stores, part)
     return part, True
@@ -191,9 +198,9 @@ class ModelStage:
         images = [frame.pixels for frame in batch if frame.pixels is not None]
         try:
             scored = self._call(images)
-        except ScorerError:
+        except (ScorerError, KeyboardInterrupt):
             raise
-        except Exception as error:  # whatever a model raises, it is about the frames it was given
+        except BaseException as error:  # whatever a model raises, it is about the frames it was given
             return self._smaller(batch, images, error)
         spent = ms_since(started) / len(batch)
         return [Scored(frame, one, None, spent) for frame, one in zip(batch, scored, strict=True)]
@@ -204,11 +211,11 @@ class ModelStage:
         What it sees is a copy of its own: decoders hand out arrays that can't be written to, and the frame may still be wanted.
         """
         stacked = np.stack([*images, *[images[-1]] * (self.size - len(images))])
-        scored = self.model.score(stacked)
+        scored = _checked(self.model.score(stacked), stacked)
         self.scale = (scored.shape[1] / stacked.shape[1], scored.shape[2] / stacked.shape[2])
         return scored[: len(images)]
 
-    def _smaller(self, batch: Sequence[Frame[Any]], images: Sequence[Frames], error: Exception) -> list[Scored]:
+    def _smaller(self, batch: Sequence[Frame[Any]], images: Sequence[Frames], error: BaseException) -> list[Scored]:
         """Frames that failed together: in smaller batches, one by one, in tiles; in the end the original stands in."""
         out_of_memory = is_out_of_memory(error)
         if out_of_memory and self.size > 1:
@@ -223,9 +230,9 @@ class ModelStage:
         started = time.perf_counter()
         try:
             scored, tiles = score_in_tiles(self.model, image, self.tile_overlap)
-        except ScorerError:
+        except (ScorerError, KeyboardInterrupt):
             raise
-        except Exception as error:
+        except BaseException as error:
             return self._stand_in(frame, image, error)
         self._note(f"memory ran out: {tiles}x{tiles} tiles", frame)
         return Scored(frame, scored, None, ms_since(started))
@@ -234,12 +241,12 @@ class ModelStage:
         if not any(note.startswith(what) for note in self.notes):
             self.notes.append(f"{what} from frame {frame.number} on")
 
-    def _stand_in(self, frame: Frame[Any], image: Frames, error: Exception) -> Scored:
+    def _stand_in(self, frame: Frame[Any], image: Frames, error: BaseException) -> Scored:
         """The original in the failed frame's place, at the size that the model's frames have.
 
         Raises TaskError where it isn't the frame that failed.
         """
-        why = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        why = words(error)
         if is_gpu_failure(error):  # it would fail on every frame that is left
             raise TaskError(f"The GPU failed ({why.rstrip('.')}): another try may get another one.") from error
         height, width = image.shape[:2]
@@ -250,10 +257,26 @@ class ModelStage:
     def _try_scale(self, image: Frames) -> tuple[float, float]:
         """How the model changes sizes, from a black frame."""
         try:
-            made = self.model.score(np.zeros((self.size, *image.shape), image.dtype))
-        except Exception:
+            black = np.zeros((self.size, *image.shape), image.dtype)
+            made = _checked(self.model.score(black), black)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             return 1.0, 1.0
         return made.shape[1] / image.shape[0], made.shape[2] / image.shape[1]
+
+
+def _checked(made: Frames, given: Frames) -> Frames:
+    """What a model made of `given`, if that is as many frames of the same kind. Raises ValueError."""
+    if not isinstance(made, np.ndarray) or made.dtype != given.dtype or made.ndim != 4 or 0 in made.shape:
+        raise ValueError(f"the model made {_shape(made)} of {_shape(given)}")
+    if len(made) != len(given) or made.shape[3] != 3:
+        raise ValueError(f"the model made {_shape(made)} of {_shape(given)}")
+    return made
+
+
+def _shape(frames_: object) -> str:
+    return f"{frames_.dtype} {frames_.shape}" if isinstance(frames_, np.ndarray) else type(frames_).__name__
 
 
 def _undecoded(frame: Frame[Any]) -> Scored:

@@ -44,6 +44,8 @@ class Status(BaseModel):
     error: str | None = None
     """Why it failed; of a job that is merging, why the last try did."""
     exit_code: int | None = None
+    note: str | None = None
+    """What its end lacks, if anything: a report that couldn't be made."""
 
 
 class StatusWriter:
@@ -109,9 +111,9 @@ class StatusWriter:
             self._written = now
             self._write({})
 
-    def fail(self, error: ScorerError, state: State = "failed") -> None:
+    def fail(self, error: ScorerError, state: State = "failed", note: str | None = None) -> None:
         """The job ends with `error`; or it stays in `state`, where that will be tried again."""
-        self.state(state, **failed_with(error))
+        self.state(state, **failed_with(error), note=note)
 
     def _write(self, changes: dict[str, object]) -> None:
         self.status = self.status.model_copy(update={**changes, "updated": time.time()})

@@ -11,6 +11,7 @@ import typer
 
 from scorer.console import errors
 from scorer.deployment import Deployment, read_deployment
+from scorer.ends import typed
 from scorer.errors import MissingError, RequestError, ScorerError
 from scorer.failure import chunk_key, kept_failures
 from scorer.identity import credential
@@ -22,7 +23,7 @@ from scorer.models.devices import device_of
 from scorer.package import find_package
 from scorer.plan import Chunk, read_plan
 from scorer.plan import dispatch as make_plan
-from scorer.records import FrameRecord, TaskRecord, from_lines
+from scorer.records import Line, from_lines
 from scorer.request import job_id, parse_request
 from scorer.score import load_model, score_chunk
 from scorer.slots import take_slot
@@ -117,10 +118,11 @@ def prepare(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, log
     stores = _stores(input_url, output, work, logs)
     plan = read_plan(job, stores)
     try:
-        if plan.request.package is not None:
-            install(plan.request.package, open_store(scripts))
-        for path, etag in plan.shared_inputs:
-            stores.input.fetch(path, etag)
+        with typed():
+            if plan.request.package is not None:
+                install(plan.request.package, open_store(scripts))
+            for path, etag in plan.shared_inputs:
+                stores.input.fetch(path, etag)
     except ScorerError as error:  # no reason to keep tasks waiting: each finds it out by itself, and its error counts
         errors.print(f"{error}", markup=False)
 
@@ -177,7 +179,7 @@ def merge(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs:
     typer.echo(stores.output.where(f"{job}/{plan.result}"))
 
 
-def _records(job: str, chunk: Chunk, stores: Stores) -> list[FrameRecord | TaskRecord]:
+def _records(job: str, chunk: Chunk, stores: Stores) -> list[Line]:
     """What the task has just written down."""
     try:
         return list(from_lines(stores.logs.get(f"{job}/{chunk.index:06d}.jsonl")))

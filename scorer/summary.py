@@ -46,6 +46,12 @@ def write_report(plan: Plan, stores: Stores, status: Status) -> None:
     stores.output.put(f"{plan.job}/{REPORT}", report.render(page, records(plan, stores)).encode())
 
 
+def write_plain_report(status: Status, stores: Stores, why: str | None = None) -> None:
+    """Write a page of sentences where there is no plan to report on, or where its report can't be made, and `why`."""
+    page = report.render_plain(status.job, status.state, status.error, why)
+    stores.output.put(f"{status.job}/{REPORT}", page.encode())
+
+
 def _styles(plan: Plan, stores: Stores) -> Iterator[tuple[str, bytes | None]]:
     shares = sum(style.weight for style in plan.request.styles)
     for style, etag in zip(plan.request.styles, plan.style_etags, strict=True):

@@ -11,13 +11,14 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Literal
 
 from azure.core.credentials import TokenCredential
 
+from scorer.ends import typed
 from scorer.errors import BusyError, ScorerError
-from scorer.records import FrameRecord, TaskRecord
+from scorer.records import FrameRecord, Line
 from scorer.text import clean
 
 if TYPE_CHECKING:
@@ -45,14 +46,15 @@ class Telemetry:
     def failure(self, error: BaseException, job: str, step: str) -> None:
         """An error that ended a step."""
 
-    def task(self, job: str, chunk: int, outcome: Outcome, records: Iterable[FrameRecord | TaskRecord] = ()) -> None:
+    def task(self, job: str, chunk: int, outcome: Outcome, records: Iterable[Line] = ()) -> None:
         """A task has ended, and left these records."""
 
     @contextmanager
     def step(self, job: str, step: str) -> Iterator[None]:
         """Around a step whose error ends the job, unless it only has to wait. A try that does better tells so later."""
         try:
-            yield
+            with typed():
+                yield
         except ScorerError as error:
             if not isinstance(error, BusyError):
                 self.event("job.failed", job, step, reason=str(error), code=error.exit_code)
@@ -78,7 +80,7 @@ class _Connected(Telemetry):
         known = {"exception.type": kind, "exception.message": str(error), "job": job, "step": step, "node": self._node}
         self._emit(str(error), known, failed=True)
 
-    def task(self, job: str, chunk: int, outcome: Outcome, records: Iterable[FrameRecord | TaskRecord] = ()) -> None:
+    def task(self, job: str, chunk: int, outcome: Outcome, records: Iterable[Line] = ()) -> None:
         where = {"job": job, "chunk": str(chunk), "node": self._node}
         self._tasks.add(1, {**where, "outcome": outcome})
         scored = 0
@@ -115,11 +117,14 @@ def telemetry(credential: Callable[[], TokenCredential]) -> Iterator[Telemetry]:
     if not address:
         yield Telemetry()
         return
-    connected = _connect(address, credential())
+    connected: _Connected | None = None
+    with suppress(Exception):  # an address that makes no sense is no reason for no work
+        connected = _connect(address, credential())
     try:
-        yield connected
+        yield connected or Telemetry()
     finally:
-        connected.close()
+        if connected is not None:
+            connected.close()
 
 
 def _connect(address: str, credential: TokenCredential) -> _Connected:

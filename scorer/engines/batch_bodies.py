@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from azure.batch import models as batch
 
 from scorer.deployment import Deployment
+from scorer.ends import DEBUG
+from scorer.failure import TRIES
 from scorer.plan import Chunk, Plan
 from scorer.slots import GPUS, SLOTS
 from scorer.store.blob import ENDPOINT, blob_endpoint
@@ -132,6 +134,8 @@ def _environment(deployment: Deployment) -> dict[str, str]:
         "SCORER_LOGS": deployment.logs,
         "SCORER_SCRIPTS": deployment.scripts,
         "SCORER_NODE_DIR": NODE_FOLDER,
+        TRIES: str(deployment.task_retries + 1),
+        DEBUG: "1",  # a task's log is where to look
         SLOTS: str(deployment.slots_per_node),
         GPUS: str(deployment.gpus_per_node),
         # Which of the identities that a machine may have the SDKs are to take.

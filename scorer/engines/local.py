@@ -8,16 +8,19 @@ import signal
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
+from scorer.ends import typed, unforeseen
 from scorer.engines import Progress
 from scorer.errors import ScorerError, TaskError
+from scorer.failure import chunk_key, error_of, recorded_failures
+from scorer.models import Model
 from scorer.models.devices import gpus
 from scorer.parts import find_parts
 from scorer.plan import Chunk, Plan
@@ -67,7 +70,7 @@ class LocalEngine:
                 for worker in self._ready(workers):
                     if not self._hear(worker):
                         number = workers.index(worker)
-                        self._give_back(worker)
+                        self._give_back(plan, worker)
                         workers[number] = self._start(plan, number, count, devices)
                 written = sum(worker.written for worker in workers)
                 on_progress(replace(self._done, done=self._done.done + written))
@@ -134,7 +137,7 @@ class LocalEngine:
             worker.chunk, worker.written = None, 0
         return True
 
-    def _give_back(self, worker: _Worker) -> None:
+    def _give_back(self, plan: Plan, worker: _Worker) -> None:
         """The chunk of a worker that died waits again. Raises TaskError once it was tried often enough."""
         worker.process.join()
         chunk, code = worker.chunk, worker.process.exitcode
@@ -142,10 +145,11 @@ class LocalEngine:
             raise TaskError(f"A worker process ended with code {code} though it had nothing to do: try again.")
         self._tries[chunk.index] += 1
         if self._tries[chunk.index] >= TRIES:
-            raise TaskError(
-                f"Chunk {chunk.index} ({chunk.frames} frames from {chunk.first} on) ended its process {TRIES} times, "
-                f"with code {code} the last time: choose a smaller size, or look for what kills it."
-            )
+            with recorded_failures(plan, chunk_key(chunk), self.stores):
+                raise TaskError(
+                    f"Chunk {chunk.index} ({chunk.frames} frames from {chunk.first} on) ended its process {TRIES} times, "
+                    f"with code {code} the last time: choose a smaller size, or look for what kills it."
+                )
         self._waiting.appendleft(chunk)
 
 
@@ -157,18 +161,34 @@ def _work(plan: Plan, stores: Stores, threads: int, gpu: int | None, link: Conne
     if gpu is not None:
         # Before CUDA is first used in this process, so that nothing shares a device by accident.
         os.environ["CUDA_VISIBLE_DEVICES"] = str(gpu)
-    model = None
+    model: Model | None = None
     try:
-        while True:
-            chunk = plan.chunks[link.recv()]
-            model = model or load_model(plan, stores, threads)
-            report = _Throttled(lambda count: link.send(("written", count)))
-            part, _ = score_chunk(plan, chunk, stores, model, report.add)
-            link.send(("done", part.failed))
+        with typed():
+            for number in _asked(link):
+                chunk = plan.chunks[number]
+                with recorded_failures(plan, chunk_key(chunk), stores), _without_interrupts():
+                    model = model or load_model(plan, stores, threads)
+                    report = _Throttled(lambda count: link.send(("written", count)))
+                    part, _ = score_chunk(plan, chunk, stores, model, report.add)
+                link.send(("done", part.failed))
     except ScorerError as error:
-        link.send(type(error)(*error.args))  # without its cause, which may not travel between processes
-    except EOFError:
-        pass
+        link.send(error_of(error.exit_code, str(error)))  # a user's own kind, or its cause, may not travel between processes
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """A KeyboardInterrupt is a model's: those of a person don't reach workers."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise unforeseen(error) from error
+
+
+def _asked(link: Connection[Any, Any]) -> Iterator[int]:
+    """The numbers of chunks to score, until nobody is there to ask for more."""
+    with suppress(EOFError):
+        while True:
+            yield link.recv()
 
 
 class _Throttled:

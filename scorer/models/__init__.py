@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from scorer.ends import words
 from scorer.errors import ModelError
 
 Frames = NDArray[np.uint8 | np.uint16]
@@ -103,8 +104,10 @@ def spec(name: str) -> ModelSpec:
         raise ModelError(f"There is no model '{name}': choose one of {', '.join(_entries())}.")
     try:
         found = entry.load()
-    except Exception as error:  # it is somebody else's code
-        raise ModelError(f"Model '{name}' ({entry.value}) can't be loaded: {type(error).__name__}: {error}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # it is somebody else's code
+        raise ModelError(f"Model '{name}' ({entry.value}) can't be loaded: {words(error)}") from error
     if not isinstance(found, ModelSpec):
         raise ModelError(f"Model '{name}' ({entry.value}) is no ModelSpec: see examples/edges.")
     return found

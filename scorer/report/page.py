@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from string import Template
 from urllib.parse import quote
 
-from scorer.records import FrameRecord, TaskRecord
+from scorer.records import Line
 from scorer.report.plots import frame_plot, stage_bars, task_plot
 from scorer.report.tally import OTHER, Tally
 from scorer.report.text import counted, duration, escape, milliseconds, rate, share
@@ -96,7 +96,7 @@ def _version(package: str) -> str:
         return ""
 
 
-def render(report: Report, records: Iterable[FrameRecord | TaskRecord]) -> str:
+def render(report: Report, records: Iterable[Line]) -> str:
     """Make the page, as HTML; write it as UTF-8 beside the result.
 
     `records` is gone through once, in any order; neither memory nor the page grows with it. The page loads nothing but the
@@ -225,6 +225,10 @@ def _tasks(tally: Tally) -> str:
     notes = "".join(
         f"<li>{escape(note)} <small>{counted(count, 'task')}</small></li>" for note, count in tally.notes.most_common()
     )
+    if tally.bad_lines:
+        notes += (
+            f"<li>{counted(tally.bad_lines, 'line')} among the records that {'is' if tally.bad_lines == 1 else 'are'} none</li>"
+        )
     listed = f'<ul class="notes">{notes}</ul>' if notes else ""
     workers = (
         f"more than {counted(len(tally.workers) - 1, 'worker')}"

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from scorer.records import FrameRecord, TaskRecord
+from scorer.records import BadLine, FrameRecord, Line, TaskRecord
 
 BINS = 600
 """Columns of the plot of time per frame."""
@@ -93,6 +93,8 @@ class Tally:
     """Of all tasks together, from the first frame on: no model is loaded in them."""
     workers: dict[str, list[Bar]] = field(default_factory=dict)
     notes: Counter[str] = field(default_factory=Counter)
+    bad_lines: int = 0
+    """Lines among the records that are none, or of frames that the job hasn't."""
 
     def __post_init__(self) -> None:
         self.bins = [Bin() for _ in range(max(1, math.ceil(self.total / self.width)))]
@@ -102,10 +104,12 @@ class Tally:
         """Frames a bin stands for."""
         return max(1, math.ceil(self.total / BINS))
 
-    def add_all(self, records: Iterable[FrameRecord | TaskRecord]) -> Tally:
+    def add_all(self, records: Iterable[Line]) -> Tally:
         """Take in the records, in any order, each once."""
         for record in records:
-            if isinstance(record, FrameRecord):
+            if isinstance(record, BadLine) or (isinstance(record, FrameRecord) and record.frame >= self.total):
+                self.bad_lines += 1
+            elif isinstance(record, FrameRecord):
                 self._add_frame(record)
             else:
                 self._add_task(record)
@@ -119,7 +123,7 @@ class Tally:
         self.stage_ms["decode"] += record.decode_ms
         self.stage_ms["model"] += record.model_ms
         self.stage_ms["encode"] += record.encode_ms
-        in_bin = self.bins[min(max(record.frame, 0) // self.width, len(self.bins) - 1)]
+        in_bin = self.bins[record.frame // self.width]
         if record.error is not None:
             # A failed frame's time would flatter the plot: it skipped some of the work.
             in_bin.failed += 1

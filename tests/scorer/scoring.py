@@ -7,7 +7,7 @@ from typing import Any
 
 from scorer.models import Frames
 from scorer.plan import Plan, dispatch
-from scorer.records import FrameRecord, TaskRecord, from_lines
+from scorer.records import BadLine, FrameRecord, TaskRecord, from_lines
 from scorer.request import make_request
 from scorer.score import load_model, score_chunk
 from tests.conftest import write_images
@@ -30,7 +30,8 @@ def score_all(plan: Plan, stores: FolderStores) -> list[FrameRecord]:
 
 
 def task_records(plan: Plan, stores: FolderStores) -> list[FrameRecord | TaskRecord]:
-    return [record for chunk in plan.chunks for record in from_lines(stores.logs.get(f"job/{chunk.index:06d}.jsonl"))]
+    lines = [line for chunk in plan.chunks for line in from_lines(stores.logs.get(f"job/{chunk.index:06d}.jsonl"))]
+    return [line for line in lines if not isinstance(line, BadLine)]
 
 
 class Idle:

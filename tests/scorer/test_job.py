@@ -98,10 +98,31 @@ def test_a_failure_that_no_report_can_be_written_of_is_told_all_the_same(
         raise StorageFullError("No space is left.")
 
     monkeypatch.setattr("scorer.job.write_report", full)
+    monkeypatch.setattr("scorer.job.merge", full)
     with pytest.raises(StorageFullError):
         run(asked, stores, Here(stores))
     status = read_status("job", stores)
     assert (status.state, status.exit_code) == ("failed", 9)
+
+
+@pytest.mark.parametrize("kind", [StorageFullError, ValueError, RecursionError, SystemExit])
+def test_a_report_that_cant_be_made_undoes_no_result(
+    asked: Request, stores: FolderStores, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+) -> None:
+    def broken(*_: object) -> None:
+        raise kind("<b>no</b>")
+
+    monkeypatch.setattr("scorer.job.write_report", broken)
+    run(asked, stores, Here(stores))
+    status = read_status("job", stores)
+    assert (status.state, status.error) == ("done", None)
+    assert "can't be made" in (status.note or "")
+    page = stores.output.get(f"job/{REPORT}").decode()
+    assert "done" in page
+    assert "&lt;b&gt;no&lt;/b&gt;" in page
+    engine = Here(stores)
+    run(asked, stores, engine)
+    assert engine.runs == 0
 
 
 def test_a_merge_that_will_be_tried_again_hasnt_failed(
