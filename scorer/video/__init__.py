@@ -4,6 +4,9 @@ from scorer.video.info import FrameRange, VideoIndex, VideoInfo
 from scorer.video.join import join
 from scorer.video.probe import probe
 from scorer.video.reader import MissingFrame, VideoFrame, read_frames
-from scorer.video.writer import PartWriter
+from scorer.video.writer import MOST_SIDE, PartWriter
 
-__all__ = ["FrameRange", "MissingFrame", "PartWriter", "VideoFrame", "VideoIndex", "VideoInfo", "join", "probe", "read_frames"]
+__all__ = [
+    "MOST_SIDE", "FrameRange", "MissingFrame", "PartWriter", "VideoFrame", "VideoIndex", "VideoInfo", "join", "probe",
+    "read_frames",
+]  # fmt: skip

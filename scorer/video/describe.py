@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from array import array
 from collections.abc import Iterable
 from fractions import Fraction
@@ -12,47 +11,53 @@ from typing import Literal, cast
 import av
 import numpy as np
 from av.container import InputContainer
+from av.filter import Graph
 from av.sidedata.sidedata import SideData, SideDataContainer, Type
 from av.video.format import VideoFormat
 from av.video.stream import VideoStream
 
-from scorer.errors import InputError
+from scorer.opened import Source
+from scorer.video.clock import DAY, read_clock
 from scorer.video.color import FULL, known_matrix
+from scorer.video.copied import result_container, sound_codecs
 from scorer.video.info import Access, VideoInfo
 from scorer.video.source import is_broadcast
 
-MP4_AUDIO = {"aac", "mp3", "mp2", "ac3", "eac3", "opus", "flac", "alac", "dts"}
-"""What players expect in an mp4 file."""
-
-_USUAL_RATES = [Fraction(n) for n in (24, 25, 30, 48, 50, 60, 100, 120)]
-_USUAL_RATES += [Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120)]
+_NARROWEST = Fraction(1, 100)
+_MATRIX_BYTES = 9 * 4
+_SIDE_DATA_KINDS = 64
+"""More than there are (FFmpeg 8 has 32)."""
 
 Rotation = Literal[0, 90, 180, 270]
 
 
 def describe(
-    container: InputContainer, stream: VideoStream, picture: av.VideoFrame, pts: array[int], time_base: Fraction,
+    path: Source, container: InputContainer, stream: VideoStream, picture: av.VideoFrame, pts: array[int], time_base: Fraction,
     last_duration: int, access: Access,
 ) -> VideoInfo:  # fmt: skip
-    """Put together what is known; `pts` are in `time_base`. Raises InputError for a sound track that can't be copied."""
-    rate, constant = _rate(stream, pts, time_base)
+    """Put together what is known; `pts` are in `time_base`.
+
+    Raises InputError for time stamps that no result could have, and for a sound track that can't be copied.
+    """
+    declared = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+    origin = floor(clock_start(container, stream) / time_base)
+    clock = read_clock(path, pts, time_base, declared, origin, last_duration)
     rotation, mirrored = upright(picture)
     turned = rotation in (90, 270)
-    aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
-    audio = _audio(container)
+    aspect = _aspect(stream.sample_aspect_ratio)
     width, height = picture.width, picture.height
-    duration = round(1 / (rate * time_base)) if constant or last_duration <= 0 else last_duration
     return VideoInfo(
         width=height if turned else width,
         height=width if turned else height,
         frames=len(pts),
-        rate=rate,
-        constant=constant,
+        rate=clock.rate,
+        constant=clock.constant,
         time_base=time_base,
         start_pts=pts[0],
         last_pts=pts[-1],
-        end_pts=pts[-1] + max(duration, 1),
-        origin=_origin(container, time_base),
+        end_pts=pts[-1] + clock.duration,
+        origin=origin,
+        unit=clock.unit,
         bits=_bits(picture.format),
         chroma=_chroma(picture.format),
         sample_aspect=1 / aspect if turned else aspect,
@@ -62,47 +67,19 @@ def describe(
         matrix=known_matrix(picture.colorspace, width, height),
         primaries=picture.color_primaries,
         transfer=picture.color_trc,
-        audio=audio,
-        container=_result_container(container, audio),
+        audio=sound_codecs(container, path),
+        container=result_container(container, path),
         stream=stream.index,
         access=access,
     )
 
 
-def _result_container(source: InputContainer, audio: tuple[str, ...]) -> Literal["mp4", "mkv"]:
-    """What can hold every sound track as it is."""
-    if set(audio) <= MP4_AUDIO:
-        return "mp4"
-    with av.open(io.BytesIO(), "w", format="matroska") as trial:
-        for track in source.streams.audio:
-            try:
-                trial.add_stream_from_template(track)
-            except ValueError as error:
-                codec = track.codec_context.name
-                raise InputError(
-                    f"The sound of '{source.name}' is {codec}, which can be copied neither into an mp4 nor into an mkv: "
-                    "convert it to FLAC or AAC first."
-                ) from error
-    return "mkv"
-
-
-def _rate(stream: VideoStream, pts: array[int], time_base: Fraction) -> tuple[Fraction, bool]:
-    """Frames a second, and whether all time stamps agree with that to a tick.
-
-    Of the rates that agree, a usual one is preferred that the container declares, then a usual one, then a declared one.
-    """
-    declared = [Fraction(each) for each in (stream.average_rate, stream.guessed_rate, stream.base_rate) if each]
-    if len(pts) < 2:
-        return (declared or [Fraction(25)])[0], True
-    ticks = np.frombuffer(pts, np.int64) - pts[0]
-    mean = (len(pts) - 1) / (int(ticks[-1]) * time_base)
-    numbers = np.arange(len(pts))
-    usual = [each for each in declared if each in _USUAL_RATES] + _USUAL_RATES
-    for rate in [*usual, *declared, mean]:
-        # Two time stamps are rounded, the first frame's and this one's: half a tick each.
-        if np.abs(ticks - numbers * float(1 / (rate * time_base))).max() <= 1.001 and rate.numerator < 2**30:
-            return rate, True
-    return mean.limit_denominator(1001), False
+def _aspect(told: Fraction | None) -> Fraction:
+    """Width of a pixel to its height; what no screen has is a mistake, and means nothing to players either."""
+    aspect = Fraction(told or 1)
+    if not _NARROWEST <= aspect <= 1 / _NARROWEST:
+        return Fraction(1)
+    return aspect if max(aspect.numerator, aspect.denominator) < 2**15 else aspect.limit_denominator(255)
 
 
 def upright(picture: av.VideoFrame) -> tuple[Rotation, bool]:
@@ -110,10 +87,10 @@ def upright(picture: av.VideoFrame) -> tuple[Rotation, bool]:
 
     From the display matrix (ISO/IEC 14496-12, 8.3.2): (x', y') = (a x + c y, b x + d y).
     """
-    data = next((each for each in _side_data(picture) if each.type == Type.DISPLAYMATRIX), None)
-    if data is None:
+    matrix = next((each for each in _side_data(picture) if each.type == Type.DISPLAYMATRIX), None)
+    if matrix is None or len(memoryview(matrix)) != _MATRIX_BYTES:
         return 0, False
-    a, b, _, c, d, *_ = np.frombuffer(memoryview(data), np.int32).tolist()
+    a, b, _, c, d, *_ = np.frombuffer(memoryview(matrix), np.int32).tolist()
     mirrored = a * d - b * c < 0
     if mirrored:
         a, c = -a, -c
@@ -123,8 +100,25 @@ def upright(picture: av.VideoFrame) -> tuple[Rotation, bool]:
 
 
 def _side_data(picture: av.VideoFrame) -> Iterable[SideData]:
-    container = cast(SideDataContainer, picture.side_data)  # the library's stub says it is a dict
+    try:
+        found = picture.side_data
+    except ValueError:  # there is a kind of which the library knows no name, such as EXIF
+        found = _without_unnamed(picture).side_data
+    container = cast(SideDataContainer, found)  # the library's stub says it is a dict
     return (container[number] for number in range(len(container)))
+
+
+def _without_unnamed(picture: av.VideoFrame) -> av.VideoFrame:
+    """The same picture without the side data of which the library knows no name."""
+    graph = Graph()
+    unnamed = sorted(set(range(_SIDE_DATA_KINDS)) - {kind.value for kind in Type})
+    graph.link_nodes(
+        graph.add_buffer(width=picture.width, height=picture.height, format=picture.format, time_base=Fraction(1)),
+        *(graph.add("sidedata", mode="delete", type=str(kind)) for kind in unnamed),
+        graph.add("buffersink"),
+    ).configure()
+    graph.vpush(picture)
+    return graph.vpull()
 
 
 def _bits(pixel_format: VideoFormat) -> int:
@@ -148,12 +142,12 @@ def _full_range(picture: av.VideoFrame) -> bool:
     return picture.color_range == FULL or picture.format.name.startswith(("yuvj", "gray", "ya"))
 
 
-def _audio(container: InputContainer) -> tuple[str, ...]:
-    if any(stream.codec_context is None for stream in container.streams.audio):
-        raise InputError(f"'{container.name}' has a sound track of an unknown format: remove it, or convert it to AAC.")
-    return tuple(stream.codec_context.codec.canonical_name for stream in container.streams.audio)
+def clock_start(container: InputContainer, stream: VideoStream) -> Fraction:
+    """Seconds at which the result's clock starts: a broadcast's may be any, in other containers a late start is meant.
 
-
-def _origin(container: InputContainer, time_base: Fraction) -> int:
-    """Broadcast clocks start anywhere; in other containers a late start is meant."""
-    return floor(Fraction(container.start_time or 0, av.time_base) / time_base) if is_broadcast(container) else 0
+    But a day late is no start: it is the time of day, or since 1970.
+    """
+    if is_broadcast(container):
+        return Fraction(container.start_time or 0, av.time_base)
+    start = (stream.start_time or 0) * Fraction(stream.time_base or 1)
+    return start if abs(start) > DAY else Fraction(0)

@@ -20,6 +20,12 @@ packets), or only by counting from the start (files without reliable time stamps
 MIN_TIMESCALE = 10_000
 """Ticks a second that the result has at least: a late start is rounded to one of them."""
 
+REORDERED = 2
+"""How many pictures x264 may give before one that is shown earlier (B-frames that others refer to)."""
+
+MOST_TICKS = (2**31 - 1) // (REORDERED + 1)
+"""How long a frame may be shown, in ticks of the result: mp4 counts in 31 bits how much later than decoded it is shown."""
+
 
 class VideoInfo(BaseModel):
     """One video stream, and what goes with it into the result. Time stamps (pts) are in `time_base`."""
@@ -41,6 +47,8 @@ class VideoInfo(BaseModel):
     """When the last frame ends."""
     origin: int = 0
     """The pts where the result's clock starts: containers made for broadcast start anywhere."""
+    unit: Rational | None = None
+    """The result's unit of time, where a varying rate's own is too fine for its longest frame."""
     bits: int
     """Of a colour component: 8, 10 or 12."""
     chroma: Literal["420", "422", "444"]
@@ -73,9 +81,9 @@ class VideoInfo(BaseModel):
     def result_time_base(self) -> Fraction:
         """The result's unit of time: the source's own, but for a constant rate one that a frame's duration is a multiple of."""
         if not self.constant:
-            return Fraction(1, self.time_base.denominator)
+            return self.unit or Fraction(1, self.time_base.denominator)
         ticks = self.rate.numerator
-        while ticks < MIN_TIMESCALE:
+        while ticks < MIN_TIMESCALE and 2 * ticks / self.rate <= MOST_TICKS:
             ticks *= 2
         return Fraction(1, ticks)
 
@@ -85,7 +93,7 @@ class VideoInfo(BaseModel):
         A constant rate is made exact: containers that count milliseconds show 30000/1001 as 33, 33 and 34.
         """
         if not self.constant:
-            return (pts - self.origin) * self.time_base.numerator
+            return round((pts - self.origin) * self.time_base / self.result_time_base)
         unit = self.result_time_base
         start = round((self.start_pts - self.origin) * self.time_base / unit)
         number = round((pts - self.start_pts) * self.time_base * self.rate)

@@ -12,27 +12,17 @@ from typing import Any
 import av
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
-from av.stream import Stream
 from av.video.stream import VideoStream
 
-from scorer.errors import InputError, TaskError
+from scorer.errors import TaskError
+from scorer.video.copied import FORMATS, Copies, copy_tags, copy_track_tags
 from scorer.video.files import whole_file, writing
-from scorer.video.info import VideoInfo
+from scorer.video.info import REORDERED, VideoInfo
 from scorer.video.source import only, open_source
-
-_SUBTITLES = {
-    "mp4": {"mov_text"},
-    "mkv": {"subrip", "ass", "ssa", "webvtt", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle"},
-}
-# What the container says about itself, not about the video.
-_OWN_METADATA = {"major_brand", "minor_version", "compatible_brands", "encoder"}
-
-REORDERED = 2
-"""How many pictures x264 may give before one that is shown earlier (B-frames that others refer to)."""
 
 
 def join(parts: Sequence[Path], source: Path, info: VideoInfo, out: Path) -> None:
-    """Write the result `out`: the parts' pictures in this order, and the sound, subtitles and titles of `source`, as they are.
+    """Write the result `out`: the parts' pictures in this order, and the sound, subtitles and some tags of `source`, as they are.
 
     Reads and writes packet by packet. Raises TaskError where the parts don't have the source's frames or don't fit together,
     MissingError or InputError where the source can't be read, StorageFullError or OutputError where `out` can't be written.
@@ -53,8 +43,8 @@ def _open_result(path: Path, info: VideoInfo) -> OutputContainer:
     ticks = str(info.result_time_base.denominator)
     # Edit lists, which hold the first frame's and the sound's start, count in the movie's timescale.
     mp4 = {"movflags": "+faststart", "video_track_timescale": ticks, "movie_timescale": ticks}
-    name, options = ("mp4", mp4) if info.container == "mp4" else ("matroska", {})
-    return av.open(str(path.absolute()), "w", format=name, container_options=options, metadata_errors="replace")
+    form, options = FORMATS[info.container], mp4 if info.container == "mp4" else {}
+    return av.open(str(path.absolute()), "w", format=form, container_options=options, metadata_errors="replace")
 
 
 def _abandon(result: OutputContainer) -> None:
@@ -65,16 +55,18 @@ def _abandon(result: OutputContainer) -> None:
 def _copy(
     parts: Sequence[Path], container: InputContainer, source: Path, info: VideoInfo, result: OutputContainer, out: Path
 ) -> None:
+    origin = info.origin * info.time_base
     with open_source(parts[0]) as first:
         template = first.streams.video[0]
         extradata = template.codec_context.extradata
         with writing(out):
             video = _add_video(result, template, info)
-            others = _add_others(result, container, info)
-            result.metadata.update({key: value for key, value in container.metadata.items() if key not in _OWN_METADATA})
-            result.set_chapters(container.chapters())
+            copy_track_tags(container.streams[info.stream], video)
+            copies = Copies(container, source, result, info.container, origin)
+            copy_tags(container, result, origin)
     pictures: Iterator[Packet[Any]] = _pictures(parts, info, video, extradata)
-    sound: Iterator[Packet[Any]] = _others(container, source, info, others)
+    only(container, *copies.sources)
+    sound: Iterator[Packet[Any]] = copies.packets()
     for packet in merge(pictures, sound, key=_when):
         with writing(out):
             result.mux_one(packet)
@@ -92,47 +84,6 @@ def _add_video(result: OutputContainer, template: VideoStream, info: VideoInfo) 
     video.codec_context.framerate = info.rate
     video.codec_context.sample_aspect_ratio = info.sample_aspect
     return video
-
-
-def _add_others(result: OutputContainer, container: InputContainer, info: VideoInfo) -> dict[int, Stream]:
-    """The result's stream for each of the source's that goes with it."""
-    others: dict[int, Stream] = {}
-    subtitles = [
-        stream
-        for stream in container.streams.subtitles
-        if stream.codec_context and stream.codec_context.codec.canonical_name in _SUBTITLES[info.container]
-    ]
-    for stream in (*container.streams.audio, *subtitles):
-        copy = result.add_stream_from_template(stream)
-        copy.metadata.update(stream.metadata)
-        copy.disposition = stream.disposition
-        others[stream.index] = copy
-    only(container, *(container.streams[index] for index in others))
-    return others
-
-
-def _others(container: InputContainer, source: Path, info: VideoInfo, others: dict[int, Stream]) -> Iterator[Packet[Stream]]:
-    """The source's packets that are copied, on the result's clock."""
-    origin = info.origin * info.time_base
-    ends: dict[int, int] = {}
-    packets = container.demux(*(container.streams[index] for index in others)) if others else iter(())
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.FFmpegError as error:
-            raise InputError(f"'{source}' is damaged in its sound ({error.strerror}): copy or export it again.") from error
-        if packet is None:
-            return
-        if not packet.size:
-            continue
-        index = packet.stream_index
-        stamp = packet.dts if packet.dts is not None else packet.pts if packet.pts is not None else ends.get(index, 0)
-        ends[index] = stamp + (packet.duration or 0)
-        shift = round(origin / packet.time_base)
-        packet.pts = (packet.pts if packet.pts is not None else stamp) - shift
-        packet.dts = stamp - shift
-        packet.stream = others[index]
-        yield packet
 
 
 def _pictures(

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import struct
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain
+from math import floor
+from typing import Any
 
 import av
 from av.container import InputContainer
 from av.packet import Packet
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from scorer.errors import InputError
 from scorer.limits import Limits
 from scorer.opened import OpenedFile, Source
-from scorer.video.describe import describe
+from scorer.video.clock import usable
+from scorer.video.copied import Trial, check_tags, result_container
+from scorer.video.describe import clock_start, describe
 from scorer.video.info import Access, VideoIndex
-from scorer.video.source import is_broadcast, open_source, prepare, video_stream
+from scorer.video.source import is_broadcast, only, open_source, prepare, video_stream
 from scorer.video.whole import check_whole
 
 # Elsewhere packets and frames may differ: hidden frames, missing or invented time stamps.
@@ -33,29 +39,40 @@ _SEEKABLE = _TRUSTED_CONTAINERS | {"mpeg"}
 THREADS = 2
 """Of decoding: each one holds frames of its own, and memory is bounded here."""
 
+_SENSELESS = (ArithmeticError, LookupError, ValueError, struct.error, av.FFmpegError)
+
 FIRST_PACKETS = 64
 """How many are decoded to see whether packets and frames map one to one."""
 
 
 def probe(path: Source, limits: Limits) -> VideoIndex:
-    """Check the video and find its frames.
+    """Check the video and find its frames, and try whether what is copied beside them can be.
 
-    `limits` bound what it may cost to decode. Raises MissingError where there is no such file, InputError where it isn't a whole
-    video that can be decoded here.
+    `limits` bound what it may cost. Raises MissingError where there is no such file, InputError where it isn't a whole video that
+    can be decoded here, or is beyond a limit.
     """
     if isinstance(path, OpenedFile) or path.is_file():
-        check_whole(path)
+        check_whole(path, limits.max_packets)
+    try:
+        return _probe(path, limits)
+    except _SENSELESS as error:  # a number that nobody has thought of
+        raise InputError(f"'{path}' has numbers in it that make no sense ({error}): export it again.") from error
+
+
+def _probe(path: Source, limits: Limits) -> VideoIndex:
     with _opened(path, limits) as (container, stream):
+        check_tags(container, path)
         packets = _demux(container, stream, path, limits)
     with _opened(path, limits) as (container, stream):
-        first = _first_pictures(container, stream, path)
+        first = _first_pictures(container, stream, path, limits)
         _check_pixels(first.picture.width, first.picture.height, path, limits)  # the header may say less
         access, time_base = _access(container, stream, packets, first), Fraction(stream.time_base or 1)
         pts = array("q", sorted(each for each in packets.pts if each >= first.start))
         if access != "packets":
+            _check_work(packets.count, stream, path, limits.max_counted_gigapixels, COUNTED)
             with _opened(path, limits) as (again, video):
                 pts, time_base, access = _count(again, video, path, limits, access)
-        info = describe(container, stream, first.picture, pts, time_base, packets.last_duration, access)
+        info = describe(path, container, stream, first.picture, pts, time_base, packets.last_duration, access)
     return VideoIndex(info, pts, array("q", sorted(set(packets.keys))) if access != "sequential" else array("q"))
 
 
@@ -82,20 +99,44 @@ def _check_frames(count: int, path: Source, limits: Limits) -> None:
         raise InputError(f"'{path}' has more than the {limits.max_frames:,} frames allowed: cut it into shorter videos first.")
 
 
+COUNTED = " where frames can only be counted by decoding (AVI, Ogg, raw streams): convert it to mp4 or mkv, or cut it shorter."
+
+
+def _check_work(count: int, stream: VideoStream, path: Source, most: int, why: str) -> None:
+    """Raise InputError where `count` frames of the stream have more than `most` times 10^9 pixels together."""
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if count * width * height > most * 10**9:
+        gigapixels = count * width * height / 1e9
+        raise InputError(
+            f"'{path}' has {count:,} frames of {width}x{height} pixels, {gigapixels:,.0f} gigapixels, "
+            f"more than the {most:,} allowed{why}"
+        )
+
+
 @dataclass
 class _Packets:
     pts: array[int] = field(default_factory=lambda: array("q"))
     """In the order they are stored."""
     keys: array[int] = field(default_factory=lambda: array("q"))
+    count: int = 0
     complete: bool = True
     """Whether all have a time stamp."""
     last_duration: int = 0
 
 
 def _demux(container: InputContainer, stream: VideoStream, path: Source, limits: Limits) -> _Packets:
+    """The video's packets; those of what is copied beside it are tried on the way."""
     found, last = _Packets(), None
-    for count, packet in enumerate(_packets(container, stream, path), 1):
-        _check_frames(count, path, limits)
+    beside = Trial(container, path, result_container(container, path), clock_start(container, stream))
+    only(container, stream, *beside.sources)
+    for packet in _all_packets(container, path, limits, stream, *beside.sources):
+        if packet.stream_index != stream.index:
+            beside.take(packet)
+            continue
+        if not packet.size:
+            continue
+        found.count += 1
+        _check_frames(found.count, path, limits)
         if packet.pts is None:
             found.complete = False
         elif not packet.is_discard:  # an edit list leaves it out
@@ -104,17 +145,28 @@ def _demux(container: InputContainer, stream: VideoStream, path: Source, limits:
                 found.keys.append(packet.pts)
             if last is None or packet.pts >= last:
                 last, found.last_duration = packet.pts, packet.duration or 0
+    beside.end()
+    _check_work(found.count, stream, path, limits.max_gigapixels, ": scale it down, or cut it into shorter videos first.")
     return found
 
 
-def _packets(container: InputContainer, stream: VideoStream, path: Source) -> Iterator[Packet[VideoStream]]:
-    """The stream's packets, without the empty one that the library adds at the end."""
+def _all_packets(container: InputContainer, path: Source, limits: Limits, *streams: Stream) -> Iterator[Packet[Any]]:
+    """The streams' packets, empty ones too, as many as are allowed."""
     try:
-        for packet in container.demux(stream):
-            if packet.size:
-                yield packet
+        for count, packet in enumerate(container.demux(*streams)):
+            if count > limits.max_packets:
+                raise InputError(
+                    f"'{path}' has more than the {limits.max_packets:,} packets of video, sound and subtitles allowed: "
+                    "cut it into shorter videos first."
+                )
+            yield packet
     except av.FFmpegError as error:
         raise InputError(f"'{path}' is cut off or damaged ({error.strerror}): copy or export it again.") from error
+
+
+def _packets(container: InputContainer, stream: VideoStream, path: Source, limits: Limits) -> Iterator[Packet[VideoStream]]:
+    """The stream's packets, without empty ones, such as the one that the library adds at the end."""
+    return (packet for packet in _all_packets(container, path, limits, stream) if packet.size)
 
 
 @dataclass(frozen=True)
@@ -128,7 +180,7 @@ class _First:
     """Whether each packet gave one picture with its own time stamp, but for those that are damaged."""
 
 
-def _first_pictures(container: InputContainer, stream: VideoStream, path: Source) -> _First:
+def _first_pictures(container: InputContainer, stream: VideoStream, path: Source, limits: Limits) -> _First:
     """Decode the first packets.
 
     A video that was cut starts with pictures that refer to others before the cut: those shown before its first packet's (or,
@@ -139,7 +191,7 @@ def _first_pictures(container: InputContainer, stream: VideoStream, path: Source
     picture: av.VideoFrame | None = None
     head: int | None = None
     errors = since = 0
-    packets = _packets(container, stream, path)
+    packets = _packets(container, stream, path, limits)
     while since < FIRST_PACKETS and (packet := next(packets, None)):
         since += picture is not None
         if packet.pts is not None and not packet.is_discard:
@@ -184,14 +236,17 @@ def _count(
 ) -> tuple[array[int], Fraction, Access]:
     """Decode all of it to find the frames; where they have no usable time stamps either, number them at the stream's rate."""
     pts, count, ascending = array("q"), 0, True
-    for packet in chain(_packets(container, stream, path), [None]):
+    for packet in chain(_packets(container, stream, path, limits), [None]):
         for picture in _decode(stream, packet)[0]:
             count += 1
             _check_frames(count, path, limits)
+            _check_work(count, stream, path, limits.max_counted_gigapixels, COUNTED)
             ascending = ascending and picture.pts is not None and (not pts or picture.pts > pts[-1])
             if ascending:
                 pts.append(picture.pts or 0)
     if ascending:
         return pts, Fraction(stream.time_base or 1), access
-    rate = Fraction(stream.codec_context.framerate or stream.average_rate or stream.guessed_rate or 25)
-    return array("q", range(count)), 1 / rate, "sequential"
+    told = (stream.codec_context.framerate, stream.average_rate, stream.guessed_rate)
+    rate = next((Fraction(each) for each in told if each and usable(each)), Fraction(25))
+    start = floor(clock_start(container, stream) * rate)
+    return array("q", range(start, start + count)), 1 / rate, "sequential"

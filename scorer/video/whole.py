@@ -14,34 +14,42 @@ _BOXES = {b"ftyp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"styp"
 _NEEDED = {b"moov", b"mdat", b"moof"}
 
 
-def check_whole(path: Source) -> None:
-    """Raise InputError where the container says that the file's end is missing; where it doesn't say, that can't be known."""
+def check_whole(path: Source, most_boxes: int) -> None:
+    """Raise InputError where the container says that the file's end is missing; where it doesn't say, that can't be known.
+
+    An mp4 of more than `most_boxes` boxes is refused as well: each is looked at.
+    """
     with reader(path) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
-        needed = _length(file, size)
+        needed = _length(file, size, most_boxes)
+    if needed is None:
+        raise InputError(f"'{path}' has more than the {most_boxes:,} boxes allowed: export it again.")
     if size < needed:
         raise InputError(f"'{path}' is cut off, its end is missing: copy or export it again.")
 
 
-def _length(file: BinaryIO, size: int) -> int:
+def _length(file: BinaryIO, size: int, most_boxes: int) -> int | None:
     head = file.read(4096)
     if head[:4] == _EBML:
         return _matroska_length(head)
     if head[:4] == b"RIFF":
         return 8 + int.from_bytes(head[4:8], "little")
     if head[4:8] in _BOXES:
-        return _boxes_length(file, size)
+        return _boxes_length(file, size, most_boxes)
     for at, packet in ((0, 188), (4, 192), (0, 204)):  # MPEG transport streams: packets that start with 0x47
         if len(head) > 4 * packet and set(head[at : 4 * packet : packet]) == {0x47}:
             return -(-size // packet) * packet
     return 0
 
 
-def _boxes_length(file: BinaryIO, size: int) -> int:
-    """Where the last box ends that is needed (ISO/IEC 14496-12, 4.2)."""
-    at = needed = 0
+def _boxes_length(file: BinaryIO, size: int, most: int) -> int | None:
+    """Where the last box ends that is needed (ISO/IEC 14496-12, 4.2); None where there are more than `most`."""
+    at = needed = count = 0
     while at + 8 <= size:
+        count += 1
+        if count > most:
+            return None
         file.seek(at)
         head = file.read(16)
         length = int.from_bytes(head[:4], "big")

@@ -11,6 +11,7 @@ import av
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
+from scorer.errors import OutputError
 from scorer.models import Frames
 from scorer.video.color import FULL, LIMITED, ToPicture
 from scorer.video.files import whole_file, writing
@@ -34,10 +35,15 @@ def pixel_format(info: VideoInfo, width: int, height: int) -> str:
     return f"yuv{chroma}p" + ("10le" if info.bits > 8 else "")
 
 
+MOST_SIDE = 16_384
+"""Pixels of a side that x264 encodes."""
+
+
 class PartWriter:
     """Encodes one chunk's frames into the file `path`, which appears whole when the context ends without an error.
 
-    Raises StorageFullError or OutputError where the file can't be written, ValueError for a frame of another size.
+    Raises StorageFullError or OutputError where the file can't be written or the frames are too large for its codec, ValueError
+    for a frame of another size.
     """
 
     def __init__(self, path: Path, info: VideoInfo, width: int, height: int) -> None:
@@ -46,6 +52,12 @@ class PartWriter:
         self._exit = ExitStack()
 
     def __enter__(self) -> Self:
+        height, width, _ = self._shape
+        if max(width, height) > MOST_SIDE:
+            raise OutputError(
+                f"'{self._path}' can't be written with frames of {width}x{height} pixels, "
+                f"since H.264 takes {MOST_SIDE:,} a side: choose a smaller size."
+            )
         with ExitStack() as stack:
             temporary = stack.enter_context(whole_file(self._path))
             with writing(self._path):

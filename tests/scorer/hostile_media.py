@@ -206,7 +206,7 @@ class Clip:
 def clip(path: Path, what: Clip | None = None, container: str | None = None) -> Path:
     """A video of grey frames, each a little lighter than the one before, as the library writes it."""
     what = what or Clip()
-    options = {"avoid_negative_ts": "disabled", **what.options}
+    options = {**what.options, **({"avoid_negative_ts": "disabled"} if what.shift else {})}
     with av.open(str(path), "w", format=container, container_options=options) as out:
         video = _add_video(out, what)
         track = out.add_stream(what.sound, rate=48_000, layout="stereo") if what.sound else None
