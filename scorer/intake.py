@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from scorer.attempts import attempt
 from scorer.deployment import Deployment
 from scorer.ends import typed
 from scorer.errors import BusyError, MissingError, RequestError, ScorerError, ShareError, TaskError
@@ -90,7 +91,7 @@ class Intake:
             request = parse_request(data, self.target.limits)
             check_media(request, sender(entry.path))
             with self.said.step(job, "dispatch"):
-                self._submit(job, request, entry.path)
+                self._submit(job, request, entry)
         except REFUSALS as error:
             reject(job, entry, data, error, self.stores.output, self.quarantine)
             answer(entry, self.stores)
@@ -117,9 +118,9 @@ class Intake:
                 "upload it again."
             )
 
-    def _submit(self, job: str, request: Request, path: str) -> None:
+    def _submit(self, job: str, request: Request, entry: Entry) -> None:
         """Plan the job and give it to the cluster. Where the cluster has it, its tasks go by the plan that there is."""
-        place, has = 0, self.engine.has(job)
+        path, place, has = entry.path, 0, self.engine.has(job)
         status = find_status(job, self.stores)
         if status is not None and (status.state == "cancelled" or (has and status.state in ENDED)):
             well = status.state == "done" and not status.failed
@@ -129,7 +130,8 @@ class Intake:
             plan = read_plan(job, self.stores)
         else:
             place = self.engine.place(sender(path))
-            plan = self._plan(job, request)
+            with attempt(entry, self.stores):
+                plan = self._plan(job, request)
             if done_before(plan, self.stores) is not None or not self._begin(plan, path):
                 return
         self.engine.submit(plan, sender(path), place)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from scorer.refusal import unread_job_id
@@ -16,6 +16,7 @@ from scorer.store.problems import is_odd
 
 REQUESTS = "requests"
 ANSWERED = "answered"
+ATTEMPTS = "attempts"
 
 DAY = 86_400.0
 # A mark is kept as long as plans are, and storage deletes once a day: what is nearly as old as that may have lost its mark.
@@ -25,30 +26,29 @@ MARGIN = 3600.0
 def waiting(stores: Stores, work_days: int, at_work: Mapping[str, int]) -> list[Entry]:
     """The requests that wait, the next first. Those older than plans are kept were answered, or given up.
 
-    `at_work` says how many jobs each sender has at work.
+    `at_work` says how many jobs each sender has at work. A request that somebody began to look at, and came to no end, may end
+    whoever looks at it next: it comes behind all others.
     """
     oldest = time.time() - work_days * DAY + MARGIN
+    begun = Counter(entry.path.partition("/")[2].partition("-")[0] for entry in stores.work.list(ATTEMPTS))
     answered = {entry.path for entry in stores.work.list(ANSWERED)}
     found = stores.input.walk(REQUESTS)
-    return list(
-        take_turns(
-            (
-                entry
-                for entry in found
-                if entry.path.endswith(".json") and entry.modified > oldest and _mark(entry) not in answered
-            ),
-            at_work,
-        )
+    left = (
+        entry
+        for entry in found
+        if entry.path.endswith(".json") and entry.modified > oldest and f"{ANSWERED}/{mark(entry)}" not in answered
     )
+    return sorted(take_turns(left, at_work), key=lambda entry: begun[mark(entry)])
 
 
 def answer(entry: Entry, stores: Stores) -> None:
     """The request has its answer: it waits no more, unless it is uploaded anew."""
-    stores.work.put(_mark(entry), b"")
+    stores.work.put(f"{ANSWERED}/{mark(entry)}", b"")
 
 
-def _mark(entry: Entry) -> str:
-    return f"{ANSWERED}/" + hashlib.sha256(f"{entry.path}\0{entry.etag}".encode()).hexdigest()[:32]
+def mark(entry: Entry) -> str:
+    """A name for the request as it is: uploaded anew, it has another."""
+    return hashlib.sha256(f"{entry.path}\0{entry.etag}".encode()).hexdigest()[:32]
 
 
 def sender(path: str) -> str:
