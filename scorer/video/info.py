@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
-Rational = Annotated[Fraction, BeforeValidator(Fraction), PlainSerializer(str, return_type=str)]
-"""A fraction that JSON keeps exactly, as '30000/1001'."""
+
+def _fraction(value: Any) -> Any:
+    """Read as a fraction what is written as one, and nothing that would become a number of a million digits (1e1000000)."""
+    if isinstance(value, str) and not re.fullmatch(r"-?\d{1,40}(/0*[1-9]\d{0,39})?", value, re.ASCII):
+        raise ValueError("it is no fraction such as 30000/1001")
+    return Fraction(value) if isinstance(value, str | int) else value
+
+
+Rational = Annotated[Fraction, BeforeValidator(_fraction), Field(gt=0), PlainSerializer(str, return_type=str)]
+"""A fraction above 0 that JSON keeps exactly, as '30000/1001'."""
+CodePoint = Annotated[int, Field(ge=0, le=255)]
+CodecName = Annotated[str, Field(pattern="^[a-z0-9_]{1,40}$")]
+Stamp = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 Access = Literal["packets", "frames", "sequential"]
 """How frames are found: by their packets' time stamps (nearly every file), by the decoded frames' (field-coded pictures, hidden
@@ -32,25 +44,25 @@ class VideoInfo(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    width: int
-    height: int
+    width: int = Field(ge=1)
+    height: int = Field(ge=1)
     """Of a frame as it is shown: upright, in pixels, before any resizing."""
-    frames: int
+    frames: int = Field(ge=1)
     rate: Rational
     """Frames a second; the mean where it varies."""
     constant: bool
     """Whether all frames are shown equally long."""
     time_base: Rational
-    start_pts: int
-    last_pts: int
-    end_pts: int
+    start_pts: Stamp
+    last_pts: Stamp
+    end_pts: Stamp
     """When the last frame ends."""
-    origin: int = 0
+    origin: Stamp = 0
     """The pts where the result's clock starts: containers made for broadcast start anywhere."""
     unit: Rational | None = None
     """The result's unit of time, where a varying rate's own is too fine for its longest frame."""
-    bits: int
-    """Of a colour component: 8, 10 or 12."""
+    bits: Literal[8, 10, 12]
+    """Of a colour component."""
     chroma: Literal["420", "422", "444"]
     sample_aspect: Rational = Fraction(1)
     """Width of a pixel to its height, upright; 1 where unknown."""
@@ -59,16 +71,16 @@ class VideoInfo(BaseModel):
     mirrored: bool = False
     """Whether it is then flipped left to right as well."""
     full_range: bool
-    matrix: int
+    matrix: CodePoint
     """The matrix between R'G'B' and Y'CbCr, the source's (or what players assume) and the result's."""
-    primaries: int
-    transfer: int
+    primaries: CodePoint
+    transfer: CodePoint
     """Code points of ITU-T H.273; 2 is unknown, and stays so."""
-    audio: tuple[str, ...] = ()
+    audio: tuple[CodecName, ...] = ()
     """The sound tracks' codecs."""
     container: Literal["mp4", "mkv"]
     """What can hold the result and every sound track."""
-    stream: int
+    stream: int = Field(ge=0)
     """The video's stream in the file."""
     access: Access
 
