@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from scorer.ends import typed
-from scorer.errors import ScorerError, TaskError
+from scorer.errors import FailureThresholdError, ScorerError, TaskError
 from scorer.failure import chunk_key, find_failure
-from scorer.merge import missing_parts
+from scorer.marks import most_failures, too_many_failed
+from scorer.merge import first_failure, missing_parts
 from scorer.models import Frames
 from scorer.parts import AT_ONCE, Part, find_parts
 from scorer.plan import Chunk, Plan
-from scorer.score import most_failures, score_chunk, too_many_failed
+from scorer.score import score_chunk
 from scorer.store import Stores
 
 
@@ -63,10 +64,12 @@ def _too_many(plan: Plan, gaps: Sequence[Chunk], failed: int, stores: Stores) ->
     first = failures[0]
     if first is not None and first.for_good and all(failure == first for failure in failures):
         return first.error()  # not a matter of some frames
-    known = next(((chunk, failure) for chunk, failure in zip(gaps, failures, strict=True) if failure), None)
-    if known is None:
+    known = [(chunk, failure) for chunk, failure in zip(gaps, failures, strict=True) if failure]
+    if not known:
         return missing_parts(plan, [chunk.index for chunk in gaps])
-    return too_many_failed(failed, most_failures(plan), f"chunk {known[0].index}: {known[1].message}")
+    own = next((each for each in known if each[1].exit_code != FailureThresholdError.exit_code), None)
+    example = f"chunk {own[0].index}: {own[1].message}" if own else first_failure(plan, stores)
+    return too_many_failed(failed, most_failures(plan), example)
 
 
 def _why(plan: Plan, chunk: Chunk, stores: Stores) -> str:

@@ -8,11 +8,11 @@ from pydantic import BaseModel, ConfigDict
 
 from scorer import video
 from scorer.errors import MissingError, TaskError
+from scorer.marks import most_failures, too_many_failed
 from scorer.media import parts_folder
 from scorer.parts import Part, find_parts, forget_part
 from scorer.plan import Plan
 from scorer.records import FrameRecord, Line, from_lines
-from scorer.score import most_failures, too_many_failed
 from scorer.store import Stores
 
 RESULT = "result.json"
@@ -57,7 +57,7 @@ def merge(plan: Plan, stores: Stores) -> Result:
         raise missing_parts(plan, missing)
     failed = sum(part.failed for part in parts if part)
     if failed > most_failures(plan):
-        raise too_many_failed(failed, most_failures(plan), f"frame {_first_failure(plan, stores)}")
+        raise too_many_failed(failed, most_failures(plan), first_failure(plan, stores))
     etag = _join(plan, plan.video, [part for part in parts if part], stores) if plan.video else _sweep(plan, stores)
     result = Result(fingerprint=plan.fingerprint, etag=etag, frames=plan.frames, failed=failed)
     stores.work.put(f"{plan.job}/{RESULT}", result.model_dump_json().encode())
@@ -122,8 +122,9 @@ def records(plan: Plan, stores: Stores) -> Iterator[Line]:
         yield from from_lines(lines)
 
 
-def _first_failure(plan: Plan, stores: Stores) -> str:
+def first_failure(plan: Plan, stores: Stores) -> str:
+    """A frame that failed, and why."""
     for record in records(plan, stores):
         if isinstance(record, FrameRecord) and record.error:
-            return f"{record.name or record.frame}: {record.error}"
-    return "unknown"
+            return f"frame {record.name or record.frame}: {record.error}"
+    return "no record says why"

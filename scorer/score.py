@@ -15,7 +15,8 @@ import numpy as np
 
 from scorer import frames, models
 from scorer.ends import words
-from scorer.errors import FailureThresholdError, ModelError, ScorerError, TaskError
+from scorer.errors import ModelError, ScorerError, TaskError
+from scorer.marks import Marks, most_failures, too_many_failed
 from scorer.media import Frame, Media, ms_since, open_media
 from scorer.memory import is_gpu_failure, is_out_of_memory, score_in_tiles
 from scorer.models import Frames, Model, ModelSettings, Style
@@ -72,8 +73,8 @@ def score_chunk(
 
     `on_frames` is called with how many frames more are written, now and then, from another thread.
     `scale` is what the model makes of sizes, where that is known before a frame came through.
-    Raises ChangedError, StorageFullError, FailureThresholdError (this chunk alone is too many), OutOfMemoryError, TaskError (a
-    GPU that fails).
+    Raises ChangedError, StorageFullError, FailureThresholdError (too many frames failed, here and in the chunks whose parts are
+    there), OutOfMemoryError, TaskError (a GPU that fails).
     """
     if done := find_part(plan, chunk, stores):
         return done, False
@@ -81,8 +82,12 @@ def score_chunk(
     with _of_model(plan.request, "used"):
         model.reset()
         runtime = str(model.runtime)
-    size = batch_size(plan, runtime)
-    stage = ModelStage(model, size, models.spec(plan.request.model).tile_overlap, most_failures(plan), scale=scale)
+    marks = Marks(plan, chunk, stores)
+    marks.check()
+    size = marks.smaller(batch_size(plan, runtime))
+    notes = [f"killed in batches of {min(marks.begun)}: batches of {size}"] if marks.begun else []
+    tile_overlap = models.spec(plan.request.model).tile_overlap
+    stage = ModelStage(model, size, tile_overlap, most_failures(plan), scale=scale, notes=notes, check=marks.check)
     records: list[FrameRecord] = []
 
     width = height = 0
@@ -97,7 +102,7 @@ def score_chunk(
         on_frames(1)
 
     try:
-        with open_media(plan, chunk, stores) as media:
+        with marks.trying(size), open_media(plan, chunk, stores) as media:
             _score(media, stage, size, on_record)
     finally:  # a task that fails leaves its records too
         failed = sum(record.error is not None for record in records)
@@ -116,20 +121,10 @@ def score_chunk(
         written=media.written(),
         runtime=runtime,
     )
+    example = next((f"frame {record.name or record.frame}: {record.error}" for record in records if record.error), "")
+    marks.tell_failed(failed, example)
     keep_part(plan, chunk, stores, part)
     return part, True
-
-
-def most_failures(plan: Plan) -> int:
-    """Frames that may fail before the job does."""
-    return int(plan.request.failure_threshold * plan.frames)
-
-
-def too_many_failed(failed: int, most: int, example: str) -> FailureThresholdError:
-    """The error that says so, with one of the reasons."""
-    return FailureThresholdError(
-        f"{failed} frames failed and at most {most} may ({example.rstrip('.')}): mend the input or raise the failure threshold."
-    )
 
 
 @dataclass(frozen=True)
@@ -175,6 +170,8 @@ class ModelStage:
     scale: tuple[float, float] | None = None
     """Output height and width by input's; None until a frame came through."""
     notes: list[str] = field(default_factory=list)
+    check: Callable[[int], None] = lambda _: None
+    """Told how many frames have failed here, after each batch: raises where the job can do without no more."""
     _failures: int = 0
 
     def run(self, frames_in: Iterable[Frame[Any]]) -> Iterator[Scored]:
@@ -184,6 +181,7 @@ class ModelStage:
                 yield scored  # first, so that it has its record whatever comes
                 if scored.error is not None:
                     self._count_failure(scored)
+            self.check(self._failures)
 
     def _count_failure(self, scored: Scored) -> None:
         self._failures += 1

@@ -18,6 +18,7 @@ from scorer.identity import credential
 from scorer.install import enter, install
 from scorer.job import merge_job
 from scorer.limits import Limits
+from scorer.marks import Marks
 from scorer.models import Device, Model
 from scorer.models.devices import device_of
 from scorer.package import find_package
@@ -150,6 +151,8 @@ def score(
                 with ExitStack() as stack:
                     stack.enter_context(kept_failures(plan, chunk_key(each), stores))
                     slot = stack.enter_context(take_slot())
+                    if model is None:  # to load one takes longer than a look
+                        Marks(plan, each, stores).check()
                     model = model or load_model(plan, stores, slot.threads)
                     part, made = score_chunk(plan, each, stores, model)
             except ScorerError as error:

@@ -1,6 +1,7 @@
 """Models whose results and faults a test can foretell; installed as a package of their own by conftest.py."""
 
 import os
+import signal
 import time
 from importlib import import_module
 
@@ -20,6 +21,8 @@ class Invert:
     def score(self, frames: Frames) -> Frames:
         if self.options.get("deadly"):
             os._exit(77)
+        if len(frames) > int(self.options.get("most_frames", 256)):
+            os.kill(os.getpid(), signal.SIGKILL)  # as Linux does where memory is used up
         time.sleep(float(self.options.get("sleep_ms", 0)) / 1000)
         most = self.options.get("most_pixels")
         if most is not None and frames.shape[0] * frames.shape[1] * frames.shape[2] > int(most):
@@ -46,6 +49,6 @@ SPEC = ModelSpec(
     summary="255 minus each component",
     style="none",
     load=load,
-    options=dict.fromkeys(("deadly", "needs", "sleep_ms", "most_pixels", "poison", "scale"), "for tests"),
+    options=dict.fromkeys(("deadly", "most_frames", "needs", "sleep_ms", "most_pixels", "poison", "scale"), "for tests"),
     tile_overlap=8,
 )

@@ -20,6 +20,7 @@ from scorer.ends import typed, unforeseen
 from scorer.engines import Progress
 from scorer.errors import ScorerError, TaskError
 from scorer.failure import chunk_key, error_of, recorded_failures
+from scorer.marks import forget_tries
 from scorer.models import Model
 from scorer.models.devices import gpus
 from scorer.parts import find_parts
@@ -78,6 +79,9 @@ class LocalEngine:
             for worker in workers:
                 worker.process.kill()
                 worker.process.join()
+                if worker.chunk is not None:
+                    with suppress(ScorerError), typed():
+                        forget_tries(plan, worker.chunk, self.stores)
 
     def _look(self, plan: Plan) -> None:
         """Which parts are there already, and which chunks wait."""
