@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from scorer import frames, models
 from scorer.errors import InputError, RequestError, ScorerError
 from scorer.limits import Limits
-from scorer.models import Device
+from scorer.models import Device, ModelSettings, Style
 from scorer.models.style_image import check_bytes
 from scorer.request import Request
 from scorer.sandbox import check_style, probe_video
@@ -162,6 +162,7 @@ def make_plan(
 ) -> Plan:
     """The plan for `request`: styles and input looked up, the input probed and cut into chunks."""
     length = _capped(request, limits, length)
+    _check_model(request, device)
     style_etags = tuple(_style_etags(request, stores, limits))
     common = [
         PART_FORMAT,
@@ -190,6 +191,15 @@ def make_plan(
         job=job, request=request, device=device, input_etag="", style_etags=style_etags,
         video=None, frames=len(files), max_pixels=limits.max_pixels, chunks=chunks,
     )  # fmt: skip
+
+
+def _check_model(request: Request, device: Device) -> None:
+    """Raise what the model says of styles and options without being loaded. A package's is on nodes only."""
+    if request.package is None and (check := models.spec(request.model).check):
+        styles = (
+            Style(Path(each.source) if isinstance(each.source, str) else each.source, each.weight) for each in request.styles
+        )
+        check(ModelSettings(tuple(styles), request.strength, device, options=request.options))
 
 
 def _style_etags(request: Request, stores: Stores, limits: Limits) -> Iterator[str]:

@@ -73,6 +73,9 @@ class ModelSpec:
     style: StyleKind
     load: Callable[[ModelSettings], Model]
     max_styles: int = 1
+    check: Callable[[ModelSettings], None] | None = None
+    """Raises StyleError or RequestError for what `load` would refuse, as far as no file and no runtime is needed to know: whoever
+    plans a job has neither, and shall not find it out on a GPU."""
     options: Mapping[str, str] = field(default_factory=dict)
     """Its own options, by name, each with one line of help that states the default."""
     source: str = ""

@@ -63,11 +63,17 @@ def _on_torch(settings: ModelSettings, images: list[NDArray[np.uint8]], mix: Arr
     return TorchModel(BlendedStyle(network, predictor, style, settings.strength), settings, compiled=compiled)
 
 
+def check(settings: ModelSettings) -> None:
+    """Raise RequestError for options that `load` would refuse."""
+    parse_options(RuntimeOptions, settings.options, "adaptive")
+
+
 SPEC = ModelSpec(
     name="adaptive",
     summary="any painting as the style, or a mix of several",
     style="image",
     load=load,
+    check=check,
     max_styles=16,
     options=describe_options(RuntimeOptions),
     source=(

@@ -36,11 +36,17 @@ def load(settings: ModelSettings) -> Model:
     return TorchModel(FrameStyler(network, settings.strength), settings, compiled=options.compiled)
 
 
+def check(settings: ModelSettings) -> None:
+    """Raise RequestError for options that `load` would refuse."""
+    parse_options(RuntimeOptions, settings.options, "feedforward")
+
+
 SPEC = ModelSpec(
     name="feedforward",
     summary="a network trained for one style, from its checkpoint file (.pth or .safetensors)",
     style="network",
     load=load,
+    check=check,
     options=describe_options(RuntimeOptions),
     source="Johnson, Alahi, Fei-Fei 2016, arXiv:1603.08155; the weights are the user's own file",
 )

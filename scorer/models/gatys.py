@@ -131,11 +131,17 @@ def _check_size(width: int, height: int) -> None:
         raise InputError(f"Frames of {width}x{height} pixels are too small for the model 'gatys': give at least 16 a side.")
 
 
+def check(settings: ModelSettings) -> None:
+    """Raise RequestError for options that `load` would refuse."""
+    parse_options(GatysOptions, settings.options, "gatys")
+
+
 SPEC = ModelSpec(
     name="gatys",
     summary="any painting; no trained network, each frame is optimised: the slowest by far",
     style="image",
     load=load,
+    check=check,
     max_styles=8,
     options=describe_options(GatysOptions),
     source="Gatys, Ecker, Bethge, CVPR 2016; VGG19 weights of torchvision (BSD-3-Clause), downloaded when first used",

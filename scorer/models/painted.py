@@ -22,8 +22,7 @@ def load(settings: ModelSettings) -> Model:
     Raises StyleError for a number that isn't there, ModelError where weights or runtime are missing, RequestError for an
     option it doesn't have.
     """
-    options = parse_options(RuntimeOptions, settings.options, "painted")
-    style = mixed(settings.styles)
+    options, style = _checked(settings)
     if choose_runtime(settings, options) == "openvino":
         from scorer.models import openvino_runtime
 
@@ -37,6 +36,15 @@ def load(settings: ModelSettings) -> Model:
 
     network = StylisationNetwork(painted_weights())
     return TorchModel(FixedStyle(network, torch.from_numpy(style), settings.strength), settings, compiled=options.compiled)
+
+
+def _checked(settings: ModelSettings) -> tuple[RuntimeOptions, Array]:
+    return parse_options(RuntimeOptions, settings.options, "painted"), mixed(settings.styles)
+
+
+def check(settings: ModelSettings) -> None:
+    """Raise what `load` would, before any runtime is needed."""
+    _checked(settings)
 
 
 def mixed(styles: Sequence[Style]) -> Array:
@@ -60,6 +68,7 @@ SPEC = ModelSpec(
     summary=f"one of {STYLES} trained styles by its number, 0 to {STYLES - 1}, or a mix of several",
     style="number",
     load=load,
+    check=check,
     max_styles=STYLES,
     options=describe_options(RuntimeOptions),
     source=(

@@ -133,12 +133,10 @@ def _listen(process: subprocess.Popen[bytes], most: int, said: list[bytes]) -> N
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """And whatever it may have started: it leads a group of its own."""
-    if process.poll() is not None:
-        return
     if sys.platform == "win32":
         process.kill()
     else:
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group that has ended
             os.killpg(process.pid, signal.SIGKILL)
 
 

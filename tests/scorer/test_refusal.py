@@ -1,8 +1,10 @@
 """Requests of strangers: each is refused with a reason that they can read, set aside, and costs nothing."""
 
+import re
+
 import pytest
 
-from scorer.errors import RequestError
+from scorer.errors import RequestError, ScorerError, StyleError
 from scorer.plan import dispatch
 from scorer.request import job_id, make_request
 from scorer.store import Entry, FolderStore
@@ -136,3 +138,26 @@ def test_more_tasks_than_batch_is_given_are_refused(office: Office) -> None:
     request = make_request({"name": "job", "input": "shots/", "model": "invert", "chunk_frames": 1})
     with pytest.raises(RequestError, match=r"chunk_frames is 1: of 3 frames that makes more than 2 tasks; ask for 2 or more"):
         dispatch("job", request, office.stores, "auto", type(limits)(max_chunks=2))
+
+
+@pytest.mark.parametrize(
+    ("more", "error", "said"),
+    [
+        ({"model": "painted", "styles": [{"source": 99999}]}, StyleError, "no style '99999': give a number from 0 to 25"),
+        ({"model": "painted", "styles": [{"source": 3}, {"source": -1}]}, StyleError, "no style '-1'"),
+        (
+            {"model": "painted", "styles": [{"source": 3}], "options": {"precision": "int3"}},
+            RequestError,
+            "'precision' .* 'int3'",
+        ),
+    ],
+)
+def test_what_the_model_itself_would_refuse_is_refused_at_once(
+    office: Office, more: dict[str, object], error: type[ScorerError], said: str
+) -> None:
+    write_images(office.stores.input.root / "shots", ["a.png"])
+    path = office.put({"name": "job", "input": "shots/", **more})
+    refused, written = office.refused(path)
+    assert type(refused) is error
+    assert re.search(said, written.error)
+    assert not office.cluster.jobs
