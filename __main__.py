@@ -112,11 +112,13 @@ batch = BatchAccount(
 permissions = Permissions(
     name,
     PermissionsArgs(
+        resource_group_id=group.id,
         nodes=identities.nodes.principal_id,
         submitter=identities.submitter.principal_id,
         operators=chosen.operators,
         batch_principal=chosen.batch_principal,
         storage=storage,
+        mount=chosen.mount,
         registry_id=registry.id,
         batch_account_id=batch.id,
         insights_id=telemetry.insights_id,

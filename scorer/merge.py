@@ -12,7 +12,7 @@ from scorer.marks import most_failures, too_many_failed
 from scorer.media import parts_folder
 from scorer.parts import Part, find_parts, forget_part
 from scorer.plan import Plan
-from scorer.records import FrameRecord, Line, from_lines
+from scorer.records import FrameRecord, Line, from_lines, newest_records
 from scorer.store import Stores
 
 RESULT = "result.json"
@@ -113,13 +113,11 @@ def forget_failed(plan: Plan, stores: Stores) -> None:
 
 
 def records(plan: Plan, stores: Stores) -> Iterator[Line]:
-    """Every record of the job that is there, in the order of its chunks, and what stands among them."""
+    """Every record of the job that the latest try of a chunk left, in the order of its chunks, and what stands among them."""
+    newest = newest_records(plan.job, stores.logs)
     for chunk in plan.chunks:
-        try:
-            lines = stores.logs.get(f"{plan.job}/{chunk.index:06d}.jsonl")
-        except MissingError:
-            continue
-        yield from from_lines(lines)
+        if path := newest.get(chunk.index):
+            yield from from_lines(stores.logs.get(path))
 
 
 def first_failure(plan: Plan, stores: Stores) -> str:

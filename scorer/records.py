@@ -5,11 +5,14 @@ Every task may write there: what is no record, or has values that none has, is t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from scorer.store import Store
 
 Milliseconds = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=10**9)]
@@ -53,6 +56,25 @@ class TaskRecord(BaseModel):
     batch_size: Count
     notes: list[Text] = Field(default_factory=list, max_length=100)
     """What the task had to do to get through: a smaller batch, tiles."""
+
+
+# Each try of a chunk leaves its own: the first that comes has the chunk's name, later ones something of their own behind it.
+_NAME = re.compile(r"(\d{6,})(-[0-9a-f]+)?\.jsonl")
+
+
+def record_path(job: str, chunk: int) -> str:
+    """Where in the log store the chunk's first try leaves its records."""
+    return f"{job}/{chunk:06d}.jsonl"
+
+
+def newest_records(job: str, logs: Store) -> dict[int, str]:
+    """Paths of the records that each chunk's latest try has left."""
+    found: dict[int, tuple[float, bool, str]] = {}
+    for entry in logs.list(job):
+        if match := _NAME.fullmatch(entry.path.rpartition("/")[2]):
+            chunk, age = int(match[1]), (entry.modified, match[2] is not None, entry.path)
+            found[chunk] = max(age, found.get(chunk, age))
+    return {chunk: path for chunk, (_, _, path) in found.items()}
 
 
 @dataclass(frozen=True)

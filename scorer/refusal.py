@@ -57,6 +57,6 @@ def reject(job: str, entry: Entry, data: bytes | None, error: ScorerError, outpu
     rejection = Rejection(request=entry.path, etag=entry.etag, error=str(error), exit_code=error.exit_code, time=time.time())
     told = rejection.model_dump_json(indent=1).encode()
     if data is not None:
-        quarantine.put(f"{job}/request.json", data)
-    quarantine.put(f"{job}/{REJECTED}", told)
+        quarantine.create(f"{job}/request.json", data)  # the job's id follows from it: what is there already is the same
+    quarantine.add(f"{job}/{REJECTED}", told)
     output.put(f"{job}/{REJECTED}", told)

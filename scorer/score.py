@@ -23,7 +23,7 @@ from scorer.models import Frames, Model, ModelSettings, Style
 from scorer.overlap import WriteBehind, read_ahead
 from scorer.parts import Part, find_part, keep_part
 from scorer.plan import Chunk, Plan
-from scorer.records import FrameRecord, TaskRecord, to_lines
+from scorer.records import FrameRecord, TaskRecord, record_path, to_lines
 from scorer.request import Request
 from scorer.samples import keep_sample
 from scorer.store import Stores, called
@@ -67,11 +67,13 @@ def batch_size(plan: Plan, runtime: str) -> int:
 
 def score_chunk(
     plan: Plan, chunk: Chunk, stores: Stores, model: Model, on_frames: Callable[[int], None] = lambda _: None,
+    on_records: Callable[[Sequence[FrameRecord | TaskRecord]], None] = lambda _: None,
     scale: tuple[float, float] | None = None,
 ) -> tuple[Part, bool]:  # fmt: skip
     """Make the chunk's part, unless it is there already; also says whether it was made now.
 
     `on_frames` is called with how many frames more are written, now and then, from another thread.
+    `on_records` is given what was written down, also of a try that fails.
     `scale` is what the model makes of sizes, where that is known before a frame came through.
     Raises ChangedError, StorageFullError, FailureThresholdError (too many frames failed, here and in the chunks whose parts are
     there), OutOfMemoryError, TaskError (a GPU that fails).
@@ -110,7 +112,8 @@ def score_chunk(
             chunk=chunk.index, frames=len(records), failed=failed, started=started, seconds=time.perf_counter() - clock,
             worker=f"{socket.gethostname()}:{os.getpid()}", runtime=runtime, batch_size=size, notes=stage.notes,
         )  # fmt: skip
-        stores.logs.put(f"{plan.job}/{chunk.index:06d}.jsonl", to_lines([*records, task]))
+        stores.logs.add(record_path(plan.job, chunk.index), to_lines([*records, task]))
+        on_records([*records, task])
     part = Part(
         chunk=chunk.index,
         frames=chunk.frames,

@@ -12,7 +12,7 @@ import typer
 from scorer.console import errors
 from scorer.deployment import Deployment, read_deployment
 from scorer.ends import typed
-from scorer.errors import MissingError, RequestError, ScorerError
+from scorer.errors import RequestError, ScorerError
 from scorer.failure import chunk_key, kept_failures
 from scorer.identity import credential
 from scorer.install import enter, install
@@ -22,9 +22,9 @@ from scorer.marks import Marks
 from scorer.models import Device, Model
 from scorer.models.devices import device_of
 from scorer.package import find_package
-from scorer.plan import Chunk, read_plan
 from scorer.plan import dispatch as make_plan
-from scorer.records import Line, from_lines
+from scorer.plan import read_plan
+from scorer.records import Line
 from scorer.request import job_id, parse_request
 from scorer.score import load_model, score_chunk
 from scorer.slots import take_slot
@@ -154,7 +154,8 @@ def score(
                     if model is None:  # to load one takes longer than a look
                         Marks(plan, each, stores).check()
                     model = model or load_model(plan, stores, slot.threads)
-                    part, made = score_chunk(plan, each, stores, model)
+                    written: list[Line] = []
+                    part, made = score_chunk(plan, each, stores, model, on_records=written.extend)
             except ScorerError as error:
                 said.task(job, each.index, "failed")
                 said.failure(error, job, "score")
@@ -163,7 +164,7 @@ def score(
                 errors.print(f"chunk {each.index}: {error}", markup=False)
                 first = first or error
                 continue
-            said.task(job, each.index, "finished", _records(job, each, stores) if made else ())
+            said.task(job, each.index, "finished", written)
             which = f"chunk {each.index}: " if chunk is None else ""
             errors.print(f"{which}{part.frames} frames{'' if made else ', scored before'}, {part.failed} failed", markup=False)
     if first is not None:  # the merge decides whether the job can do without
@@ -180,14 +181,6 @@ def merge(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs:
         said.event("job.finished", job, "merge", frames=plan.frames, failed=status.failed, seconds=spent)
     errors.print(f"{plan.frames} frames, {status.failed} failed")
     typer.echo(stores.output.where(f"{job}/{plan.result}"))
-
-
-def _records(job: str, chunk: Chunk, stores: Stores) -> list[Line]:
-    """What the task has just written down."""
-    try:
-        return list(from_lines(stores.logs.get(f"{job}/{chunk.index:06d}.jsonl")))
-    except MissingError:
-        return []
 
 
 def release(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 import pulumi
 from pulumi_azure_native import authorization, managedidentity
 
-from stacks import naming
+from stacks import conditions, naming
 
 
 class Role(StrEnum):
@@ -34,8 +34,9 @@ def assign(
     scope: pulumi.Input[str],
     parent: pulumi.Resource,
     principal_type: str | None = "ServicePrincipal",
+    condition: str | None = None,
 ) -> authorization.RoleAssignment:
-    """Give `principal_id` a role on `scope`; a custom role comes as its resource id.
+    """Give `principal_id` a role on `scope`, as far as `condition` lets it; a custom role comes as its resource id.
 
     Azure wants a GUID for a name: it is derived from scope, principal and role, with which alone it is replaced.
     `principal_type` spares Azure a look-up that fails while the principal is new; None where a person may be a user or a group.
@@ -49,15 +50,46 @@ def assign(
         principal_id=principal_id,
         principal_type=principal_type,
         role_definition_id=role_id,
+        condition=condition,
+        condition_version=conditions.VERSION if condition else None,
         opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=True),
     )
 
 
 def assign_people(
-    name: str, role: Role, people: Sequence[str], scope: pulumi.Input[str], parent: pulumi.Resource
+    name: str, role: Role | pulumi.Input[str], people: Sequence[str], scope: pulumi.Input[str], parent: pulumi.Resource
 ) -> list[authorization.RoleAssignment]:
     """Give a role on `scope` to each of `people`, object ids of users or groups in Microsoft Entra ID."""
     return [assign(f"{name}-{person[:8]}", role, person, scope, parent, principal_type=None) for person in people]
+
+
+def define(
+    name: str,
+    kind: str,
+    what: str,
+    group: pulumi.Input[str],
+    parent: pulumi.Resource,
+    *,
+    actions: Sequence[str] = (),
+    data_actions: Sequence[str] = (),
+) -> authorization.RoleDefinition:
+    """A role of the deployment's own, for the resource group of id `group`; `what` says what it lets somebody do.
+
+    Its GUID, and its name, which no other role of the tenant has, follow from the group.
+    """
+    scope = pulumi.Output.from_input(group)
+    identifier = scope.apply(lambda text: naming.guid(text, name, kind))
+    return authorization.RoleDefinition(
+        f"{name}-{kind}",
+        role_definition_id=identifier,
+        role_name=identifier.apply(lambda text: f"{name}: {what} ({text[:8]})"),
+        description=f"Lets somebody in a batch-scoring deployment {what}, and nothing else.",
+        role_type="CustomRole",
+        scope=scope,
+        assignable_scopes=[scope],
+        permissions=[{"actions": list(actions), "data_actions": list(data_actions)}],
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
 
 
 def _definition(role: Role, scope: str) -> str:

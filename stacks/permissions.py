@@ -1,23 +1,40 @@
-"""Everything that anybody may do, in one place: who, which role, on what.
+"""Everything that anybody may do, in one place: who, which role, on what, and at which paths.
 
-Scopes are as narrow as Azure has them: a container rather than its account, an account rather than its group.
+Scopes are as narrow as Azure has them: a container rather than its account, an account rather than its group. Inside a container
+conditions say which blobs nodes and submitter write: those that their steps make, and no plan, answer or ledger by a node. What
+conditions can't say is whose job a blob is of: all nodes are one identity, so that a node whose task is broken into may write
+parts, status and results of other jobs of its stack, and read their media.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import pulumi
 
-from stacks.identity import Role, assign, assign_people
+from stacks import conditions
+from stacks.identity import Role, assign, assign_people, define
 from stacks.storage import Storage
+
+# What tasks write into work/: parts and samples, why and how often they failed, the result's mark. Parts go at a job's end.
+NODE_WORK = ("*/parts/*", "*/failed/*", "*/result.json")
+NODE_WORK_DELETE = ("*/parts/*",)
+# By blobfuse a write is an upload under another name that is renamed (and the first name deleted); folders are blobs, too.
+MOUNTED_WORK = ("*/parts/*", "*/parts", "*/failed/*", "*/failed", "*/result.json*")
+NODE_OUTPUT = ("*/status.json", "*/report.html", "*/result.mp4", "*/result.mkv", "*/result/*")
+# Images of an earlier plan.
+NODE_OUTPUT_DELETE = ("*/result/*",)
+SUBMITTER_OUTPUT = ("*/status.json", "*/rejected.json", "*/.writable")
+SUBMITTER_OUTPUT_DELETE = ("*/rejected.json", "*/.writable")
 
 
 @dataclass(frozen=True, kw_only=True)
 class PermissionsArgs:
     """Who there is, and what there is."""
 
+    resource_group_id: pulumi.Input[str]
     nodes: pulumi.Input[str]
     """Principal ids of the identities."""
     submitter: pulumi.Input[str]
@@ -26,10 +43,21 @@ class PermissionsArgs:
     batch_principal: str
     """Object id of the service principal MicrosoftAzureBatch; empty where nodes may join the VNet without a role."""
     storage: Storage
+    mount: Literal["none", "blob"] = "none"
     registry_id: pulumi.Input[str]
     batch_account_id: pulumi.Input[str]
     insights_id: pulumi.Input[str]
     vnet_id: pulumi.Input[str]
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One role on one scope."""
+
+    what: str
+    role: Role | pulumi.Input[str]
+    scope: pulumi.Input[str]
+    condition: str | None = None
 
 
 class Permissions(pulumi.ComponentResource):
@@ -38,50 +66,60 @@ class Permissions(pulumi.ComponentResource):
     def __init__(self, name: str, args: PermissionsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("batch-scoring:stacks:Permissions", name, None, opts)
         container = {kind: each.id for kind, each in args.storage.containers.items()}
+        append = define(
+            name, "append", "add blobs and read them", args.resource_group_id, self,
+            data_actions=[conditions.READ, conditions.ADD],
+        ).id  # fmt: skip
 
         # A node reads videos, styles and models, and writes results, parts and records.
-        node_roles: list[tuple[str, Role, pulumi.Input[str]]] = [
-            ("input", Role.BLOB_READER, container["input"]),
-            ("scripts", Role.BLOB_READER, container["scripts"]),
-            ("output", Role.BLOB_CONTRIBUTOR, container["output"]),
-            ("work", Role.BLOB_CONTRIBUTOR, container["work"]),
-            ("logs", Role.BLOB_CONTRIBUTOR, container["logs"]),
-            ("images", Role.IMAGE_PULL, args.registry_id),
-            ("telemetry", Role.TELEMETRY_WRITER, args.insights_id),
+        if args.mount == "blob":
+            node_work = conditions.paths(MOUNTED_WORK, MOUNTED_WORK)
+        else:
+            node_work = conditions.paths(NODE_WORK, NODE_WORK_DELETE)
+        node_grants = [
+            Grant("input", Role.BLOB_READER, container["input"]),
+            Grant("scripts", Role.BLOB_READER, container["scripts"]),
+            Grant("output", Role.BLOB_CONTRIBUTOR, container["output"], conditions.paths(NODE_OUTPUT, NODE_OUTPUT_DELETE)),
+            Grant("work", Role.BLOB_CONTRIBUTOR, container["work"], node_work),
+            Grant("logs", append, container["logs"]),
+            Grant("images", Role.IMAGE_PULL, args.registry_id),
+            Grant("telemetry", Role.TELEMETRY_WRITER, args.insights_id),
         ]
         # The submitter reads requests and probes videos, writes plans and answers, sets refused requests aside, and adds jobs.
-        submitter_roles: list[tuple[str, Role, pulumi.Input[str]]] = [
-            ("input", Role.BLOB_READER, container["input"]),
-            ("scripts", Role.BLOB_READER, container["scripts"]),
-            ("output", Role.BLOB_CONTRIBUTOR, container["output"]),
-            ("work", Role.BLOB_CONTRIBUTOR, container["work"]),
-            ("logs", Role.BLOB_CONTRIBUTOR, container["logs"]),
-            ("quarantine", Role.BLOB_CONTRIBUTOR, container["quarantine"]),
-            ("jobs", Role.JOB_SUBMITTER, args.batch_account_id),
-            ("images", Role.IMAGE_PULL, args.registry_id),
-            ("telemetry", Role.TELEMETRY_WRITER, args.insights_id),
+        submitter_output = conditions.paths(SUBMITTER_OUTPUT, SUBMITTER_OUTPUT_DELETE)
+        submitter_grants = [
+            Grant("input", Role.BLOB_READER, container["input"]),
+            Grant("scripts", Role.BLOB_READER, container["scripts"]),
+            Grant("output", Role.BLOB_CONTRIBUTOR, container["output"], submitter_output),
+            Grant("work", Role.BLOB_CONTRIBUTOR, container["work"]),
+            Grant("quarantine", append, container["quarantine"]),
+            Grant("jobs", Role.JOB_SUBMITTER, args.batch_account_id),
+            Grant("images", Role.IMAGE_PULL, args.registry_id),
+            Grant("telemetry", Role.TELEMETRY_WRITER, args.insights_id),
         ]
         # People put requests and models in, take results out, sign links for outside users, and look after jobs.
-        people_roles: list[tuple[str, Role, pulumi.Input[str]]] = [
-            ("input", Role.BLOB_CONTRIBUTOR, container["input"]),
-            ("output", Role.BLOB_CONTRIBUTOR, container["output"]),
-            ("scripts", Role.BLOB_CONTRIBUTOR, container["scripts"]),
-            ("work", Role.BLOB_READER, container["work"]),
-            ("logs", Role.BLOB_READER, container["logs"]),
-            ("quarantine", Role.BLOB_READER, container["quarantine"]),
-            ("dead-letters", Role.BLOB_READER, container["dead-letters"]),
-            ("links", Role.BLOB_DELEGATOR, args.storage.data.id),
-            ("jobs", Role.BATCH_CONTRIBUTOR, args.batch_account_id),
+        people_grants = [
+            Grant("input", Role.BLOB_CONTRIBUTOR, container["input"]),
+            Grant("output", Role.BLOB_CONTRIBUTOR, container["output"]),
+            Grant("scripts", Role.BLOB_CONTRIBUTOR, container["scripts"]),
+            Grant("work", Role.BLOB_READER, container["work"]),
+            Grant("logs", Role.BLOB_READER, container["logs"]),
+            Grant("quarantine", Role.BLOB_READER, container["quarantine"]),
+            Grant("dead-letters", Role.BLOB_READER, container["dead-letters"]),
+            Grant("links", Role.BLOB_DELEGATOR, args.storage.data.id),
+            Grant("jobs", Role.BATCH_CONTRIBUTOR, args.batch_account_id),
         ]
 
-        self.nodes: list[pulumi.Resource] = [
-            assign(f"{name}-nodes-{what}", role, args.nodes, scope, parent=self) for what, role, scope in node_roles
-        ]
-        self.submitter: list[pulumi.Resource] = [
-            assign(f"{name}-submitter-{what}", role, args.submitter, scope, parent=self) for what, role, scope in submitter_roles
-        ]
-        for what, role, scope in people_roles:
-            assign_people(f"{name}-people-{what}", role, args.operators, scope, parent=self)
+        def give(who: str, principal: pulumi.Input[str], grants: Sequence[Grant]) -> list[pulumi.Resource]:
+            return [
+                assign(f"{name}-{who}-{each.what}", each.role, principal, each.scope, parent=self, condition=each.condition)
+                for each in grants
+            ]
+
+        self.nodes = give("nodes", args.nodes, node_grants)
+        self.submitter = give("submitter", args.submitter, submitter_grants)
+        for each in people_grants:
+            assign_people(f"{name}-people-{each.what}", each.role, args.operators, each.scope, parent=self)
         if args.batch_principal:
             # Batch puts the nodes into our subnet.
             self.nodes.append(

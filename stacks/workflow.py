@@ -17,8 +17,7 @@ from typing import Any
 import pulumi
 from pulumi_azure_native import authorization, eventgrid, logic
 
-from stacks import naming
-from stacks.identity import Role, assign
+from stacks.identity import Role, assign, define
 from stacks.submitter import API_VERSION
 
 REQUESTS = "/blobServices/default/containers/input/blobs/requests/"
@@ -165,20 +164,7 @@ class Workflow(pulumi.ComponentResource):
         ]
 
     def _role(self, kind: str, what: str, actions: list[str]) -> authorization.RoleDefinition:
-        group = pulumi.Output.from_input(self._args.resource_group_id)
-        # A GUID, and a name that no other role of the tenant has: both follow from the resource group.
-        identifier = group.apply(lambda scope: naming.guid(scope, self._name, kind))
-        return authorization.RoleDefinition(
-            f"{self._name}-{kind}",
-            role_definition_id=identifier,
-            role_name=identifier.apply(lambda text: f"{self._name}: {what} ({text[:8]})"),
-            description=f"Lets the workflow of a batch-scoring deployment {what}, and nothing else.",
-            role_type="CustomRole",
-            scope=group,
-            assignable_scopes=[group],
-            permissions=[{"actions": actions}],
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        return define(self._name, kind, what, self._args.resource_group_id, self, actions=actions)
 
     def _dead_letter_permission(self, topic: eventgrid.SystemTopic) -> pulumi.Resource:
         """Event Grid writes what it couldn't deliver as the topic itself."""

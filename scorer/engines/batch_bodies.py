@@ -99,7 +99,7 @@ def chunk_task(plan: Plan, chunk: Chunk, deployment: Deployment) -> batch.BatchT
         container_settings=_container(deployment),
         constraints=_constraints(deployment),
         exit_conditions=batch.ExitConditions(default=goes_on, pre_processing_error=goes_on, file_upload_error=goes_on),
-        output_files=[_logs(plan, str(chunk.index), deployment)],
+        output_files=_logs(plan, str(chunk.index), deployment),
     )
 
 
@@ -113,7 +113,7 @@ def merge_task(plan: Plan, deployment: Deployment) -> batch.BatchTaskCreateOptio
         constraints=_constraints(deployment),
         depends_on=batch.BatchTaskDependencies(task_id_ranges=[batch.BatchTaskIdRange(start=0, end=len(plan.chunks) - 1)]),
         exit_conditions=batch.ExitConditions(default=ends),
-        output_files=[_logs(plan, MERGE, deployment)],
+        output_files=_logs(plan, MERGE, deployment),
     )
 
 
@@ -159,17 +159,27 @@ def _container(deployment: Deployment) -> batch.BatchTaskContainerSettings:
     )
 
 
-def _logs(plan: Plan, task: str, deployment: Deployment) -> batch.OutputFile:
-    """Where Batch puts what a task printed, however it ended."""
+def _logs(plan: Plan, task: str, deployment: Deployment) -> list[batch.OutputFile]:
+    """Where Batch puts what a task printed, however it ended.
+
+    Nodes can't change a log, and names don't tell tries apart: the one that ends well and the first that fails have their own.
+    """
     parts = urlsplit(deployment.logs)
-    return batch.OutputFile(
-        file_pattern="../std*.txt",
-        destination=batch.OutputFileDestination(
-            container=batch.OutputFileBlobContainerDestination(
-                container_url=f"{blob_endpoint(parts.netloc)}/{parts.path.strip('/')}",
-                path=f"{plan.job}/tasks/{task}",
-                identity_reference=batch.BatchNodeIdentityReference(resource_id=deployment.node_identity),
-            )
-        ),
-        upload_options=batch.OutputFileUploadConfiguration(upload_condition=batch.OutputFileUploadCondition.TASK_COMPLETION),
-    )
+
+    def kept(folder: str, condition: batch.OutputFileUploadCondition) -> batch.OutputFile:
+        container = batch.OutputFileBlobContainerDestination(
+            container_url=f"{blob_endpoint(parts.netloc)}/{parts.path.strip('/')}",
+            path=folder,
+            identity_reference=batch.BatchNodeIdentityReference(resource_id=deployment.node_identity),
+        )
+        return batch.OutputFile(
+            file_pattern="../std*.txt",
+            destination=batch.OutputFileDestination(container=container),
+            upload_options=batch.OutputFileUploadConfiguration(upload_condition=condition),
+        )
+
+    folder = f"{plan.job}/tasks/{task}"
+    return [
+        kept(folder, batch.OutputFileUploadCondition.TASK_SUCCESS),
+        kept(f"{folder}/failed", batch.OutputFileUploadCondition.TASK_FAILURE),
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -62,6 +63,19 @@ class Store(ABC):
         """Write `data` to `path`, whole or not at all."""
 
     @abstractmethod
+    def create(self, path: str, data: bytes) -> Entry | None:
+        """Write `data` to `path`, whole or not at all; None where something is there already, which stays as it is."""
+
+    def add(self, path: str, data: bytes) -> Entry:
+        """Write `data` to `path`, or under a name of its own beside what is there: for stores in which nothing is changed."""
+        name, dot, ending = path.rpartition(".")
+        entry = None
+        while entry is None:
+            entry = self.create(path, data)
+            path = f"{name}-{secrets.token_hex(8)}{dot}{ending}"
+        return entry
+
+    @abstractmethod
     def delete(self, path: str) -> None:
         """Delete `path`; nothing happens where it isn't there."""
 
@@ -95,8 +109,8 @@ class Stores:
     logs: Store
 
     def writable(self, job: str) -> None:
-        """Raise now, not after the work, where a job's folders can't be written."""
-        for store in (self.output, self.work, self.logs):
+        """Raise now, not after the work, where a job's folders can't be written. Logs are for whoever scores to write."""
+        for store in (self.output, self.work):
             probe = f"{job}/.writable"
             store.put(probe, b"")
             store.delete(probe)

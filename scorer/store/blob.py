@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from azure.core.exceptions import ResourceNotFoundError
+from obstore.exceptions import AlreadyExistsError
 from obstore.store import AzureStore
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from scorer.errors import MissingError, StoreError
+from scorer.errors import OutputError, StoreError
 from scorer.identity import STORAGE, credential
 from scorer.store.base import Entry, Store
 from scorer.store.cache import capacity, copy_once, forget_copy
@@ -120,9 +123,33 @@ class BlobStore(Store):
         result = self._try(path, lambda: self._store.put(self._folder + path, data), writing=True)
         return Entry(path, len(data), result["e_tag"] or "")
 
+    def create(self, path: str, data: bytes) -> Entry | None:
+        # By one Put Blob, however much it is: blocks need the right to change blobs.
+        def call() -> Entry | None:
+            try:
+                result = self._store.put(self._folder + path, data, mode="create")
+            except AlreadyExistsError:
+                return None
+            return Entry(path, len(data), result["e_tag"] or "")
+
+        try:
+            return self._try(path, call, writing=True)
+        except OutputError:  # whoever may only add blobs is refused what is there
+            if self.find(path) is None:
+                raise
+            return None
+
     def delete(self, path: str) -> None:
-        with suppress(MissingError):
-            self._try(path, lambda: self._store.delete(self._folder + path))
+        # One by one: a batch, as obstore sends it, is refused where a condition says which blobs may be deleted.
+        def call() -> None:
+            with suppress(ResourceNotFoundError):
+                self._deleting.delete_blob(self._folder + path)
+
+        self._try(path, call, writing=True)
+
+    @cached_property
+    def _deleting(self) -> ContainerClient:
+        return self._names()
 
     def fetch(self, path: str, etag: str | None = None) -> Path:
         # A name that is written once is one job's own: no other job will release it.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from obstore.exceptions import AlreadyExistsError
 from obstore.store import LocalStore
 
 from scorer.errors import MissingError
@@ -46,7 +47,7 @@ class FolderStore(Store):
             return
         with storage_errors(self.where(folder)):
             for meta in self._open().list_with_delimiter(folder or None)["objects"]:
-                yield Entry(meta["path"], meta["size"], meta["e_tag"] or "")
+                yield Entry(meta["path"], meta["size"], meta["e_tag"] or "", meta["last_modified"].timestamp())
 
     def walk(self, folder: str) -> Iterator[Entry]:
         if not (self.root / folder).is_dir():
@@ -63,6 +64,14 @@ class FolderStore(Store):
     def put(self, path: str, data: bytes) -> Entry:
         with storage_errors(self.where(path), writing=True):
             result = self._open(make=True).put(path, data)
+        return Entry(path, len(data), result["e_tag"] or "")
+
+    def create(self, path: str, data: bytes) -> Entry | None:
+        with storage_errors(self.where(path), writing=True):
+            try:
+                result = self._open(make=True).put(path, data, mode="create")
+            except AlreadyExistsError:
+                return None
         return Entry(path, len(data), result["e_tag"] or "")
 
     def delete(self, path: str) -> None:

@@ -25,8 +25,9 @@ from azure.storage.blob import BlobServiceClient
 from yarl import URL
 
 from tests.azure import answers
-from tests.azure.access import allowed
+from tests.azure.access import DELEGATE, allowed
 from tests.azure.cloud import Cloud
+from tests.azure.conditions import ADD, DELETE, READ, WRITE
 from tests.azure.engine import CACHE
 from tests.azure.identity import Identities, TokenError
 from tests.azure.tls import Authority
@@ -142,11 +143,14 @@ class BlobService:
             account = re.search(r"/storageAccounts/([^/]+)/", each.id, re.IGNORECASE)
             if account is None:
                 continue
-            back = f"https://127.0.0.1:{self._back}/{account[1]}"
-            owner = self.identities.credential(answers.guid("owner"))
-            client = BlobServiceClient(back, credential=owner, connection_verify=str(self.authority.bundle))
-            with client, suppress(ResourceExistsError):
+            with self.owner(account[1]) as client, suppress(ResourceExistsError):
                 client.create_container(each.request.name)
+
+    def owner(self, account: str) -> BlobServiceClient:
+        """The account behind the front, where nobody is refused."""
+        credential = self.identities.credential(answers.guid("owner"))
+        back = f"https://127.0.0.1:{self._back}/{account}"
+        return BlobServiceClient(back, credential=credential, connection_verify=str(self.authority.bundle))
 
     # The front
 
@@ -158,7 +162,7 @@ class BlobService:
         if self.fault is not None and (status := self.fault(request.method, path)) is not None:
             return self._fault(request, status)
         try:
-            who = self._who(request, account, container)
+            who = await self._who(request, account, container, blob)
         except _DeniedError as denied:
             return _error(denied.status, denied.code)
         self.calls.append(Call(request.method, account, container, blob, who))
@@ -199,7 +203,7 @@ class BlobService:
         await front.write_eof()
         return front
 
-    def _who(self, request: web.Request, account: str, container: str) -> str:
+    async def _who(self, request: web.Request, account: str, container: str, blob: str) -> str:
         """Whose request it is. Raises _DeniedError."""
         authorization = request.headers.get("Authorization")
         if authorization is None and "sig" in request.query:
@@ -210,10 +214,25 @@ class BlobService:
             principal = self.identities.principal(authorization, AUDIENCE)
         except TokenError as error:
             raise _DeniedError(401, "InvalidAuthenticationInfo") from error
-        action = _action(request, container)
-        if action == "none" or not allowed(self.cloud, principal, action, self._scope(account, container)):
+        scope, needed = self._scope(account, container), _actions(request, container)
+
+        def may(action: str) -> bool:
+            return allowed(self.cloud, principal, action, scope, blob or None)
+
+        may_all = bool(needed) and all(map(may, needed))
+        if not may_all and _puts_blob(request, blob) and may(ADD):
+            may_all = not await self._is_there(request)
+        if not may_all:
             raise _DeniedError(403, "AuthorizationPermissionMismatch")
         return principal
+
+    async def _is_there(self, request: web.Request) -> bool:
+        token, _ = self.identities.token(answers.guid("owner"), AUDIENCE)
+        url = URL(f"https://127.0.0.1:{self._back}{request.raw_path.partition('?')[0]}", encoded=True)
+        headers = {"Authorization": f"Bearer {token}", "x-ms-version": request.headers.get("x-ms-version", "2021-12-02")}
+        session: aiohttp.ClientSession = request.app[_SESSION]
+        async with session.head(url, headers=headers) as answer:
+            return answer.status < 300
 
     def _scope(self, account: str, container: str) -> str:
         for each in self.cloud.of_type(ACCOUNTS):
@@ -222,19 +241,29 @@ class BlobService:
         raise _DeniedError(404, "ResourceNotFound")
 
 
-def _action(request: web.Request, container: str) -> str:
+def _actions(request: web.Request, container: str) -> list[str]:
+    """What somebody must be allowed to do; nothing where nobody is.
+
+    Source: https://learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory
+    """
     comp, is_container = request.query.get("comp"), request.query.get("restype") == "container"
     if comp == "userdelegationkey":
-        return "blob/delegate"
+        return [DELEGATE]
     if not container:
-        return "none"
+        return []
     if comp == "batch":
-        return "blob/delete"  # obstore deletes by batches, and batches hold nothing else
+        # Batches hold nothing but deletions. They are of no one path, so that whom conditions on paths bind can send none.
+        return [WRITE, DELETE]
     if request.method in ("GET", "HEAD"):
-        return "blob/list" if comp == "list" else "blob/read"
+        return [READ]
     if is_container:
-        return "none"  # containers are the deployment's
-    return "blob/delete" if request.method == "DELETE" else "blob/write"
+        return []  # containers are the deployment's
+    return [DELETE] if request.method == "DELETE" else [WRITE]
+
+
+def _puts_blob(request: web.Request, blob: str) -> bool:
+    """Whether it is one Put Blob, which makes a new blob also for whoever may only add blobs; blocks need more."""
+    return request.method == "PUT" and bool(blob) and "comp" not in request.query and "x-ms-copy-source" not in request.headers
 
 
 def _error(status: int, code: str) -> web.Response:

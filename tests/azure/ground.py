@@ -48,7 +48,7 @@ class Ground:
             placed.setdefault("location", "westeurope")
         return self.cloud.create(f"azure-native:{token}", placed)
 
-    def assign(self, role: str, principal: str, scope: str) -> Resource:
+    def assign(self, role: str, principal: str, scope: str, **more: str) -> Resource:
         self.assignments += 1
         role_id = (
             role
@@ -63,6 +63,7 @@ class Ground:
                 "principalId": principal,
                 "principalType": "ServicePrincipal",
                 "roleDefinitionId": role_id,
+                **more,
             },
         )
 

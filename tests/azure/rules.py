@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tests.azure import answers
+from tests.azure import answers, conditions
 from tests.azure.arm import ArmError, Json, references
 
 if TYPE_CHECKING:
@@ -156,9 +156,35 @@ def _role_assignment(cloud: Cloud, made: Resource) -> None:
     role = properties["roleDefinitionId"]
     if role.rpartition("/")[2] not in BUILT_IN_ROLES and cloud.find(role) is None:
         raise ArmError("RoleDefinitionDoesNotExist", f"There is no role '{role}'.")
+    _condition(properties)
+    _is_only_one(cloud, made)
     principal = properties["principalId"]
     if principal not in cloud.people and principal not in answers.principals(cloud):
         raise ArmError("PrincipalNotFound", f"There is no principal '{principal}' in the tenant.")
+
+
+def _condition(properties: Json) -> None:
+    condition, version = properties.get("condition"), properties.get("conditionVersion")
+    if version is not None and (not condition or version != conditions.VERSION):
+        raise ArmError("InvalidRequest", f"conditionVersion is '{version}': '{conditions.VERSION}', beside a condition.")
+    try:
+        if condition:
+            conditions.parse(condition)
+    except conditions.ConditionError as error:
+        raise ArmError("InvalidCondition", str(error)) from error
+
+
+def _is_only_one(cloud: Cloud, made: Resource) -> None:
+    """Whoever has a role on a scope can't have it there again under another condition."""
+
+    def key(each: Resource) -> tuple[str, ...]:
+        properties = each.body["properties"]
+        where = each.id.lower().partition("/providers/microsoft.authorization/")[0]
+        return where, properties["principalId"], properties["roleDefinitionId"].lower()
+
+    for each in cloud.of_type(made.request.type):
+        if each.id.lower() != made.id.lower() and key(each) == key(made):
+            raise ArmError("RoleAssignmentExists", "The role assignment already exists.")
 
 
 def _pool(cloud: Cloud, made: Resource) -> None:

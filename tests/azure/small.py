@@ -77,6 +77,18 @@ class SmallAzure:
         data: bytes = self.container(name, PERSON).download_blob(path).readall()
         return data
 
+    def force(self, name: str, path: str, data: bytes = b"") -> None:
+        """Put a blob anywhere, whoever may."""
+        _, _, account, container = self.deployment[name].split("/")
+        self.blobs.owner(account).get_blob_client(container, path).upload_blob(data, overwrite=True)
+
+    def clear(self, name: str) -> None:
+        """Take everything out of a container, whoever may."""
+        _, _, account, container = self.deployment[name].split("/")
+        client = self.blobs.owner(account).get_container_client(container)
+        for blob in client.list_blobs():
+            client.delete_blob(blob.name)
+
     def names(self, name: str, folder: str = "") -> list[str]:
         """The blobs below a folder of a container."""
         return [each.name for each in self.container(name, PERSON).list_blobs(name_starts_with=folder)]

@@ -17,6 +17,7 @@ from azure.core.exceptions import (
     ServiceRequestError,
     ServiceResponseError,
 )
+from azure.storage.blob import BlobClient
 
 from scorer.errors import OutputError, ScorerError, StoreError
 from scorer.store import sdk_errors
@@ -30,15 +31,35 @@ def azure(small_azure: SmallAzure) -> SmallAzure:
     return small_azure
 
 
-WRITES = {
-    "nodes": {"output", "work", "logs"},
-    "submitter": {"output", "work", "logs", "quarantine"},
-    "person": {"input", "output", "scripts"},
-}
 READS = {
     "nodes": {"input", "scripts", "output", "work", "logs"},
-    "submitter": {"input", "scripts", "output", "work", "logs", "quarantine"},
+    "submitter": {"input", "scripts", "output", "work", "quarantine"},
     "person": {"input", "output", "scripts", "work", "logs", "quarantine"},
+}
+PART, LOG = "job-1/parts/000000-ab-cd.nut", "job-1/tasks/0/stdout.txt"
+# Places by who may change what is there.
+NODES = {
+    f"work/{PART}", "work/job-1/failed/merge-ab.json", "work/job-1/result.json", "output/job-1/status.json",
+    "output/job-1/report.html", "output/job-1/result.mp4", "output/job-1/result/a.png",
+}  # fmt: skip
+OUTPUT = {"output/job-1/status.json", "output/job-1/rejected.json", "output/job-1/.writable"}
+WORK = {each for each in NODES if each.startswith("work/")} | {
+    f"work/{each}" for each in ("job-1/plan.json", "answered/a", "s/b")
+}
+PEOPLE = {"input/videos/acme/film.mp4", "input/requests/acme/a.json", "scripts/packages/a.whl"}
+LOGS = {f"logs/{LOG}", "logs/job-1/000000.jsonl"}
+QUARANTINE = {"quarantine/job-1/request.json", "quarantine/job-1/rejected.json"}
+PLACES = sorted(NODES | OUTPUT | WORK | PEOPLE | LOGS | QUARANTINE)
+CHANGES = {
+    "nodes": NODES,
+    "submitter": OUTPUT | WORK,
+    "person": PEOPLE | {each for each in PLACES if each.startswith("output/")},
+}
+ADDS = {"nodes": CHANGES["nodes"] | LOGS, "submitter": CHANGES["submitter"] | QUARANTINE, "person": CHANGES["person"]}
+DELETES = {
+    "nodes": {f"work/{PART}", "output/job-1/result/a.png"},
+    "submitter": CHANGES["submitter"] - {"output/job-1/status.json"},
+    "person": CHANGES["person"],
 }
 EVERY = ("input", "output", "scripts", "work", "logs", "quarantine")
 
@@ -55,13 +76,54 @@ def may(call: Callable[[], object]) -> bool:
     return True
 
 
-@pytest.mark.parametrize("who", WRITES)
+@pytest.mark.parametrize("who", READS)
 def test_everybody_may_do_their_work_and_no_more(azure: SmallAzure, who: str) -> None:
     principal = PERSON if who == "person" else azure.principal(who)
-    containers = {name: azure.container(name, principal) for name in EVERY}
-    writes = {name for name, each in containers.items() if may(partial(each.upload_blob, who, b"", overwrite=True))}
-    reads = {name for name, each in containers.items() if may(partial(each.download_blob, who))}
-    assert (writes, reads) == (WRITES[who], READS[who])
+    own = {name: azure.container(name, principal) for name in EVERY}
+    assert {name for name, each in own.items() if may(partial(each.download_blob, who))} == READS[who]
+    blobs = {place: own[place.partition("/")[0]].get_blob_client(place.partition("/")[2]) for place in PLACES}
+
+    def granted(call: Callable[[BlobClient], object]) -> set[str]:
+        return {place for place, blob in blobs.items() if may(partial(call, blob))}
+
+    for name in EVERY:
+        azure.clear(name)
+    assert granted(lambda blob: blob.upload_blob(b"", overwrite=True)) == ADDS[who]
+    for place in PLACES:
+        name, _, path = place.partition("/")
+        azure.force(name, path)
+    assert granted(lambda blob: blob.upload_blob(b"", overwrite=True)) == CHANGES[who]
+    assert granted(lambda blob: blob.delete_blob()) == DELETES[who]
+
+
+def test_a_hostile_node_stays_within_what_tasks_write(azure: SmallAzure) -> None:
+    """Names that nearly fit, and other operations than a plain upload."""
+    nodes = {name: azure.container(name, azure.principal("nodes")) for name in EVERY}
+    for name, path in [
+        ("work", "job-1/plan.json"), ("work", "parts"), ("work", "job-1/parts"), ("work", "answered/0123"), ("work", "parts/x"),
+        ("work", "senders/acme/2026-11-28/job-1.json"), ("work", "attempts/x"), ("work", "job-1/PARTS/x"),
+        ("output", "job-1/rejected.json"), ("output", "status.json"), ("output", "job-1/result"), ("output", "job-1/a.html"),
+        ("input", "videos/acme/film.mp4"), ("scripts", "packages/a.whl"), ("quarantine", "job-1/request.json"),
+    ]:  # fmt: skip
+        blob = nodes[name].get_blob_client(path)
+        azure.force(name, path)
+        for call in (
+            partial(blob.upload_blob, b"x", overwrite=True), partial(blob.stage_block, "AAAA", b"x"), blob.delete_blob,
+            partial(blob.commit_block_list, []), partial(blob.set_blob_metadata, {"a": "b"}), partial(blob.create_snapshot),
+            partial(blob.upload_blob_from_url, f"https://127.0.0.1/x/{path}"),
+        ):  # fmt: skip
+            assert not may(call), (name, path, call)
+    # A log that is there stays as it is, by whatever operation.
+    azure.force("logs", LOG, b"what happened")
+    log = nodes["logs"].get_blob_client(LOG)
+    for call in (
+        partial(log.upload_blob, b"x", overwrite=True), log.delete_blob, partial(log.stage_block, "AAAA", b"x"),
+        partial(log.commit_block_list, []), partial(log.set_blob_metadata, {"a": "b"}),
+    ):  # fmt: skip
+        assert not may(call), call
+    assert azure.get("logs", LOG) == b"what happened"
+    # Nor can it take many away at once: a batch isn't of any path.
+    assert not may(partial(nodes["work"].delete_blobs, PART))
 
 
 def test_strangers_may_nothing(azure: SmallAzure) -> None:
@@ -95,7 +157,7 @@ STORE = """
 import os, sys
 from scorer.errors import ScorerError
 from scorer.store import open_store
-store = open_store(os.environ["SCORER_WORK"] + "/own/folder")
+store = open_store(os.environ["SCORER_WORK"] + "/own/parts")
 big = os.urandom(40_000_000)
 with store.writing("big.bin") as path:
     path.write_bytes(big)
@@ -110,6 +172,14 @@ store.delete(strange)
 store.delete(strange)
 assert store.find(strange) is None and list(store.list("nowhere")) == []
 store.put("big.bin", b"swapped")
+assert store.create("big.bin", b"other") is None and store.get("big.bin") == b"swapped"
+logs = open_store(os.environ["SCORER_LOGS"])
+assert [logs.add("own/a.jsonl", each).size for each in (b"1", b"22", os.urandom(9_000_000))] == [1, 2, 9_000_000]
+assert sorted(each.size for each in logs.list("own")) == [1, 2, 9_000_000] and logs.get("own/a.jsonl") == b"1"
+try:
+    logs.put("own/a.jsonl", b"")
+except ScorerError as error:
+    print(error.exit_code, end=" ")
 for read in (store.get, store.fetch):
     try:
         read("big.bin", entry.etag + "x")
@@ -135,7 +205,7 @@ def test_our_store_through_faults_by_managed_identity(azure: SmallAzure) -> None
     azure.blobs.fault = moody
     environment = {**azure.environment(azure.principal("nodes")), "SCORER_NODE_DIR": str(azure.folder / "cache")}
     done = subprocess.run([sys.executable, "-c", STORE], env=environment, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, "5 5 8\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "8 5 5 8\n"), done.stderr
     assert not list((azure.folder / "cache/blobs").glob("*.bin")), "what was released is gone"
 
 

@@ -107,7 +107,7 @@ def test_a_poison_chunk_ends_in_a_clear_report(azure: SmallAzure, tmp_path: Path
     assert "frame0015.png" in status["error"]
     assert "frame0015.png" in azure.get("output", f"{job}/report.html").decode()
     assert any("frame0015.png" in each["reason"] for each in azure.insights.events("job.failed") if each["job"] == job)
-    assert b"frame0015.png" in azure.get("logs", f"{job}/tasks/1/stderr.txt")
+    assert b"frame0015.png" in azure.get("logs", f"{job}/tasks/1/failed/stderr.txt")
     assert [task.exit_code for task in azure.batch.job(job).tasks.values()] == [0, 10, 0, 0, 10]
     # Tried again by Batch, it ended at once: the chunk's frames were scored once.
     lines = azure.get("logs", f"{job}/000001.jsonl").decode().splitlines()
