@@ -18,9 +18,10 @@ from stacks import conditions
 from stacks.identity import Role, assign, assign_people, define
 from stacks.storage import Storage
 
-# What tasks write into work/: parts and samples, why and how often they failed, the result's mark. Parts go at a job's end.
+# What tasks write into work/: parts and samples, why and how often they failed, the result's mark. They delete parts at a job's
+# end, and the marks of tries that have come to theirs.
 NODE_WORK = ("*/parts/*", "*/failed/*", "*/result.json")
-NODE_WORK_DELETE = ("*/parts/*",)
+NODE_WORK_DELETE = ("*/parts/*", "*/failed/*.try-*")
 # By blobfuse a write is an upload under another name that is renamed (and the first name deleted); folders are blobs, too.
 MOUNTED_WORK = ("*/parts/*", "*/parts", "*/failed/*", "*/failed", "*/result.json*")
 NODE_OUTPUT = ("*/status.json", "*/report.html", "*/result.mp4", "*/result.mkv", "*/result/*")
