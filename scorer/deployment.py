@@ -86,13 +86,8 @@ class Deployment(_Document):
             )
 
     def fill_in(self, request: Request) -> Request:
-        """The request with what the stack says where it doesn't."""
-        return request.model_copy(
-            update={
-                "batch_size": request.batch_size or self.batch_size,
-                "chunk_frames": request.chunk_frames or self.chunk_frames,
-            }
-        )
+        """The request with what the stack says where it doesn't; how many frames a batch has is found with the video."""
+        return request.model_copy(update={"chunk_frames": request.chunk_frames or self.chunk_frames})
 
 
 def read_deployment(text: str) -> Deployment:

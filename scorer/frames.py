@@ -76,18 +76,18 @@ def _natural_key(name: str) -> tuple[tuple[str | int, ...], ...]:
     )
 
 
-def decode(data: bytes, name: str, max_pixels: int) -> Picture:
+def decode(data: bytes, name: str, max_pixels: int, size: int | None = None) -> Picture:
     """Decode a JPEG, PNG or WebP file of any kind: grey, palette, CMYK, 16 bit, turned by EXIF, with transparency, and so on.
 
     What the data are decides, not what the name ends with. Of a JPEG with several pictures (a phone's depth or gain map) the
     first is taken. CMYK is converted plainly, without its profile.
 
     Raises InputError, naming `name`: not such an image, damaged or cut short, animated, or (before any pixel is decoded) of more
-    than `max_pixels` pixels.
+    than `max_pixels` pixels, as it is or scaled to `size`.
     """
     try:
         with Image.open(BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as image:
-            _refuse(image, name, max_pixels)
+            _refuse(image, name, max_pixels, size)
             pixels, alpha = _deep(data, image) if _is_deep_png(data) else _plain(image)
             turn = image.getexif().get(_ORIENTATION, 1)
             return Picture(
@@ -107,10 +107,15 @@ def decode(data: bytes, name: str, max_pixels: int) -> Picture:
         raise InputError(f"'{name}' is damaged or cut short ({error}): copy it again, or take it out of the folder.") from error
 
 
-def _refuse(image: Image.Image, name: str, max_pixels: int) -> None:
+def _refuse(image: Image.Image, name: str, max_pixels: int, size: int | None) -> None:
     width, height = image.size
     if width * height > max_pixels:
         raise InputError(f"'{name}' has {width}x{height} pixels, more than the {max_pixels:,} allowed: make it smaller.")
+    width, height = fit_size(width, height, size)
+    if width * height > max_pixels:
+        raise InputError(
+            f"'{name}' would have {width}x{height} pixels, more than the {max_pixels:,} allowed: ask for a smaller size."
+        )
     count = getattr(image, "n_frames", 1)
     if count > 1 and image.format in ("PNG", "WEBP"):
         raise InputError(f"'{name}' is an animation of {count} frames: make a video of it, or keep one frame.")

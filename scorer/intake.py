@@ -163,8 +163,9 @@ class Intake:
             find_package(request.package, self.scripts).check(request)
         limits, slots = self.target.limits, self.target.slots
         plan = dispatch(
-            job, self.target.fill_in(request), self.stores, "auto", limits, lambda frames: cluster_chunk_length(frames, slots)
-        )
+            job, self.target.fill_in(request), self.stores, "auto", limits, lambda frames: cluster_chunk_length(frames, slots),
+            self.target.batch_size,
+        )  # fmt: skip
         for path, etag in plan.shared_inputs:  # the video was fetched to be probed
             self.stores.input.release(path, etag)
         return plan

@@ -181,7 +181,7 @@ class FolderMedia(Media[Picture | None]):
             started = time.perf_counter()
             data = self._stores.input.get(file.path, file.etag)
             try:
-                picture = frames.decode(data, file.name, self._plan.max_pixels)
+                picture = frames.decode(data, file.name, self._plan.max_pixels, size)
             except InputError as error:
                 yield Frame(number, None, None, str(error), ms_since(started))
             except Exception as error:  # whatever a stranger's image makes a decoder raise

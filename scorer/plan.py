@@ -15,12 +15,13 @@ from scorer import frames, models
 from scorer.errors import InputError, RequestError, ScorerError
 from scorer.limits import Limits
 from scorer.models import Device, ModelSettings, Style
-from scorer.models.style_image import check_bytes
+from scorer.models.style_image import check_bytes as check_style_bytes
 from scorer.request import Request
 from scorer.sandbox import check_style, probe_video
 from scorer.store import Entry, Stores, called
 from scorer.store.problems import is_odd
 from scorer.video import FrameRange, VideoIndex, VideoInfo
+from scorer.work import check_bytes, check_images, check_room, fit_video
 
 # Raised whenever parts made by older code would differ from those made now.
 PART_FORMAT = 2
@@ -81,6 +82,8 @@ class Plan(BaseModel):
     frames: int
     max_pixels: int = Limits().max_pixels
     """Of one frame."""
+    max_batch_pixels: int = Limits().max_batch_pixels
+    """Of all frames that the model gets at once."""
     chunks: tuple[Chunk, ...]
 
     @property
@@ -136,17 +139,18 @@ def chunk_length(frame_count: int) -> int:
 
 def dispatch(
     job: str, request: Request, stores: Stores, device: Device = "auto", limits: Limits | None = None,
-    length: Callable[[int], int] | None = None,
+    length: Callable[[int], int] | None = None, batch_size: int | None = None,
 ) -> Plan:  # fmt: skip
     """Plan the job and keep the plan; the same inputs give the same plan.
 
     `length` says of a number of frames how many of them one task gets, where the request doesn't: `chunk_length` if not given.
-    Raises RequestError for too many chunks, InputError, MissingError or StyleError for what the request names, OutputError where
-    nothing can be written.
+    `batch_size` frames, or as many as fit, the model gets at once where the request doesn't say.
+    Raises RequestError for too many chunks, too large frames or batches, InputError, MissingError or StyleError for what the
+    request names, OutputError where nothing can be written.
     """
     limits = limits or Limits()
     stores.writable(job)
-    plan = make_plan(job, request, stores, device, limits, length or chunk_length)
+    plan = make_plan(job, request, stores, device, limits, length or chunk_length, batch_size)
     # Also where it is there already: it is kept for some days from its last writing on.
     stores.work.put(f"{job}/{PLAN}", plan.model_dump_json(exclude_defaults=True).encode())
     return plan
@@ -158,38 +162,38 @@ def read_plan(job: str, stores: Stores) -> Plan:
 
 
 def make_plan(
-    job: str, request: Request, stores: Stores, device: Device, limits: Limits, length: Callable[[int], int] = chunk_length
-) -> Plan:
+    job: str, request: Request, stores: Stores, device: Device, limits: Limits, length: Callable[[int], int] = chunk_length,
+    batch_size: int | None = None,
+) -> Plan:  # fmt: skip
     """The plan for `request`: styles and input looked up, the input probed and cut into chunks."""
     length = _capped(request, limits, length)
     _check_model(request, device)
     style_etags = tuple(_style_etags(request, stores, limits))
-    common = [
-        PART_FORMAT,
-        request.model_dump(mode="json", exclude={"name", "chunk_frames", "failure_threshold", "priority"}),
-        device,
-        style_etags,
-    ]
+    most = {"max_pixels": limits.max_pixels, "max_batch_pixels": limits.max_batch_pixels}
     if request.media == "video":
         entry = stores.input.head(request.input)
-        _check_room(entry, stores)
+        where = stores.input.where(entry.path)
+        check_bytes(where, [entry], limits)
+        check_room(entry, stores)
         try:
             path = stores.input.fetch(entry.path, entry.etag)
-            with called(path, stores.input.where(entry.path)):
+            with called(path, where):
                 index = probe_video(path, limits)
-            chunks = _video_chunks(index, length(index.info.frames), [*common, entry.etag])
+            request = fit_video(request, index.info, limits, batch_size, where)
+            chunks = _video_chunks(index, length(index.info.frames), [*_common(request, device, style_etags), entry.etag])
         except ScorerError:  # whoever plans many jobs keeps nothing of what is refused
             stores.input.release(entry.path, entry.etag)
             raise
         return Plan(
             job=job, request=request, device=device, input_etag=entry.etag, style_etags=style_etags,
-            video=index.info, frames=index.info.frames, max_pixels=limits.max_pixels, chunks=chunks,
+            video=index.info, frames=index.info.frames, chunks=chunks, **most,
         )  # fmt: skip
     files = _images(stores, request.input, limits)
-    chunks = _folder_chunks(files, length(len(files)), common)
+    request = request.model_copy(update={"batch_size": request.batch_size or batch_size})
+    chunks = _folder_chunks(files, length(len(files)), _common(request, device, style_etags))
     return Plan(
         job=job, request=request, device=device, input_etag="", style_etags=style_etags,
-        video=None, frames=len(files), max_pixels=limits.max_pixels, chunks=chunks,
+        video=None, frames=len(files), chunks=chunks, **most,
     )  # fmt: skip
 
 
@@ -200,6 +204,12 @@ def _check_model(request: Request, device: Device) -> None:
             Style(Path(each.source) if isinstance(each.source, str) else each.source, each.weight) for each in request.styles
         )
         check(ModelSettings(tuple(styles), request.strength, device, options=request.options))
+
+
+def _common(request: Request, device: Device, style_etags: tuple[str, ...]) -> list[object]:
+    """What all chunks depend on."""
+    own = request.model_dump(mode="json", exclude={"name", "chunk_frames", "failure_threshold", "priority"})
+    return [PART_FORMAT, own, device, style_etags]
 
 
 def _style_etags(request: Request, stores: Stores, limits: Limits) -> Iterator[str]:
@@ -217,23 +227,13 @@ def _style_etags(request: Request, stores: Stores, limits: Limits) -> Iterator[s
 
 def _check_style(entry: Entry, stores: Stores, limits: Limits) -> None:
     where = stores.input.where(entry.path)
-    check_bytes(where, entry.size)
+    check_style_bytes(where, entry.size)
     path = stores.input.fetch(entry.path, entry.etag)
     try:
         with called(path, where):
             check_style(path, limits)
     finally:
         stores.input.release(entry.path, entry.etag)
-
-
-def _check_room(entry: Entry, stores: Stores) -> None:
-    """Raises InputError where not even an empty disk could hold the video; one that is full by chance may be tried again."""
-    most = stores.input.capacity()
-    if most is not None and entry.size > most:
-        raise InputError(
-            f"'{stores.input.where(entry.path)}' has {entry.size / 1e9:.1f} GB, and the disk that it is copied to "
-            f"{most / 1e9:.1f} GB in all: give a smaller video."
-        )
 
 
 def _capped(request: Request, limits: Limits, length: Callable[[int], int]) -> Callable[[int], int]:
@@ -276,6 +276,8 @@ def _images(stores: Stores, folder: str, limits: Limits) -> list[Entry]:
         raise InputError(f"'{where}' has {len(entries)} images in it: split it, since a job takes {limits.max_frames} at most.")
     if odd := next(filter(is_odd, entries), None):  # it can be listed, but not read
         raise InputError(f"The image {odd!r} can't be used, since its name has a control character in it: rename it.")
+    check_bytes(where, list(entries.values()), limits)
+    check_images(list(entries.values()), limits)
     return [entries[path] for path in frames.natural_order(entries)]
 
 

@@ -55,7 +55,15 @@ def plan(
     data = Path(request).read_bytes() if Path(request).is_file() else stores.input.get(request)
     parsed = target.fill_in(parse_request(data, target.limits))
     target.check(parsed)
-    made = make_plan("plan", parsed, stores, "auto", target.limits, lambda frames: cluster_chunk_length(frames, target.slots))
+    made = make_plan(
+        "plan",
+        parsed,
+        stores,
+        "auto",
+        target.limits,
+        lambda frames: cluster_chunk_length(frames, target.slots),
+        target.batch_size,
+    )
     for path, etag in made.shared_inputs:
         stores.input.release(path, etag)
     try:

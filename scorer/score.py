@@ -86,10 +86,14 @@ def score_chunk(
         runtime = str(model.runtime)
     marks = Marks(plan, chunk, stores)
     marks.check()
-    size = marks.smaller(batch_size(plan, runtime))
+    usual = batch_size(plan, runtime)
+    size = marks.smaller(usual)
     notes = [f"killed in batches of {min(marks.begun)}: batches of {size}"] if marks.begun else []
     tile_overlap = models.spec(plan.request.model).tile_overlap
-    stage = ModelStage(model, size, tile_overlap, most_failures(plan), scale=scale, notes=notes, check=marks.check)
+    stage = ModelStage(
+        model, size, tile_overlap, most_failures(plan), plan.max_batch_pixels * size // usual, plan.max_pixels,
+        scale=scale, notes=notes, check=marks.check,
+    )  # fmt: skip
     records: list[FrameRecord] = []
 
     width = height = 0
@@ -157,9 +161,15 @@ def _score(media: Media[Any], stage: ModelStage, size: int, on_record: OnRecord)
         )  # fmt: skip
         on_record(record, frame.pixels, scored.pixels)
 
-    with WriteBehind(write, depth=size + 1) as behind:
-        for scored in stage.run(read_ahead(media.read(), depth=size + 1)):
+    most = stage.most_pixels
+    with WriteBehind(write, size + 1, most, lambda scored: _weight(scored.pixels) + _weight(scored.frame.pixels)) as behind:
+        for scored in stage.run(read_ahead(media.read(), size + 1, most, lambda frame: _weight(frame.pixels))):
             behind.put(scored)
+
+
+def _weight(pixels: Frames | None) -> int:
+    """As many pixels of 8 bits as take the same memory."""
+    return 0 if pixels is None else pixels.nbytes // 3
 
 
 @dataclass
@@ -170,6 +180,10 @@ class ModelStage:
     size: int
     tile_overlap: int | None
     most_failures: int
+    most_pixels: int
+    """Of the frames of one batch; a single frame may always have more."""
+    most_made: int
+    """Pixels of a frame that the model may make."""
     scale: tuple[float, float] | None = None
     """Output height and width by input's; None until a frame came through."""
     notes: list[str] = field(default_factory=list)
@@ -179,12 +193,17 @@ class ModelStage:
 
     def run(self, frames_in: Iterable[Frame[Any]]) -> Iterator[Scored]:
         """Each frame with what the model makes of it, in order."""
-        for batch in batches(frames_in, self.size):
+        for batch in batches(frames_in, self._fitting):
             for scored in self._batch(batch) if batch[0].pixels is not None else map(_undecoded, batch):
                 yield scored  # first, so that it has its record whatever comes
                 if scored.error is not None:
                     self._count_failure(scored)
             self.check(self._failures)
+
+    def _fitting(self, image: Frames) -> int:
+        """How many frames like `image` the model gets at once."""
+        height, width = image.shape[:2]
+        return max(1, min(self.size, self.most_pixels // int(height * width)))
 
     def _count_failure(self, scored: Scored) -> None:
         self._failures += 1
@@ -193,10 +212,11 @@ class ModelStage:
 
     def _batch(self, batch: Sequence[Frame[Any]]) -> list[Scored]:
         """Score frames of one shape, all at once if that works."""
-        if len(batch) > self.size:  # it has become smaller since they were gathered
-            return [scored for part in _split(batch, self.size) for scored in self._batch(part)]
-        started = time.perf_counter()
         images = [frame.pixels for frame in batch if frame.pixels is not None]
+        size = self._fitting(images[0])
+        if len(batch) > size:  # it has become smaller since they were gathered
+            return [scored for part in _split(batch, size) for scored in self._batch(part)]
+        started = time.perf_counter()
         try:
             scored = self._call(images)
         except (ScorerError, KeyboardInterrupt):
@@ -207,12 +227,18 @@ class ModelStage:
         return [Scored(frame, one, None, spent) for frame, one in zip(batch, scored, strict=True)]
 
     def _call(self, images: Sequence[Frames]) -> Frames:
-        """(N, H', W', 3) for N frames; the model always sees `size` of them, for its shapes to stay the same.
+        """(N, H', W', 3) for N frames; the model always sees as many of one shape, for its shapes to stay the same.
 
         What it sees is a copy of its own: decoders hand out arrays that can't be written to, and the frame may still be wanted.
         """
-        stacked = np.stack([*images, *[images[-1]] * (self.size - len(images))])
+        stacked = np.stack([*images, *[images[-1]] * (self._fitting(images[0]) - len(images))])
         scored = _checked(self.model.score(stacked), stacked)
+        height, width = scored.shape[1:3]
+        if height * width > self.most_made:
+            raise ModelError(
+                f"The model makes frames of {width}x{height} pixels, more than the {self.most_made:,} allowed: "
+                "choose a smaller size."
+            )
         self.scale = (scored.shape[1] / stacked.shape[1], scored.shape[2] / stacked.shape[2])
         return scored[: len(images)]
 
@@ -258,7 +284,7 @@ class ModelStage:
     def _try_scale(self, image: Frames) -> tuple[float, float]:
         """How the model changes sizes, from a black frame."""
         try:
-            black = np.zeros((self.size, *image.shape), image.dtype)
+            black = np.zeros((self._fitting(image), *image.shape), image.dtype)
             made = _checked(self.model.score(black), black)
         except KeyboardInterrupt:
             raise
@@ -288,11 +314,11 @@ def _split(batch: Sequence[Frame[Any]], size: int) -> Iterator[Sequence[Frame[An
     return (batch[start : start + size] for start in range(0, len(batch), size))
 
 
-def batches(frames_in: Iterable[Frame[Any]], size: int) -> Iterator[list[Frame[Any]]]:
-    """Consecutive frames of one shape and depth, at most `size` at once; frames without pixels stand alone."""
+def batches(frames_in: Iterable[Frame[Any]], most: Callable[[Frames], int]) -> Iterator[list[Frame[Any]]]:
+    """Consecutive frames of one shape and depth, at most `most` of that shape at once; frames without pixels stand alone."""
     batch: list[Frame[Any]] = []
     for frame in frames_in:
-        if batch and (len(batch) == size or _kind(frame) != _kind(batch[0]) or frame.pixels is None):
+        if batch and (frame.pixels is None or _kind(frame) != _kind(batch[0]) or len(batch) >= most(frame.pixels)):
             yield batch
             batch = []
         batch.append(frame)

@@ -30,7 +30,7 @@ def test_what_it_says() -> None:
 def test_a_request_comes_first_and_the_stack_fills_in() -> None:
     found = read_deployment(json.dumps({**DOCUMENT, "chunkFrames": 100}))
     request = make_request({"name": "a", "input": "a/", "model": "invert"})
-    assert (found.fill_in(request).batch_size, found.fill_in(request).chunk_frames) == (16, 100)
+    assert (found.fill_in(request).batch_size, found.fill_in(request).chunk_frames) == (None, 100)
     own = make_request({"name": "a", "input": "a/", "model": "invert", "batch_size": 2, "chunk_frames": 7})
     assert found.fill_in(own) == own
 

@@ -67,3 +67,34 @@ def test_write_behind_raises_at_the_end_or_before() -> None:
         write_numbers(range(1000), depth=1)
     with pytest.raises(OSError, match="full"):
         write_numbers([3], depth=9)
+
+
+@pytest.mark.parametrize(("most", "ahead"), [(100, 4), (30, 2), (1, 1)])
+def test_what_is_read_ahead_weighs_no_more_than_allowed(most: int, ahead: int) -> None:
+    """Though a single item always may."""
+    made: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(30):
+            made.append(number)
+            yield number
+
+    for taken in read_ahead(items(), 4, most, lambda _: 15):
+        time.sleep(0.002)
+        assert len(made) <= taken + 1 + ahead + 1  # one more is in the thread's hands
+    assert len(made) == 30
+
+
+@pytest.mark.parametrize(("most", "behind_by"), [(100, 4), (30, 2), (1, 1)])
+def test_what_is_written_behind_weighs_no_more_than_allowed(most: int, behind_by: int) -> None:
+    written: list[int] = []
+
+    def write(number: int) -> None:
+        time.sleep(0.002)
+        written.append(number)
+
+    with WriteBehind(write, 4, most, lambda _: 15) as behind:
+        for number in range(30):
+            behind.put(number)
+            assert number + 1 - len(written) <= behind_by + 1  # one more is in the thread's hands
+    assert written == list(range(30))
