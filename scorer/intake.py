@@ -46,6 +46,9 @@ class Cluster(Protocol):
     def submit(self, plan: Plan, sender: str, place: int) -> None:
         """Add the plan's job and tasks, as far as they aren't there."""
 
+    def share_slots(self) -> None:
+        """Divide the cluster's slots among the senders that have jobs at work."""
+
     def finish(self, plan: Plan) -> None:
         """Add the tasks that the plan's job lacks, if there still is such a job."""
 
@@ -176,7 +179,7 @@ class Intake:
         Ends at `until` (of time.monotonic); how many requests are left. Raises the first error that isn't a request's own, once
         all were tried.
         """
-        errors = [*self._finish(), *self._forget()]
+        errors = [*self._finish(), *self._forget(), *self._share_slots()]
         try:
             at_work = self.engine.at_work()
         except ScorerError as error:  # what is refused needs no cluster
@@ -233,6 +236,13 @@ class Intake:
                 yield error
             except Exception as error:  # a plan of another version
                 yield TaskError(f"Job '{job}' can't be finished ({type(error).__name__}): end it, then 'scorer restart {job}'.")
+
+    def _share_slots(self) -> Iterator[ScorerError]:
+        """Slots of senders whose jobs have ended since the last look are for others."""
+        try:
+            self.engine.share_slots()
+        except ScorerError as error:
+            yield error
 
     def _forget(self) -> Iterator[ScorerError]:
         """Jobs leave Batch when their plans go: it would keep them, and list them, for ever."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -124,6 +124,22 @@ class AzureBatchEngine:
         active = self._calls(lambda: list(self.client.list_jobs(filter="state eq 'active'", select=chosen)))
         return Counter(map(sender_of, active))
 
+    def share_slots(self) -> None:
+        """Let no sender's jobs take all slots while others have jobs at work: each sender gets an equal share. Raises BatchError.
+
+        Tasks that run already come to their end. What a sender doesn't use is others' once its jobs have ended, and this is called
+        again. Source: https://learn.microsoft.com/rest/api/batchservice/jobs/update-job
+        """
+        chosen = ["id", "metadata", "maxParallelTasks"]
+        active = self._calls(lambda: list(self.client.list_jobs(filter="state eq 'active'", select=chosen)))
+        shares = slot_shares({str(job.id): sender_of(job) for job in active}, self.deployment.slots)
+        for job in active:
+            share = shares[str(job.id)]
+            if job.max_parallel_tasks != share:
+                change = batch.BatchJobUpdateOptions(max_parallel_tasks=share)
+                with suppress(NoJobError, EndedError):  # it has ended meanwhile
+                    self._calls(partial(self.client.update_job, str(job.id), change))
+
     def end(self, job: str) -> None:
         """End a job that a person has cancelled. Raises BatchError."""
         why = BatchJobTerminateOptions(termination_reason=CANCELLED)
@@ -164,6 +180,7 @@ class AzureBatchEngine:
         `place` is how many jobs its sender has already. Raises BatchError; BusyError where the account's quota is used up.
         """
         if self._make_job(plan, sender, place):
+            self.share_slots()  # before there are tasks that would take more
             self._fill(plan)
 
     def finish(self, plan: Plan) -> None:
@@ -212,6 +229,18 @@ class AzureBatchEngine:
                 left = [task for task in left if task.id in failed]
                 if left:
                     raise _refusal(next(iter(failed.values())))
+
+
+def slot_shares(senders: Mapping[str, str], slots: int) -> dict[str, int]:
+    """How many tasks each job may run at once, of a cluster that runs `slots`; `senders` says whose each job is.
+
+    A sender alone may use all slots for any of its jobs. Several have equal shares, which their own jobs share.
+    """
+    jobs = Counter(senders.values())
+    if len(jobs) < 2:
+        return dict.fromkeys(senders, slots)
+    share = math.ceil(slots / len(jobs))
+    return {job: math.ceil(share / jobs[sender]) for job, sender in senders.items()}
 
 
 def _is_there(result: batch.BatchTaskCreateResult) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from azure.batch import BatchClient
 
 from scorer.deployment import Deployment, read_deployment
-from scorer.engines.azure_batch import FORGET, AzureBatchEngine
+from scorer.engines.azure_batch import FORGET, AzureBatchEngine, slot_shares
 from scorer.engines.batch_bodies import priority
 from scorer.errors import BatchError, BusyError, ShareError
 from scorer.intake import Intake
@@ -142,6 +142,58 @@ def test_who_died_between_tasks_is_found_and_old_jobs_are_forgotten(
     assert not engine.has("half")
     engine.finish(plan)
     assert not engine.has("half")
+    small_azure.batch.pool.fixed = None
+
+
+@pytest.mark.parametrize(
+    ("senders", "shares"),
+    [
+        ({}, {}), ({"a": "acme"}, {"a": 8}), ({"a": "acme", "b": "acme"}, {"a": 8, "b": 8}),
+        ({"a": "", "b": "acme"}, {"a": 4, "b": 4}),
+        ({"a": "acme", "b": "acme", "c": "bolt"}, {"a": 2, "b": 2, "c": 4}),
+        ({"a": "acme", "b": "bolt", "c": "zoe"}, {"a": 3, "b": 3, "c": 3}),
+        ({f"{n}": "acme" for n in range(50)} | {"z": "bolt"}, {**{f"{n}": 1 for n in range(50)}, "z": 4}),
+    ],
+)  # fmt: skip
+def test_senders_share_slots(senders: dict[str, str], shares: dict[str, int]) -> None:
+    assert slot_shares(senders, 8) == shares
+
+
+def test_a_long_job_leaves_slots_to_another_sender(small_azure: SmallAzure, target: Deployment, engine: AzureBatchEngine) -> None:
+    """Four nodes: one sender's job has them all; once another sender's comes, it gets half of them before the first ends."""
+    images = [f"{number}.png" for number in range(40)]
+    for sender, count in (("acme", 40), ("bolt", 4)):
+        write_images(small_azure.folder / sender, images[:count])
+        for name in images[:count]:
+            small_azure.put(f"frames/{sender}/{name}", (small_azure.folder / sender / name).read_bytes())
+
+    def ask(sender: str) -> Job:
+        content = {
+            "name": sender, "input": f"frames/{sender}/", "model": "invert", "options": {"sleep_ms": 1500}, "chunk_frames": 1
+        }  # fmt: skip
+        small_azure.put(f"requests/{sender}/a.json", json.dumps(content).encode())
+        return small_azure.batch.job(small_azure.dispatch(f"requests/{sender}/a.json"))
+
+    small_azure.batch.pool.fixed = 4
+    long = ask("acme")
+    assert long.body["maxParallelTasks"] == target.slots == 4
+    small_azure.batch.wait(lambda: len(long.in_state("running")) == 4)
+    short = ask("bolt")
+    assert (long.body["maxParallelTasks"], short.body["maxParallelTasks"]) == (2, 2)
+    most = 0
+
+    def over() -> bool:
+        nonlocal most
+        most = max(most, len(short.in_state("running")))
+        return short.state == "completed"
+
+    small_azure.batch.wait(over)
+    assert most == 2
+    assert long.state == "active"
+    assert long.in_state("active"), "it has tasks left that would have come first"
+    engine.share_slots()  # as every look does
+    assert long.body["maxParallelTasks"] == 4
+    end(small_azure, [long])
     small_azure.batch.pool.fixed = None
 
 

@@ -64,6 +64,9 @@ class List:
         if plan.job in self.jobs and plan.job in self.begun:
             self.begun.remove(plan.job)
 
+    def share_slots(self) -> None:
+        pass
+
     def end(self, job: str) -> None:
         del self.jobs[job]
 
