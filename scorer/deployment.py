@@ -54,6 +54,8 @@ class Deployment(_Document):
     task_retries: int
     task_minutes: int
     """Minutes that one try of a task may last."""
+    task_memory_gb: int = 0
+    """GiB that one task may use; 0: all that its machine has."""
     jobs_max: int
     """Jobs that Batch may have at once."""
     submit_minutes: int

@@ -18,7 +18,7 @@ from scorer.errors import ModelError
 from scorer.package import Package, find_package
 from scorer.plan import Plan
 from scorer.store import Store, open_store
-from scorer.store.cache import locked, node_folder
+from scorer.store.cache import locked, node_folder, scratch
 
 WEIGHTS = "SCORER_WEIGHTS"
 ENTERED = "SCORER_PACKAGE"
@@ -81,4 +81,6 @@ def install_wheels(wheels: Sequence[Path], site: Path) -> None:
 def pip(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run this Python's pip, quietly, with no settings but these."""
     command = [sys.executable, "-m", "pip", "--isolated", "--quiet", "--disable-pip-version-check", "--no-input", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # paths that we chose
+    with scratch() as folder:  # wheels are unpacked there, weights among them
+        variables = {**os.environ, "TMPDIR": str(folder)}
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=variables)  # noqa: S603  # paths that we chose

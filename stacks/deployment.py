@@ -58,6 +58,7 @@ def describe(parts: Parts) -> pulumi.Output[Document]:
             "chunkFrames": chosen.chunk_frames or None,
             "taskRetries": chosen.task_retries,
             "taskMinutes": chosen.task_minutes,
+            "taskMemoryGb": chosen.memory_per_task,
             "jobsMax": chosen.jobs_max,
             "submitMinutes": chosen.submit_minutes,
             "workDays": chosen.work_days,

@@ -14,6 +14,8 @@ class GpuSize:
     gpu: str
     cores: int
     """Cores that count against the subscription's quota."""
+    memory: int
+    """GiB."""
     on_demand: float
     """Dollars an hour in East US."""
     spot_price: float | None = None
@@ -25,17 +27,18 @@ class GpuSize:
         return self.on_demand if self.spot_price is None else self.spot_price
 
 
+# Memory: https://learn.microsoft.com/azure/virtual-machines/sizes/overview#gpu-accelerated
 # Prices: indicative, November 2026, https://azure.microsoft.com/pricing/details/virtual-machines/linux/
 SIZES = {
-    "Standard_NC4as_T4_v3": GpuSize(1, "T4 16 GB", 4, 0.526, 0.063),
-    "Standard_NC8as_T4_v3": GpuSize(1, "T4 16 GB", 8, 0.752),
-    "Standard_NC16as_T4_v3": GpuSize(1, "T4 16 GB", 16, 1.204, 0.144),
-    "Standard_NC64as_T4_v3": GpuSize(4, "T4 16 GB", 64, 4.352, 0.522),
-    "Standard_NC24ads_A100_v4": GpuSize(1, "A100 80 GB", 24, 3.673, 0.444),
-    "Standard_NC48ads_A100_v4": GpuSize(2, "A100 80 GB", 48, 7.346),
-    "Standard_NC96ads_A100_v4": GpuSize(4, "A100 80 GB", 96, 14.692),
-    "Standard_NC40ads_H100_v5": GpuSize(1, "H100 94 GB", 40, 6.98),
-    "Standard_NC80adis_H100_v5": GpuSize(2, "H100 94 GB", 80, 13.96),
+    "Standard_NC4as_T4_v3": GpuSize(1, "T4 16 GB", 4, 28, 0.526, 0.063),
+    "Standard_NC8as_T4_v3": GpuSize(1, "T4 16 GB", 8, 56, 0.752),
+    "Standard_NC16as_T4_v3": GpuSize(1, "T4 16 GB", 16, 110, 1.204, 0.144),
+    "Standard_NC64as_T4_v3": GpuSize(4, "T4 16 GB", 64, 440, 4.352, 0.522),
+    "Standard_NC24ads_A100_v4": GpuSize(1, "A100 80 GB", 24, 220, 3.673, 0.444),
+    "Standard_NC48ads_A100_v4": GpuSize(2, "A100 80 GB", 48, 440, 7.346),
+    "Standard_NC96ads_A100_v4": GpuSize(4, "A100 80 GB", 96, 880, 14.692),
+    "Standard_NC40ads_H100_v5": GpuSize(1, "H100 94 GB", 40, 320, 6.98),
+    "Standard_NC80adis_H100_v5": GpuSize(2, "H100 94 GB", 80, 640, 13.96),
 }
 
 # K80, P40, P100, V100 and M60: gone since 2023 to 2025. The number tells how much of a machine it was.

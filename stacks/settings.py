@@ -71,6 +71,9 @@ PublicAddress = Annotated[str, AfterValidator(_public_address)]
 # What the firewall of a storage account takes: https://learn.microsoft.com/azure/storage/common/storage-network-security
 STORAGE_ADDRESSES = 400
 
+# GiB of a node that are for Linux, Docker, Batch's agent, and what fetches a job's inputs.
+NODE_MEMORY_GB = 4
+
 _GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 Guid = Annotated[str, _matches(_GUID, "an object id: take it from 'az ad user show' or 'az ad group show'")]
 _IMAGE = r"[\w.-]+(:\d+)?(/[\w.-]+)+(@sha256:[0-9a-f]{64}|:(?!latest$)[\w.-]{1,128})"
@@ -123,6 +126,9 @@ class Settings(BaseModel):
     slots_per_gpu: int = Field(1, ge=1, le=8, description="Tasks that share one GPU")
     task_retries: int = Field(3, ge=0, le=10, description="Times that a failed task is tried again")
     task_minutes: int = Field(240, ge=5, le=1440, description="Minutes that one try of a task may last")
+    task_memory_gb: int = Field(
+        0, ge=0, le=900, description="GiB of memory that one task may use; 0: an equal share of what the GPU size has, less 4"
+    )
     image: Reference = Field(
         "build",
         description="Image of the nodes: 'build' (from this checkout), or a reference into this stack's registry or a public one",
@@ -258,6 +264,15 @@ class Settings(BaseModel):
         return self.gpus * self.slots_per_gpu
 
     @property
+    def memory_per_task(self) -> int:
+        """GiB that one task may use."""
+        return self.task_memory_gb or self._most_memory
+
+    @property
+    def _most_memory(self) -> int:
+        return (gpu_sizes.SIZES[self.gpu_size].memory - NODE_MEMORY_GB) // self.slots_per_node
+
+    @property
     def private(self) -> bool:
         """Whether storage, registry and Batch are reached by private endpoints."""
         return self.network_isolation == "private-endpoints"
@@ -284,6 +299,11 @@ class Settings(BaseModel):
             broken.append(f"registrySku is '{self.registry_sku}': private endpoints need Premium.")
         if self.zone_redundant and self.registry_sku != "Premium":
             broken.append(f"registrySku is '{self.registry_sku}': a zone-redundant registry needs Premium.")
+        if self.task_memory_gb > self._most_memory:
+            broken.append(
+                f"taskMemoryGb is {self.task_memory_gb}: {self.gpu_size} has room for {self.slots_per_node} tasks of "
+                f"{self._most_memory} GiB; set that or less."
+            )
         addresses = len({*self.allowed_ips, *self.sender_ips})
         if addresses > STORAGE_ADDRESSES:
             broken.append(

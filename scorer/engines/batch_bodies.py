@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -23,8 +24,10 @@ SENDER = "sender"
 # What the tasks of one node share, in a volume of Docker's own: inputs that were fetched, and who has which GPU. Docker gives a
 # new volume the owner and the mode of the image's folder.
 NODE_FOLDER = "/node"
-# Media of strangers are decoded in these containers.
-CONTAINER_OPTIONS = f"--volume scorer:{NODE_FOLDER} --cap-drop ALL --security-opt no-new-privileges"
+# What else the image's programs write, none of it large: caches, and what compilers make and load. It counts as memory.
+SCRATCH = "rw,exec,nosuid,nodev,mode=1777,size=1g"
+# Processes and threads of one task, which has some for each core; the largest size has 96 of them.
+MOST_PROCESSES = 4096
 # Where Batch mounts storage on Linux nodes, in a container that binds VfsMounts, too.
 # https://learn.microsoft.com/azure/batch/virtual-file-mount
 MOUNTED_WORK = "file:///mnt/batch/tasks/fsmounts/work"
@@ -153,10 +156,23 @@ def _container(deployment: Deployment) -> batch.BatchTaskContainerSettings:
     mounts = [batch.ContainerHostBatchBindMountEntry(source=batch.ContainerHostDataPath.VFS_MOUNTS, is_read_only=False)]
     return batch.BatchTaskContainerSettings(
         image_name=deployment.image,
-        container_run_options=CONTAINER_OPTIONS,
+        container_run_options=_container_options(deployment),
         working_directory=batch.ContainerWorkingDirectory.CONTAINER_IMAGE_DEFAULT,
         container_host_batch_bind_mounts=[] if deployment.mount == "none" else mounts,
     )
+
+
+def _container_options(deployment: Deployment) -> str:
+    """What `docker create` is told: media of strangers are decoded in these containers.
+
+    Whoever uses more memory is killed (exit code 137), and nobody else of the node; swap is no way around.
+    Source: https://docs.docker.com/reference/cli/docker/container/create/
+    """
+    memory = f"{deployment.task_memory_gb}g"
+    limits = ["--memory", memory, "--memory-swap", memory] if deployment.task_memory_gb else []
+    scratch = [text for folder in ("tmp", "work") for text in ("--tmpfs", f"/{folder}:{SCRATCH}")]
+    rights = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--pids-limit", str(MOST_PROCESSES)]
+    return shlex.join(["--volume", f"scorer:{NODE_FOLDER}", *scratch, *rights, *limits])
 
 
 def _logs(plan: Plan, task: str, deployment: Deployment) -> list[batch.OutputFile]:

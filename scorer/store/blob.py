@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -20,7 +19,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from scorer.errors import OutputError, StoreError
 from scorer.identity import STORAGE, credential
 from scorer.store.base import Entry, Store
-from scorer.store.cache import capacity, copy_once, forget_copy
+from scorer.store.cache import capacity, copy_once, forget_copy, scratch
 from scorer.store.problems import changed, raise_storage_error, sdk_errors, storage_errors
 
 if TYPE_CHECKING:
@@ -184,8 +183,8 @@ class BlobStore(Store):
 
     @contextmanager
     def writing(self, path: str) -> Iterator[Path]:
-        with tempfile.TemporaryDirectory(prefix="scorer-") as scratch:
-            local = Path(scratch) / Path(path).name
+        with scratch() as folder:  # parts and results are too large for the memory that a container's /tmp is in
+            local = folder / Path(path).name
             try:
                 yield local
             except OSError as error:

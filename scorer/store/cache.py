@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +32,31 @@ def node_folder() -> Path:
 def capacity() -> int:
     """Bytes of the disk that copies go to, used ones among them."""
     return shutil.disk_usage(node_folder()).total
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """An empty folder on the disk that copies go to; what is in it goes with the block.
+
+    Of a process that was killed, the next one takes it away.
+    """
+    place = node_folder() / "scratch"
+    with locked(place.with_name("scratch.lock")):
+        place.mkdir(mode=0o700, exist_ok=True)
+        for left in place.iterdir():
+            if left.is_symlink() or not left.is_dir():
+                continue
+            if (file := _lock(left, os.O_RDONLY | os.O_NOFOLLOW, fcntl.LOCK_EX | fcntl.LOCK_NB)) is not None:
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(file)
+        folder = Path(tempfile.mkdtemp(dir=place))
+        file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(file, fcntl.LOCK_EX)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(file)
 
 
 @contextmanager

@@ -61,6 +61,17 @@ def client(running: BatchService, identities: Identities, tmp_path: Path) -> Bat
 
 
 CONTAINER = batch.BatchTaskContainerSettings(image_name="acme/scorer:1")
+NO_OPTIONS = (
+    "--privileged", "--memory 5m", "--memory many", "--memory 2g --memory-swap 1g", "--memory-swap 1g", "--pids-limit all",
+
+    "--tmpfs /tmp:executable", "--tmpfs tmp:rw", "--volume /etc:/etc", "--security-opt seccomp=unconfined", "--read-only=maybe",
+    "stray",
+)  # fmt: skip
+
+
+def told(options: str) -> batch.BatchTaskContainerSettings:
+    """A container that is made with these options."""
+    return batch.BatchTaskContainerSettings(image_name="acme/scorer:1", container_run_options=options)
 
 
 def refused(code: str) -> pytest.RaisesExc[HttpResponseError]:
@@ -117,6 +128,7 @@ GOES_ON = batch.ExitConditions(default=batch.ExitOptions(job_action=batch.BatchJ
 REFUSED_TASKS = {
     "no container": (task("0", container_settings=None), "InvalidPropertyValue"),
     "no command": (task("0", command_line=""), "RequiredPropertyMissing"),
+    **{text: (task("0", container_settings=told(text)), "InvalidPropertyValue") for text in NO_OPTIONS},
     "an action that the job doesn't take": (task("0", exit_conditions=GOES_ON), "InvalidPropertyValue"),
     "no identity for files": (
         task(
@@ -230,3 +242,13 @@ def test_a_node_prepares_once_and_releases(running: BatchService, client: BatchC
     assert whats.count("prepare") == 1
     assert whats.index("jobpreparation ended 0") < whats.index("start")
     assert whats[-2:] == ["jobrelease ended 0", "job ended"]
+
+
+def test_a_task_that_uses_more_memory_than_it_may_is_killed(running: BatchService, client: BatchClient) -> None:
+    running.pool.fixed = 1
+    client.create_job(job())
+    hungry = "import time; kept = bytearray(200 * 2**20); time.sleep(600)"
+    client.create_task("job", task("0", hungry, container_settings=told("--memory 64m --memory-swap 64m")))
+    client.create_task("job", task("1", "import time; time.sleep(2)", container_settings=told("--memory 64m --memory-swap 64m")))
+    ends(running, client)
+    assert [found.exit_code for found in running.job("job").tasks.values()] == [137, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -12,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from scorer.errors import StorageFullError
-from scorer.store.cache import copy_once, copy_path, forget_copy, locked
+from scorer.store.cache import copy_once, copy_path, forget_copy, locked, scratch
 
 URL, ETAG = "az://films/input/film.mp4", '"0x1"'
 PROGRAM = """
     import os, sys, time
     from pathlib import Path
-    from scorer.store.cache import copy_once, forget_copy, locked
+    from scorer.store.cache import copy_once, forget_copy, locked, scratch
 
     def make(path):
         path.write_bytes(b"film")
@@ -193,3 +194,34 @@ def test_many_at_once_come_and_go(node: Path, begin: Begin) -> None:
     assert [task.says() for task in tasks] == ["done"] * 4
     forget_copy(URL, ETAG)
     assert left(node) == []
+
+
+def test_scratch_goes_with_its_process_however_that_ends(node: Path) -> None:
+    with scratch() as own:
+        (own / "part").write_bytes(b"part")
+        other = Task("with scratch() as folder:\n    (folder / 'x').mkdir()\n    told(folder)")
+        killed = Task("with scratch() as folder:\n    (folder / 'x').mkdir()\n    told(folder)")
+        theirs, left = Path(other.says()), Path(killed.says())
+        killed.process.kill()
+        killed.process.wait()
+        with scratch() as third:
+            assert not left.exists()
+            assert sorted(path.parent for path in (own, theirs, third)) == [node / "scratch"] * 3
+            assert (own / "part").exists()
+            assert (theirs / "x").exists()
+        other.process.kill()
+        other.process.wait()
+    with scratch():
+        assert len(list((node / "scratch").iterdir())) == 1
+
+
+def test_what_is_planted_among_the_scratch_is_not_followed(node: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "kept").touch()
+    (node / "scratch").mkdir()
+    (node / "scratch/link").symlink_to(elsewhere)
+    (node / "scratch/file").touch()
+    os.mkfifo(node / "scratch/pipe")
+    with scratch() as folder:
+        assert not list(folder.iterdir())
+    assert (elsewhere / "kept").exists()

@@ -182,3 +182,21 @@ def test_the_environments_that_ship_are_valid(stack: str) -> None:
     if stack == "prod":
         assert chosen.private
         assert chosen.protect
+
+
+@pytest.mark.parametrize(
+    ("raw", "memory"),
+    [
+        ({}, 24),
+        ({"slotsPerGpu": "2"}, 12),
+        ({"gpuSize": "Standard_NC64as_T4_v3", "slotsPerGpu": "2"}, 54),
+        ({"taskMemoryGb": "10"}, 10),
+    ],
+)
+def test_a_task_has_its_share_of_a_nodes_memory(raw: dict[str, str], memory: int) -> None:
+    assert parse({"location": "westeurope", **raw}).memory_per_task == memory
+
+
+def test_no_more_memory_than_there_is() -> None:
+    said = refusals(taskMemoryGb="13", slotsPerGpu="2")
+    assert said == ["taskMemoryGb is 13: Standard_NC4as_T4_v3 has room for 2 tasks of 12 GiB; set that or less."]

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.azure.batch.options import OptionsError, of_body
+
 Json = dict[str, Any]
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -213,6 +215,10 @@ def _check_command(body: Json) -> None:
         raise RefusalError(400, "RequiredPropertyMissing", "commandLine is empty.")
     if not (body.get("containerSettings") or {}).get("imageName"):
         raise RefusalError(400, "InvalidPropertyValue", "On a container pool every task needs containerSettings with an image.")
+    try:
+        of_body(body)
+    except OptionsError as error:  # Batch would find it out where the task begins
+        raise RefusalError(400, "InvalidPropertyValue", f"containerRunOptions: {error}") from error
 
 
 def _check_task(job: Job, body: Json) -> None:

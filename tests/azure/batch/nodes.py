@@ -7,10 +7,10 @@ import os
 import shlex
 import shutil
 import signal
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,12 @@ from azure.core.exceptions import AzureError
 from azure.storage.blob import BlobClient
 
 from tests.azure.batch.mounts import MOUNTS, mounts
+from tests.azure.batch.options import memory_of, of_body
 from tests.azure.copies import SCORER, Process, start
 
 Json = dict[str, Any]
+
+MEASURE_SECONDS = 0.3
 
 
 @dataclass
@@ -35,6 +38,9 @@ class Run:
     folder: Path
     began: float
     slots: int
+    memory: int | None = None
+    """Bytes that it may use."""
+    measured: float = 0.0
 
     def kill(self) -> None:
         """The whole process group, at once."""
@@ -45,9 +51,19 @@ class Run:
             self.process.wait()
 
     def exit_code(self) -> int | None:
-        """None while it runs; a signal as containers give it."""
+        """None while it runs; a signal as containers give it. Who uses too much memory is killed, as by Linux."""
         code = self.process.poll()
+        if code is None and self._is_greedy():
+            self.kill()
+            code = self.process.poll()
         return code if code is None or code >= 0 else 128 - code
+
+    def _is_greedy(self) -> bool:
+        """Whether it uses more memory than it may; looked at now and then."""
+        if self.memory is None or time.monotonic() - self.measured < MEASURE_SECONDS:
+            return False
+        self.measured = time.monotonic()
+        return memory_of(self.process.pid) > self.memory
 
 
 @dataclass
@@ -88,7 +104,8 @@ class Node:
         for mount in mounts(self.mounted, body):
             command = mount.around(place / "mounts" / mount.path, command)
         process = start(command, environment, place / "wd", place / "stdout.txt", place / "stderr.txt")
-        run = Run(what, job, task, process, place, now, int(body.get("requiredSlots") or 1))
+        memory = of_body(body).memory
+        run = Run(what, job, task, process, place, now, int(body.get("requiredSlots") or 1), memory)
         self.runs.append(run)
         return run
 
@@ -102,10 +119,8 @@ class Node:
         for mount in mounts(self.mounted, body):
             if value == f"file://{MOUNTS}/{mount.path}":
                 return (place / "mounts" / mount.path).as_uri()
-        options = shlex.split((body.get("containerSettings") or {}).get("containerRunOptions") or "")
-        for flag, volume in pairwise(options):
-            name, _, path = volume.partition(":")
-            if flag == "--volume" and (value == path or value.startswith(path + "/")):
+        for path, name in of_body(body).volumes.items():
+            if value == path or value.startswith(path + "/"):
                 return str(self._made(f"volumes/{name}")) + value[len(path) :]
         return value
 

@@ -1,0 +1,90 @@
+"""A task's containerRunOptions, as `docker create` reads them; what Docker wouldn't take is refused, and what isn't known here.
+
+Source: https://docs.docker.com/reference/cli/docker/container/create/
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+_UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30}
+_TMPFS = re.compile(r"rw|ro|(no)?(exec|suid|dev)|mode=[0-7]{3,4}|size=\d+[kmg]?|[ug]id=\d+")
+# Docker takes no less.
+_LEAST_MEMORY = 6 * 2**20
+
+
+class OptionsError(ValueError):
+    """The options aren't what Docker takes."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise OptionsError(message)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What of them the stand-in goes by."""
+
+    volumes: Mapping[str, str] = field(default_factory=dict)
+    """Named volumes, by the path where the container has them."""
+    memory: int | None = None
+    """Bytes that the container's processes may use together."""
+    read_only: bool = False
+
+
+def parse(text: str) -> Options:
+    """The options in `text`. Raises OptionsError."""
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    for name in ("--volume", "--tmpfs", "--cap-drop", "--security-opt"):
+        parser.add_argument(name, action="append", default=[])
+    for name in ("--memory", "--memory-swap"):
+        parser.add_argument(name, type=_bytes)
+    parser.add_argument("--pids-limit", type=int)
+    parser.add_argument("--read-only", action="store_true")
+    found = parser.parse_args(shlex.split(text))
+    volumes = {path: name for name, _, path in (volume.partition(":") for volume in found.volume)}
+    if not all(re.fullmatch(r"[a-z0-9][\w.-]*", name) and path.startswith("/") for path, name in volumes.items()):
+        raise OptionsError(f"'{found.volume}' are no named volumes.")
+    for tmpfs in found.tmpfs:
+        path, _, options = tmpfs.partition(":")
+        if not path.startswith("/") or not all(map(_TMPFS.fullmatch, options.split(","))):
+            raise OptionsError(f"invalid tmpfs option {tmpfs!r}")
+    if any(each not in ("no-new-privileges", "no-new-privileges:true") for each in found.security_opt):
+        raise OptionsError(f"invalid --security-opt: {found.security_opt}")
+    if found.memory is not None and found.memory < _LEAST_MEMORY:
+        raise OptionsError("Minimum memory limit allowed is 6MB")
+    if found.memory_swap is not None and (found.memory is None or found.memory_swap < found.memory):
+        raise OptionsError("Minimum memoryswap limit should be larger than memory limit")
+    return Options(volumes, found.memory, found.read_only)
+
+
+def of_body(body: Mapping[str, Any]) -> Options:
+    """The options of a task's body."""
+    return parse((body.get("containerSettings") or {}).get("containerRunOptions") or "")
+
+
+def _bytes(text: str) -> int:
+    match = re.fullmatch(r"(\d+)([bkmg]?)", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"invalid size: '{text}'")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def memory_of(group: int) -> int:
+    """Bytes that the processes of a group have in memory."""
+    total = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[2]) == group:
+                total += int(fields[21]) * 4096
+        except (OSError, IndexError):  # it has just ended
+            continue
+    return total
