@@ -50,6 +50,8 @@ def lock_in(seconds: int, memory_mb: int, answer: int, *, required: bool) -> Non
 
     Raises SandboxError where system calls can't be filtered though that is `required`.
     """
+    with suppress(ImportError, RuntimeError, OSError):
+        import pyseccomp  # noqa: F401  # it finds libseccomp with files and programs, for which the limits leave no room
     if sys.platform != "win32":
         spent = sum(os.times()[:2])
         _limit(resource.RLIMIT_AS, memory_mb * 2**20)
