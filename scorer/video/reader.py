@@ -21,10 +21,9 @@ from scorer.video.source import open_source, prepare
 
 DAMAGED = "its data are damaged"
 
-# Seconds before the range's key frame, for containers that seek past it and for decoders that need a run-up; last the whole
-# file, damaged key frames and all. Where a frame doesn't come out after the longest that a decoder may need, it is damaged.
-_WHOLE = 10**9
-_RUN_UPS = (0, 1, 10, _WHOLE)
+# Seconds before the range's key frame, for containers that seek past it and for decoders that need a run-up. Where a frame
+# doesn't come out after the longest that a decoder may need, it is damaged.
+_RUN_UPS = (0, 1, 10)
 _LONGEST_RUN_UP = 10
 
 
@@ -57,9 +56,19 @@ def read_frames(path: Path, info: VideoInfo, range_: FrameRange) -> Iterator[Vid
         if count == range_.frames:
             return
     while count < range_.frames:  # even the packets of the last frames can't be found
-        last = range_.start_pts if last is None else last + 1
+        last = _shown(info, range_, count, last)
         yield MissingFrame(last, DAMAGED)
         count += 1
+
+
+def _shown(info: VideoInfo, range_: FrameRange, number: int, last: int | None) -> int:
+    """When frame `number` of the range is shown, of which nothing was found, after the one before it at `last`."""
+    if range_.pts is not None:
+        return range_.pts[number]
+    after = range_.start_pts if last is None else last + 1
+    if not info.constant:
+        return after
+    return max(after, info.start_pts + round((range_.first + number) / (info.rate * info.time_base)))
 
 
 @contextmanager
@@ -75,7 +84,7 @@ def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[
         for packet in container.demux(stream):
             if packet.size:
                 yield packet
-    except av.FFmpegError:
+    except (av.FFmpegError, LookupError):  # the latter is PyAV's word for a stream that begins on the way
         return
 
 
@@ -100,12 +109,15 @@ def _sequential(path: Path, info: VideoInfo, range_: FrameRange) -> Iterator[Vid
 
 
 def _sought(path: Path, info: VideoInfo, range_: FrameRange) -> Iterator[VideoFrame | MissingFrame]:
-    """Seek to the range's key frame; where the first frame doesn't come out, try a longer run-up before giving it up."""
+    """Seek to the range's key frame; where the first frame doesn't come out, try a longer run-up before giving it up.
+
+    Last the whole file is read, damaged key frames and all, and without seeking: an index may lead nowhere.
+    """
     with _opened(path, info) as (container, stream):
         to_pixels = ToPixels(info)
         for run_up in _RUN_UPS:
             found = False
-            packets = _packets_from(container, stream, range_, range_.seek_pts - round(run_up / info.time_base), run_up == _WHOLE)
+            packets = _packets_from(container, stream, range_, range_.seek_pts - round(run_up / info.time_base))
             for frame in _from(packets, stream, range_, to_pixels):
                 if not found and isinstance(frame, MissingFrame) and run_up < _LONGEST_RUN_UP:
                     break
@@ -113,6 +125,8 @@ def _sought(path: Path, info: VideoInfo, range_: FrameRange) -> Iterator[VideoFr
                 yield frame
             if found:
                 return
+    with _opened(path, info) as (container, stream):
+        yield from _from(_packets(container, stream), stream, range_, to_pixels)
 
 
 def _from(
@@ -141,17 +155,14 @@ def _from(
 
 
 def _packets_from(
-    container: InputContainer, stream: VideoStream, range_: FrameRange, target: int, whole: bool
+    container: InputContainer, stream: VideoStream, range_: FrameRange, target: int
 ) -> Iterator[Packet[VideoStream]]:
-    """The packets from the key frame on that the container finds for `target`; none where that is later than the range.
-
-    With `whole` those from the file's start on, key frame or not.
-    """
+    """The packets from the key frame on that the container finds for `target`; none where that is later than the range."""
     with suppress(av.FFmpegError):
         container.seek(max(target, -(2**62)), stream=stream)
-        packets = dropwhile(lambda packet: not (whole or packet.is_keyframe), _packets(container, stream))
+        packets = dropwhile(lambda packet: not packet.is_keyframe, _packets(container, stream))
         first = next(packets, None)
-        if first is not None and (whole or first.pts is None or first.pts <= range_.start_pts):
+        if first is not None and (first.pts is None or first.pts <= range_.start_pts):
             yield first
             yield from packets
 
