@@ -11,7 +11,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from scorer.errors import InputError, ScorerError
+from scorer.ends import typed
+from scorer.errors import InputError, InternalError, ScorerError
 from scorer.store import Entry, Stores
 from scorer.waiting import ATTEMPTS, mark
 
@@ -24,19 +25,28 @@ BEAT = 5.0
 
 @contextmanager
 def attempt(entry: Entry, stores: Stores) -> Iterator[None]:
-    """Around all that looks at what the request at `entry` names. Raises InputError where that has ended MOST containers."""
+    """Around all that looks at what the request at `entry` names. Raises InputError where that has ended MOST containers.
+
+    What nobody foresaw counts as such an end: it would come again at every look, for days.
+    """
     _check(entry, stores)
     own = f"{ATTEMPTS}/{mark(entry)}-{secrets.token_hex(8)}"
     stores.work.put(own, b"")
     ended = threading.Event()
     heart = threading.Thread(target=_beat, args=(own, stores, ended), daemon=True)
     heart.start()
+    stays = False
     try:
-        yield
+        with typed():
+            yield
+    except InternalError:
+        stays = True
+        raise
     finally:
         ended.set()
         heart.join()
-        stores.work.delete(own)
+        if not stays:
+            stores.work.delete(own)
 
 
 def _beat(own: str, stores: Stores, ended: threading.Event) -> None:

@@ -18,7 +18,7 @@ from scorer.deployment import Deployment
 from scorer.engines.azure_batch import AzureBatchEngine, JobLine, Tasks
 from scorer.engines.batch_bodies import CANCELLED
 from scorer.errors import ChangedError, MissingError, RequestError, ScorerError, TaskError
-from scorer.failure import error_of
+from scorer.failure import ended_by_batch, error_of
 from scorer.identity import credential
 from scorer.refusal import REJECTED, Rejection, job_of
 from scorer.status import ENDED, Status, StatusWriter, find_status
@@ -89,7 +89,7 @@ class Standing:
         if self.ended is not None and self.status is not None and self.status.error:  # its merge was tried as often as it may
             return error_of(self.status.exit_code or 1, self.status.error)
         if self.ended is not None:  # its merge would have said more
-            return TaskError(f"Azure Batch ended job '{self.job}' ({self.ended}) before its result was there: {goes_on}.")
+            return ended_by_batch(self.job, self.ended)
         if self.is_lost:
             return TaskError(f"Azure Batch has no job '{self.job}' any more, and no request for it waits: {goes_on}.")
         return None

@@ -22,6 +22,7 @@ from scorer.errors import (
     RequestError,
     ScorerError,
     StyleError,
+    TaskError,
 )
 from scorer.plan import Chunk, Plan
 from scorer.store import Stores
@@ -54,6 +55,11 @@ class Failure(BaseModel):
 def error_of(exit_code: int, message: str) -> ScorerError:
     """The error that another process ended with."""
     return _KINDS.get(exit_code, ScorerError)(message)
+
+
+def ended_by_batch(job: str, reason: str) -> TaskError:
+    """The error of a job that could say of none itself."""
+    return TaskError(f"Azure Batch ended job '{job}' ({reason}) before its result was there: 'scorer restart {job}' goes on.")
 
 
 def chunk_key(chunk: Chunk) -> str:

@@ -15,9 +15,10 @@ from typing import Protocol
 from scorer.attempts import attempt
 from scorer.deployment import Deployment
 from scorer.ends import typed
+from scorer.engines.batch_bodies import CANCELLED
 from scorer.errors import BusyError, MissingError, RequestError, ScorerError, ShareError, TaskError
 from scorer.failure import clear_failures
-from scorer.job import done_before
+from scorer.job import close_job, done_before
 from scorer.merge import forget_failed
 from scorer.package import find_package
 from scorer.plan import Plan, cluster_chunk_length, dispatch, read_plan
@@ -29,6 +30,9 @@ from scorer.store import Entry, Store, Stores
 from scorer.store.problems import is_odd
 from scorer.telemetry import Telemetry
 from scorer.waiting import DAY, answer, sender, unread_id, waiting
+
+# Jobs that ended so long ago have had their last word.
+RECENT = timedelta(days=1)
 
 
 class Cluster(Protocol):
@@ -57,6 +61,9 @@ class Cluster(Protocol):
 
     def unfinished(self) -> list[str]:
         """Jobs at work that may lack tasks, since whoever submitted them has not come to the end."""
+
+    def ends(self) -> Mapping[str, tuple[datetime, str]]:
+        """When each of the jobs that have ended did so, and why."""
 
     def forget(self, before: datetime) -> None:
         """Delete jobs that ended before that time."""
@@ -179,7 +186,7 @@ class Intake:
         Ends at `until` (of time.monotonic); how many requests are left. Raises the first error that isn't a request's own, once
         all were tried.
         """
-        errors = [*self._finish(), *self._forget(), *self._share_slots()]
+        errors = [*self._finish(), *self._close(), *self._forget(), *self._share_slots()]
         try:
             at_work = self.engine.at_work()
         except ScorerError as error:  # what is refused needs no cluster
@@ -243,6 +250,22 @@ class Intake:
             self.engine.share_slots()
         except ScorerError as error:
             yield error
+
+    def _close(self) -> Iterator[ScorerError]:
+        """Say of jobs that have ended why they failed, where they couldn't say so themselves."""
+        try:
+            ends = self.engine.ends()
+        except ScorerError as error:
+            yield error
+            return
+        for job, (end, reason) in ends.items():
+            try:
+                with typed():
+                    recent = end > datetime.now(UTC) - RECENT and reason != CANCELLED
+                    if recent and close_job(job, end.timestamp(), reason, self.stores):
+                        self.tell(f"job {job} was ended ({reason}) before it could say why")
+            except ScorerError as error:
+                yield error
 
     def _forget(self) -> Iterator[ScorerError]:
         """Jobs leave Batch when their plans go: it would keep them, and list them, for ever."""

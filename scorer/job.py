@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from scorer.ends import typed
 from scorer.engines import Engine, Progress
 from scorer.errors import ScorerError
-from scorer.failure import is_final, kept_failures, merge_key, recorded_failures
+from scorer.failure import ended_by_batch, error_of, is_final, kept_failures, merge_key, recorded_failures
 from scorer.gaps import fill_gaps
 from scorer.merge import clear_parts, find_result, merge
 from scorer.models import Device
 from scorer.plan import Plan, dispatch
 from scorer.request import Request
-from scorer.status import State, Status, StatusWriter, failed_with, find_status
+from scorer.status import ENDED, State, Status, StatusWriter, failed_with, find_status
 from scorer.store import Stores
 from scorer.summary import REPORT, write_plain_report, write_report
 
@@ -87,6 +87,23 @@ def merge_job(plan: Plan, stores: Stores, ready: Callable[[], None] = lambda: No
         _merge(plan, stores, status)
     clear_parts(plan, stores)
     return Outcome(plan, status.status, 0)
+
+
+def close_job(job: str, ended: float, reason: str, stores: Stores) -> bool:
+    """Say that a job has failed which Batch ended before it could say so itself, at `ended`; whether that was so.
+
+    Its last task was killed each time, or its time was over.
+    """
+    status = find_status(job, stores)
+    if status is None or status.state in ENDED or status.updated > ended:  # that one has been begun anew
+        return False
+    writer = StatusWriter.resume(job, stores)
+    if status.error is not None:  # the last try that could say so, in its report as well
+        writer.fail(error_of(status.exit_code or 1, status.error))
+    else:
+        error = ended_by_batch(job, reason)
+        writer.fail(error, note=_report(None, stores, writer.ahead("failed", **failed_with(error))))
+    return True
 
 
 @contextmanager

@@ -27,7 +27,7 @@ MOUNTED_WORK = ("*/parts/*", "*/parts", "*/failed/*", "*/failed", "*/result.json
 NODE_OUTPUT = ("*/status.json", "*/report.html", "*/result.mp4", "*/result.mkv", "*/result/*")
 # Images of an earlier plan.
 NODE_OUTPUT_DELETE = ("*/result/*",)
-SUBMITTER_OUTPUT = ("*/status.json", "*/rejected.json", "*/.writable")
+SUBMITTER_OUTPUT = ("*/status.json", "*/report.html", "*/rejected.json", "*/.writable")
 SUBMITTER_OUTPUT_DELETE = ("*/rejected.json", "*/.writable")
 
 

@@ -164,12 +164,16 @@ class AzureBatchEngine:
         ends = batch.BatchAllTasksCompleteMode.TERMINATE_JOB
         return [str(job.id) for job in active if job.all_tasks_complete_mode != ends]
 
-    def forget(self, before: datetime) -> None:
-        """Delete jobs that ended before that time, as many as one call may be about. Raises BatchError."""
+    def ends(self) -> dict[str, tuple[datetime, str]]:
+        """When each of the jobs that Batch has ended came to its end, and why. Raises BatchError."""
         chosen = ["id", "executionInfo"]
         ended = self._calls(lambda: list(self.client.list_jobs(filter="state eq 'completed'", select=chosen)))
-        ends = {str(job.id): job.execution_info.end_time for job in ended if job.execution_info}
-        old = [job for job, end in ends.items() if end is not None and end < before]
+        known = ((str(job.id), job.execution_info) for job in ended if job.execution_info)
+        return {job: (info.end_time, info.termination_reason or "without a reason") for job, info in known if info.end_time}
+
+    def forget(self, before: datetime) -> None:
+        """Delete jobs that ended before that time, as many as one call may be about. Raises BatchError."""
+        old = [job for job, (end, _) in self.ends().items() if end < before]
         for job in old[:FORGET]:
             with suppress(NoJobError, EndedError):  # somebody else was quicker
                 self._calls(partial(self.client.begin_delete_job, job))

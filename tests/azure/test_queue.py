@@ -134,6 +134,9 @@ def test_who_died_between_tasks_is_found_and_old_jobs_are_forgotten(
     assert engine.has("half")
     end(small_azure, [small_azure.batch.job("half")])
     small_azure.batch.wait(lambda: small_azure.batch.job("half").state == "completed")
+    ended, reason = engine.ends()["half"]
+    assert abs((datetime.now(UTC) - ended).total_seconds()) < 300
+    assert reason != "without a reason"
     engine.forget(datetime.now(UTC) - timedelta(minutes=1))
     assert engine.has("half")
     there = len(small_azure.batch.ledger.jobs)

@@ -73,6 +73,9 @@ class List:
     def unfinished(self) -> list[str]:
         return list(self.begun)
 
+    def ends(self) -> dict[str, tuple[datetime, str]]:
+        return {job: (end, "AllTasksComplete") for job, end in self.ended.items()}
+
     def forget(self, before: datetime) -> None:
         assert before < datetime.now(UTC)
         for job in [job for job, end in self.ended.items() if end < before]:

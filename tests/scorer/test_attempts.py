@@ -9,7 +9,7 @@ import pytest
 
 from scorer import attempts
 from scorer.attempts import MOST, attempt
-from scorer.errors import InputError
+from scorer.errors import InputError, InternalError
 from scorer.waiting import ATTEMPTS, waiting
 from tests.conftest import write_images
 from tests.scorer.office import Office
@@ -101,3 +101,21 @@ def test_others_at_work_on_the_same_request_arent_counted(office: Office, monkey
     for other in others:
         other.join()
     assert marks(office) == 0
+
+
+def test_what_nobody_foresaw_ends_a_request_as_well(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    def faulty(*_: object) -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr(attempts, "BEAT", 0.01)
+    path = put_good(office, "odd")
+    with monkeypatch.context() as patch:
+        patch.setattr("scorer.intake.dispatch", faulty)
+        for number in range(MOST):
+            assert left(office) == [path]
+            with pytest.raises(InternalError, match="a fault of ours"):
+                office.intake.sweep(float("inf"))
+            assert marks(office) == number + 1
+    assert office.intake.sweep(float("inf")) == 0
+    (refused,) = office.stores.output.root.glob("*/rejected.json")
+    assert f"{MOST} times" in refused.read_text()

@@ -9,12 +9,12 @@ from typing import Any, Never
 
 import pytest
 
-from scorer.errors import BatchError, RequestError, ScorerError, StoreError, TaskError
+from scorer.errors import BatchError, RequestError, ScorerError, StorageFullError, StoreError, TaskError
 from scorer.failure import clear_failures
 from scorer.plan import Plan, dispatch
 from scorer.refusal import Rejection, unread_job_id
 from scorer.request import make_request
-from scorer.status import StatusWriter, read_status
+from scorer.status import State, StatusWriter, read_status
 from scorer.store import Entry, FolderStore, Stores
 from scorer.waiting import DAY
 from tests.conftest import MakeClip, write_images
@@ -272,3 +272,36 @@ def test_who_waited_too_long_hears_of_it(office: Office) -> None:
     office.told.clear()
     assert office.intake.sweep(float("inf")) == 0
     assert not office.told
+
+
+def test_jobs_that_were_ended_without_a_word_have_failed(office: Office) -> None:
+    """A merge that is killed at each try, a job whose time is over: what they left says that they are at work."""
+    long_ago = datetime.now(UTC) - timedelta(days=2)
+    states: tuple[tuple[str, State, datetime], ...] = (
+        ("killed", "scoring", datetime.now(UTC) + timedelta(seconds=5)),
+        ("told", "merging", datetime.now(UTC) + timedelta(seconds=5)),
+        ("begun-anew", "scoring", datetime.now(UTC) - timedelta(hours=1)),
+        ("old", "merging", long_ago),
+        ("done", "done", datetime.now(UTC) + timedelta(seconds=5)),
+    )
+    for job, state, end in states:
+        writer = StatusWriter(job, office.stores)
+        writer.state(state, request="requests/a.json")
+        if job == "told":
+            writer.fail(StorageFullError("No space is left."), "merging")
+        office.cluster.ended[job] = end
+    office.cluster.ended["unknown"] = datetime.now(UTC)
+    assert office.intake.sweep(float("inf")) == 0
+    found = {job: read_status(job, office.stores) for job, _, _ in states}
+    assert [status.state for status in found.values()] == ["failed", "failed", "scoring", "merging", "done"]
+    assert (found["killed"].exit_code, found["told"].exit_code, found["told"].error) == (13, 9, "No space is left.")
+    assert found["killed"].error == (
+        "Azure Batch ended job 'killed' (AllTasksComplete) before its result was there: 'scorer restart killed' goes on."
+    )
+    assert found["killed"].request == "requests/a.json"
+    assert b"before its result was there" in office.stores.output.get("killed/report.html")
+    assert [told for told in office.told if "killed" in told] == [
+        "job killed was ended (AllTasksComplete) before it could say why"
+    ]
+    assert office.intake.sweep(float("inf")) == 0
+    assert len([told for told in office.told if "could say why" in told]) == 2
