@@ -87,6 +87,7 @@ def submit(
     }  # fmt: skip
     request = make_request(content)
     client.target.check(request)
+    client.target.sender_limits.check_priority(request, sender)
     _upload(client, uploads)
     job = _ask(client, request, f"{REQUESTS}/{own}")
     typer.echo(job)

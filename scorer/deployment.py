@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from scorer import models
 from scorer.errors import ModelError, RequestError
+from scorer.ledger import SenderLimits
 from scorer.limits import Limits
 from scorer.request import Request
 from scorer.store import Stores, open_store
@@ -65,6 +66,14 @@ class Deployment(_Document):
     mount: Literal["none", "blob"]
     limits: Limits
     """On requests."""
+    sender_limits: SenderLimits = SenderLimits()
+    """On the requests of one sender in a day."""
+    pixels_per_second: dict[str, int] = {}
+    """By model: what one GPU is reckoned to do at the least."""
+    sender_ips: tuple[str, ...] = ()
+    """Addresses and ranges that outside senders come from."""
+    data_account: str = ""
+    """Resource id of the account of input and output, whose links can be revoked."""
 
     @property
     def job_days(self) -> int:

@@ -19,6 +19,7 @@ from scorer.engines.batch_bodies import CANCELLED
 from scorer.errors import BusyError, MissingError, RequestError, ScorerError, ShareError, TaskError
 from scorer.failure import clear_failures
 from scorer.job import close_job, done_before
+from scorer.ledger import charge, cost_of
 from scorer.merge import forget_failed
 from scorer.package import find_package
 from scorer.plan import Plan, cluster_chunk_length, dispatch, read_plan
@@ -100,6 +101,7 @@ class Intake:
             self._check_age(entry)
             request = parse_request(data, self.target.limits)
             check_media(request, sender(entry.path))
+            self.target.sender_limits.check_priority(request, sender(entry.path))
             with self.said.step(job, "dispatch"):
                 self._submit(job, request, entry)
         except REFUSALS as error:
@@ -142,7 +144,10 @@ class Intake:
             place = self.engine.place(sender(path))
             with attempt(entry, self.stores):
                 plan = self._plan(job, request)
-            if done_before(plan, self.stores) is not None or not self._begin(plan, path):
+            if done_before(plan, self.stores) is not None:
+                return
+            self._charge(plan, sender(path))
+            if not self._begin(plan, path):
                 return
         self.engine.submit(plan, sender(path), place)
         if self._is_cancelled(job):  # meanwhile, when Batch had no such job to end
@@ -150,6 +155,12 @@ class Intake:
             return
         self.said.event("job.started", job, "dispatch", frames=plan.frames, chunks=len(plan.chunks))
         self.tell(f"{plan.frames} frames in {len(plan.chunks)} chunks")
+
+    def _charge(self, plan: Plan, sender: str) -> None:
+        """Count what a sender's job takes; operators' own isn't counted. Raises RequestError where it is too much for today."""
+        if sender:
+            cost = cost_of(plan, self.target.pixels_per_second)
+            charge(self.stores.work, sender, plan.job, cost, self.target.sender_limits)
 
     def _begin(self, plan: Plan, path: str) -> bool:
         """Make ready for the job's tasks; whether it is still wanted."""

@@ -76,6 +76,8 @@ class Plan(BaseModel):
     device: Device
     input_etag: str
     """Of a video; a folder's images have theirs in the chunks."""
+    input_bytes: int = 0
+    """Of the video, or of all images."""
     style_etags: tuple[str, ...]
     """One a style, '' where it is a number."""
     video: VideoInfo | None
@@ -185,15 +187,15 @@ def make_plan(
             stores.input.release(entry.path, entry.etag)
             raise
         return Plan(
-            job=job, request=request, device=device, input_etag=entry.etag, style_etags=style_etags,
+            job=job, request=request, device=device, input_etag=entry.etag, input_bytes=entry.size, style_etags=style_etags,
             video=index.info, frames=index.info.frames, chunks=chunks, **most,
         )  # fmt: skip
     files = _images(stores, request.input, limits)
     request = request.model_copy(update={"batch_size": request.batch_size or batch_size})
     chunks = _folder_chunks(files, length(len(files)), _common(request, device, style_etags))
     return Plan(
-        job=job, request=request, device=device, input_etag="", style_etags=style_etags,
-        video=None, frames=len(files), chunks=chunks, **most,
+        job=job, request=request, device=device, input_etag="", input_bytes=sum(each.size for each in files),
+        style_etags=style_etags, video=None, frames=len(files), chunks=chunks, **most,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from scorer.console import screen
 from scorer.deployment import Deployment
 from scorer.errors import RequestError
 from scorer.identity import sign_in
+from scorer.ledger import pixels
 from scorer.plan import Plan, cluster_chunk_length, make_plan
 from scorer.request import Request, parse_request
 from scorer.store import Stores, open_store
@@ -87,14 +88,7 @@ def _workload(request: Request, made: Plan) -> Workload:
     from stacks.estimate import Workload
 
     chunks = tuple(chunk.frames for chunk in made.chunks)
-    return Workload(chunks=chunks, pixels=_pixels(request, made), model=request.model)
-
-
-def _pixels(request: Request, made: Plan) -> int:
-    """Of a frame as the model gets it; images aren't opened to find out, so a folder's are taken to be of full HD."""
-    width, height = (made.video.width, made.video.height) if made.video else (1920, 1080)
-    scale = request.size / max(width, height) if request.size else 1.0
-    return max(1, round(width * scale)) * max(1, round(height * scale))
+    return Workload(chunks=chunks, pixels=pixels(made, request)[1], model=request.model)
 
 
 def show(made: Plan, found: Estimate, others: list[tuple[str, Estimate]]) -> None:

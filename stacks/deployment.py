@@ -10,10 +10,12 @@ from dataclasses import dataclass
 import pulumi
 
 from stacks.cluster import BatchAccount, Pool
+from stacks.estimate import least_pixels
+from stacks.gpu_sizes import SIZES
 from stacks.settings import Settings
 from stacks.storage import Storage
 
-Document = dict[str, str | int | dict[str, int] | None]
+Document = dict[str, str | int | dict[str, int] | list[str] | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,7 @@ def describe(parts: Parts) -> pulumi.Output[Document]:
     chosen = parts.settings
     return pulumi.Output.all(
         **parts.storage.urls,
+        dataAccount=parts.storage.data.id,
         batchEndpoint=parts.batch.endpoint,
         pool=parts.pool.name,
         image=parts.image,
@@ -63,6 +66,15 @@ def describe(parts: Parts) -> pulumi.Output[Document]:
             "submitMinutes": chosen.submit_minutes,
             "workDays": chosen.work_days,
             "mount": chosen.mount,
+            "senderIps": list(chosen.sender_ips),
+            "senderLimits": {
+                "frames": chosen.sender_frames,
+                "gigapixels": chosen.sender_gigapixels,
+                "gpuMinutes": chosen.sender_gpu_minutes,
+                "gigabytes": chosen.sender_gb,
+                "priority": chosen.sender_priority,
+            },
+            "pixelsPerSecond": least_pixels(SIZES[chosen.gpu_size]),
             "limits": {
                 "requestBytes": chosen.request_bytes,
                 "maxFrames": chosen.max_frames,

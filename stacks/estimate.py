@@ -99,6 +99,12 @@ def speed(workload: Workload, pool: Pool) -> Speed:
     return Speed(min(scored * SLOW_SHARE, coded * SLOW_CODING), min(scored * QUICK_SHARE, coded * QUICK_CODING))
 
 
+def least_pixels(size: GpuSize) -> dict[str, int]:
+    """Pixels that one GPU of such a node scores in a second at the least, by model."""
+    coded = size.cores / size.gpus * SLOW_CODING
+    return {model: int(min(PEAK[size.gpu] / operations * SLOW_SHARE, coded)) for model, operations in OPERATIONS.items()}
+
+
 class TooLongError(ValueError):
     """The job would be ended before its end."""
 

@@ -242,6 +242,36 @@ class Settings(BaseModel):
         le=1700,
         description="Limit on requests: MiB of address space for looking at one; 400 are its code, 2 GiB is all there is",
     )
+    sender_frames: int = Field(
+        2_000_000,
+        ge=0,
+        le=100_000_000,
+        description="Limit on one sender's day (UTC): frames; 0: none",
+    )
+    sender_gigapixels: int = Field(
+        20_000,
+        ge=0,
+        le=10_000_000,
+        description="Limit on one sender's day (UTC): frames times pixels, in 10^9; 0: none",
+    )
+    sender_gpu_minutes: int = Field(
+        2_880,
+        ge=0,
+        le=1_000_000,
+        description="Limit on one sender's day (UTC): minutes of a GPU, as scorer plan reckons them at its lower speed; 0: none",
+    )
+    sender_gb: int = Field(
+        2_000,
+        ge=0,
+        le=1_000_000,
+        description="Limit on one sender's day (UTC): GB of videos and images; 0: none",
+    )
+    sender_priority: int = Field(
+        0,
+        ge=-100,
+        le=100,
+        description="Highest priority that a sender's request may ask for",
+    )
     jobs_max: int = Field(100, ge=1, le=300, description="Limit on requests: jobs that run at once; later ones wait")
     trigger: Trigger = Field(
         "events", description="What tells of requests: events (Event Grid, at once) or polling (a look every lookMinutes)"

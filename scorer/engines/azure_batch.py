@@ -125,10 +125,10 @@ class AzureBatchEngine:
         return Counter(map(sender_of, active))
 
     def share_slots(self) -> None:
-        """Let no sender's jobs take all slots while others have jobs at work: each sender gets an equal share. Raises BatchError.
+        """Let no sender's jobs take all slots while others have jobs at work: senders get equal shares. Raises BatchError.
 
-        Tasks that run already come to their end. What a sender doesn't use is others' once its jobs have ended, and this is called
-        again. Source: https://learn.microsoft.com/rest/api/batchservice/jobs/update-job
+        Tasks that run already come to their end. What a sender doesn't use is others' once its jobs have ended, and this is
+        called again. Source: https://learn.microsoft.com/rest/api/batchservice/jobs/update-job
         """
         chosen = ["id", "metadata", "maxParallelTasks"]
         active = self._calls(lambda: list(self.client.list_jobs(filter="state eq 'active'", select=chosen)))
