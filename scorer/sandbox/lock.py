@@ -55,7 +55,7 @@ def lock_in(seconds: int, memory_mb: int, answer: int, *, required: bool) -> Non
     if sys.platform != "win32":
         spent = sum(os.times()[:2])
         _limit(resource.RLIMIT_AS, memory_mb * 2**20)
-        _limit(resource.RLIMIT_CPU, int(spent) + seconds)
+        _limit(resource.RLIMIT_CPU, int(spent) + seconds, grace=1)  # a second later the signal would say nothing of time
         _limit(resource.RLIMIT_FSIZE, 0)
         _limit(resource.RLIMIT_CORE, 0)
         _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
@@ -71,12 +71,12 @@ def lock_in(seconds: int, memory_mb: int, answer: int, *, required: bool) -> Non
             ) from error
 
 
-def _limit(what: int, most: int) -> None:
+def _limit(what: int, most: int, grace: int = 0) -> None:
     """Lower it; one that is lower stays."""
     hard = resource.getrlimit(what)[1]
-    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    last = most + grace if hard == resource.RLIM_INFINITY else min(most + grace, hard)
     with suppress(ValueError, OSError):  # macOS keeps no limit on address space
-        resource.setrlimit(what, (most, most))
+        resource.setrlimit(what, (min(most, last), last))
 
 
 def _prctl(option: int, value: int) -> None:

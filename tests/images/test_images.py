@@ -99,6 +99,22 @@ def test_the_code_is_the_checkout_s_and_compiled(images: Builder, name: str) -> 
     assert compiled == {path for path in code if path.endswith(".py")}
 
 
+LOCKED = """
+import os
+from scorer.sandbox.lock import lock_in
+lock_in(10, 1600, 1, required=True)
+try:
+    os.open("/etc/passwd", os.O_RDONLY)
+except PermissionError:
+    os.write(1, b"refused")
+"""
+
+
+@BOTH
+def test_what_looks_at_files_is_locked_in(images: Builder, name: str) -> None:
+    assert images.run(images.image(name), "python", "-c", LOCKED) == "refused"
+
+
 @BOTH
 def test_builders_and_the_machine_leave_nothing_behind(images: Builder, name: str) -> None:
     image = images.image(name)
@@ -106,7 +122,7 @@ def test_builders_and_the_machine_leave_nothing_behind(images: Builder, name: st
     assert images.run(image, "sh", "-c", tools) == ""
     # pip settings and certificates of this machine were mounted for the build alone
     names = [variable.partition("=")[0] for variable in config_list(images, image, "Env")]
-    assert names == ["PATH", "HOME", "TMPDIR", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"]
+    assert names == ["PATH", "HOME", "TMPDIR", "SCORER_SANDBOX", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"]
     digests = "sha256sum /etc/pip.conf /etc/ssl/certs/ca-certificates.crt"
     assert images.run(image, *digests.split(), user="0") == images.run(images.base(), *digests.split())
     files = "find /root /home /tmp /var/tmp /var/cache /var/lib/apt /etc/pip.conf /build /source /wheels -type f 2>&-; true"
