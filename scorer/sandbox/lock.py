@@ -9,6 +9,7 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from scorer.errors import SandboxError
 
@@ -50,8 +51,11 @@ def lock_in(seconds: int, memory_mb: int, answer: int, *, required: bool) -> Non
 
     Raises SandboxError where system calls can't be filtered though that is `required`.
     """
-    with suppress(ImportError, RuntimeError, OSError):
-        import pyseccomp  # noqa: F401  # it finds libseccomp with files and programs, for which the limits leave no room
+    try:
+        calls = _filter_of_calls(answer)  # first: to find the library takes other programs
+    except (ImportError, RuntimeError, OSError) as error:
+        calls = None
+        _unfiltered(error, required=required)
     if sys.platform != "win32":
         spent = sum(os.times()[:2])
         _limit(resource.RLIMIT_AS, memory_mb * 2**20)
@@ -61,14 +65,20 @@ def lock_in(seconds: int, memory_mb: int, answer: int, *, required: bool) -> Non
         _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
     if sys.platform == "linux":
         _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    try:
-        _filter_calls(answer)
-    except (ImportError, RuntimeError, OSError) as error:  # no Linux, no libseccomp, or a system that lets none be loaded
-        if required:
-            raise SandboxError(
-                f"Strangers' files aren't looked at here, since system calls can't be filtered ({error}): install libseccomp, "
-                "or run this where the kernel has seccomp."
-            ) from error
+    if calls is not None:
+        try:
+            calls.load()
+        except OSError as error:
+            _unfiltered(error, required=required)
+
+
+def _unfiltered(error: Exception, *, required: bool) -> None:
+    """There is no Linux, no libseccomp, or a kernel without seccomp. Raises SandboxError where that may not be."""
+    if required:
+        raise SandboxError(
+            f"Strangers' files aren't looked at here, since system calls can't be filtered ({error}): install libseccomp, "
+            "or run this where the kernel has seccomp."
+        ) from error
 
 
 def _limit(what: int, most: int, grace: int = 0) -> None:
@@ -84,8 +94,8 @@ def _prctl(option: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-def _filter_calls(answer: int) -> None:
-    """Every other system call answers EPERM."""
+def _filter_of_calls(answer: int) -> Any:
+    """Once it is loaded, every other system call answers EPERM."""
     import pyseccomp as seccomp
 
     calls = seccomp.SyscallFilter(seccomp.ERRNO(errno.EPERM))
@@ -100,4 +110,4 @@ def _filter_calls(answer: int) -> None:
     calls.add_rule(seccomp.ALLOW, "clone", seccomp.Arg(0, seccomp.MASKED_EQ, _CLONE_THREAD, _CLONE_THREAD))
     calls.add_rule(seccomp.ERRNO(errno.ENOSYS), "clone3")
     calls.add_rule(seccomp.ALLOW, "tgkill", seccomp.Arg(0, seccomp.EQ, os.getpid()))  # abort()
-    calls.load()
+    return calls
