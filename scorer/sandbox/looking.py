@@ -26,8 +26,8 @@ _KEPT = (
 """What the process needs of the environment to find its code; nothing of Azure's, no address and no secret."""
 _LAST_SECONDS = 5.0
 """After its answer it only has to end."""
-_SET = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
-"""Threads that nobody needs would take address space."""
+_SET = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "PYDANTIC_DISABLE_PLUGINS": "__all__"}
+"""Threads that nobody needs would take address space, and a look for plugins takes time."""
 
 _ADVICE: dict[type[ScorerError], str] = {
     InputError: "convert it to H.264 in an mp4 file, or give a smaller one",

@@ -34,7 +34,6 @@ FINE = {
     "one of 7680x4320, 10 bits",
     "an AVI, which is decoded",
     "an animation",
-    "a PNG with a text of 128 MB",
     "one of 4000x3000",
 }
 """What is taken; also an animation, of which the first picture is the style."""

@@ -1,12 +1,17 @@
 """Strangers' files are looked at in a process apart: it finds what is there, and however it ends there is one sentence."""
 
+import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from scorer.errors import InputError, MissingError
+from scorer.errors import InputError, MissingError, StyleError
 from scorer.limits import Limits
-from scorer.sandbox import probe_video
+from scorer.models.style_image import load_style_image
+from scorer.opened import OpenedFile, reader
+from scorer.sandbox import check_style, probe_video
 from scorer.video import probe
 from tests.scorer.video_samples import make
 
@@ -29,3 +34,49 @@ def test_what_it_refuses_is_told(tmp_path: Path) -> None:
     path = make(tmp_path / "in.mp4", *X264)
     with pytest.raises(InputError, match="128x96 pixels, more than the 4,000 allowed"):
         probe_video(path, LIMITS.model_copy(update={"max_pixels": 4000}))
+
+
+@pytest.mark.parametrize(("name", "codec"), [("in.avi", "asv1"), ("in.avi", "zmbv"), ("in.mkv", "snow"), ("in.mov", "cljr")])
+def test_codecs_that_nobody_has_are_refused_by_name(tmp_path: Path, name: str, codec: str) -> None:
+    path = make(tmp_path / name, "-c:v", codec, "-strict", "-2", rate="25", seconds=0.2)
+    with pytest.raises(InputError, match=rf"has video in {codec}, which isn't among the codecs taken here: convert it to H\.264"):
+        probe_video(path, LIMITS)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "MPO"])
+def test_styles_that_are_taken(tmp_path: Path, kind: str) -> None:
+    picture = Image.fromarray(np.zeros((40, 60, 3), np.uint8))
+    path = tmp_path / "style"  # what it is decides, not its name
+    picture.save(path, kind, **({"save_all": True, "append_images": [picture]} if kind == "MPO" else {}))
+    check_style(path, LIMITS)
+    assert load_style_image(path).shape == (40, 60, 3)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "BMP", "EPS", "PPM", "ICO", "TGA", "PCX", "JPEG2000", "PDF"])
+def test_other_images_are_no_styles(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "style.png"
+    Image.fromarray(np.zeros((40, 60, 3), np.uint8)).save(path, kind)
+    with pytest.raises(StyleError, match=r"style\.png isn't an image: give a JPEG, PNG, WebP or TIFF file"):
+        check_style(path, LIMITS)
+
+
+@pytest.mark.parametrize("coding", ["jpeg", "group4"])
+def test_other_data_in_a_tiff_file_are_no_style(tmp_path: Path, coding: str) -> None:
+    path = tmp_path / "style.tif"
+    Image.new("1" if coding == "group4" else "RGB", (40, 60)).save(path, compression=coding)
+    with pytest.raises(StyleError, match=f"coded as .*{coding}"):
+        check_style(path, LIMITS)
+
+
+def test_readers_of_one_open_file_dont_move_each_other(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(range(256)) * 400)
+    with (tmp_path / "file").open("rb") as file:
+        opened = OpenedFile(file.fileno(), "name.mp4")
+        with reader(opened) as first, reader(opened) as second, reader(tmp_path / "file") as plain:
+            assert first.name == "name.mp4"
+            for each in (first, second, plain):
+                assert (each.seek(-7, os.SEEK_END), each.read()) == (102_393, bytes(range(249, 256)))
+                assert (each.seek(1000), each.seek(24, os.SEEK_CUR), each.tell()) == (1000, 1024, 1024)
+            assert first.read(20_000) == second.read(20_000) == plain.read(20_000)
+            second.seek(0)
+            assert first.read(3) == plain.read(3)
