@@ -88,7 +88,8 @@ def find_failure(plan: Plan, key: str, stores: Stores) -> Failure | None:
 @contextmanager
 def kept_failures(plan: Plan, key: str, stores: Stores) -> Iterator[None]:
     """Around a task's work: raises at once what an earlier try raised for good, and keeps what this one raises."""
-    failure = find_failure(plan, key, stores)
+    with typed():
+        failure = find_failure(plan, key, stores)
     if failure is not None and failure.for_good:
         raise failure.error()
     with recorded_failures(plan, key, stores):

@@ -123,6 +123,34 @@ def test_a_task_that_dies_without_a_word_is_stood_in_for(azure: SmallAzure, make
     assert {task.retries for name, task in azure.batch.job(job).tasks.items() if name != "merge"} == {RETRIES}
 
 
+def test_a_task_that_is_killed_for_memory_takes_less_at_once(azure: SmallAzure, tmp_path: Path) -> None:
+    media = put_images(azure, tmp_path / "hungry", 8)
+    job = azure.dispatch(ask(azure, "hungry", media, batch_size=4, chunk_frames=4, options={"most_frames": 2}))
+    status = azure.wait(job)
+    assert (status["state"], status["failed"]) == ("done", 0)
+    assert runs(azure, job) == Counter({"0": 2, "1": 2, "merge": 1})
+    assert {event.what for event in azure.batch.pool.timeline if event.job == job} >= {"end 137", "end 0"}
+    assert b"killed in batches of 4: batches of 2" in azure.get("output", f"{job}/report.html")
+    assert not azure.names("work", f"{job}/failed/")
+
+
+def test_a_hopeless_job_stops_early(azure: SmallAzure, tmp_path: Path) -> None:
+    """Each of its tasks alone stays below the threshold; one at a time, for their order to be known."""
+    media = put_images(azure, tmp_path / "hopeless", 1)
+    for number in range(100):
+        azure.put(f"hopeless/frame{number:04d}.png", b"not an image")
+    with azure.batch.lock:
+        azure.batch.pool.fixed = 1
+    job = azure.dispatch(ask(azure, "hopeless", media, chunk_frames=10, failure_threshold=0.15))
+    status = azure.wait(job)
+    azure.batch.pool.fixed = None
+    assert (status["state"], status["exit_code"]) == ("failed", 10)
+    assert "frame00" in status["error"]
+    # One task left its part, one found too many, and the others did nothing.
+    assert len([name for name in azure.names("logs", f"{job}/") if name.endswith(".jsonl")]) == 2
+    assert {task.exit_code for name, task in azure.batch.job(job).tasks.items() if name != "merge"} == {0, 10}
+
+
 def test_a_swapped_input_is_found(azure: SmallAzure, make_clip: MakeClip) -> None:
     azure.put("films/swapped.mp4", make_clip(frames=30).read_bytes())
     request = ask(azure, "swapped", "films/swapped.mp4", chunk_frames=10)

@@ -75,9 +75,9 @@ class Builder:
         """Run a command in a new container as the image's user, or another; its standard output."""
         return self._in_container(image, command, {}, [f"--user={user}"] if user else [], code).stdout
 
-    def enter(self, image: str, *arguments: str, mounts: Mapping[Path, str] | None = None) -> str:
-        """Run the image's entry point, as a node does; its standard output."""
-        return self._in_container(image, [*self._entrypoint(image), *arguments], mounts or {}, [], 0).stdout
+    def enter(self, image: str, *arguments: str, mounts: Mapping[Path, str] | None = None, options: Sequence[str] = ()) -> str:
+        """Run the image's entry point, as a node does; its standard output. `options` are buildah's own."""
+        return self._in_container(image, [*self._entrypoint(image), *arguments], mounts or {}, options, 0).stdout
 
     def refuse(self, image: str, *arguments: str, code: int, mounts: Mapping[Path, str] | None = None) -> str:
         """Run the image's entry point, which must end with the exit code; what it says on standard error."""

@@ -154,6 +154,14 @@ def test_the_readme_s_size_is_true(images: Builder, name: str) -> None:
     assert images.megabytes(images.image(name)) / 1000 == pytest.approx(float(stated), rel=0.1)
 
 
+# What a task's container lets it write: elsewhere its user may write nothing anyway, as another test shows, so that a root file
+# system that is read-only takes nothing away. buildah knows no --read-only.
+AS_A_TASK = (
+    *(f"--mount=type=tmpfs,destination=/{folder},tmpfs-mode=1777,tmpfs-size=1g" for folder in ("tmp", "work")),
+    "--env=SCORER_NODE_DIR=/node",
+)
+
+
 def stores(folder: Path) -> list[str]:
     names = {"input-url": "input", "output": "output", "work": "work", "logs": "logs"}
     return [f"--{option}=file://{folder / name}" for option, name in names.items()]
@@ -205,8 +213,11 @@ def test_the_images_make_what_this_machine_makes(images: Builder, tmp_path: Path
     mounts = {there: str(here)}
     dispatch = ("dispatch", "requests/trial.json", "--device", "cpu")
     job = images.enter(images.image("submitter"), *dispatch, *stores(here), mounts=mounts).strip()
-    images.enter(images.image("scorer"), "score", job, "--chunk", "0", *stores(here), mounts=mounts)
-    images.enter(images.image("scorer"), "merge", job, *stores(here), mounts=mounts)
+    node = tmp_path / "node"
+    node.mkdir(mode=0o777)
+    node.chmod(0o777)
+    for step in (("score", job, "--chunk", "0"), ("merge", job)):
+        images.enter(images.image("scorer"), *step, *stores(here), mounts={**mounts, node: "/node"}, options=AS_A_TASK)
     assert on_this_machine(here, *dispatch).strip() == job
     on_this_machine(here, "score", job, "--chunk", "0")
     on_this_machine(here, "merge", job)

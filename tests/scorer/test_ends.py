@@ -18,17 +18,18 @@ from scorer import cli, steps
 from scorer.ends import typed, words
 from scorer.engines.local import LocalEngine
 from scorer.errors import FailureThresholdError, InternalError, ModelError, ScorerError
-from scorer.failure import chunk_key, find_failure, is_final, kept_failures, merge_key
+from scorer.failure import chunk_key, clear_failures, find_failure, is_final, kept_failures, merge_key
 from scorer.job import merge_job, run_job
 from scorer.models import Frames, Model
-from scorer.plan import chunk_length
+from scorer.parts import find_part, forget_part
+from scorer.plan import chunk_length, dispatch
 from scorer.records import BadLine, from_lines
 from scorer.request import make_request
-from scorer.score import score_chunk
+from scorer.score import load_model, score_chunk
 from scorer.status import read_status
 from scorer.store import FolderStore
 from scorer.summary import REPORT
-from tests.conftest import write_images
+from tests.conftest import MakeClip, write_images
 from tests.folders import FolderStores
 from tests.scorer.command_line import run, status
 from tests.scorer.scoring import Idle, plan_folder, score_all, task_records
@@ -174,6 +175,29 @@ def test_a_task_ends(stores: FolderStores, monkeypatch: pytest.MonkeyPatch, kind
     assert failure is not None
     assert (failure.exit_code, failure.for_good) == (InternalError.exit_code, False)
     assert kind in failure.message
+
+
+@pytest.mark.parametrize("call", ["get", "list", "put", "fetch", "writing", "delete"])
+def test_every_call_of_a_tasks_store_may_raise_anything(
+    stores: FolderStores, make_clip: MakeClip, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    clip = make_clip(frames=4, size="32x32").replace(stores.input.root / "film.mp4")
+    plan = dispatch("job", make_request({"name": "job", "input": clip.name, "model": "invert", "batch_size": 2}), stores, "cpu")
+    model = load_model(plan, stores)
+
+    def task() -> None:
+        with kept_failures(plan, chunk_key(plan.chunks[0]), stores):
+            score_chunk(plan, plan.chunks[0], stores, model)
+            clear_failures(plan, stores)  # for a mark that can't be deleted a task doesn't fail
+
+    for kind in KINDS:
+        with monkeypatch.context() as patch:
+            patch.setattr(FolderStore, call, raiser(kind))
+            with pytest.raises(InternalError):
+                task()
+        forget_part(plan, plan.chunks[0], stores)
+    task()
+    assert find_part(plan, plan.chunks[0], stores) is not None
 
 
 @EACH
