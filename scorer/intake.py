@@ -272,8 +272,8 @@ class Intake:
         for job, (end, reason) in ends.items():
             try:
                 with typed():
-                    recent = end > datetime.now(UTC) - RECENT and reason != CANCELLED
-                    if recent and close_job(job, end.timestamp(), reason, self.stores):
+                    recent = end > datetime.now(UTC) - RECENT
+                    if recent and close_job(job, end.timestamp(), None if reason == CANCELLED else reason, self.stores):
                         self.tell(f"job {job} was ended ({reason}) before it could say why")
             except ScorerError as error:
                 yield error

@@ -89,16 +89,18 @@ def merge_job(plan: Plan, stores: Stores, ready: Callable[[], None] = lambda: No
     return Outcome(plan, status.status, 0)
 
 
-def close_job(job: str, ended: float, reason: str, stores: Stores) -> bool:
+def close_job(job: str, ended: float, reason: str | None, stores: Stores) -> bool:
     """Say that a job has failed which Batch ended before it could say so itself, at `ended`; whether that was so.
 
-    Its last task was killed each time, or its time was over.
+    Its last task was killed each time, or its time was over. Without a reason a person has cancelled it.
     """
     status = find_status(job, stores)
     if status is None or status.state in ENDED or status.updated > ended:  # that one has been begun anew
         return False
     writer = StatusWriter.resume(job, stores)
-    if status.error is not None:  # the last try that could say so, in its report as well
+    if reason is None:
+        writer.state("cancelled", seconds_left=None)
+    elif status.error is not None:  # the last try that could say so, in its report as well
         writer.fail(error_of(status.exit_code or 1, status.error))
     else:
         error = ended_by_batch(job, reason)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from scorer.deployment import read_deployment
+from scorer.engines.batch_bodies import CANCELLED
 from scorer.errors import BusyError, ScorerError, ShareError
 from scorer.intake import Intake
 from scorer.plan import Plan
@@ -40,6 +41,8 @@ class List:
     """Jobs that lack tasks."""
     ended: dict[str, datetime] = field(default_factory=dict)
     """When, by job."""
+    cancelled: set[str] = field(default_factory=set)
+    """Those of them that a person ended."""
 
     def has(self, job: str) -> bool:
         return job in self.jobs
@@ -74,7 +77,8 @@ class List:
         return list(self.begun)
 
     def ends(self) -> dict[str, tuple[datetime, str]]:
-        return {job: (end, "AllTasksComplete") for job, end in self.ended.items()}
+        reasons = {True: CANCELLED, False: "AllTasksComplete"}
+        return {job: (end, reasons[job in self.cancelled]) for job, end in self.ended.items()}
 
     def forget(self, before: datetime) -> None:
         assert before < datetime.now(UTC)

@@ -283,7 +283,9 @@ def test_jobs_that_were_ended_without_a_word_have_failed(office: Office) -> None
         ("begun-anew", "scoring", datetime.now(UTC) - timedelta(hours=1)),
         ("old", "merging", long_ago),
         ("done", "done", datetime.now(UTC) + timedelta(seconds=5)),
+        ("stopped", "scoring", datetime.now(UTC) + timedelta(seconds=5)),
     )
+    office.cluster.cancelled.add("stopped")
     for job, state, end in states:
         writer = StatusWriter(job, office.stores)
         writer.state(state, request="requests/a.json")
@@ -293,7 +295,7 @@ def test_jobs_that_were_ended_without_a_word_have_failed(office: Office) -> None
     office.cluster.ended["unknown"] = datetime.now(UTC)
     assert office.intake.sweep(float("inf")) == 0
     found = {job: read_status(job, office.stores) for job, _, _ in states}
-    assert [status.state for status in found.values()] == ["failed", "failed", "scoring", "merging", "done"]
+    assert [status.state for status in found.values()] == ["failed", "failed", "scoring", "merging", "done", "cancelled"]
     assert (found["killed"].exit_code, found["told"].exit_code, found["told"].error) == (13, 9, "No space is left.")
     assert found["killed"].error == (
         "Azure Batch ended job 'killed' (AllTasksComplete) before its result was there: 'scorer restart killed' goes on."
@@ -304,4 +306,4 @@ def test_jobs_that_were_ended_without_a_word_have_failed(office: Office) -> None
         "job killed was ended (AllTasksComplete) before it could say why"
     ]
     assert office.intake.sweep(float("inf")) == 0
-    assert len([told for told in office.told if "could say why" in told]) == 2
+    assert len([told for told in office.told if "could say why" in told]) == 3
