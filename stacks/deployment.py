@@ -85,7 +85,8 @@ def describe(parts: Parts) -> pulumi.Output[Document]:
                 "maxBatchPixels": chosen.max_batch_pixels,
                 "maxImageMb": chosen.max_image_mb,
                 "maxInputGb": chosen.max_input_gb,
-                "probeSeconds": chosen.probe_seconds,
+                # The last one that a look at all requests begins with has the other half of its minutes.
+                "probeSeconds": min(chosen.probe_seconds, chosen.submit_minutes * 60 // 2),
                 "probeMemoryMb": chosen.probe_memory_mb,
             },
         }

@@ -234,7 +234,7 @@ class Settings(BaseModel):
         600,
         ge=10,
         le=3600,
-        description="Limit on requests: seconds that looking at one video or style may take, of the clock and of a processor",
+        description="Limit on requests: seconds that looking at one video or style may take, and half of submitMinutes at most",
     )
     probe_memory_mb: int = Field(
         1600,

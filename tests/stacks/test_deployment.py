@@ -120,7 +120,7 @@ def test_another_gpu_size_replaces_the_pool_and_only_what_must_be(stack: str, az
 def test_what_the_submitter_is_told_changes_the_workflows_alone(azure: Cloud, deploy: Deploy) -> None:
     deployment = deploy("dev")
     deployment.up()
-    told = {"batchSize": 4, "chunkFrames": 100, "maxFrames": 1000, "taskRetries": 1}
+    told = {"batchSize": 4, "chunkFrames": 100, "maxFrames": 1000, "taskRetries": 1, "submitMinutes": 5}
     # What both workflows tell, and what one of the two alone has.
     for settings, workflows in [(told, 2), ({"jobsAtOnce": 2}, 1), ({"lookMinutes": 3}, 1)]:
         with azure.fresh_record() as events:
@@ -132,7 +132,7 @@ def test_what_the_submitter_is_told_changes_the_workflows_alone(azure: Cloud, de
         (container,) = workflow.body["properties"]["parameters"]["containerGroup"]["value"]["properties"]["containers"]
         known = json.loads(container_environment(container["properties"]["environmentVariables"])["SCORER_DEPLOYMENT"])
         assert (known["batchSize"], known["chunkFrames"], known["taskRetries"]) == (4, 100, 1)
-        assert known["limits"]["maxFrames"] == 1000
+        assert (known["limits"]["maxFrames"], known["limits"]["probeSeconds"]) == (1000, 150)
 
 
 def test_more_nodes_change_the_pool_in_place(azure: Cloud, deploy: Deploy) -> None:
