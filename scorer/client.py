@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -15,18 +14,20 @@ from azure.batch import BatchClient
 from azure.storage.blob import BlobServiceClient
 
 from scorer.deployment import Deployment
+from scorer.documents import MOST_BYTES, unbelievable
 from scorer.engines.azure_batch import AzureBatchEngine, JobLine, Tasks
 from scorer.engines.batch_bodies import CANCELLED
-from scorer.errors import ChangedError, MissingError, RequestError, ScorerError, TaskError
+from scorer.errors import ChangedError, DocumentError, MissingError, RequestError, ScorerError, TaskError
 from scorer.failure import ended_by_batch, error_of
 from scorer.identity import credential
-from scorer.refusal import REJECTED, Rejection, job_of
-from scorer.status import ENDED, Status, StatusWriter, find_status
-from scorer.store import Entry, Stores, storage_errors
+from scorer.placing import images, place
+from scorer.refusal import REJECTED, Rejection, job_of, read_rejection
+from scorer.status import ENDED, STATUS, Status, StatusWriter, read_status
+from scorer.store import Entry, Stores
 from scorer.store.blob import blob_endpoint
 from scorer.store.problems import is_odd
 from scorer.summary import REPORT
-from scorer.waiting import unread_id, waiting
+from scorer.waiting import REQUESTS, unread_id, waiting
 
 # Requests that wait are small, and may be many.
 READ_AT_ONCE = 16
@@ -57,11 +58,13 @@ class Standing:
     """Why Batch has ended the job, where it has."""
     turn: Turn | None = None
     """None where its request has its answer."""
+    damaged: ScorerError | None = None
+    """What is wrong with the status or the rejection that is there, if anything: then it counts for nothing."""
 
     @property
     def is_known(self) -> bool:
         """Whether anybody has heard of it."""
-        return any(each is not None for each in (self.status, self.rejection, self.tasks, self.turn))
+        return any(each is not None for each in (self.status, self.rejection, self.tasks, self.turn, self.damaged))
 
     @property
     def is_lost(self) -> bool:
@@ -70,8 +73,22 @@ class Standing:
         return begun and self.rejection is None and self.tasks is None and self.turn is None
 
     @property
+    def request(self) -> str | None:
+        """Where in the input store the request is that asked for it, if that was written down, which any node may have done.
+
+        Raises DocumentError where no request is taken from.
+        """
+        path = self.status.request if self.status is not None else None
+        path = path or (self.rejection.request if self.rejection is not None else None)
+        if path and (is_odd(path) or not path.startswith(f"{REQUESTS}/")):
+            raise unbelievable(f"{self.job}/{STATUS if self.status else REJECTED}", f"its request is {path!r}")
+        return path
+
+    @property
     def error(self) -> ScorerError | None:
         """Why it ended, where it didn't end well."""
+        if self.damaged is not None:
+            return self.damaged
         status = self.status
         if self.rejection is not None and (status is None or self.rejection.time > status.started):
             return error_of(self.rejection.exit_code, self.rejection.error)
@@ -115,11 +132,16 @@ class Client:
 
     def _look(self, job: str) -> Standing:
         tasks, ended = self._batch.look(job)  # first: a task that has ended has written its status before
-        status, rejection = find_status(job, self.stores), None
-        with suppress(MissingError):
-            rejection = Rejection.model_validate_json(self.stores.output.get(f"{job}/{REJECTED}"))
+        status = rejection = damaged = None
+        try:
+            with suppress(MissingError):
+                status = read_status(job, self.stores)
+            with suppress(MissingError):
+                rejection = read_rejection(job, self.stores.output)
+        except DocumentError as error:
+            damaged = error
         answered = tasks is not None or rejection is not None or (status is not None and status.state in ENDED)
-        return Standing(job, status, rejection, tasks, ended, None if answered else self._turn(job))
+        return Standing(job, status, rejection, tasks, ended, None if answered else self._turn(job), damaged)
 
     def known(self, job: str) -> Standing:
         """Like `find`; raises MissingError where nobody has heard of such a job."""
@@ -157,7 +179,7 @@ class Client:
         address = f"{self.stores.input.url}/{entry.path}"
         if not is_odd(entry.path) and entry.size <= self.target.limits.request_bytes:
             with suppress(MissingError, ChangedError):  # it is gone by now
-                return job_of(address, self.stores.input.get(entry.path, entry.etag))
+                return job_of(address, self.stores.input.get(entry.path, entry.etag, self.target.limits.request_bytes))
         return unread_id(address, entry)
 
     def follow(self, job: str, every: float, on_look: Callable[[Standing], None]) -> Status:
@@ -175,56 +197,50 @@ class Client:
         """Copy the result and its report to `target`, a folder or a video; each path as it is there, whole."""
         if status.result is None:
             raise MissingError(f"Job '{status.job}' has no result: it is {status.state}.")
-        source = f"{status.job}/{status.result}"
+        source, output = f"{status.job}/{status.result}", self.stores.output
         if source.endswith("/"):
-            for entry in self.stores.output.list(source):
-                yield self._copy(entry.path, target / entry.path.rpartition("/")[2])
+            for path, name in images(output, source, min(status.frames, self.target.limits.max_frames)):
+                place(output, path, target / name)
+                yield target / name
         else:
-            yield self._copy(source, target)
+            place(output, source, target)
+            yield target
         beside = target.parent / f"{target.stem}-{REPORT}"
         with suppress(MissingError):
-            yield self._copy(f"{status.job}/{REPORT}", beside)
-
-    def _copy(self, path: str, target: Path) -> Path:
-        etag = self.stores.output.head(path).etag
-        local = self.stores.output.fetch(path, etag)
-        with storage_errors(str(target), writing=True):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = target.with_name(f".{target.name}.part")
-            shutil.copyfile(local, unfinished)
-            unfinished.replace(target)
-        self.stores.output.release(path, etag)
-        return target
+            place(output, f"{status.job}/{REPORT}", beside)
+            yield beside
 
     def cancel(self, job: str) -> None:
         """End the job, be it at work or in line; what is scored stays. Raises MissingError where it is neither."""
         found = self.known(job)
-        if found.error or (found.status and found.status.state == "done"):
+        if found.damaged is None and (found.error or (found.status and found.status.state == "done")):
             raise MissingError(f"Job '{job}' isn't at work: there is nothing to cancel.")
         self._batch.end(job)
         # A request in line is answered by this: whoever takes requests in leaves it.
         request = {"request": found.turn.path} if found.turn else {}
         StatusWriter.resume(job, self.stores).state("cancelled", seconds_left=None, **request)
 
-    def restart(self, job: str) -> None:
+    def restart(self, job: str, request: str = "") -> None:
         """Hand in the job's request again: what is missing or failed is done, nothing else that is there is done again.
 
-        Raises MissingError, BatchError; RequestError where there is nothing to do.
+        `request` is its path in the input store, where the person knows it. Raises MissingError, BatchError; RequestError where
+        there is nothing to do; DocumentError where what is kept of the job doesn't hold.
         """
         found = self.known(job)
         if found.status is not None and found.status.state == "done" and not found.status.failed:
             raise RequestError(f"Job '{job}' is done: 'scorer fetch {job}' brings its result.")
         if found.turn is not None:
             raise RequestError(f"Job '{job}' is in line, number {found.turn.place} of {found.turn.of}: it begins by itself.")
-        path = (found.status and found.status.request) or (found.rejection and found.rejection.request)
+        path = request or found.request
         if not path:
-            raise MissingError(f"Nobody wrote down which request asked for job '{job}': upload it again.")
+            raise found.damaged or MissingError(f"Nobody wrote down which request asked for job '{job}': upload it again.")
         entry = self.stores.input.head(path)
-        data = self.stores.input.get(path, entry.etag)
-        if self._job_of(entry) != job:  # its sender used the name again
+        if self._job_of(entry) != job:  # its sender used the name again, or it isn't this job's at all
             raise MissingError(f"The request of job '{job}' was replaced by another at '{path}': upload it again.")
+        most = max(MOST_BYTES, self.target.limits.request_bytes)  # it may have been refused for its size
+        data = self.stores.input.get(path, entry.etag, most)
         self._batch.delete(job)  # the new one will have its id
-        if found.status is not None:
+        if found.status is not None or found.damaged is not None:
             StatusWriter.resume(job, self.stores).state("planned", error=None, exit_code=None)
         self.stores.output.delete(f"{job}/{REJECTED}")
         self.stores.input.put(path, data)

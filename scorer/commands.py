@@ -148,7 +148,7 @@ def _ask(client: Client, request: Request, folder: str) -> str:
     job = job_id(request.name, f"{client.stores.input.url}/{path}", data)
     standing = client.find(job)
     if standing.error is not None:
-        client.restart(job)
+        client.restart(job, path)
     elif not standing.is_known:
         client.stores.input.put(path, data)
     return job
@@ -295,8 +295,8 @@ def restart(
 def _is_folder(client: Client, job: str) -> bool:
     """Whether the job's result will be one, as its request says."""
     standing = client.known(job)
-    paths = [each.request for each in (standing.status, standing.rejection) if each is not None and each.request]
     with suppress(ScorerError):  # what is wrong with it is said where it is taken in
-        for path in paths[:1]:
-            return parse_request(client.stores.input.get(path), client.target.limits).media == "frames"
+        if path := standing.request:
+            limits = client.target.limits
+            return parse_request(client.stores.input.get(path, most=limits.request_bytes), limits).media == "frames"
     return False

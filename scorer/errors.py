@@ -132,6 +132,12 @@ class InternalError(TaskError):
     retry = False
 
 
+class DocumentError(ScorerError):
+    """What was kept of a job (its plan, its status, a package) isn't of the form that it has, or not of that job."""
+
+    exit_code = 18
+
+
 class StoppedError(ScorerError):
     """Stopped from the keyboard, where there is more to say than that."""
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from scorer import errors
+from scorer import documents, errors
+from scorer.documents import Count, Words
 from scorer.ends import typed
 from scorer.errors import (
     ChangedError,
@@ -41,10 +43,10 @@ class Failure(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    exit_code: int
-    message: str
+    exit_code: Annotated[int, Field(ge=0, le=255)]
+    message: Words
     for_good: bool
-    tries: int = 1
+    tries: Count = 1
     """So many have failed by now, those that were killed not among them."""
 
     def error(self) -> ScorerError:
@@ -79,10 +81,7 @@ def is_for_good(error: ScorerError) -> bool:
 
 def find_failure(plan: Plan, key: str, stores: Stores) -> Failure | None:
     """Why the task's last try failed, if it did."""
-    try:
-        return Failure.model_validate_json(stores.work.get(_path(plan, key)))
-    except (MissingError, ValidationError):  # what can't be read is nothing to go by
-        return None
+    return documents.find(Failure, stores.work, _path(plan, key))
 
 
 @contextmanager

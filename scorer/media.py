@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import time
 from abc import ABC, abstractmethod
@@ -10,16 +11,17 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Annotated, Generic, Self, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from scorer import frames, video
 from scorer.ends import words
 from scorer.errors import InputError
 from scorer.frames import Picture
 from scorer.models import Frames
+from scorer.names import LONGEST
 from scorer.plan import Chunk, Plan
 from scorer.store import Entry, Stores
 from scorer.video import FrameRange, VideoInfo
@@ -35,11 +37,11 @@ class Written(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    file: str = ""
+    file: Annotated[str, Field(max_length=LONGEST)] = ""
     """A video's part: its name in the folder of parts, which this try alone has. Name and size tell it from all others on
     any store: on a mounted one, each machine sees ETags of its own."""
-    size: int = 0
-    etag: str = ""
+    size: Annotated[int, Field(ge=0)] = 0
+    etag: Annotated[str, Field(max_length=200)] = ""
     """A folder's images: a digest of their ETags in the output store, which is never a mounted one."""
 
     def is_there(self, plan: Plan, chunk: Chunk, work: Lookup, output: Lookup) -> bool:
@@ -48,6 +50,11 @@ class Written(BaseModel):
             return _images_etag(plan, chunk, output) == self.etag
         entry = work(self.path(plan))
         return entry is not None and entry.size == self.size
+
+    def is_named(self, plan: Plan, chunk: Chunk) -> bool:
+        """Whether a try of the chunk's task may have written it: any task may say so of any file."""
+        own = re.escape(chunk.part.rpartition("/")[2])
+        return re.fullmatch(f"{own}-[0-9a-f]{{16}}\\.nut" if plan.video is not None else "", self.file) is not None
 
     def path(self, plan: Plan) -> str:
         """Where in the work store a video's part is."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from scorer import video
-from scorer.errors import MissingError, TaskError
+from scorer import documents, video
+from scorer.documents import Count
+from scorer.errors import DocumentError, MissingError, TaskError
 from scorer.marks import most_failures, too_many_failed
 from scorer.media import parts_folder
 from scorer.parts import Part, find_parts, forget_part
 from scorer.plan import Plan
-from scorer.records import FrameRecord, Line, from_lines, newest_records
+from scorer.records import FrameRecord, Line, from_lines, most_bytes, newest_records
 from scorer.store import Stores
 
 RESULT = "result.json"
@@ -25,23 +27,22 @@ class Result(BaseModel):
 
     fingerprint: str
     """Of all chunks of the plan."""
-    etag: str
+    etag: Annotated[str, Field(max_length=200)]
     """Of the video; '' where the result is a folder."""
-    frames: int
-    failed: int
+    frames: Count
+    failed: Count
 
 
 def find_result(plan: Plan, stores: Stores) -> Result | None:
     """The job's result, if it is there, whole and of this plan."""
-    try:
-        result = Result.model_validate_json(stores.work.get(f"{plan.job}/{RESULT}"))
-        if result.fingerprint != plan.fingerprint:
-            return None
-        if plan.video is None:
-            return result if all(find_parts(plan, stores)) else None
-        return result if stores.output.head(f"{plan.job}/{plan.result}").etag == result.etag else None
-    except MissingError:
+    path = f"{plan.job}/{RESULT}"
+    result = documents.find(Result, stores.work, path, fingerprint=plan.fingerprint, frames=plan.frames)
+    if result is None or result.failed > plan.frames:
         return None
+    if plan.video is None:
+        return result if all(find_parts(plan, stores)) else None
+    entry = stores.output.find(f"{plan.job}/{plan.result}")
+    return result if entry is not None and entry.etag == result.etag else None
 
 
 def merge(plan: Plan, stores: Stores) -> Result:
@@ -116,8 +117,13 @@ def records(plan: Plan, stores: Stores) -> Iterator[Line]:
     """Every record of the job that the latest try of a chunk left, in the order of its chunks, and what stands among them."""
     newest = newest_records(plan.job, stores.logs)
     for chunk in plan.chunks:
-        if path := newest.get(chunk.index):
-            yield from from_lines(stores.logs.get(path))
+        if (path := newest.get(chunk.index)) is None:
+            continue
+        try:
+            lines = stores.logs.get(path, most=most_bytes(chunk.frames))
+        except (MissingError, DocumentError):  # a report can do without
+            continue
+        yield from from_lines(lines)
 
 
 def first_failure(plan: Plan, stores: Stores) -> str:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from scorer.errors import ModelError, RequestError
+from scorer import documents
+from scorer.documents import Count, Words
+from scorer.errors import DocumentError, ModelError, RequestError
 from scorer.models import StyleKind
-from scorer.request import Request, check_model
+from scorer.names import unfit
+from scorer.request import ModelName, OptionName, Request, check_model
 from scorer.store import Store
 
 ID = re.compile(r"[a-z0-9][a-z0-9.-]{0,79}-[0-9a-f]{16}")
@@ -26,10 +29,10 @@ class ModelFacts(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    summary: str
+    summary: Words
     style: StyleKind
-    max_styles: int
-    options: dict[str, str]
+    max_styles: Count
+    options: Annotated[dict[OptionName, Words], Field(max_length=100)]
 
 
 class Package(BaseModel):
@@ -39,12 +42,23 @@ class Package(BaseModel):
 
     version: Literal[1] = 1
     id: str
-    models: dict[str, ModelFacts]
+    models: dict[ModelName, ModelFacts]
     """By name."""
-    wheels: tuple[str, ...]
+    wheels: Annotated[tuple[str, ...], Field(min_length=1)]
     weights: tuple[str, ...]
-    sha256: dict[str, str]
+    sha256: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]]
     """Of each file, by name."""
+
+    @model_validator(mode="after")
+    def _is_what_its_id_says(self) -> Self:
+        names = (*self.wheels, *self.weights)
+        if any(map(unfit, names)) or not all(name.endswith(".whl") for name in self.wheels):
+            raise ValueError("it has a file of another name than packages have")
+        if sorted(names) != sorted(self.sha256):
+            raise ValueError("it lacks the digest of a file")
+        if self.id.rpartition("-")[2] != _content_id(self.sha256):
+            raise ValueError(f"its content isn't that of '{self.id}'")
+        return self
 
     def path(self, name: str) -> str:
         """Where in the store of scripts the file `name` is."""
@@ -63,9 +77,13 @@ class Package(BaseModel):
 
 def package_id(name: str, sha256: Mapping[str, str]) -> str:
     """The id of the package called `name` with files of these names and digests."""
-    content = "\n".join(f"{digest} {file}" for file, digest in sorted(sha256.items()))
     plain = re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.")[:80]
-    return f"{plain}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+    return f"{plain}-{_content_id(sha256)}"
+
+
+def _content_id(sha256: Mapping[str, str]) -> str:
+    content = "\n".join(f"{digest} {file}" for file, digest in sorted(sha256.items()))
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def folder(package: str) -> str:
@@ -83,6 +101,6 @@ def find_package(package: str, scripts: Store) -> Package:
     if not ID.fullmatch(package) or (entry := scripts.find(manifest_path(package))) is None:
         raise ModelError(f"There is no package '{package[:100]}': 'scorer publish' says the id of one that it has published.")
     try:
-        return Package.model_validate_json(scripts.get(entry.path, entry.etag))
-    except ValidationError as error:
-        raise ModelError(f"'{scripts.where(entry.path)}' is no package of this version: publish it again.") from error
+        return documents.read(Package, scripts, entry.path, etag=entry.etag, id=package)
+    except DocumentError as error:
+        raise ModelError(f"Package '{package}' can't be used: {error}") from error

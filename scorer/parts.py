@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from scorer.errors import MissingError
+from scorer import documents
+from scorer.documents import Count, Words
 from scorer.media import Written, parts_folder
 from scorer.plan import Chunk, Plan
 from scorer.store import Stores
 
 # Parts whose JSON is read at a time.
 AT_ONCE = 16
+
+Scale = Annotated[float, Field(gt=0, le=64, allow_inf_nan=False)]
 
 
 class Part(BaseModel):
@@ -23,25 +27,22 @@ class Part(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    chunk: int
-    frames: int
-    failed: int
-    width: int
-    height: int
+    chunk: Count
+    frames: Count
+    failed: Count
+    width: Count
+    height: Count
     """Of its frames (the last of them, where images differ); 0 where none could be decoded."""
-    scale: tuple[float, float] | None = None
+    scale: tuple[Scale, Scale] | None = None
     """What the model makes of a frame's height and width; None where it scored none."""
     written: Written
-    runtime: str
+    runtime: Words
 
 
 def find_part(plan: Plan, chunk: Chunk, stores: Stores) -> Part | None:
     """The chunk's part, if it is there, whole and of this plan."""
-    try:
-        part = Part.model_validate_json(stores.work.get(_json_path(plan, chunk)))
-    except MissingError:
-        return None
-    return part if part.written.is_there(plan, chunk, stores.work.find, stores.output.find) else None
+    part = _read(plan, chunk, stores)
+    return part if part and part.written.is_there(plan, chunk, stores.work.find, stores.output.find) else None
 
 
 def find_parts(plan: Plan, stores: Stores) -> list[Part | None]:
@@ -51,11 +52,10 @@ def find_parts(plan: Plan, stores: Stores) -> list[Part | None]:
     output = {entry.path: entry for entry in images}
 
     def find(chunk: Chunk) -> Part | None:
-        path = _json_path(plan, chunk)
-        if path not in work:
+        if _json_path(plan, chunk) not in work:
             return None
-        part = Part.model_validate_json(stores.work.get(path))
-        if part.written.is_there(plan, chunk, work.get, output.get):
+        part = _read(plan, chunk, stores)
+        if part and part.written.is_there(plan, chunk, work.get, output.get):
             return part
         return find_part(plan, chunk, stores)  # another try may have come to its end since the folders were listed
 
@@ -71,6 +71,12 @@ def keep_part(plan: Plan, chunk: Chunk, stores: Stores, part: Part) -> None:
 def forget_part(plan: Plan, chunk: Chunk, stores: Stores) -> None:
     """Say that the chunk's part is to be made again."""
     stores.work.delete(_json_path(plan, chunk))
+
+
+def _read(plan: Plan, chunk: Chunk, stores: Stores) -> Part | None:
+    """What says that the part is whole; one that doesn't hold says nothing, and the part is made again."""
+    part = documents.find(Part, stores.work, _json_path(plan, chunk), chunk=chunk.index, frames=chunk.frames)
+    return part if part and part.failed <= part.frames and part.written.is_named(plan, chunk) else None
 
 
 def _json_path(plan: Plan, chunk: Chunk) -> str:

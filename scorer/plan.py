@@ -6,20 +6,23 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from scorer import frames, models
-from scorer.errors import InputError, RequestError, ScorerError
+from scorer import documents, frames, models
+from scorer.documents import Count
+from scorer.errors import ChangedError, InputError, RequestError, ScorerError
 from scorer.limits import Limits
 from scorer.models import Device, ModelSettings, Style
 from scorer.models.style_image import check_bytes as check_style_bytes
+from scorer.names import LONGEST_BLOB, unfit
+from scorer.plan_check import check_plan
 from scorer.request import Request
 from scorer.sandbox import check_style, probe_video
 from scorer.store import Entry, Stores, called
-from scorer.store.problems import is_odd
 from scorer.video import FrameRange, VideoIndex, VideoInfo
 from scorer.work import check_bytes, check_images, check_room, fit_video
 
@@ -27,6 +30,10 @@ from scorer.work import check_bytes, check_images, check_room, fit_video
 PART_FORMAT = 2
 
 PLAN = "plan.json"
+MOST_BYTES = 2**29
+"""Of a plan: a million images with long names."""
+
+Etag = Annotated[str, Field(max_length=200)]
 
 
 class FrameFile(BaseModel):
@@ -34,8 +41,8 @@ class FrameFile(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    path: str
-    etag: str
+    path: Annotated[str, Field(max_length=LONGEST_BLOB)]
+    etag: Etag
 
     @property
     def name(self) -> str:
@@ -48,15 +55,15 @@ class Chunk(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    index: int
-    first: int
+    index: Count
+    first: Count
     """The job's number of its first frame."""
-    frames: int
+    frames: Annotated[Count, Field(ge=1)]
     range: FrameRange | None = None
     """Where a video's chunk is to be found."""
     files: tuple[FrameFile, ...] = ()
     """The images of a folder's chunk."""
-    fingerprint: str
+    fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
     """Changes with anything that its result depends on: a part of another fingerprint is never taken for this one's."""
 
     @property
@@ -74,19 +81,33 @@ class Plan(BaseModel):
     job: str
     request: Request
     device: Device
-    input_etag: str
+    input_etag: Etag
     """Of a video; a folder's images have theirs in the chunks."""
-    input_bytes: int = 0
+    input_bytes: Annotated[int, Field(ge=0)] = 0
     """Of the video, or of all images."""
-    style_etags: tuple[str, ...]
+    style_etags: tuple[Etag, ...]
     """One a style, '' where it is a number."""
     video: VideoInfo | None
-    frames: int
-    max_pixels: int = Limits().max_pixels
+    frames: Annotated[Count, Field(ge=1)]
+    max_pixels: Count = Limits().max_pixels
     """Of one frame."""
     max_batch_pixels: int = Limits().max_batch_pixels
     """Of all frames that the model gets at once."""
     chunks: tuple[Chunk, ...]
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        check_plan(self)
+        return self
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of its document: the tasks of a job go by the plan that they were made for, and by no other."""
+        return hashlib.sha256(self.to_json()).hexdigest()
+
+    def to_json(self) -> bytes:
+        """Its document."""
+        return self.model_dump_json(exclude_defaults=True).encode()
 
     @property
     def fingerprint(self) -> str:
@@ -154,13 +175,23 @@ def dispatch(
     stores.writable(job)
     plan = make_plan(job, request, stores, device, limits, length or chunk_length, batch_size)
     # Also where it is there already: it is kept for some days from its last writing on.
-    stores.work.put(f"{job}/{PLAN}", plan.model_dump_json(exclude_defaults=True).encode())
+    data = plan.to_json()
+    if len(data) > MOST_BYTES:
+        raise RequestError(f"The plan of job '{job}' would have {len(data)} bytes, {MOST_BYTES} at most: ask for fewer frames.")
+    stores.work.put(f"{job}/{PLAN}", data)
     return plan
 
 
-def read_plan(job: str, stores: Stores) -> Plan:
-    """The plan that `dispatch` kept. Raises MissingError."""
-    return Plan.model_validate_json(stores.work.get(f"{job}/{PLAN}"))
+def read_plan(job: str, stores: Stores, digest: str | None = None) -> Plan:
+    """The plan that `dispatch` kept.
+
+    Raises MissingError; DocumentError where it doesn't hold; ChangedError where its digest is not `digest`.
+    """
+    path = f"{job}/{PLAN}"
+    data = stores.work.get(path, most=MOST_BYTES)
+    if digest is not None and hashlib.sha256(data).hexdigest() != digest:
+        raise ChangedError(f"'{stores.work.where(path)}' isn't the plan that this job was begun with: ask for the job anew.")
+    return documents.parse(Plan, data, stores.work.where(path), job=job)
 
 
 def make_plan(
@@ -276,8 +307,9 @@ def _images(stores: Stores, folder: str, limits: Limits) -> list[Entry]:
         raise InputError(f"'{where}' has no images in it: put {', '.join(sorted(frames.SUFFIXES))} files there.")
     if len(entries) > limits.max_frames:
         raise InputError(f"'{where}' has {len(entries)} images in it: split it, since a job takes {limits.max_frames} at most.")
-    if odd := next(filter(is_odd, entries), None):  # it can be listed, but not read
-        raise InputError(f"The image {odd!r} can't be used, since its name has a control character in it: rename it.")
+    for path in entries:
+        if why := unfit(path.rpartition("/")[2]):
+            raise InputError(f"The image {path!r} can't be used, since of its name {why}: rename it.")
     check_bytes(where, list(entries.values()), limits)
     check_images(list(entries.values()), limits)
     return [entries[path] for path in frames.natural_order(entries)]

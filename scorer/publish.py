@@ -23,6 +23,7 @@ from scorer.console import errors
 from scorer.errors import InputError, MissingError, ModelError
 from scorer.identity import sign_in
 from scorer.install import WEIGHTS, install_wheels, pip
+from scorer.names import unfit
 from scorer.package import ModelFacts, Package, manifest_path, package_id
 from scorer.store import Store, open_store
 from scorer.target import DeploymentText, StackName, find_deployment
@@ -81,6 +82,8 @@ def _files(paths: Sequence[Path]) -> dict[str, Path]:
     for path in paths:
         if not path.is_file():
             raise MissingError(f"There is no file '{path}': name a wheel, or a file of weights.")
+        if why := unfit(path.name):
+            raise InputError(f"'{path}' can't be published, since of its name {why}: rename it.")
         if path.name in files:
             raise InputError(f"Two files are called '{path.name}': rename one.")
         files[path.name] = path

@@ -12,11 +12,15 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from scorer.documents import Count, Moment, Words
 from scorer.store import Store
 
 Milliseconds = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0, le=10**9)]
-Text = Annotated[str, Field(max_length=10_000)]
+Text = Annotated[Words, Field(max_length=10_000)]
+
+
+LINE = 16_384
+"""Bytes of a line at most: a name, an error, some numbers."""
 
 
 class FrameRecord(BaseModel):
@@ -46,8 +50,7 @@ class TaskRecord(BaseModel):
     chunk: Count
     frames: Count
     failed: Count = 0
-    started: float = Field(ge=0, le=1e11, allow_inf_nan=False)
-    """Seconds since 1970."""
+    started: Moment
     seconds: float = Field(ge=0, le=1e9, allow_inf_nan=False)
     """From the first frame's decode to the part's last byte."""
     worker: Text
@@ -93,6 +96,11 @@ def to_lines(records: Iterable[FrameRecord | TaskRecord]) -> bytes:
         b'{"kind":"%b",%b\n' % (record.kind.encode(), record.model_dump_json(exclude_defaults=True).encode()[1:])
         for record in records
     )
+
+
+def most_bytes(frames: int) -> int:
+    """How long the file of a chunk of so many frames can be."""
+    return (frames + 10) * LINE
 
 
 def from_lines(data: bytes) -> Iterator[Line]:

@@ -6,18 +6,30 @@ import json
 import re
 import time
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from scorer.errors import ChangedError, InputError, MissingError, ModelError, RequestError, ScorerError, StyleError
+from scorer import documents
+from scorer.documents import Moment, Words
+from scorer.errors import (
+    ChangedError,
+    DocumentError,
+    InputError,
+    MissingError,
+    ModelError,
+    RequestError,
+    ScorerError,
+    StyleError,
+)
+from scorer.names import LONGEST_BLOB
 from scorer.request import NAME, job_id
 from scorer.store import Entry, Store
 
 REJECTED = "rejected.json"
 
-REFUSALS = (RequestError, InputError, MissingError, ChangedError, StyleError, ModelError)
-"""What is the request's own fault: the same request fails again."""
+REFUSALS = (RequestError, InputError, MissingError, ChangedError, StyleError, ModelError, DocumentError)
+"""What is the request's own fault, or its job's: the same request fails again."""
 
 
 class Rejection(BaseModel):
@@ -26,13 +38,23 @@ class Rejection(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     version: Literal[1] = 1
-    request: str
+    job: str = ""
+    """Which the request would have been; '' in rejections of earlier versions."""
+    request: Annotated[str, Field(max_length=LONGEST_BLOB)]
     """Its path in the input store."""
-    etag: str
-    error: str
-    exit_code: int
-    time: float
-    """Seconds since 1970."""
+    etag: Annotated[str, Field(max_length=200)]
+    error: Words
+    exit_code: Annotated[int, Field(ge=0, le=255)]
+    time: Moment
+
+
+def read_rejection(job: str, output: Store) -> Rejection:
+    """Why the job's request is refused. Raises MissingError where it isn't, DocumentError."""
+    path = f"{job}/{REJECTED}"
+    found = documents.read(Rejection, output, path)
+    if found.job not in ("", job):
+        raise documents.unbelievable(output.where(path), f"job is {found.job!r}, not {job!r}")
+    return found
 
 
 def job_of(address: str, content: bytes) -> str:
@@ -54,8 +76,10 @@ def unread_job_id(address: str, content: bytes) -> str:
 
 def reject(job: str, entry: Entry, data: bytes | None, error: ScorerError, output: Store, quarantine: Store) -> None:
     """Write down why the request at `entry` is refused; its content `data` is set aside, unless it was too large to read."""
-    rejection = Rejection(request=entry.path, etag=entry.etag, error=str(error), exit_code=error.exit_code, time=time.time())
-    told = rejection.model_dump_json(indent=1).encode()
+    rejection = Rejection(
+        job=job, request=entry.path, etag=entry.etag, error=str(error), exit_code=error.exit_code, time=time.time()
+    )
+    told = documents.to_json(rejection)
     if data is not None:
         quarantine.create(f"{job}/request.json", data)  # the job's id follows from it: what is there already is the same
     quarantine.add(f"{job}/{REJECTED}", told)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from scorer import frames
-from scorer.errors import MissingError
+from scorer.errors import DocumentError, MissingError
 from scorer.models import Frames
 from scorer.plan import Chunk, Plan
 from scorer.store import Stores
@@ -17,6 +17,8 @@ from scorer.store import Stores
 # Enough to judge a job by, and a page of about a megabyte.
 SAMPLES = 6
 SAMPLE_PX = 960
+# Of a sample: more than its pixels without any compression.
+MOST_BYTES = 3 * SAMPLE_PX**2
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,9 @@ def samples(plan: Plan, stores: Stores) -> Iterator[Pair]:
     for number in sample_numbers(plan):
         chunk = next(chunk for chunk in plan.chunks if chunk.first <= number < chunk.first + chunk.frames)
         try:
-            before, after = (stores.work.get(_path(plan, chunk, number, side)) for side in ("before", "after"))
-        except MissingError:
+            sides = (_path(plan, chunk, number, side) for side in ("before", "after"))
+            before, after = (stores.work.get(path, most=MOST_BYTES) for path in sides)
+        except (MissingError, DocumentError):
             continue
         yield Pair(number, before, after)
 

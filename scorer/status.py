@@ -5,17 +5,23 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from scorer.errors import MissingError, ScorerError
+from scorer import documents
+from scorer.documents import Count, Moment, Number, Words
+from scorer.errors import ScorerError
+from scorer.names import LONGEST_BLOB
 from scorer.store import Stores
 
 STATUS = "status.json"
 
 State = Literal["planned", "scoring", "merging", "done", "failed", "cancelled"]
 
+
+ResultName = Literal["result.mp4", "result.mkv", "result/"]
+"""A video, or a folder of images: what a result is called in output/<job>/."""
 
 ENDED: tuple[State, ...] = ("done", "failed", "cancelled")
 
@@ -27,24 +33,24 @@ class Status(BaseModel):
 
     job: str
     state: State
-    frames: int = 0
-    done: int = 0
+    frames: Count = 0
+    done: Count = 0
     """Frames whose result is written."""
-    failed: int = 0
+    failed: Count = 0
     """Frames that the original stands in for."""
-    frames_per_second: float = 0.0
-    seconds_left: float | None = None
-    started: float
-    updated: float
+    frames_per_second: Number = 0.0
+    seconds_left: Number | None = None
+    started: Moment
+    updated: Moment
     """Seconds since 1970; a running job rewrites it every few seconds."""
-    stage_seconds: dict[str, float] = Field(default_factory=dict)
-    request: str | None = None
+    stage_seconds: dict[Annotated[str, Field(pattern="^[a-z]{1,20}$")], Number] = Field(default_factory=dict, max_length=20)
+    request: Annotated[str, Field(max_length=LONGEST_BLOB)] | None = None
     """Path in the input store of the request that asked for it, where one did."""
-    result: str | None = None
-    error: str | None = None
+    result: ResultName | None = None
+    error: Words | None = None
     """Why it failed; of a job that is merging, why the last try did."""
-    exit_code: int | None = None
-    note: str | None = None
+    exit_code: Annotated[int, Field(ge=0, le=255)] | None = None
+    note: Words | None = None
     """What its end lacks, if anything: a report that couldn't be made."""
 
 
@@ -117,7 +123,7 @@ class StatusWriter:
 
     def _write(self, changes: dict[str, object]) -> None:
         self.status = self.status.model_copy(update={**changes, "updated": time.time()})
-        self._stores.output.put(f"{self.status.job}/{STATUS}", self.status.model_dump_json(indent=1).encode())
+        self._stores.output.put(f"{self.status.job}/{STATUS}", documents.to_json(self.status))
 
 
 def failed_with(error: ScorerError) -> dict[str, object]:
@@ -126,13 +132,10 @@ def failed_with(error: ScorerError) -> dict[str, object]:
 
 
 def read_status(job: str, stores: Stores) -> Status:
-    """Where the job stands. Raises MissingError."""
-    return Status.model_validate_json(stores.output.get(f"{job}/{STATUS}"))
+    """Where the job stands. Raises MissingError, DocumentError."""
+    return documents.read(Status, stores.output, f"{job}/{STATUS}", job=job)
 
 
 def find_status(job: str, stores: Stores) -> Status | None:
-    """Where the job stands; None where nobody has written that yet."""
-    try:
-        return read_status(job, stores)
-    except MissingError:
-        return None
+    """Where the job stands; None where nobody has written that yet, or where what is written doesn't hold."""
+    return documents.find(Status, stores.output, f"{job}/{STATUS}", job=job)

@@ -45,6 +45,9 @@ ScriptsUrl = Annotated[
         envvar="SCORER_SCRIPTS", metavar="URL", help="Store of published packages; only requests that name one need it."
     ),
 ]
+PlanDigest = Annotated[
+    str | None, typer.Option("--plan", metavar="SHA256", help="Of the job's plan, as it was begun; any plan if not given.")
+]
 Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `scorer dispatch` prints it.")]
 
 
@@ -114,10 +117,13 @@ def _plan(path: str, stores: Stores, scripts: str, device: Device, said: Telemet
     typer.echo(job)
 
 
-def prepare(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, scripts: ScriptsUrl = "") -> None:
+def prepare(
+    job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, scripts: ScriptsUrl = "",
+    digest: PlanDigest = None,
+) -> None:  # fmt: skip
     """Fetch what all tasks of a job need, once a machine."""
     stores = _stores(input_url, output, work, logs)
-    plan = read_plan(job, stores)
+    plan = read_plan(job, stores, digest)
     try:
         with typed():
             if plan.request.package is not None:
@@ -131,10 +137,11 @@ def prepare(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, log
 def score(
     job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, scripts: ScriptsUrl = "",
     chunk: Annotated[int | None, typer.Option(metavar="N", min=0, help="Which chunk; all in turn if not given.")] = None,
+    digest: PlanDigest = None,
 ) -> None:  # fmt: skip
     """Score one chunk of a planned job, or all of them."""
     stores = _stores(input_url, output, work, logs)
-    plan = read_plan(job, stores)
+    plan = read_plan(job, stores, digest)
     if chunk is not None and chunk >= len(plan.chunks):
         raise RequestError(f"Job '{job}' has no chunk {chunk}: they are numbered 0 to {len(plan.chunks) - 1}.")
     own = plan.chunks if chunk is None else [plan.chunks[chunk]]
@@ -171,10 +178,13 @@ def score(
         raise first
 
 
-def merge(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, scripts: ScriptsUrl = "") -> None:
+def merge(
+    job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, scripts: ScriptsUrl = "",
+    digest: PlanDigest = None,
+) -> None:  # fmt: skip
     """Merge a job's parts into its result, and report on it."""
     stores = _stores(input_url, output, work, logs)
-    plan = read_plan(job, stores)
+    plan = read_plan(job, stores, digest)
     with telemetry(credential) as said, said.step(job, "merge"):
         status = merge_job(plan, stores, ready=partial(enter, plan, scripts)).status
         spent = round(time.time() - status.started, 3)
@@ -183,8 +193,8 @@ def merge(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs:
     typer.echo(stores.output.where(f"{job}/{plan.result}"))
 
 
-def release(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl) -> None:
+def release(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, digest: PlanDigest = None) -> None:
     """Delete what `prepare` fetched: the job has ended."""
     stores = _stores(input_url, output, work, logs)
-    for path, etag in read_plan(job, stores).shared_inputs:
+    for path, etag in read_plan(job, stores, digest).shared_inputs:
         stores.input.release(path, etag)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +15,7 @@ from rich.text import Text
 
 from scorer.engines import Progress
 from scorer.errors import OutputError, RequestError
+from scorer.placing import place
 from scorer.plan import Plan
 from scorer.store import Stores, storage_errors
 from scorer.wishes import split_weight
@@ -113,26 +112,11 @@ def with_ending(target: Path, plan: Plan, *, asked: bool) -> Path:
 
 
 def deliver(stores: Stores, plan: Plan, target: Path) -> None:
-    """Put the result of output/<job>/ to `target`, each file whole or not at all; a link, where the disk is the same."""
+    """Put the result of output/<job>/ to `target`."""
     result = f"{plan.job}/{plan.result}"
-    with storage_errors(str(target), writing=True):
-        (target.parent if plan.video else target).mkdir(parents=True, exist_ok=True)
-        if plan.video:
-            _place(stores, result, target)
-        else:
-            for chunk in plan.chunks:
-                for file in chunk.files:
-                    _place(stores, result + file.name, target / file.name)
-
-
-def _place(stores: Stores, path: str, target: Path) -> None:
-    etag = stores.output.head(path).etag
-    source = stores.output.fetch(path, etag)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    try:
-        os.link(source, temporary)
-    except OSError:
-        shutil.copyfile(source, temporary)
-    temporary.replace(target)
-    stores.output.release(path, etag)
+    if plan.video:
+        place(stores.output, result, target)
+        return
+    for chunk in plan.chunks:
+        for file in chunk.files:
+            place(stores.output, result + file.name, target / file.name)

@@ -21,9 +21,9 @@ from azure.batch import models as batch
 from azure.batch.models._models import BatchJobTerminateOptions  # the SDK asks for it, and forgot to make it public
 
 from scorer.deployment import Deployment
-from scorer.engines.batch_bodies import CANCELLED, chunk_task, job_body, merge_task, sender_of
+from scorer.engines.batch_bodies import CANCELLED, chunk_task, digest_of, job_body, merge_task, sender_of
 from scorer.engines.batch_calls import ENDED, AgainError, Calls, EndedError, NoJobError, ThereError
-from scorer.errors import BatchError, BusyError, ShareError
+from scorer.errors import BatchError, BusyError, ChangedError, ShareError
 from scorer.plan import Plan
 
 # Azure Batch takes so many tasks in one call, and a body of a megabyte.
@@ -191,6 +191,7 @@ class AzureBatchEngine:
         """Add the tasks that the job lacks; nothing where there is no such job at work. Raises BatchError."""
         job = self._find(plan.job)
         if job is not None and job.state == batch.BatchJobState.ACTIVE:
+            _check_plan(job, plan)
             with suppress(NoJobError):  # it was deleted meanwhile
                 self._fill(plan)
 
@@ -214,11 +215,14 @@ class AzureBatchEngine:
             with suppress(ThereError):  # an answer got lost, or somebody else was quicker
                 self._calls(lambda: self.client.create_job(job_body(plan, self.deployment, sender, place)))
             return True
-        return job.state == batch.BatchJobState.ACTIVE
+        if job.state != batch.BatchJobState.ACTIVE:
+            return False
+        _check_plan(job, plan)
+        return True
 
     def _find(self, job: str) -> batch.BatchJob | None:
         try:
-            return self._calls(lambda: self.client.get_job(job, select=["id", "state"]))
+            return self._calls(lambda: self.client.get_job(job, select=["id", "state", "metadata"]))
         except NoJobError:
             return None
 
@@ -245,6 +249,12 @@ def slot_shares(senders: Mapping[str, str], slots: int) -> dict[str, int]:
         return dict.fromkeys(senders, slots)
     share = math.ceil(slots / len(jobs))
     return {job: math.ceil(share / jobs[sender]) for job, sender in senders.items()}
+
+
+def _check_plan(job: batch.BatchJob, plan: Plan) -> None:
+    """Raise ChangedError where the job was begun with another plan: it was read back from where nodes may write."""
+    if digest_of(job) not in ("", plan.digest):
+        raise ChangedError(f"The plan of job '{plan.job}' isn't the one that it was begun with: 'scorer restart {plan.job}'.")
 
 
 def _is_there(result: batch.BatchTaskCreateResult) -> bool:

@@ -20,6 +20,8 @@ MERGE = "merge"
 # Why Batch ended a job that a person cancelled.
 CANCELLED = "Cancelled"
 SENDER = "sender"
+# SHA-256 of the plan that the job was begun with.
+PLAN = "plan"
 
 # What the tasks of one node share, in a volume of Docker's own: inputs that were fetched, and who has which GPU. Docker gives a
 # new volume the owner and the mode of the image's folder.
@@ -58,7 +60,9 @@ def job_body(plan: Plan, deployment: Deployment, sender: str, place: int) -> bat
         id=plan.job,
         display_name=plan.request.name,
         priority=priority(plan.request.priority, place),
-        metadata=[batch.BatchMetadataItem(name=SENDER, value=sender)] if sender else [],
+        metadata=[
+            batch.BatchMetadataItem(name=name, value=value) for name, value in ((SENDER, sender), (PLAN, plan.digest)) if value
+        ],
         uses_task_dependencies=True,
         max_parallel_tasks=deployment.slots,
         constraints=batch.BatchJobConstraints(
@@ -70,7 +74,7 @@ def job_body(plan: Plan, deployment: Deployment, sender: str, place: int) -> bat
         ],
         # Once a node, so that a video isn't fetched once a task. Its failure is no reason to wait: every task looks for itself.
         job_preparation_task=batch.BatchJobPreparationTask(
-            command_line=f"prepare {plan.job}",
+            command_line=f"prepare {plan.job} --plan {plan.digest}",
             container_settings=_container(deployment),
             constraints=batch.BatchTaskConstraints(
                 max_task_retry_count=0, max_wall_clock_time=PREPARE_LIMIT, retention_time=RETENTION
@@ -79,7 +83,9 @@ def job_body(plan: Plan, deployment: Deployment, sender: str, place: int) -> bat
             rerun_on_node_reboot_after_success=False,
         ),
         job_release_task=batch.BatchJobReleaseTask(
-            command_line=f"release {plan.job}", container_settings=_container(deployment), retention_time=RETENTION
+            command_line=f"release {plan.job} --plan {plan.digest}",
+            container_settings=_container(deployment),
+            retention_time=RETENTION,
         ),
         all_tasks_complete_mode=batch.BatchAllTasksCompleteMode.NO_ACTION,
         task_failure_mode=batch.BatchTaskFailureMode.PERFORM_EXIT_OPTIONS_JOB_ACTION,
@@ -88,7 +94,16 @@ def job_body(plan: Plan, deployment: Deployment, sender: str, place: int) -> bat
 
 def sender_of(job: batch.BatchJob) -> str:
     """Whose job it is."""
-    return next((item.value for item in job.metadata or [] if item.name == SENDER), "")
+    return _metadata(job, SENDER)
+
+
+def digest_of(job: batch.BatchJob) -> str:
+    """Of the plan that it was begun with; '' where an earlier version began it."""
+    return _metadata(job, PLAN)
+
+
+def _metadata(job: batch.BatchJob, name: str) -> str:
+    return next((item.value for item in job.metadata or [] if item.name == name), "")
 
 
 def chunk_task(plan: Plan, chunk: Chunk, deployment: Deployment) -> batch.BatchTaskCreateOptions:
@@ -98,7 +113,7 @@ def chunk_task(plan: Plan, chunk: Chunk, deployment: Deployment) -> batch.BatchT
     return batch.BatchTaskCreateOptions(
         id=str(chunk.index),
         display_name=f"frames {chunk.first} to {chunk.first + chunk.frames - 1}",
-        command_line=f"score {plan.job} --chunk {chunk.index}",
+        command_line=f"score {plan.job} --chunk {chunk.index} --plan {plan.digest}",
         container_settings=_container(deployment),
         constraints=_constraints(deployment),
         exit_conditions=batch.ExitConditions(default=goes_on, pre_processing_error=goes_on, file_upload_error=goes_on),
@@ -111,7 +126,7 @@ def merge_task(plan: Plan, deployment: Deployment) -> batch.BatchTaskCreateOptio
     ends = batch.ExitOptions(job_action=batch.BatchJobActionKind.NONE)
     return batch.BatchTaskCreateOptions(
         id=MERGE,
-        command_line=f"merge {plan.job}",
+        command_line=f"merge {plan.job} --plan {plan.digest}",
         container_settings=_container(deployment),
         constraints=_constraints(deployment),
         depends_on=batch.BatchTaskDependencies(task_id_ranges=[batch.BatchTaskIdRange(start=0, end=len(plan.chunks) - 1)]),

@@ -55,8 +55,12 @@ class Store(ABC):
         """The files anywhere below `folder`, in no order; none where there is no such folder."""
 
     @abstractmethod
-    def get(self, path: str, etag: str | None = None) -> bytes:
-        """The bytes of `path`. Raises MissingError; ChangedError where its ETag is not `etag`."""
+    def get(self, path: str, etag: str | None = None, most: int | None = None) -> bytes:
+        """The bytes of `path`.
+
+        Raises MissingError; ChangedError where its ETag is not `etag`; DocumentError, having read none of it, where it has more
+        than `most` bytes.
+        """
 
     @abstractmethod
     def put(self, path: str, data: bytes) -> Entry:

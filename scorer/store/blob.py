@@ -20,7 +20,7 @@ from scorer.errors import OutputError, StoreError
 from scorer.identity import STORAGE, credential
 from scorer.store.base import Entry, Store
 from scorer.store.cache import capacity, copy_once, forget_copy, scratch
-from scorer.store.problems import changed, raise_storage_error, sdk_errors, storage_errors
+from scorer.store.problems import changed, check_size, raise_storage_error, sdk_errors, storage_errors
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobProperties, ContainerClient
@@ -97,13 +97,18 @@ class BlobStore(Store):
         from azure.storage.blob import BlobProperties
 
         with self._names() as names:
-            found = self._try(folder, lambda: list(names.walk_blobs(self._prefix(folder))))
-        yield from (self._listed(blob) for blob in found if isinstance(blob, BlobProperties))  # folders are among them
+            found = self._try(
+                folder,  # and the folders in it
+                lambda: [
+                    self._listed(blob) for blob in names.walk_blobs(self._prefix(folder)) if isinstance(blob, BlobProperties)
+                ],
+            )
+        yield from found
 
     def walk(self, folder: str) -> Iterator[Entry]:
         with self._names() as names:
-            found = self._try(folder, lambda: list(names.list_blobs(self._prefix(folder))))
-        yield from map(self._listed, found)
+            found = self._try(folder, lambda: [self._listed(blob) for blob in names.list_blobs(self._prefix(folder))])
+        yield from found
 
     def _prefix(self, folder: str) -> str | None:
         prefix = f"{self._folder}{folder}".rstrip("/")
@@ -114,9 +119,15 @@ class BlobStore(Store):
         modified = blob.last_modified.timestamp() if blob.last_modified else 0.0
         return Entry(path, blob.size, f'"{blob.etag}"', modified)  # lists have ETags without their quotes
 
-    def get(self, path: str, etag: str | None = None) -> bytes:
+    def get(self, path: str, etag: str | None = None, most: int | None = None) -> bytes:
         options: GetOptions = {"if_match": etag} if etag else {}
-        return self._try(path, lambda: bytes(self._store.get(self._folder + path, options=options).bytes()))
+
+        def read() -> bytes:
+            found = self._store.get(self._folder + path, options=options)
+            check_size(self.where(path), found.meta["size"], most)
+            return bytes(found.bytes())
+
+        return self._try(path, read)
 
     def put(self, path: str, data: bytes) -> Entry:
         result = self._try(path, lambda: self._store.put(self._folder + path, data), writing=True)

@@ -11,7 +11,7 @@ from obstore.store import LocalStore
 
 from scorer.errors import MissingError
 from scorer.store.base import Entry, Store
-from scorer.store.problems import changed, raise_storage_error, storage_errors
+from scorer.store.problems import changed, check_size, raise_storage_error, storage_errors
 
 
 class FolderStore(Store):
@@ -57,9 +57,11 @@ class FolderStore(Store):
                 for meta in batch:
                     yield Entry(meta["path"], meta["size"], meta["e_tag"] or "", meta["last_modified"].timestamp())
 
-    def get(self, path: str, etag: str | None = None) -> bytes:
+    def get(self, path: str, etag: str | None = None, most: int | None = None) -> bytes:
         with storage_errors(self.where(path)):
-            return bytes(self._open().get(path, options={"if_match": etag} if etag else None).bytes())
+            found = self._open().get(path, options={"if_match": etag} if etag else None)
+            check_size(self.where(path), found.meta["size"], most)
+            return bytes(found.bytes())
 
     def put(self, path: str, data: bytes) -> Entry:
         with storage_errors(self.where(path), writing=True):

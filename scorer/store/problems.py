@@ -12,7 +12,16 @@ from typing import NoReturn
 from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, PreconditionError, UnauthenticatedError
 
-from scorer.errors import ChangedError, MissingError, OutputError, RequestError, ScorerError, StorageFullError, StoreError
+from scorer.errors import (
+    ChangedError,
+    DocumentError,
+    MissingError,
+    OutputError,
+    RequestError,
+    ScorerError,
+    StorageFullError,
+    StoreError,
+)
 
 # A role that lacks and a firewall give the same answer.
 LET_IN = (
@@ -81,6 +90,12 @@ def raise_storage_error(error: Exception, where: str, *, writing: bool) -> NoRet
 def changed(where: str) -> ChangedError:
     """The error that says so."""
     return ChangedError(f"'{where}' has changed since the job was planned: run the job again.")
+
+
+def check_size(where: str, size: int, most: int | None) -> None:
+    """Raise DocumentError where a document has more bytes than any of its kind."""
+    if most is not None and size > most:
+        raise DocumentError(f"'{where}' has {size} bytes and can have {most} at most: it isn't what its name says.")
 
 
 @contextmanager

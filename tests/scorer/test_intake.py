@@ -120,10 +120,10 @@ def test_a_store_that_is_away_is_asked_at_the_next_look(office: Office, monkeypa
         office.put({"name": f"job-{number}", "input": "shots/", "model": "invert"}, f"requests/{number}.json")
     get: Callable[..., bytes] = FolderStore.get
 
-    def moody(self: FolderStore, path: str, etag: str | None = None) -> bytes:
+    def moody(self: FolderStore, path: str, etag: str | None = None, most: int | None = None) -> bytes:
         if path == "requests/1.json":
             raise StoreError("away")
-        return get(self, path, etag)
+        return get(self, path, etag, most)
 
     with monkeypatch.context() as away:
         away.setattr(FolderStore, "get", moody)

@@ -1,0 +1,416 @@
+"""A node that is no longer ours rewrites what is kept of its job: readers end in a sentence, and touch nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scorer import commands, steps
+from scorer.client import Client, Standing
+from scorer.deployment import read_deployment
+from scorer.engines.azure_batch import AzureBatchEngine
+from scorer.errors import ChangedError, DocumentError, InternalError, MissingError, ScorerError
+from scorer.failure import chunk_key
+from scorer.job import merge_job
+from scorer.plan import dispatch, read_plan
+from scorer.refusal import Rejection, job_of
+from scorer.request import parse_request
+from scorer.score import load_model, score_chunk
+from scorer.status import StatusWriter
+from scorer.store import Entry, FolderStore
+from scorer.waiting import answer
+from tests.conftest import MakeClip, write_images
+from tests.folders import FolderStores
+from tests.scorer.office import LIMITS, Office
+from tests.scorer.test_deployment import DOCUMENT
+from tests.scorer.test_text import HOSTILE, is_plain
+
+PATH, OTHERS = "requests/acme/nightly.json", "requests/other/theirs.json"
+WORDS = HOSTILE.replace("\ud800", "")
+
+VALUES: list[Any] = [None, -1, 2**70, float("nan"), 1e300, WORDS, "../../home/.bashrc", "x" * 5000, [], {"a": 1}, "1e999999999"]
+"""What a field may become."""
+GARBAGE = [b"", b"null", b"[]", b"{}", b"\xff\xfe", b"[" * 100_000, b"{" + b" " * 2**21 + b"}", b'{"job": "a", "job": "b"}']
+"""What a document may become."""
+
+
+@dataclass
+class Scene:
+    """A job that is done, other people's things beside it, and whoever reads what is kept of it."""
+
+    client: Client
+    office: Office
+    stores: FolderStores
+    folder: Path
+    job: str
+    said: pytest.CaptureFixture[str]
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "out"
+
+    def kept(self) -> dict[str, bytes]:
+        """Every file that isn't the job's, nor what was asked for."""
+        own = {self.stores.input.root / PATH, self.folder / "out-report.html"}
+        folders = [store.root / self.job for store in (self.stores.output, self.stores.work, self.stores.logs)]
+        folders += [self.out, self.folder / "pristine", self.folder / "quarantine" / self.job]
+        return {
+            str(path): path.read_bytes()
+            for path in sorted(self.folder.rglob("*"))
+            if path.is_file() and path not in own and not any(path.is_relative_to(each) for each in folders)
+        }
+
+    def save(self) -> None:
+        for store in (self.stores.output, self.stores.work, self.stores.logs):
+            shutil.copytree(store.root, self.folder / "pristine" / store.root.name)
+
+    def restore(self) -> None:
+        for store in (self.stores.output, self.stores.work, self.stores.logs):
+            pristine = self.folder / "pristine" / store.root.name
+            for path in [path for path in store.root.rglob("*") if path.is_file()]:
+                if not (pristine / path.relative_to(store.root)).exists():
+                    path.unlink()
+            for path in [path for path in pristine.rglob("*") if path.is_file()]:
+                own = store.root / path.relative_to(pristine)
+                if not own.exists() or own.read_bytes() != path.read_bytes():
+                    own.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(path, own)
+        shutil.rmtree(self.out, ignore_errors=True)
+
+    def reads(self, reader: Callable[[Scene], object]) -> ScorerError | None:
+        """What the reader ends with; it said nothing that a terminal obeys, and nothing else has changed."""
+        before = self.kept()
+        error = None
+        try:
+            reader(self)
+        except ScorerError as caught:
+            error = caught
+        assert error is None or (not isinstance(error, InternalError) and is_plain(str(error))), error
+        printed = self.said.readouterr()
+        assert all(map(is_plain, (printed.out + printed.err).split("\n"))), printed
+        after = self.kept()
+        assert {path: after.get(path) for path in before} == before
+        assert {Path(path).parent for path in after.keys() - before.keys()} <= {self.stores.work.root / "answered"}
+        for path in (self.stores.output.root / self.job).glob("*.json"):
+            text = path.read_text(errors="replace")
+            assert path.read_bytes() in self.planted or is_plain(text.replace("\n", "")), text
+        return error
+
+    planted: tuple[bytes, ...] = ()
+
+
+@pytest.fixture
+def scene(
+    stores: FolderStores, office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Scene:
+    monkeypatch.setattr(AzureBatchEngine, "look", lambda *_: (None, None))
+    for name in ("delete", "end"):
+        monkeypatch.setattr(AzureBatchEngine, name, lambda *_: None)
+    monkeypatch.setattr(AzureBatchEngine, "at_work", lambda *_: {})
+    monkeypatch.setattr(AzureBatchEngine, "jobs", lambda *_: [])
+    client = Client(read_deployment(json.dumps({**DOCUMENT, "limits": LIMITS})))
+    client.stores = stores
+    monkeypatch.setattr(commands, "_client", lambda *_: client)
+    write_images(stores.input.root / "shots", ["a.png", "b.png", "c.png", "d.png"])
+    data = json.dumps({"name": "nightly", "input": "shots/", "model": "invert", "chunk_frames": 2}).encode()
+    stores.input.put(PATH, data)
+    job = job_of(f"{stores.input.url}/{PATH}", data)
+    plan = dispatch(job, parse_request(data, office.intake.target.limits), stores)
+    StatusWriter(job, stores).state("scoring", frames=plan.frames, request=PATH)
+    model = load_model(plan, stores)
+    for chunk in plan.chunks:
+        score_chunk(plan, chunk, stores, model)
+    merge_job(plan, stores)
+    theirs = json.dumps({"name": "theirs", "input": "secret/", "model": "invert"}).encode()
+    stores.input.put(OTHERS, theirs)
+    stores.input.put("secret/a.png", b"secret")
+    for store in (stores.output, stores.work, stores.logs):
+        store.put("theirs-0123456789ab/result.mp4", b"theirs")
+        store.put("theirs-0123456789ab/plan.json", b"theirs")
+    answer(stores.input.head(PATH), stores)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/.bashrc").write_text("mine")
+    monkeypatch.chdir(tmp_path / "home")
+    made = Scene(client, office, stores, tmp_path, job, capsys)
+    made.save()
+    return made
+
+
+def variants(document: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
+    """The document with one field changed, for each field and each value; and what is no document."""
+    for place in _places(document):
+        for value in VALUES:
+            yield f"{'.'.join(map(str, place))}={value!r}"[:200], json.dumps(_changed(document, place, value)).encode()
+    for data in GARBAGE:
+        yield repr(data[:40]), data
+
+
+def _places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where a document has values: of a list's, the first."""
+    if place:
+        yield place
+    for key, each in value.items() if isinstance(value, dict) else list(enumerate(value))[:1] if isinstance(value, list) else ():
+        yield from _places(each, (*place, key))
+
+
+def _changed(value: Any, place: tuple[Any, ...], new: Any) -> Any:
+    if not place:
+        return new
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[place[0]] = _changed(value[place[0]], place[1:], new)
+    return copy
+
+
+def _urls(scene: Scene) -> tuple[str, str, str, str]:
+    stores = scene.stores
+    return stores.input.url, stores.output.url, stores.work.url, stores.logs.url
+
+
+def _look_once(scene: Scene) -> None:
+    class SeenError(Exception):
+        pass
+
+    def seen(standing: Standing) -> None:
+        commands.describe(standing, 1.0)
+        raise SeenError
+
+    with pytest.raises(SeenError):
+        scene.client.follow(scene.job, 0.01, seen)
+
+
+PEOPLE: list[Callable[[Scene], object]] = [
+    lambda scene: commands.status(scene.job),
+    lambda _: commands.status(),
+    lambda scene: commands.fetch(scene.job, out=scene.out),
+    lambda scene: commands.cancel(scene.job),
+    lambda scene: commands.restart(scene.job, out=scene.out),
+    _look_once,
+]
+"""A person's commands."""
+
+
+def _finish(scene: Scene) -> None:
+    scene.office.cluster.jobs[scene.job] = "acme"
+    scene.office.cluster.begun[:] = [scene.job]
+    try:
+        for error in scene.office.intake._finish():
+            raise error
+    finally:
+        scene.office.cluster.jobs.clear()
+        scene.office.cluster.begun.clear()
+
+
+MACHINES: list[Callable[[Scene], object]] = [
+    lambda scene: scene.office.intake.take(PATH),
+    _finish,
+    lambda scene: steps.prepare(scene.job, *_urls(scene)),
+    lambda scene: steps.score(scene.job, *_urls(scene)),
+    lambda scene: steps.merge(scene.job, *_urls(scene)),
+    lambda scene: steps.release(scene.job, *_urls(scene)),
+]
+"""What runs in Azure."""
+
+
+def _try_all(scene: Scene, path: Path, variants: Iterator[tuple[str, bytes]], readers: list[Callable[[Scene], object]]) -> None:
+    for name, data in variants:
+        for reader in readers:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+            scene.planted = (data,)
+            try:
+                scene.reads(reader)
+            except Exception as error:
+                raise AssertionError(f"{path.name} with {name}: {type(error).__name__} {error}") from error
+            scene.restore()
+
+
+@pytest.mark.parametrize("reader", PEOPLE, ids=["status", "list", "fetch", "cancel", "restart", "follow"])
+def test_a_status_that_a_node_wrote(scene: Scene, reader: Callable[[Scene], object]) -> None:
+    path = scene.stores.output.root / scene.job / "status.json"
+    document = {**json.loads(path.read_bytes()), "error": "x", "exit_code": 3, "stage_seconds": {"merge": 1.0}}
+    _try_all(scene, path, variants(document), [reader])
+
+
+@pytest.mark.parametrize("reader", PEOPLE, ids=["status", "list", "fetch", "cancel", "restart", "follow"])
+def test_a_rejection_that_a_node_wrote(scene: Scene, reader: Callable[[Scene], object]) -> None:
+    path = scene.stores.output.root / scene.job / "rejected.json"
+    told = Rejection(job=scene.job, request=PATH, etag="1", error="no", exit_code=3, time=2e9)
+    (scene.stores.output.root / scene.job / "status.json").unlink()
+    shutil.rmtree(scene.folder / "pristine")
+    scene.save()
+    _try_all(scene, path, variants(told.model_dump()), [reader])
+
+
+@pytest.mark.parametrize("name", ["status.json", "rejected.json"])
+def test_what_doesnt_hold_is_told_of_that_job_alone(scene: Scene, name: str) -> None:
+    path = scene.stores.output.root / scene.job / name
+    if name == "rejected.json":
+        (path.parent / "status.json").unlink()
+        (scene.folder / "pristine/output" / scene.job / "status.json").unlink()
+    for data in GARBAGE:
+        path.write_bytes(data)
+        scene.planted = (data,)
+        assert isinstance(scene.reads(lambda scene: commands.status(scene.job)), DocumentError)
+        assert scene.reads(lambda _: commands.status()) is None
+        assert isinstance(scene.reads(lambda scene: scene.client.restart(scene.job)), DocumentError)
+        scene.client.restart(scene.job, PATH)  # whoever knows the request, as 'scorer submit' does, begins it anew
+        assert not path.exists() if name == "rejected.json" else json.loads(path.read_bytes())["state"] == "planned"
+        scene.restore()
+        answer(scene.stores.input.head(PATH), scene.stores)
+
+
+@pytest.mark.parametrize(
+    "request_path", [OTHERS, "secret/a.png", "requests/../secret/a.png", "requests/acme", "requests/none.json"]
+)
+def test_a_restart_takes_the_jobs_own_request_and_no_other(scene: Scene, request_path: str) -> None:
+    StatusWriter(scene.job, scene.stores).state("failed", error="x", exit_code=3, request=request_path)
+    scene.planted = ((scene.stores.output.root / scene.job / "status.json").read_bytes(),)
+    error = scene.reads(lambda scene: scene.client.restart(scene.job))
+    assert isinstance(error, DocumentError | MissingError)
+
+
+@pytest.mark.parametrize("reader", MACHINES, ids=["take", "finish", "prepare", "score", "merge", "release"])
+def test_a_plan_that_a_node_wrote(scene: Scene, reader: Callable[[Scene], object]) -> None:
+    """Each variant is refused, or agrees with itself and leads nowhere else."""
+    path = scene.stores.work.root / scene.job / "plan.json"
+    document = json.loads(path.read_bytes())
+    _try_all(scene, path, variants(document), [reader])
+
+
+def test_a_plan_of_a_video_that_a_node_wrote(stores: FolderStores, make_clip: MakeClip) -> None:
+    clip = make_clip(frames=30)
+    request = {"name": "film", "input": clip.name, "model": "invert", "chunk_frames": 12}
+    plan = dispatch("film", parse_request(json.dumps(request).encode(), _limits()), stores)
+    path = stores.work.root / "film/plan.json"
+    document = json.loads(path.read_bytes())
+    for name, data in variants(document):
+        path.write_bytes(data)
+        try:
+            found = read_plan("film", stores)
+        except ScorerError:
+            continue
+        assert (found.job, found.frames, found.result) == ("film", 30, "result.mp4"), name
+        assert all(chunk.range and chunk.range.frames == chunk.frames for chunk in found.chunks), name
+        if found != plan:
+            with pytest.raises(ChangedError):
+                read_plan("film", stores, plan.digest)
+
+
+def _limits() -> Any:
+    return read_deployment(json.dumps(DOCUMENT)).limits
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"job": "theirs-0123456789ab"},
+        {"request": {"name": "nightly", "input": "secret/", "model": "invert"}},
+        {"request": {"name": "nightly", "input": "../output/theirs-0123456789ab/", "model": "invert"}},
+        {"frames": 3},
+        {"chunks": []},
+        {"max_pixels": 10**12},
+        {"style_etags": ["x"]},
+    ],
+)
+def test_a_plan_of_another_job_or_request_is_refused(scene: Scene, change: dict[str, Any]) -> None:
+    path = scene.stores.work.root / scene.job / "plan.json"
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), **change}))
+    with pytest.raises(DocumentError, match=r"plan\.json"):
+        read_plan(scene.job, scene.stores)
+
+
+def test_tasks_go_by_the_plan_that_they_were_made_for(scene: Scene) -> None:
+    plan = read_plan(scene.job, scene.stores)
+    assert read_plan(scene.job, scene.stores, plan.digest) == plan
+    path = scene.stores.work.root / scene.job / "plan.json"
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), "max_pixels": 999}))
+    steps.prepare(scene.job, *_urls(scene))  # what earlier versions began goes on without a digest
+    for step in (steps.prepare, steps.score, steps.merge, steps.release):
+        with pytest.raises(ChangedError, match="isn't the plan that this job was begun with"):
+            step(scene.job, *_urls(scene), digest=plan.digest)
+
+
+@pytest.mark.parametrize("document", ["part", "result", "failure", "records"])
+def test_what_tasks_leave_is_looked_at(scene: Scene, document: str) -> None:
+    plan = read_plan(scene.job, scene.stores)
+    work, job = scene.stores.work.root, scene.job
+    path = {
+        "part": work / job / f"{plan.chunks[0].part}.json",
+        "result": work / job / "result.json",
+        "failure": work / job / f"failed/{chunk_key(plan.chunks[0])}.json",
+        "records": scene.stores.logs.root / job / "000000.jsonl",
+    }[document]
+    if document == "failure":
+        content = {"exit_code": 3, "message": "no", "for_good": True}
+    else:
+        content = json.loads(path.read_bytes().splitlines()[0])
+    (scene.stores.output.root / job / "status.json").unlink()  # so that there is something to merge
+    (work / job / f"{plan.chunks[0].part}.json").unlink()
+    shutil.rmtree(scene.folder / "pristine")
+    scene.save()
+    _try_all(scene, path, variants(content), MACHINES[3:5])
+
+
+NAMES = [
+    "../../home/.bashrc", "..", ".", "", "/etc/cron.d/x", "..\\..\\home\\.bashrc", "C:evil.png", "C:\\evil.png", ".bashrc",
+    "a.png\n", "a\x1b[2J.png", "a\u202egnp.png", "trail.png.", "trail.png ", "x" * 1000 + ".png", "run.sh", "a.png\0.sh", "NUL",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_that_lead_out_of_the_folder(scene: Scene, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listing may hold any name: nothing is fetched where one of them is none of an image."""
+
+    class Forged(FolderStore):
+        def list(self, folder: str) -> Iterator[Entry]:
+            yield from super().list(folder)
+            yield Entry(folder + name, 1, "1")
+
+        def head(self, path: str) -> Entry:
+            return Entry(path, 1, "1")
+
+        def fetch(self, path: str, etag: str | None = None) -> Path:
+            del path, etag
+            return scene.stores.input.root / "secret/a.png"
+
+    monkeypatch.setattr(scene.client, "stores", replace(scene.stores, output=Forged(scene.stores.output.root)))
+    assert isinstance(scene.reads(PEOPLE[2]), DocumentError)
+    assert not scene.out.exists()
+
+
+def test_more_names_than_frames(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Endless(FolderStore):
+        def list(self, folder: str) -> Iterator[Entry]:
+            number = 0
+            while True:
+                number += 1
+                yield Entry(f"{folder}{number}.png", 1, "1")
+
+    monkeypatch.setattr(scene.client, "stores", replace(scene.stores, output=Endless(scene.stores.output.root)))
+    status = json.loads((scene.stores.output.root / scene.job / "status.json").read_bytes())
+    (scene.stores.output.root / scene.job / "status.json").write_text(json.dumps({**status, "frames": 10**9}))
+    assert isinstance(scene.reads(PEOPLE[2]), DocumentError)
+    assert not scene.out.exists()
+
+
+def test_links_that_stand_at_the_place_are_replaced(scene: Scene) -> None:
+    """Whatever names an earlier fetch, or somebody else, left there."""
+    scene.out.mkdir()
+    mine = scene.folder / "home/.bashrc"
+    for name in ("a.png", ".a.png.part", "b.png"):
+        (scene.out / name).symlink_to(mine)
+    os.link(mine, scene.out / "c.png")
+    assert scene.reads(PEOPLE[2]) is None
+    assert mine.read_text() == "mine"
+    names = ["a.png", "b.png", "c.png", "d.png"]
+    assert all((scene.out / name).is_file() and not (scene.out / name).is_symlink() for name in names)
+    for name in names:
+        assert (scene.out / name).read_bytes() == (scene.stores.output.root / scene.job / "result" / name).read_bytes()
+    assert scene.reads(PEOPLE[2]) is None  # and again
