@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from scorer.documents import MOST_BYTES
 from scorer.ends import typed
-from scorer.errors import FailureThresholdError, MissingError, ScorerError
+from scorer.errors import DocumentError, FailureThresholdError, MissingError, ScorerError
 from scorer.failure import chunk_key
 from scorer.plan import Chunk, Plan
 from scorer.store import Stores
@@ -73,8 +74,8 @@ class Marks:
     def _example(self) -> str:
         key, failed = max(self.failed.items(), key=lambda item: item[1])
         try:
-            return clean(self.stores.work.get(_frames_path(self.plan, key, failed)).decode(errors="replace"))
-        except MissingError:  # a try that came later has counted anew
+            return clean(self.stores.work.get(_frames_path(self.plan, key, failed), most=MOST_BYTES).decode(errors="replace"))
+        except (MissingError, DocumentError):  # a try that came later has counted anew
             return f"chunk {int(key.partition('-')[0])}"
 
     def tell_failed(self, failed: int, example: str) -> None:
