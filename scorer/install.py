@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from scorer.errors import ModelError
 from scorer.package import Package, find_package
 from scorer.plan import Plan
 from scorer.store import Store, open_store
-from scorer.store.cache import locked, node_folder, scratch
+from scorer.store.cache import is_own, locked, node_folder, scratch
 
 WEIGHTS = "SCORER_WEIGHTS"
 ENTERED = "SCORER_PACKAGE"
@@ -52,12 +53,20 @@ def install(package: str, scripts: Store) -> Path:
     """
     target = node_folder() / "packages" / package
     with locked(target.with_name(f"{package}.lock")):
-        if not target.exists():
+        if not is_own(target, stat.S_ISDIR):
+            target.unlink(missing_ok=True)
             unfinished = target.with_name(f".{package}.part")
             shutil.rmtree(unfinished, ignore_errors=True)  # what a killed task left
             _fill(unfinished, find_package(package, scripts), scripts)
             unfinished.replace(target)
     return target
+
+
+def uninstall(package: str) -> None:
+    """Delete the installed package: its job has ended."""
+    target = node_folder() / "packages" / package
+    with locked(target.with_name(f"{package}.lock")):
+        shutil.rmtree(target, ignore_errors=True)
 
 
 def _fill(folder: Path, package: Package, scripts: Store) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from scorer.errors import TaskError
-from scorer.store.cache import node_folder
+from scorer.store.cache import node_folder, try_lock
 
 # How many tasks the machine runs at once, and how many GPUs it has, as the engine that starts them says.
 SLOTS = "SCORER_SLOTS"
 GPUS = "SCORER_GPUS"
+# Where the tasks of all jobs lock their slots, if not in the node's folder.
+SLOTS_DIR = "SCORER_SLOTS_DIR"
 
 # A task that was just killed may hold its slot for a moment longer.
 PATIENCE_SECONDS = 60.0
@@ -45,21 +47,22 @@ def take_slot(patience: float = PATIENCE_SECONDS) -> Iterator[Slot]:
     if not slots:  # a task alone on its machine
         yield Slot(0, None, None)
         return
-    folder = node_folder() / "slots"
-    folder.mkdir(exist_ok=True)
+    chosen = os.environ.get(SLOTS_DIR)
+    folder = Path(chosen) if chosen else node_folder() / "slots"
+    folder.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + patience
     while True:
         for number in range(slots):
-            with (folder / str(number)).open("wb") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue
+            if (file := try_lock(folder / str(number))) is None:
+                continue
+            try:
                 gpu = number % gpus if gpus else None
                 if gpu is not None:
                     os.environ["CUDA_VISIBLE_DEVICES"] = str(gpu)
                 yield Slot(number, gpu, max(1, (os.cpu_count() or 1) // slots))
                 return
+            finally:
+                os.close(file)
         if time.monotonic() >= deadline:
             raise TaskError(f"All {slots} slots of this machine are taken: it was given more tasks than it has room for.")
         time.sleep(0.2)

@@ -15,7 +15,7 @@ from scorer.ends import typed
 from scorer.errors import RequestError, ScorerError
 from scorer.failure import chunk_key, kept_failures
 from scorer.identity import credential
-from scorer.install import enter, install
+from scorer.install import enter, install, uninstall
 from scorer.job import merge_job
 from scorer.limits import Limits
 from scorer.marks import Marks
@@ -196,5 +196,8 @@ def merge(
 def release(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, digest: PlanDigest = None) -> None:
     """Delete what `prepare` fetched: the job has ended."""
     stores = _stores(input_url, output, work, logs)
-    for path, etag in read_plan(job, stores, digest).shared_inputs:
+    plan = read_plan(job, stores, digest)
+    for path, etag in plan.shared_inputs:
         stores.input.release(path, etag)
+    if plan.request.package is not None and digest is not None:  # on a person's machine another job may be using it
+        uninstall(plan.request.package)

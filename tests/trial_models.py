@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 
@@ -41,7 +42,20 @@ class Invert:
 def load(settings: ModelSettings) -> Model:
     if package := settings.options.get("needs"):
         import_module(str(package))
+    if settings.options.get("plants"):
+        _plant()
     return Invert(settings)
+
+
+def _plant() -> None:
+    """Do what a sender's model may do to all that its container can write to: other bytes, or a link, in each file's place."""
+    for name in ("SCORER_NODE_DIR", "SCORER_SLOTS_DIR"):
+        for number, path in enumerate(sorted(Path(os.environ[name]).rglob("*"))):
+            if path.is_file() and number % 2:
+                path.write_bytes(b"planted")
+            elif path.is_file():
+                path.unlink()
+                path.symlink_to("/etc/hostname")
 
 
 SPEC = ModelSpec(
@@ -49,6 +63,8 @@ SPEC = ModelSpec(
     summary="255 minus each component",
     style="none",
     load=load,
-    options=dict.fromkeys(("deadly", "most_frames", "needs", "sleep_ms", "most_pixels", "poison", "scale"), "for tests"),
+    options=dict.fromkeys(
+        ("deadly", "most_frames", "needs", "plants", "sleep_ms", "most_pixels", "poison", "scale"), "for tests"
+    ),
     tile_overlap=8,
 )

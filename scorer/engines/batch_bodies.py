@@ -13,7 +13,7 @@ from scorer.deployment import Deployment
 from scorer.ends import DEBUG
 from scorer.failure import TRIES
 from scorer.plan import Chunk, Plan
-from scorer.slots import GPUS, SLOTS
+from scorer.slots import GPUS, SLOTS, SLOTS_DIR
 from scorer.store.blob import ENDPOINT, blob_endpoint
 
 MERGE = "merge"
@@ -23,9 +23,13 @@ SENDER = "sender"
 # SHA-256 of the plan that the job was begun with.
 PLAN = "plan"
 
-# What the tasks of one node share, in a volume of Docker's own: inputs that were fetched, and who has which GPU. Docker gives a
-# new volume the owner and the mode of the image's folder.
+# What the tasks of one job share on a node, in a volume of Docker's own: inputs that were fetched, an installed package. Each job
+# has a volume that no other job's tasks can open: whatever one sender's task leaves, another's finds nothing of it. Digests would
+# have to be taken anew by every task, and a file could still be written to after that. Docker gives a new volume the owner and
+# the mode of the image's folder.
 NODE_FOLDER = "/node"
+# Who has which GPU: empty files to be locked, all that tasks of different jobs share.
+SLOTS_FOLDER = "/slots"
 # What else the image's programs write, none of it large: caches, and what compilers make and load. It counts as memory.
 SCRATCH = "rw,exec,nosuid,nodev,mode=1777,size=1g"
 # Processes and threads of one task, which has some for each core; the largest size has 96 of them.
@@ -75,7 +79,7 @@ def job_body(plan: Plan, deployment: Deployment, sender: str, place: int) -> bat
         # Once a node, so that a video isn't fetched once a task. Its failure is no reason to wait: every task looks for itself.
         job_preparation_task=batch.BatchJobPreparationTask(
             command_line=f"prepare {plan.job} --plan {plan.digest}",
-            container_settings=_container(deployment),
+            container_settings=_container(plan, deployment),
             constraints=batch.BatchTaskConstraints(
                 max_task_retry_count=0, max_wall_clock_time=PREPARE_LIMIT, retention_time=RETENTION
             ),
@@ -84,7 +88,7 @@ def job_body(plan: Plan, deployment: Deployment, sender: str, place: int) -> bat
         ),
         job_release_task=batch.BatchJobReleaseTask(
             command_line=f"release {plan.job} --plan {plan.digest}",
-            container_settings=_container(deployment),
+            container_settings=_container(plan, deployment),
             retention_time=RETENTION,
         ),
         all_tasks_complete_mode=batch.BatchAllTasksCompleteMode.NO_ACTION,
@@ -114,7 +118,7 @@ def chunk_task(plan: Plan, chunk: Chunk, deployment: Deployment) -> batch.BatchT
         id=str(chunk.index),
         display_name=f"frames {chunk.first} to {chunk.first + chunk.frames - 1}",
         command_line=f"score {plan.job} --chunk {chunk.index} --plan {plan.digest}",
-        container_settings=_container(deployment),
+        container_settings=_container(plan, deployment),
         constraints=_constraints(deployment),
         exit_conditions=batch.ExitConditions(default=goes_on, pre_processing_error=goes_on, file_upload_error=goes_on),
         output_files=_logs(plan, str(chunk.index), deployment),
@@ -127,7 +131,7 @@ def merge_task(plan: Plan, deployment: Deployment) -> batch.BatchTaskCreateOptio
     return batch.BatchTaskCreateOptions(
         id=MERGE,
         command_line=f"merge {plan.job} --plan {plan.digest}",
-        container_settings=_container(deployment),
+        container_settings=_container(plan, deployment),
         constraints=_constraints(deployment),
         depends_on=batch.BatchTaskDependencies(task_id_ranges=[batch.BatchTaskIdRange(start=0, end=len(plan.chunks) - 1)]),
         exit_conditions=batch.ExitConditions(default=ends),
@@ -152,6 +156,7 @@ def _environment(deployment: Deployment) -> dict[str, str]:
         "SCORER_LOGS": deployment.logs,
         "SCORER_SCRIPTS": deployment.scripts,
         "SCORER_NODE_DIR": NODE_FOLDER,
+        SLOTS_DIR: SLOTS_FOLDER,
         TRIES: str(deployment.task_retries + 1),
         DEBUG: "1",  # a task's log is where to look
         SLOTS: str(deployment.slots_per_node),
@@ -163,7 +168,7 @@ def _environment(deployment: Deployment) -> dict[str, str]:
     return own | ({ENDPOINT: os.environ[ENDPOINT]} if ENDPOINT in os.environ else {})
 
 
-def _container(deployment: Deployment) -> batch.BatchTaskContainerSettings:
+def _container(plan: Plan, deployment: Deployment) -> batch.BatchTaskContainerSettings:
     """The image's own user and folder, and nothing of the node's but what is mounted.
 
     Source: https://learn.microsoft.com/azure/batch/batch-container-isolation-task
@@ -171,13 +176,13 @@ def _container(deployment: Deployment) -> batch.BatchTaskContainerSettings:
     mounts = [batch.ContainerHostBatchBindMountEntry(source=batch.ContainerHostDataPath.VFS_MOUNTS, is_read_only=False)]
     return batch.BatchTaskContainerSettings(
         image_name=deployment.image,
-        container_run_options=_container_options(deployment),
+        container_run_options=_container_options(plan, deployment),
         working_directory=batch.ContainerWorkingDirectory.CONTAINER_IMAGE_DEFAULT,
         container_host_batch_bind_mounts=[] if deployment.mount == "none" else mounts,
     )
 
 
-def _container_options(deployment: Deployment) -> str:
+def _container_options(plan: Plan, deployment: Deployment) -> str:
     """What `docker create` is told: media of strangers are decoded in these containers.
 
     Whoever uses more memory is killed (exit code 137), and nobody else of the node; swap is no way around.
@@ -187,7 +192,8 @@ def _container_options(deployment: Deployment) -> str:
     limits = ["--memory", memory, "--memory-swap", memory] if deployment.task_memory_gb else []
     scratch = [text for folder in ("tmp", "work") for text in ("--tmpfs", f"/{folder}:{SCRATCH}")]
     rights = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--pids-limit", str(MOST_PROCESSES)]
-    return shlex.join(["--volume", f"scorer:{NODE_FOLDER}", *scratch, *rights, *limits])
+    volumes = ["--volume", f"scorer-{plan.job}:{NODE_FOLDER}", "--volume", f"scorer-slots:{SLOTS_FOLDER}"]
+    return shlex.join([*volumes, *scratch, *rights, *limits])
 
 
 def _logs(plan: Plan, task: str, deployment: Deployment) -> list[batch.OutputFile]:

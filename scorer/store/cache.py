@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -76,13 +77,19 @@ def _lock(path: Path, flags: int, how: int) -> int | None:
     """The open file, locked.
 
     None where there is no file, where somebody else has its lock and `how` says not to wait, or where `path` became another file
-    while we waited: whoever comes now locks that one.
+    while we waited: whoever comes now locks that one. What is no plain file to be written (a link, a pipe, a folder, somebody
+    else's) is nobody's lock, and is taken away.
     """
     try:
-        file = os.open(path, flags, 0o600)
+        file = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     except FileNotFoundError:
         return None
+    except OSError:
+        _take_away(path)
+        return None
     try:
+        if not stat.S_ISREG(os.fstat(file).st_mode) and flags & os.O_RDWR:
+            _take_away(path)
         fcntl.flock(file, how)
         if _is_at(path, file):
             return file
@@ -92,9 +99,34 @@ def _lock(path: Path, flags: int, how: int) -> int | None:
     return None
 
 
+def try_lock(path: Path) -> int | None:
+    """The file at `path`, made if need be, open and locked until it is closed; None where somebody else has its lock."""
+    for _ in ("as it is", "without what was in the way"):
+        if (file := _lock(path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX | fcntl.LOCK_NB)) is not None:
+            return file
+    return None
+
+
+def _take_away(path: Path) -> None:
+    """Whatever stands there; a link's target stays."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def is_own(path: Path, kind: Callable[[int], bool] = stat.S_ISREG) -> bool:
+    """Whether a file (or what `kind` says) of this user stands there, and no link to one."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return False
+    return kind(found.st_mode) and found.st_uid == os.geteuid()
+
+
 def _is_at(path: Path, file: int) -> bool:
     try:
-        return os.path.samestat(os.fstat(file), path.stat())
+        return os.path.samestat(os.fstat(file), path.lstat())
     except FileNotFoundError:
         return False
 
@@ -112,11 +144,13 @@ def copy_once(url: str, etag: str, download: Callable[[Path], None], *, share: b
     It stays until this process forgets it or ends. Without `share`, anybody may forget it: for what no other job wants.
     """
     path = copy_path(url, etag)
-    if share and _share(path):
+    if share and is_own(path) and _share(path):
         return path
     with locked(_lock_path(path)):
-        if not path.exists():
-            unfinished = _unfinished(path)  # a killed task's leftover is written over
+        if not is_own(path):
+            _take_away(path)
+            unfinished = _unfinished(path)
+            _take_away(unfinished)  # a killed task's leftover
             try:
                 download(unfinished)
             except BaseException:  # no download goes on from it, and it may be what fills the disk

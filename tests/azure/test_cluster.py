@@ -56,6 +56,20 @@ def test_a_video_over_four_nodes_is_what_the_laptop_makes(azure: SmallAzure, tmp
     assert "targets {'dedicated': 0, 'spot': 4}" in {event.what for event in azure.batch.pool.timeline}
 
 
+def test_nothing_is_found_of_what_another_senders_task_planted(azure: SmallAzure, tmp_path: Path, make_clip: MakeClip) -> None:
+    """Both work on one video, at once and on the same nodes; one rewrites all that its containers can write to."""
+    clip = make_clip(frames=60)
+    azure.put("shared/planted.mp4", clip.read_bytes())
+    bad = azure.dispatch(ask(azure, "planter", "shared/planted.mp4", chunk_frames=5, options={"plants": True, "sleep_ms": 20}))
+    good = azure.dispatch(ask(azure, "other", "shared/planted.mp4", chunk_frames=5, options={"sleep_ms": 20}))
+    azure.wait(bad)
+    status = azure.wait(good)
+    assert (status["state"], status["done"], status["failed"]) == ("done", 60, 0)
+    assert azure.get("output", f"{good}/result.mp4") == by_local_engine(tmp_path, clip, chunk_frames=5).read_bytes()
+    began = {event.node: event for event in azure.batch.pool.timeline if event.what == "start" and event.job == bad}
+    assert {event.node for event in azure.batch.pool.timeline if event.what == "start" and event.job == good} & began.keys()
+
+
 def test_a_thousand_frames_survive_everything(azure: SmallAzure, tmp_path: Path) -> None:
     media = put_images(azure, tmp_path / "thousand", 1000)
     chance = random.Random(6)

@@ -58,7 +58,7 @@ def test_nothing_but_work_and_tmp_can_be_written(images: Builder, name: str, use
     every = (images.image(name), images.base())
     found, in_base = (set(images.run(image, "sh", "-c", script, user=user).split()) for image in every)
     assert in_base
-    assert found - in_base == {"/work"} | ({"/node"} if name == "scorer" else set())
+    assert found - in_base == {"/work"} | ({"/node", "/slots"} if name == "scorer" else set())
     assert images.run(every[0], "sh", "-c", "touch $HOME/a $TMPDIR/a && echo done", user=user) == "done\n"
 
 

@@ -22,7 +22,7 @@ def test_whatever_decodes_is_locked_in_and_has_its_share_of_the_machine(stores: 
             assert task.container_settings is not None
             said = task.container_settings.container_run_options or ""
             assert parse(said).memory == memory
-            assert parse(said).volumes == {"/node": "scorer"}
+            assert parse(said).volumes == {"/node": f"scorer-{plan.job}", "/slots": "scorer-slots"}
             for option in ("--read-only", "--cap-drop ALL", "--security-opt no-new-privileges", "--pids-limit 4096"):
                 assert option in said
             for folder in ("tmp", "work"):

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from scorer.errors import StorageFullError
+from scorer.errors import StorageFullError, TaskError
+from scorer.slots import take_slot
 from scorer.store.cache import copy_once, copy_path, forget_copy, locked, scratch
 
 URL, ETAG = "az://films/input/film.mp4", '"0x1"'
@@ -225,3 +226,56 @@ def test_what_is_planted_among_the_scratch_is_not_followed(node: Path, tmp_path_
     with scratch() as folder:
         assert not list(folder.iterdir())
     assert (elsewhere / "kept").exists()
+
+
+SECRET = "what no task may touch"
+
+
+def _link(path: Path) -> None:
+    path.symlink_to(path.parent.parent / "elsewhere")
+
+
+def _others(path: Path) -> None:
+    path.write_bytes(b"planted")
+    os.chown(path, 12345, 12345)
+
+
+PLANTED: dict[str, Callable[[Path], object]] = {
+    "link": _link,
+    "dead link": lambda path: path.symlink_to("/nowhere"),
+    "pipe": os.mkfifo,
+    "folder": lambda path: (path / "inside").mkdir(parents=True),
+    "others' file": _others,
+}
+
+
+@pytest.mark.parametrize("what", PLANTED)
+@pytest.mark.parametrize("place", ["copy", "lock", "unfinished"])
+def test_what_was_planted_is_neither_used_nor_followed(node: Path, what: str, place: str) -> None:
+    elsewhere = node / "elsewhere"
+    elsewhere.write_text(SECRET)
+    path = copy_path(URL, ETAG)
+    path.parent.mkdir()
+    names = {"copy": path.name, "lock": f"{path.name}.lock", "unfinished": f".{path.name}.part"}
+    PLANTED[what](path.with_name(names[place]))
+    found = copy_once(URL, ETAG, lambda to: to.write_bytes(b"film") and None)
+    assert found == path
+    assert (found.read_bytes(), found.is_symlink(), found.stat().st_uid) == (b"film", False, os.geteuid())
+    assert elsewhere.read_text() == SECRET
+    forget_copy(URL, ETAG)
+    assert left(node) == []
+
+
+@pytest.mark.parametrize("what", PLANTED)
+def test_a_slot_is_a_file_that_can_be_locked(node: Path, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = node / "elsewhere"
+    elsewhere.write_text(SECRET)
+    monkeypatch.setenv("SCORER_SLOTS", "1")
+    monkeypatch.setenv("SCORER_SLOTS_DIR", str(node / "slots"))
+    (node / "slots").mkdir()
+    PLANTED[what](node / "slots/0")
+    with take_slot(patience=1) as slot:
+        assert slot.number == 0
+        with pytest.raises(TaskError), take_slot(patience=0.1):
+            pass
+    assert elsewhere.read_text() == SECRET

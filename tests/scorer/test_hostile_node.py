@@ -35,7 +35,7 @@ from tests.scorer.test_text import HOSTILE, is_plain
 PATH, OTHERS = "requests/acme/nightly.json", "requests/other/theirs.json"
 WORDS = HOSTILE.replace("\ud800", "")
 
-VALUES: list[Any] = [None, -1, 2**70, float("nan"), 1e300, WORDS, "../../home/.bashrc", "x" * 5000, [], {"a": 1}, "1e999999999"]
+VALUES: list[Any] = [None, -1, 2**70, float("nan"), WORDS, "../../home/.bashrc", ["x" * 5000]]
 """What a field may become."""
 GARBAGE = [b"", b"null", b"[]", b"{}", b"\xff\xfe", b"[" * 100_000, b"{" + b" " * 2**21 + b"}", b'{"job": "a", "job": "b"}']
 """What a document may become."""
