@@ -258,7 +258,11 @@ def test_what_was_planted_is_neither_used_nor_followed(node: Path, what: str, pl
     path.parent.mkdir()
     names = {"copy": path.name, "lock": f"{path.name}.lock", "unfinished": f".{path.name}.part"}
     PLANTED[what](path.with_name(names[place]))
-    found = copy_once(URL, ETAG, lambda to: to.write_bytes(b"film") and None)
+
+    def download(to: Path) -> None:
+        to.write_bytes(b"film")
+
+    found = copy_once(URL, ETAG, download)
     assert found == path
     assert (found.read_bytes(), found.is_symlink(), found.stat().st_uid) == (b"film", False, os.geteuid())
     assert elsewhere.read_text() == SECRET
