@@ -25,7 +25,7 @@ from scorer.package import find_package
 from scorer.plan import Plan, cluster_chunk_length, dispatch, read_plan
 from scorer.refusal import REFUSALS, REJECTED, job_of, reject
 from scorer.request import Request, parse_request
-from scorer.senders import check_digest, check_media, check_path
+from scorer.senders import check_digest, check_media, check_path, check_revoked
 from scorer.status import ENDED, StatusWriter, find_status
 from scorer.store import Entry, Store, Stores
 from scorer.store.problems import is_odd
@@ -98,6 +98,7 @@ class Intake:
             data = self.stores.input.get(entry.path, entry.etag)
             job = job_of(address, data)
             check_digest(entry.path, data)
+            check_revoked(entry.path, job, self.stores.input)
             self._check_age(entry)
             request = parse_request(data, self.target.limits)
             check_media(request, sender(entry.path))

@@ -7,9 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Literal
 
-from scorer.errors import RequestError
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from scorer.errors import MissingError, RequestError
 from scorer.request import NAME, Request
+from scorer.store import Store
 
 # What operators put there, every sender may use.
 SHARED = "shared"
@@ -20,6 +26,47 @@ _BOUND = re.compile(r"\.sha256-([0-9a-f]{64})\.json")
 def bound_path(sender: str, name: str, data: bytes) -> str:
     """Where in the input store nothing but the request `data` is taken."""
     return f"requests/{sender}/{name}.sha256-{hashlib.sha256(data).hexdigest()}.json"
+
+
+class Given(BaseModel):
+    """What a share gave out. Kept as shares/<job>.json in the input store, where no link leads."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: Literal[1] = 1
+    job: str
+    sender: str
+    uploads: tuple[str, ...]
+    """Paths in the input store that links can make, the request's own last."""
+    until: float
+    """Seconds since 1970."""
+    revoked: float | None = None
+
+    @staticmethod
+    def path(job: str) -> str:
+        """Where it is kept."""
+        return f"shares/{job}.json"
+
+
+def read_given(job: str, store: Store) -> Given:
+    """What was given out for the job. Raises MissingError; RequestError where it is no job's id, or that can't be read."""
+    if not re.fullmatch(r"[a-z0-9_-]{1,64}", job):
+        raise RequestError(f"'{job}' is no job's id: take it from what 'scorer share' printed.")
+    try:
+        return Given.model_validate_json(store.get(Given.path(job)))
+    except ValidationError as error:
+        raise RequestError(f"'{store.where(Given.path(job))}' can't be read: take it away, and share anew.") from error
+
+
+def check_revoked(path: str, job: str, store: Store) -> None:
+    """Raise RequestError where the links that brought the request were taken back."""
+    if not _BOUND.search(path):
+        return
+    with suppress(MissingError):
+        revoked = read_given(job, store).revoked
+        if revoked is not None:
+            when = datetime.fromtimestamp(revoked, UTC)
+            raise RequestError(f"The links of job '{job}' were revoked on {when:%Y-%m-%d %H:%M} UTC: ask for new ones.")
 
 
 def check_path(path: str, sender: str) -> None:

@@ -11,9 +11,10 @@ from __future__ import annotations
 import json
 import secrets
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
@@ -27,9 +28,9 @@ from scorer.errors import OutputError, RequestError
 from scorer.identity import credential, sign_in
 from scorer.refusal import REJECTED
 from scorer.request import Request, job_id, make_request
-from scorer.senders import bound_path
+from scorer.senders import Given, bound_path
 from scorer.status import STATUS
-from scorer.store import storage_errors
+from scorer.store import open_store, storage_errors
 from scorer.store.blob import blob_endpoint
 from scorer.store.problems import LET_IN
 from scorer.summary import REPORT
@@ -55,6 +56,8 @@ class Share:
 
     job: str
     request: bytes
+    places: tuple[str, ...]
+    """In the input store, of what is uploaded, the request's own last."""
     uploads: Mapping[str, str]
     """Links to upload by, by the names of their files, the request's own last."""
     downloads: Mapping[str, str]
@@ -63,8 +66,10 @@ class Share:
 
 
 def share(
-    source: Annotated[str, typer.Argument(metavar="NAME", help="What the sender's video is called, such as film.mp4.")],
-    sender: Annotated[str, typer.Option(metavar="NAME", help="Whose it is: a folder of their own, and their turn in the queue.")],
+    source: Annotated[str, typer.Argument(metavar="NAME", help="What the sender's video is called, such as film.mp4.")] = "",
+    sender: Annotated[
+        str, typer.Option(metavar="NAME", help="Whose it is: a folder of their own, and their turn in the queue.")
+    ] = "",
     style: wishes.Styles = None,
     stack: StackName = "",
     deployment: DeploymentText = "",
@@ -73,10 +78,25 @@ def share(
     size: wishes.Size = None,
     strength: wishes.Strength = 1.0,
     hours: Annotated[float, typer.Option(min=0.1, max=168, help="How long the links work; a week at most.")] = 24.0,
+    ip: Annotated[
+        str,
+        typer.Option(metavar="ADDRESS", help="Where the sender comes from, an address or a range: links work from there alone."),
+    ] = "",
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the request and the page of links go.")] = Path("share"),
+    revoke: Annotated[
+        str, typer.Option(metavar="JOB|all", help="Take a share back by its job's id; all: end every link signed so far.")
+    ] = "",
 ) -> None:
     """Make links with which somebody outside hands in a video and its style, and takes the result out."""
     target = find_deployment(stack, deployment)
+    if revoke:
+        _revoke(target, revoke)
+        return
+    if not source or not sender:
+        raise RequestError(
+            "Say what is shared and with whom: scorer share NAME --sender NAME; or what is taken back: --revoke JOB."
+        )
+    addresses = link_addresses(ip, target.sender_ips)
     if (out / PAGE).exists():
         raise RequestError(f"'{out}' holds the links of an earlier share: give this one another folder with --out.")
     kind = models.spec(model).style
@@ -99,7 +119,9 @@ def share(
     )  # fmt: skip
     target.check(request)
     sign_in()
-    made = make_share(target, request, sender, files, timedelta(hours=hours))
+    made = make_share(target, request, sender, files, timedelta(hours=hours), addresses)
+    given = Given(job=made.job, sender=sender, uploads=made.places, until=made.until.timestamp())
+    open_store(target.input).put(Given.path(made.job), given.model_dump_json(indent=1).encode())
     with storage_errors(str(out), writing=True):
         out.mkdir(parents=True, exist_ok=True)
         (out / REQUEST).write_bytes(made.request)
@@ -108,18 +130,54 @@ def share(
     typer.echo(made.job)
 
 
-def make_share(target: Deployment, request: Request, sender: str, files: Mapping[str, str], last: timedelta) -> Share:
+def _revoke(target: Deployment, job: str) -> None:
+    from scorer.client import Client
+    from scorer.revoke import revoke_all, revoke_share
+
+    sign_in()
+    if job == "all":
+        revoke_all(target)
+        errors.print("Every link that was signed so far ends, within some minutes.")
+    elif revoke_share(Client(target), job):
+        errors.print(f"{job}: its request is refused from now on, and what was uploaded is deleted.", markup=False)
+    else:
+        errors.print(f"{job}: it has begun, or come to its end: 'scorer cancel {job}' ends it.", markup=False)
+
+
+def link_addresses(ip: str, senders: Sequence[str]) -> str | None:
+    """What links are bound to: an address, or the first and the last of a range; None for everywhere.
+
+    A link takes one of them, so that whoever shares says which where the deployment lets several in. Raises RequestError.
+    """
+    try:
+        chosen = ip_network(ip or (senders[0] if len(senders) == 1 else ""))
+    except ValueError as error:
+        if ip:
+            raise RequestError(f"--ip '{ip}' is no address or range: write one such as 203.0.113.7 or 203.0.113.0/24.") from error
+        if senders:
+            raise RequestError(f"Links work from one place alone: say with --ip which it is of {', '.join(senders)}.") from None
+        return None
+    if chosen.version != 4:
+        raise RequestError(f"--ip '{ip}' is no IPv4 address, and links take no other.")
+    if senders and not any(chosen.subnet_of(IPv4Network(each)) for each in senders):
+        raise RequestError(f"--ip '{ip}' isn't where the deployment lets senders in from: name one of {', '.join(senders)}.")
+    return str(chosen[0]) if chosen.num_addresses == 1 else f"{chosen[0]}-{chosen[-1]}"
+
+
+def make_share(
+    target: Deployment, request: Request, sender: str, files: Mapping[str, str], last: timedelta, addresses: str | None = None
+) -> Share:
     """Links for the request and the files it names, by their names and places. Raises OutputError where nobody may sign."""
     data = json.dumps(request.model_dump(mode="json", exclude_defaults=True), indent=1).encode()
     path = bound_path(sender, request.name, data)
     job = job_id(request.name, f"{target.input}/{path}", data)
     now = datetime.now(UTC)
-    signer = _Signer.of(target.input, now - EARLIER, now + last)
+    signer = _Signer.of(target.input, now - EARLIER, now + last, addresses)
     uploads = {name: signer.link(target.input, place, CREATE) for name, place in files.items()}
     uploads[REQUEST] = signer.link(target.input, path, CREATE)
     names = (*RESULTS, REPORT, STATUS, REJECTED)
     downloads = {name: signer.link(target.output, f"{job}/{name}", READ) for name in names}
-    return Share(job, data, uploads, downloads, now + last)
+    return Share(job, data, (*files.values(), path), uploads, downloads, now + last)
 
 
 @dataclass(frozen=True)
@@ -127,16 +185,17 @@ class _Signer:
     key: UserDelegationKey
     start: datetime
     end: datetime
+    addresses: str | None
 
     @classmethod
-    def of(cls, url: str, start: datetime, end: datetime) -> _Signer:
+    def of(cls, url: str, start: datetime, end: datetime, addresses: str | None) -> _Signer:
         from azure.core.exceptions import HttpResponseError
         from azure.storage.blob import BlobServiceClient
 
         account = url.removeprefix("az://").split("/")[0]
         service = BlobServiceClient(blob_endpoint(account), credential=credential())
         try:
-            return cls(service.get_user_delegation_key(start, end), start, end)
+            return cls(service.get_user_delegation_key(start, end), start, end, addresses)
         except HttpResponseError as error:
             raise OutputError(f"Account '{account}' lets you sign no links: {LET_IN}.") from error
 
@@ -146,7 +205,7 @@ class _Signer:
         account, container = url.removeprefix("az://").split("/")
         signature = generate_blob_sas(
             account, container, blob, user_delegation_key=self.key, permission=permission, start=self.start, expiry=self.end,
-            protocol="https",
+            protocol="https", ip=self.addresses,
         )  # fmt: skip
         return f"{blob_endpoint(account)}/{container}/{quote(blob)}?{signature}"
 

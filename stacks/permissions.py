@@ -27,6 +27,8 @@ MOUNTED_WORK = ("*/parts/*", "*/parts", "*/failed/*", "*/failed", "*/result.json
 NODE_OUTPUT = ("*/status.json", "*/report.html", "*/result.mp4", "*/result.mkv", "*/result/*")
 # Images of an earlier plan.
 NODE_OUTPUT_DELETE = ("*/result/*",)
+# Ends all links of an account: https://learn.microsoft.com/rest/api/storagerp/storage-accounts/revoke-user-delegation-keys
+REVOKE = "Microsoft.Storage/storageAccounts/revokeUserDelegationKeys/action"
 SUBMITTER_OUTPUT = ("*/status.json", "*/report.html", "*/rejected.json", "*/.writable")
 SUBMITTER_OUTPUT_DELETE = ("*/rejected.json", "*/.writable")
 
@@ -72,6 +74,8 @@ class Permissions(pulumi.ComponentResource):
             data_actions=[conditions.READ, conditions.ADD],
         ).id  # fmt: skip
 
+        revoke = define(name, "revoke", "revoke links", args.resource_group_id, self, actions=[REVOKE]).id
+
         # A node reads videos, styles and models, and writes results, parts and records.
         if args.mount == "blob":
             node_work = conditions.paths(MOUNTED_WORK, MOUNTED_WORK)
@@ -86,13 +90,15 @@ class Permissions(pulumi.ComponentResource):
             Grant("images", Role.IMAGE_PULL, args.registry_id),
             Grant("telemetry", Role.TELEMETRY_WRITER, args.insights_id),
         ]
-        # The submitter reads requests and probes videos, writes plans and answers, sets refused requests aside, and adds jobs.
+        # The submitter reads requests and probes videos, writes plans and answers, sets refused requests aside, adds jobs, and
+        # reports on those that ended without a word.
         submitter_output = conditions.paths(SUBMITTER_OUTPUT, SUBMITTER_OUTPUT_DELETE)
         submitter_grants = [
             Grant("input", Role.BLOB_READER, container["input"]),
             Grant("scripts", Role.BLOB_READER, container["scripts"]),
             Grant("output", Role.BLOB_CONTRIBUTOR, container["output"], submitter_output),
             Grant("work", Role.BLOB_CONTRIBUTOR, container["work"]),
+            Grant("logs", Role.BLOB_READER, container["logs"]),
             Grant("quarantine", append, container["quarantine"]),
             Grant("jobs", Role.JOB_SUBMITTER, args.batch_account_id),
             Grant("images", Role.IMAGE_PULL, args.registry_id),
@@ -108,6 +114,7 @@ class Permissions(pulumi.ComponentResource):
             Grant("quarantine", Role.BLOB_READER, container["quarantine"]),
             Grant("dead-letters", Role.BLOB_READER, container["dead-letters"]),
             Grant("links", Role.BLOB_DELEGATOR, args.storage.data.id),
+            Grant("revoke", revoke, args.storage.data.id),
             Grant("jobs", Role.BATCH_CONTRIBUTOR, args.batch_account_id),
         ]
 

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -35,6 +36,7 @@ from tests.azure.tls import Authority
 AZURITE_VERSION = "3.37.0"
 AZURITE = CACHE / f"azurite-{AZURITE_VERSION}" / "node_modules" / ".bin" / "azurite-blob"
 AUDIENCE = "https://storage.azure.com"
+ARM = "https://management.azure.com"
 ACCOUNTS = "Microsoft.Storage/storageAccounts"
 CONTAINERS = f"{ACCOUNTS}/blobServices/containers"
 # What is about one hop alone.
@@ -80,6 +82,10 @@ class BlobService:
     reads: Counter[str] = field(default_factory=Counter)
     """Bytes that were read, by account/container/blob."""
     _clients: dict[tuple[str, str], BlobServiceClient] = field(default_factory=dict)
+    _keys: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    """When keys that sign links were given out, by account, start and end."""
+    _revoked: dict[str, float] = field(default_factory=dict)
+    """When all keys of an account were revoked."""
     _back: int = 0
     _azurite: subprocess.Popen[bytes] | None = None
 
@@ -159,6 +165,8 @@ class BlobService:
         raw = request.raw_path
         path = unquote(raw.partition("?")[0])
         _, account, container, blob = [*path.split("/", 3), "", "", ""][:4]
+        if path.startswith("/subscriptions/"):
+            return self._revoke(request, path)
         if self.fault is not None and (status := self.fault(request.method, path)) is not None:
             return self._fault(request, status)
         try:
@@ -168,7 +176,12 @@ class BlobService:
         self.calls.append(Call(request.method, account, container, blob, who))
         session: aiohttp.ClientSession = request.app[_SESSION]
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
-        body = request.content if request.body_exists else None
+        body: bytes | aiohttp.StreamReader | None = request.content if request.body_exists else None
+        if request.query.get("comp") == "userdelegationkey":
+            body = await request.read()
+            start, end = (re.search(f"<{name}>([^<]*)<", body.decode()) for name in ("Start", "Expiry"))
+            if start and end:
+                self._keys[account, start[1], end[1]] = time.time()
         if request.content_length is not None:
             headers["Content-Length"] = str(request.content_length)
         url = URL(f"https://127.0.0.1:{self._back}{raw}", encoded=True)
@@ -179,6 +192,31 @@ class BlobService:
                 return await self._pass_on(request, answer, (account, container, blob))
         except (aiohttp.ClientError, OSError):
             return _error(503, "ServerBusy")
+
+    def _revoke(self, request: web.Request, path: str) -> web.Response:
+        """The one call of the resource manager that is about links: every key given out so far signs no more."""
+        account, _, verb = path.rpartition("/")
+        try:
+            principal = self.identities.principal(request.headers.get("Authorization"), ARM)
+        except TokenError:
+            return _error(401, "AuthenticationFailed")
+        found = self.cloud.find(account)
+        if request.method != "POST" or verb != "revokeUserDelegationKeys" or "api-version" not in request.query or found is None:
+            return _error(404, "ResourceNotFound")
+        if not allowed(self.cloud, principal, f"{ACCOUNTS}/{verb}/action", account):
+            return _error(403, "AuthorizationFailed")
+        self._revoked[found.request.name] = time.time()
+        return web.Response()
+
+    def _check_link(self, request: web.Request, account: str) -> None:
+        """What Azurite doesn't look at. Raises _DeniedError."""
+        if "sip" in request.query:
+            first, _, last = request.query["sip"].partition("-")
+            if not IPv4Address(first) <= IPv4Address(request.remote or "0.0.0.0") <= IPv4Address(last or first):  # noqa: S104  # compared
+                raise _DeniedError(403, "AuthorizationSourceIPMismatch")
+        given = self._keys.get((account, request.query.get("skt", ""), request.query.get("ske", "")), 0.0)
+        if given <= self._revoked.get(account, -1.0):
+            raise _DeniedError(403, "AuthenticationFailed")
 
     def _fault(self, request: web.Request, status: int) -> web.StreamResponse:
         if status == 0 and request.transport is not None:
@@ -207,7 +245,8 @@ class BlobService:
         """Whose request it is. Raises _DeniedError."""
         authorization = request.headers.get("Authorization")
         if authorization is None and "sig" in request.query:
-            return "sas"  # Azurite checks it
+            self._check_link(request, account)
+            return "sas"  # Azurite checks the rest
         if (authorization or "").startswith("SharedKey"):
             raise _DeniedError(403, "KeyBasedAuthenticationNotPermitted")
         try:

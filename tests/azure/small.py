@@ -52,6 +52,7 @@ class SmallAzure:
             **container_environment(self._container()["environmentVariables"]),
             "SCORER_DEPLOYMENT": json.dumps(dict(self.deployment)),
             "SCORER_BLOB_ENDPOINT": self.blobs.endpoint,
+            "SCORER_ARM_ENDPOINT": f"https://127.0.0.1:{self.blobs.port}",
             "APPLICATIONINSIGHTS_CONNECTION_STRING": self.insights.connection,
             **self.authority.environment(),
             **self.identities.environment(principal),

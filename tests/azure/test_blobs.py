@@ -33,7 +33,7 @@ def azure(small_azure: SmallAzure) -> SmallAzure:
 
 READS = {
     "nodes": {"input", "scripts", "output", "work", "logs"},
-    "submitter": {"input", "scripts", "output", "work", "quarantine"},
+    "submitter": {"input", "scripts", "output", "work", "logs", "quarantine"},
     "person": {"input", "output", "scripts", "work", "logs", "quarantine"},
 }
 TRY = "work/job-1/failed/000000-0123456789abcdef.try-8"
@@ -43,7 +43,7 @@ NODES = {
     TRY, f"work/{PART}", "work/job-1/failed/merge-ab.json", "work/job-1/result.json", "output/job-1/status.json",
     "output/job-1/report.html", "output/job-1/result.mp4", "output/job-1/result/a.png",
 }  # fmt: skip
-OUTPUT = {"output/job-1/status.json", "output/job-1/rejected.json", "output/job-1/.writable"}
+OUTPUT = {"output/job-1/status.json", "output/job-1/report.html", "output/job-1/rejected.json", "output/job-1/.writable"}
 WORK = {each for each in NODES if each.startswith("work/")} | {
     f"work/{each}" for each in ("job-1/plan.json", "answered/a", "s/b")
 }
@@ -59,7 +59,7 @@ CHANGES = {
 ADDS = {"nodes": CHANGES["nodes"] | LOGS, "submitter": CHANGES["submitter"] | QUARANTINE, "person": CHANGES["person"]}
 DELETES = {
     "nodes": {TRY, f"work/{PART}", "output/job-1/result/a.png"},
-    "submitter": CHANGES["submitter"] - {"output/job-1/status.json"},
+    "submitter": CHANGES["submitter"] - {"output/job-1/status.json", "output/job-1/report.html"},
     "person": CHANGES["person"],
 }
 EVERY = ("input", "output", "scripts", "work", "logs", "quarantine")

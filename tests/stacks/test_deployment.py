@@ -272,7 +272,7 @@ def test_no_request_comes_before_the_submitter_may_take_it(hardened: Made) -> No
         for each in azure.of_type("Microsoft.Authorization/roleAssignments")
         if each.body["properties"]["principalId"] == submitter
     ]
-    assert len(roles) == 8
+    assert len(roles) == 9
     assert set(roles) <= set(before)
 
 
