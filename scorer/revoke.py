@@ -1,7 +1,8 @@
 """`scorer share --revoke`: links are taken back.
 
 A link signed by a user delegation key can't be ended by itself: Azure ends all of an account's at once, or none. So one share is
-taken back by what its links are for: its request is refused from then on, and what was uploaded is deleted unless the job has begun.
+taken back by what its links are for: its request is refused from then on, and what was uploaded is deleted unless the job has
+begun.
 Source: https://learn.microsoft.com/rest/api/storagerp/storage-accounts/revoke-user-delegation-keys
 """
 

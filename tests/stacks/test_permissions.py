@@ -1,0 +1,58 @@
+"""Roles: what nodes and submitter may write is said by conditions that Azure takes, also where nodes mount work/."""
+
+from __future__ import annotations
+
+import pytest
+
+from stacks.identity import Role
+from tests.azure import answers
+from tests.azure.access import allowed
+from tests.azure.cloud import Cloud, Resource
+from tests.azure.conditions import ADD, DELETE, LONGEST, READ, WRITE
+from tests.azure.fixtures import Deploy
+
+ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
+WRITERS = {Role.BLOB_CONTRIBUTOR.value}
+
+
+def principal(azure: Cloud, what: str) -> str:
+    identities = azure.of_type("Microsoft.ManagedIdentity/userAssignedIdentities")
+    (found,) = (each for each in identities if f"-{what}" in each.request.name)
+    return answers.principal(found)
+
+
+def container(azure: Cloud, name: str) -> str:
+    found: list[Resource] = azure.of_type("Microsoft.Storage/storageAccounts/blobServices/containers")
+    (only,) = (each.id for each in found if each.request.name == name)
+    return only
+
+
+@pytest.mark.parametrize("mount", ["none", "blob"])
+def test_who_writes_where(mount: str, azure: Cloud, deploy: Deploy) -> None:
+    deploy("dev", mount=mount).up()
+    nodes, submitter = principal(azure, "nodes"), principal(azure, "submitter")
+    for each in azure.of_type(ASSIGNMENT):
+        properties = each.body["properties"]
+        role, condition = properties["roleDefinitionId"].rpartition("/")[2], properties.get("condition", "")
+        assert properties.get("conditionVersion") == ("2.0" if condition else None)
+        assert len(condition) <= LONGEST
+        if properties["principalId"] == nodes and role in WRITERS:
+            assert condition, "no node writes everywhere"
+
+    def may(who: str, action: str, name: str, path: str) -> bool:
+        return allowed(azure, who, action, container(azure, name), path)
+
+    assert may(nodes, WRITE, "work", "job/parts/a.nut")
+    assert may(nodes, WRITE, "output", "job/result.mp4")
+    for path in ("job/plan.json", "answered/a", "senders/acme/day/a", "attempts/a"):
+        assert not may(nodes, WRITE, "work", path), path
+        assert not may(nodes, DELETE, "work", path), path
+        assert may(submitter, WRITE, "work", path), path
+    # By blobfuse a file is first another one, and a folder is a blob.
+    assert may(nodes, WRITE, "work", "job/parts") == (mount == "blob")
+    assert may(nodes, DELETE, "work", "job/result.json") == (mount == "blob")
+    assert not may(submitter, WRITE, "output", "job/result.mp4")
+    for who, name in ((nodes, "logs"), (submitter, "quarantine")):
+        assert [may(who, action, name, "job/a") for action in (READ, ADD, WRITE, DELETE)] == [True, True, False, False]
+    assert not any(may(nodes, action, "quarantine", "job/a") for action in (READ, ADD, WRITE, DELETE))
+    assert not any(may(submitter, action, "logs", "job/a") for action in (ADD, WRITE, DELETE))
