@@ -102,6 +102,7 @@ class Copies:
     ) -> None:
         self._container, self._path, self._origin = container, path, origin
         self._ends: dict[int, int] = {}
+        self._starts: dict[int, int] = {}
         subtitles = (
             stream
             for stream in container.streams.subtitles
@@ -134,7 +135,7 @@ class Copies:
                 yield self.ready(packet)
 
     def ready(self, packet: Packet[Any]) -> Packet[Any]:
-        """The packet on the result's clock, for the result's stream. Raises InputError where it is far from all others."""
+        """The packet on the result's clock, for the result's stream. Raises InputError where it jumps back, or far."""
         index = packet.stream_index
         copy = self._streams[index]
         stamp = packet.dts if packet.dts is not None else packet.pts if packet.pts is not None else self._ends.get(index, 0)
@@ -150,6 +151,12 @@ class Copies:
                 f"'{self._path}' has sound or subtitles {hours:,.0f} hours from its start, far from all others: "
                 "their time stamps jump, export it again."
             )
+        if stamp < self._starts.get(index, stamp):
+            raise InputError(
+                f"'{self._path}' has sound or subtitles whose time stamps jump back to {float(stamp * packet.time_base):,.1f} s, "
+                "as where recordings were joined: export it again."
+            )
+        self._starts[index] = stamp
         self._ends[index] = stamp + min(max(packet.duration or 0, 0), int(DAY / packet.time_base))
         packet.pts, packet.dts = shown - shift, stamp - shift
         packet.stream = copy

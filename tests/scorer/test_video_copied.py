@@ -76,6 +76,12 @@ def test_sound_that_jumps_by_days_is_refused_before_the_work(tmp_path: Path) -> 
     assert "100 hours from its start, far from all others" in refused(clip(tmp_path / "in.mkv", hours))
 
 
+def test_sound_that_jumps_back_is_refused_before_the_work(tmp_path: Path) -> None:
+    piece = clip(tmp_path / "piece.ts", Clip(sound="aac")).read_bytes()
+    (tmp_path / "in.ts").write_bytes(piece + piece)
+    assert "time stamps jump back to" in refused(tmp_path / "in.ts")
+
+
 @pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "nut", "flv", "avi"])
 def test_tags_that_tell_of_people_places_and_devices_stay_behind(tmp_path: Path, suffix: str) -> None:
     private = {
