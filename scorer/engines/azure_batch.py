@@ -191,7 +191,7 @@ class AzureBatchEngine:
         """Add the tasks that the job lacks; nothing where there is no such job at work. Raises BatchError."""
         job = self._find(plan.job)
         if job is not None and job.state == batch.BatchJobState.ACTIVE:
-            _check_plan(job, plan)
+            check_plan(job, plan)
             with suppress(NoJobError):  # it was deleted meanwhile
                 self._fill(plan)
 
@@ -217,7 +217,7 @@ class AzureBatchEngine:
             return True
         if job.state != batch.BatchJobState.ACTIVE:
             return False
-        _check_plan(job, plan)
+        check_plan(job, plan)
         return True
 
     def _find(self, job: str) -> batch.BatchJob | None:
@@ -251,7 +251,7 @@ def slot_shares(senders: Mapping[str, str], slots: int) -> dict[str, int]:
     return {job: math.ceil(share / jobs[sender]) for job, sender in senders.items()}
 
 
-def _check_plan(job: batch.BatchJob, plan: Plan) -> None:
+def check_plan(job: batch.BatchJob, plan: Plan) -> None:
     """Raise ChangedError where the job was begun with another plan: it was read back from where nodes may write."""
     if digest_of(job) not in ("", plan.digest):
         raise ChangedError(f"The plan of job '{plan.job}' isn't the one that it was begun with: 'scorer restart {plan.job}'.")

@@ -19,6 +19,7 @@ from scorer.engines.azure_batch import AzureBatchEngine
 from scorer.errors import ChangedError, DocumentError, InternalError, MissingError, ScorerError
 from scorer.failure import chunk_key
 from scorer.job import merge_job
+from scorer.models import Frames
 from scorer.plan import dispatch, read_plan
 from scorer.refusal import Rejection, job_of
 from scorer.request import parse_request
@@ -356,6 +357,44 @@ def test_what_tasks_leave_is_looked_at(scene: Scene, document: str) -> None:
     shutil.rmtree(scene.folder / "pristine")
     scene.save()
     _try_all(scene, path, variants(content), MACHINES[3:5])
+
+
+class Rude:
+    """A model whose errors are strangers' words."""
+
+    runtime = WORDS
+
+    def score(self, frames: Frames) -> Frames:
+        del frames
+        raise ValueError(WORDS)
+
+    def reset(self) -> None:
+        pass
+
+
+def test_what_a_model_says_goes_out_clean(scene: Scene) -> None:
+    data = json.dumps({"name": "rude", "input": "shots/", "model": "invert", "failure_threshold": 1}).encode()
+    plan = dispatch("rude", parse_request(data, scene.office.intake.target.limits), scene.stores)
+    StatusWriter("rude", scene.stores).state("scoring", frames=plan.frames, request=PATH)
+    part, _ = score_chunk(plan, plan.chunks[0], scene.stores, Rude())
+    assert part.failed == 4
+    merge_job(plan, scene.stores)
+    written = [path for store in (scene.stores.output, scene.stores.logs) for path in (store.root / "rude").rglob("*")]
+    texts = [path.read_text() for path in written if path.suffix in (".json", ".jsonl", ".html")]
+    assert len(texts) == 3
+    for text in texts:
+        assert all(map(is_plain, text.split("\n")))
+    assert "gpj." in texts[-1] + texts[0] + texts[1]
+
+
+@pytest.mark.parametrize("name", ["a\u202egnp.png", "a\x1b[2J.png", "a\\b.png"])
+def test_images_whose_names_lead_astray_are_refused(scene: Scene, name: str) -> None:
+    write_images(scene.stores.input.root / "shots", ["e.png"])
+    (scene.stores.input.root / "shots/e.png").rename(scene.stores.input.root / "shots" / name)
+    StatusWriter(scene.job, scene.stores).state("planned")
+    error = scene.reads(lambda scene: scene.office.intake.take(PATH))
+    assert error is not None
+    assert error.exit_code in (2, 3, 12)
 
 
 NAMES = [

@@ -87,7 +87,7 @@ def test_a_job_by_its_steps(tmp_path: Path, scripts: FolderStore, node: Path) ->
         assert (frame == 99).all()
     assert "shade cpu" in (tmp_path / f"output/{job}/report.html").read_text()
     assert [path.name for path in (node / "packages").iterdir() if path.is_dir()] == [package.id]
-    # Where it can't be had, the job says so, and the next try may find it.
+    # Where it can't be had, the job says so; nobody said that there is another try.
     other = run("dispatch", "request.json")
     (tmp_path / "scripts" / package.path(wheel.name)).write_bytes(b"other bytes")
     for path in sorted((node / "packages").rglob("*"), reverse=True):
@@ -96,7 +96,7 @@ def test_a_job_by_its_steps(tmp_path: Path, scripts: FolderStore, node: Path) ->
     merging = start("merge", other)
     assert (merging.wait(), "isn't what was published" in merging.communicate()[1]) == (7, True)
     status = json.loads((tmp_path / f"output/{job}/status.json").read_text())
-    assert (status["state"], status["exit_code"]) == ("merging", 7)
+    assert (status["state"], status["exit_code"]) == ("failed", 7)
 
 
 def test_a_node_installs_once(tmp_path: Path, scripts: FolderStore, node: Path) -> None:
