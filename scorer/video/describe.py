@@ -40,7 +40,8 @@ def describe(
     Raises InputError for time stamps that no result could have, and for a sound track that can't be copied.
     """
     declared = (stream.average_rate, stream.guessed_rate, stream.base_rate)
-    origin = floor(clock_start(container, stream) / time_base)
+    # A frame may be shown before what comes first in the file; but no part holds times before the clock's start.
+    origin = min([floor(clock_start(container, stream) / time_base), *pts[:1]])
     clock = read_clock(path, pts, time_base, declared, origin, last_duration)
     rotation, mirrored = upright(picture)
     turned = rotation in (90, 270)

@@ -210,7 +210,8 @@ def _first_pictures(container: InputContainer, stream: VideoStream, path: Source
     known = {each for each in stamps if each is not None}
     decoded = min(known, default=0)
     lost = {each for each in expected if each >= decoded} - known
-    one_to_one = len(known) == len(stamps) and known <= expected and len(lost) <= errors + failed
+    ascending = sorted(known) == stamps  # and none comes twice
+    one_to_one = ascending and known <= expected and len(lost) <= errors + failed
     return _First(picture, decoded if head is None else min(decoded, head), one_to_one)
 
 

@@ -51,6 +51,8 @@ def read_frames(path: Path, info: VideoInfo, range_: FrameRange) -> Iterator[Vid
     """
     count, last = 0, None
     for frame in _sequential(path, info, range_) if info.access == "sequential" else _sought(path, info, range_):
+        if last is not None and frame.pts <= last:
+            continue  # it came too late: its place is taken
         yield frame
         count, last = count + 1, frame.pts
         if count == range_.frames:
@@ -65,10 +67,11 @@ def _shown(info: VideoInfo, range_: FrameRange, number: int, last: int | None) -
     """When frame `number` of the range is shown, of which nothing was found, after the one before it at `last`."""
     if range_.pts is not None:
         return range_.pts[number]
-    after = range_.start_pts if last is None else last + 1
     if not info.constant:
-        return after
-    return max(after, info.start_pts + round((range_.first + number) / (info.rate * info.time_base)))
+        return range_.start_pts if last is None else last + 1
+    duration = 1 / (info.rate * info.time_base)
+    after = 0 if last is None else round((last - info.start_pts) / duration) + 1
+    return info.start_pts + round(max(range_.first + number, after) * duration)
 
 
 @contextmanager

@@ -123,7 +123,7 @@ STILLS = stills("JPEG", 12)
         (replace(STILLS, edits=[(2**31 - 1, -1), (480, 0)]), None),
         (replace(STILLS, edits=[(480, 2**31 - 1)]), "no frame"),
         (replace(STILLS, edits=[(40, number % 12) for number in range(500)]), None),
-        (replace(STILLS, offsets=[(6, 2**31 - 1), (6, -(2**31))]), "shows frame 5 for"),
+        (replace(STILLS, offsets=[(6, 2**31 - 1), (6, -(2**31))]), None),  # decoded in an order that nobody shows
     ],
 )
 def test_tables_of_absurd_times(tmp_path: Path, track: Track, said: str | None) -> None:
