@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from scorer.errors import StyleError
 from scorer.opened import Source, reader
@@ -22,6 +22,13 @@ FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
 """Of Pillow's dozens; some of them run other programs. A JPEG may hold several pictures: the first is taken."""
 _TIFF_CODINGS = ("raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate")
 """What programs write; a TIFF may hold data of any other format."""
+
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+"""What undoes each orientation of EXIF (CIPA DC-008)."""
 
 
 def check_bytes(name: str, size: int) -> None:
@@ -43,7 +50,7 @@ def load_style_image(path: Path, max_side: int | None = None) -> NDArray[np.uint
     Raises StyleError, naming the file, where it is missing, not an image, cut short, or too large to be decoded safely.
     """
     with _opened(path) as image:
-        rgb = _to_rgb(ImageOps.exif_transpose(image))
+        rgb = _to_rgb(_upright(image))
     if max_side is not None and max(rgb.size) > max_side:
         scale = max_side / max(rgb.size)
         size = (max(1, round(rgb.width * scale)), max(1, round(rgb.height * scale)))
@@ -72,10 +79,17 @@ def _opened(path: Source) -> Iterator[Image.Image]:
         raise StyleError(f"The style image {path} has more than {limit} million pixels: give a smaller one.") from None
     except UnidentifiedImageError:
         raise StyleError(f"The style {path} isn't an image: give a JPEG, PNG, WebP or TIFF file.") from None
-    # Pillow's decoders raise SyntaxError, ValueError and EOFError on damaged files.
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (StyleError, MemoryError):
+        raise
+    except Exception as error:  # Pillow's readers raise whatever a damaged file makes them stumble over
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise StyleError(f"The style image {path} can't be read ({reason}): give an undamaged image.") from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as its EXIF says, of which nothing else is looked at: a camera's oddities are no reason to refuse its picture."""
+    turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
