@@ -1,0 +1,45 @@
+"""What the documents on security name is there: each test, each file that they link to; and who looks for them finds them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+THREATS = (ROOT / "docs" / "threats.md").read_text()
+NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", THREATS)))
+
+
+@cache
+def named_in(path: str) -> set[str]:
+    return {node.name for node in ast.walk(ast.parse((ROOT / path).read_text())) if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize(("path", "name"), NAMED)
+def test_each_test_that_is_named_is_there(path: str, name: str) -> None:
+    assert name in named_in(path)
+
+
+def test_each_defence_has_a_test() -> None:
+    rows = [line.strip("|").split("|") for line in THREATS.splitlines() if line.startswith("| ") and not line.startswith("| may")]
+    assert len(rows) > 25
+    for threat, defence, shown in rows:
+        assert shown.strip() or defence.strip().startswith("nothing"), threat
+
+
+@pytest.mark.parametrize("document", ["SECURITY.md", "docs/threats.md"])
+def test_links_lead_somewhere(document: str) -> None:
+    path = ROOT / document
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text()):
+        assert target.startswith("https://") or (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("guide", ["README.md", "CONTRIBUTING.md"])
+def test_guides_lead_to_them(guide: str) -> None:
+    text = (ROOT / guide).read_text()
+    assert "(SECURITY.md)" in text
+    assert "(docs/threats.md)" in text
