@@ -21,6 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from hypothesis import HealthCheck, Verbosity, given, seed, settings
+from hypothesis.errors import FlakyFailure
 
 from tests.fuzz.cases import FORMATS, Case, cases
 from tests.fuzz.finds import CASES, STATE, Hunt, keep, kind_of
@@ -36,26 +37,35 @@ def draw(until: float) -> None:
     with TemporaryDirectory() as folder, Looker(Path(folder)) as looker:
         while time.time() < until:
             number = random.SystemRandom().randrange(2**32)
-            worst: list[tuple[Case, str]] = []
-
-            @seed(number)
-            @settings(max_examples=ROUND, deadline=None, database=None, verbosity=Verbosity.quiet,
-                      suppress_health_check=list(HealthCheck))  # fmt: skip
-            @given(cases(FORMATS))
-            def holds(case: Case, worst: list[tuple[Case, str]] = worst) -> None:
-                if time.time() > until:
-                    return
-                hunt.begin(case)
-                outcome = looker.look(case)
-                if outcome["end"] == "broken" and hunt.is_new(outcome["told"]):
-                    worst.append((case, outcome["told"]))
-                    raise AssertionError(kind_of(outcome["told"]))
-
-            try:
-                holds()
-            except AssertionError:
-                hunt.keep(*worst[-1], number)  # hypothesis ends with the smallest
+            found = _drawn(number, hunt, looker, until)
+            if found is not None:
+                hunt.keep(*found, number)
     (STATE / "drawn.count").write_text(str(hunt.looked))
+
+
+def _drawn(number: int, hunt: Hunt, looker: Looker, until: float) -> tuple[Case, str] | None:
+    """The smallest file of those of one seed that breaks a promise, and how it does."""
+    found: list[tuple[Case, str]] = []
+
+    @seed(number)
+    @settings(
+        max_examples=ROUND, deadline=None, database=None, verbosity=Verbosity.quiet, suppress_health_check=list(HealthCheck)
+    )
+    @given(cases(FORMATS))
+    def holds(case: Case) -> None:
+        if time.time() > until:
+            return
+        hunt.begin(case)
+        outcome = looker.look(case)
+        if outcome["end"] == "broken" and hunt.is_new(outcome["told"]):
+            found.append((case, outcome["told"]))
+            raise AssertionError(kind_of(outcome["told"]))
+
+    try:
+        holds()
+    except (AssertionError, ExceptionGroup, FlakyFailure):  # the last where time was over before it was made smaller
+        return found[-1]
+    return None
 
 
 def main() -> int:
