@@ -22,13 +22,15 @@ def check_plan(plan: Plan) -> None:
         raise ValueError(f"'{plan.request.input}' is not of the plan's kind")
     if plan.video is not None and (plan.video.frames != plan.frames or plan.video.width * plan.video.height > plan.max_pixels):
         raise ValueError(f"the video has {plan.video.frames} frames of {plan.video.width}x{plan.video.height} pixels")
-    first = 0
+    first, names = 0, set[str]()
     for index, chunk in enumerate(plan.chunks):
         if (chunk.index, chunk.first) != (index, first):
             raise ValueError(f"chunk {chunk.index} is out of place")
-        _check_range(chunk) if plan.video is not None else _check_files(chunk, plan.request.input)
+        if plan.video is not None:
+            _check_range(chunk)
+        else:
+            names.update(_names(chunk, plan.request.input))
         first += chunk.frames
-    names = {file.name for chunk in plan.chunks for file in chunk.files}
     if first != plan.frames or (plan.video is None and len(names) != plan.frames):
         raise ValueError(f"its chunks don't have {plan.frames} frames")
 
@@ -44,9 +46,12 @@ def _check_range(chunk: Chunk) -> None:
         raise ValueError(f"the time stamps of chunk {chunk.index} don't ascend")
 
 
-def _check_files(chunk: Chunk, folder: str) -> None:
+def _names(chunk: Chunk, folder: str) -> list[str]:
+    """Of its images."""
     if chunk.range is not None or len(chunk.files) != chunk.frames:
         raise ValueError(f"chunk {chunk.index} has other files")
-    for file in chunk.files:
-        if file.path != folder + file.name or unfit(file.name):
+    names = [file.path.removeprefix(folder) for file in chunk.files]
+    for name, file in zip(names, chunk.files, strict=True):
+        if unfit(name) or len(name) + len(folder) != len(file.path):
             raise ValueError(f"chunk {chunk.index} has the file {file.path[:300]!r}, which is none of '{folder}'")
+    return names
