@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.live import Live
+from rich.measure import Measurement
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
@@ -252,7 +253,9 @@ def _list(client: Client) -> None:
     for line in jobs:
         created = time.strftime("%Y-%m-%d %H:%M", time.localtime(line.created))
         table.add_row(line.job, line.state, line.sender, str(line.priority), created)
-    screen.print(table)
+    # Whole, however narrow the screen: an id is there to be copied.
+    table.width = Measurement.get(screen, screen.options.update(max_width=1000), table).maximum
+    screen.print(table, crop=False)
 
 
 def fetch(job: Job, stack: StackName = "", deployment: DeploymentText = "", out: Out = None) -> None:
