@@ -5,11 +5,9 @@ Pulumi.yaml lists the same settings with the same defaults, so that `pulumi conf
 
 from __future__ import annotations
 
-import ipaddress
 import json
-import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import pulumi
 from pulumi.runtime.config import CONFIG
@@ -17,78 +15,25 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.alias_generators import to_camel
 
 from stacks import gpu_sizes
+from stacks.setting_types import (
+    STORAGE_ADDRESSES,
+    Base,
+    Guid,
+    Mount,
+    NetworkIsolation,
+    PublicAddress,
+    Reference,
+    RegistrySku,
+    Tag,
+    Trigger,
+    address_range,
+    matches,
+)
 
 PROJECT = "batch-scoring"
 
-Trigger = Literal["events", "polling"]
-NetworkIsolation = Literal["service-endpoints", "private-endpoints"]
-Mount = Literal["none", "blob"]
-RegistrySku = Literal["Basic", "Standard", "Premium"]
-
-
-def _matches(pattern: str, right: str) -> AfterValidator:
-    def check(text: str) -> str:
-        if text and not re.fullmatch(pattern, text):
-            raise ValueError(f"is not {right}")
-        return text
-
-    return AfterValidator(check)
-
-
-def _address_range(text: str) -> str:
-    try:
-        network = ipaddress.IPv4Network(text)
-    except ValueError as error:
-        raise ValueError("is not an address range: write one such as 10.64.0.0/16") from error
-    if not (network.is_private and 8 <= network.prefixlen <= 20):
-        raise ValueError("is not a private range of /8 to /20: the nodes, the submitter and the endpoints need room in it")
-    if network.overlaps(ipaddress.IPv4Network("172.17.0.0/16")):
-        raise ValueError("overlaps 172.17.0.0/16, which containers on the nodes use: take another, such as 10.64.0.0/16")
-    return text
-
-
-_PRIVATE = [
-    ipaddress.IPv4Network(text)
-    for text in ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
-]
-
-
-def _public_address(text: str) -> str:
-    try:
-        network = ipaddress.ip_network(text)
-    except ValueError as error:
-        raise ValueError("is not an address or a range: write one such as 203.0.113.7 or 203.0.113.0/24") from error
-    if not isinstance(network, ipaddress.IPv4Network):
-        raise ValueError("is no IPv4 address, and storage firewalls take no other")
-    if any(network.overlaps(private) for private in _PRIVATE):
-        raise ValueError("is a private address, which storage firewalls don't take: write the one that the internet sees")
-    if network.prefixlen > 30 and network.prefixlen != 32:
-        raise ValueError("is a /31: storage firewalls take single addresses, and ranges of /30 or wider")
-    return text.removesuffix("/32")
-
-
-PublicAddress = Annotated[str, AfterValidator(_public_address)]
-# What the firewall of a storage account takes: https://learn.microsoft.com/azure/storage/common/storage-network-security
-STORAGE_ADDRESSES = 400
-
 # GiB of a node that are for Linux, Docker, Batch's agent, and what fetches a job's inputs.
 NODE_MEMORY_GB = 4
-
-_GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-Guid = Annotated[str, _matches(_GUID, "an object id: take it from 'az ad user show' or 'az ad group show'")]
-_IMAGE = r"[\w.-]+(:\d+)?(/[\w.-]+)+(@sha256:[0-9a-f]{64}|:(?!latest$)[\w.-]{1,128})"
-Reference = Annotated[
-    str,
-    _matches(
-        f"build|{_IMAGE}",
-        "an image: write 'build', or a reference with a tag other than latest, such as docker.io/acme/scorer:1.4",
-    ),
-]
-Base = Annotated[
-    str,
-    _matches(f"|{_IMAGE}", "an image: write a reference such as mirror.example/python:3.11.15-slim-bookworm, or leave it empty"),
-]
-Tag = Annotated[str, Field(max_length=256)]
 
 
 class Settings(BaseModel):
@@ -96,7 +41,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True)
 
-    location: Annotated[str, _matches(r"[a-z]+[a-z0-9]*", "a location's short name, such as westeurope")] = Field(
+    location: Annotated[str, matches(r"[a-z]+[a-z0-9]*", "a location's short name, such as westeurope")] = Field(
         description="Azure region of everything; must have quota for the GPU size"
     )
     gpu_size: Annotated[str, AfterValidator(gpu_sizes.check)] = Field(
@@ -113,7 +58,7 @@ class Settings(BaseModel):
         100, ge=0, le=100, description="Share of the nodes asked for as Spot first; dedicated ones take over when preempted"
     )
     keep_warm_minutes: int = Field(10, ge=0, le=1440, description="Minutes that nodes stay after the last task")
-    node_image_version: Annotated[str, _matches(r"latest|\d+\.\d+\.\d+", "'latest' or a version such as 24.04.2025090801")] = (
+    node_image_version: Annotated[str, matches(r"latest|\d+\.\d+\.\d+", "'latest' or a version such as 24.04.2025090801")] = (
         Field("latest", description="Version of microsoft-dsvm:ubuntu-hpc:2404 that nodes start from; pin it in production")
     )
     node_disk_gb: int = Field(
@@ -143,7 +88,7 @@ class Settings(BaseModel):
     network_isolation: NetworkIsolation = Field(
         "service-endpoints", description="How storage, registry and Batch are reached from the VNet"
     )
-    address_space: Annotated[str, AfterValidator(_address_range)] = Field("10.64.0.0/16", description="The VNet's addresses")
+    address_space: Annotated[str, AfterValidator(address_range)] = Field("10.64.0.0/16", description="The VNet's addresses")
     # A Batch account takes 200 addresses, one of which is the NAT gateway's.
     allowed_ips: tuple[PublicAddress, ...] = Field(
         (),
@@ -163,14 +108,14 @@ class Settings(BaseModel):
     infrastructure_encryption: bool = Field(False, description="Encrypt storage twice; decided for good at creation")
     customer_key: Annotated[
         str,
-        _matches(
+        matches(
             r"https://[a-zA-Z0-9-]{3,24}\.vault\.azure\.net/keys/[a-zA-Z0-9-]{1,127}",
             "a key's address without version, such as https://NAME.vault.azure.net/keys/KEY",
         ),
     ] = Field("", description="Key Vault key that encrypts storage; empty means Microsoft's keys")
     customer_key_identity: Annotated[
         str,
-        _matches(
+        matches(
             r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.ManagedIdentity/userAssignedIdentities/[^/]+",
             "a user-assigned identity's resource id",
         ),
@@ -186,7 +131,7 @@ class Settings(BaseModel):
     log_days: int = Field(
         30, ge=30, le=730, description="Days that logs are kept (Application Insights keeps its own 90 at least)"
     )
-    alert_address: Annotated[str, _matches(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")] = Field(
+    alert_address: Annotated[str, matches(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")] = Field(
         "", description="Where alerts go; empty keeps them in the portal"
     )
     monthly_budget: int = Field(
@@ -279,7 +224,7 @@ class Settings(BaseModel):
     look_minutes: int = Field(15, ge=1, le=1440, description="Minutes between two looks for requests that still wait")
     jobs_at_once: int = Field(10, ge=1, le=100, description="Limit on requests: container groups that take them in at once")
     submit_minutes: int = Field(30, ge=5, le=720, description="Limit on requests: minutes that taking one in may last")
-    tags: dict[Annotated[str, _matches(r"[^<>%&\\?/]{1,128}", "a tag's name: it may not hold < > % & \\ ? or /")], Tag] = Field(
+    tags: dict[Annotated[str, matches(r"[^<>%&\\?/]{1,128}", "a tag's name: it may not hold < > % & \\ ? or /")], Tag] = Field(
         default_factory=dict, max_length=40, description="Tags on every resource"
     )
 
