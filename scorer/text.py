@@ -7,7 +7,8 @@ import unicodedata
 
 # What moves a cursor, sets a title or a colour (ECMA-48, 5.4 and 5.6): control sequences, and control strings with their ends.
 _ESCAPES = re.compile(
-    "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[\\]PX^_]|[\x90\x98\x9d\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\\\|\x9c)"
+    "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"
+    "|(?:\x1b[\\]PX^_]|[\x90\x98\x9d\x9e\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\\\|\x9c)"
 )
 _SPACES = "\t\n\v\f\r\x85\u2028\u2029"
 # Emoji and some scripts are written with these two, which turn nothing around.

@@ -53,6 +53,12 @@ def test_nothing_that_is_obeyed_comes_through(text: str) -> None:
     assert clean(clean(text)) == clean(text)
 
 
+@pytest.mark.parametrize("start", ["\x90", "\x9d", "\x1b]", "\x9b0", "\x1bP\x1b"])
+def test_a_million_that_never_end_are_taken_out_as_well(start: str) -> None:
+    """In one go: looking for each one's end up to the text's would take days."""
+    assert is_plain(clean(start * 1_000_000))
+
+
 def test_errors_and_what_is_printed_are_clean(capsys: pytest.CaptureFixture[str]) -> None:
     assert str(InputError(HOSTILE)) == SAID
     console.errors.print(HOSTILE, markup=False, soft_wrap=True)
