@@ -155,8 +155,17 @@ class Builder:
         """Delete the stores of other constraints, gigabytes each, and what a session that was killed left running."""
         for other in self.cache.glob("images-*"):
             if other != self.store:
+                _unmount(other)
                 shutil.rmtree(other)
         self._output("rm", "--all")
+
+
+def _unmount(store: Path) -> None:
+    """What a build that was killed left mounted in there, the innermost first."""
+    places = [Path(line.split()[1]) for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for place in reversed(places):
+        if place.is_relative_to(store):
+            _run("umount", str(place))
 
 
 @contextmanager
