@@ -47,6 +47,8 @@ class FolderStore(Store):
             return
         with storage_errors(self.where(folder)):
             for meta in self._open().list_with_delimiter(folder or None)["objects"]:
+                if not meta["size"] and not (self.root / meta["path"]).is_file():
+                    continue  # a pipe, a device: reading it may never end
                 yield Entry(meta["path"], meta["size"], meta["e_tag"] or "", meta["last_modified"].timestamp())
 
     def walk(self, folder: str) -> Iterator[Entry]:

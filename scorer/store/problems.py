@@ -15,6 +15,7 @@ from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, 
 from scorer.errors import (
     ChangedError,
     DocumentError,
+    InputError,
     MissingError,
     OutputError,
     RequestError,
@@ -84,6 +85,9 @@ def raise_storage_error(error: Exception, where: str, *, writing: bool) -> NoRet
         raise OutputError(f"'{where}' can't be written, since a file or folder of that name is in the way.") from error
     if writing and isinstance(error, OSError):
         raise OutputError(f"'{where}' can't be written: {error.strerror or text}; choose another place.") from error
+    if "invalid path" in text:  # of a file in it: obstore gives the whole list up
+        why = text.rpartition("invalid path: ")[2]
+        raise InputError(f"'{where}' has a file in it whose name can't be used ({why}): rename it.") from error
     raise StoreError(f"'{where}' could not be reached: {text}") from error
 
 

@@ -10,7 +10,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 
-from scorer.errors import ChangedError, MissingError, OutputError, RequestError, StorageFullError
+from scorer.errors import ChangedError, InputError, MissingError, OutputError, RequestError, StorageFullError
 from scorer.store import FolderStore, open_store
 from scorer.store.problems import sdk_errors, storage_errors
 
@@ -59,6 +59,24 @@ def test_missing_names_the_file(tmp_path: Path) -> None:
         FolderStore(tmp_path).head("nothing/here.mp4")
     with pytest.raises(MissingError):
         FolderStore(tmp_path / "no-folder").get("x")
+
+
+def test_what_is_no_file_is_not_listed(tmp_path: Path) -> None:
+    """Nobody writes to the pipe: whoever read it would wait for ever."""
+    (tmp_path / "shots/folder.png").mkdir(parents=True)
+    os.mkfifo(tmp_path / "shots/pipe.png")
+    (tmp_path / "shots/device.png").symlink_to("/dev/zero")
+    (tmp_path / "shots/empty.png").touch()
+    assert [entry.path for entry in FolderStore(tmp_path).list("shots")] == ["shots/empty.png"]
+
+
+@pytest.mark.parametrize("name", [b"two\nlines.png", b"half\xff.png", b"\x1b[2J.png"])
+def test_names_that_no_list_holds_are_told_in_a_sentence(tmp_path: Path, name: bytes) -> None:
+    (tmp_path / "shots").mkdir()
+    (tmp_path / "shots" / os.fsdecode(name)).touch()
+    with pytest.raises(InputError, match=r"shots' has a file in it whose name can't be used .*: rename it\.") as caught:
+        list(FolderStore(tmp_path).list("shots"))
+    assert str(caught.value).isprintable()
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
