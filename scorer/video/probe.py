@@ -146,8 +146,20 @@ def _demux(container: InputContainer, stream: VideoStream, path: Source, limits:
             if last is None or packet.pts >= last:
                 last, found.last_duration = packet.pts, packet.duration or 0
     beside.end()
+    if beside.sources and found.count < stream.frames:
+        _check_alone(found.count, path, limits)
     _check_work(found.count, stream, path, limits.max_gigapixels, ": scale it down, or cut it into shorter videos first.")
     return found
+
+
+def _check_alone(count: int, path: Source, limits: Limits) -> None:
+    """Raise InputError where the video alone has more than the `count` packets that were read of it beside the sound.
+
+    Where data are to be had that lie beyond the file's end, all tracks end.
+    """
+    with _opened(path, limits) as (container, stream):
+        if sum(1 for _ in _packets(container, stream, path, limits)) > count:
+            raise InputError(f"'{path}' is cut off or damaged in its sound or subtitles: copy or export it again.")
 
 
 def _all_packets(container: InputContainer, path: Source, limits: Limits, *streams: Stream) -> Iterator[Packet[Any]]:

@@ -35,6 +35,15 @@ def test_sound_that_names_the_same_bytes_again_and_again_is_refused(tmp_path: Pa
     assert "name the same bytes again and again" in refused(path)
 
 
+def test_sound_beyond_the_files_end_takes_no_frames_along(tmp_path: Path) -> None:
+    """Read together, both tracks end where the sound does."""
+    track = sound(20, 4 * 1920, per_chunk=1920)
+    path = mp4(tmp_path / "in.mov", stills("JPEG", 40), replace(track, chunks=[0] * 10 + [10**9] * 10))
+    assert "is cut off or damaged in its sound or subtitles" in refused(path)
+    path = mp4(tmp_path / "in.mov", replace(stills("JPEG", 40), edits=((400, 7),)), track)
+    assert probe(path, LIMITS).info.frames == 10
+
+
 def test_sound_as_large_as_its_file_is_taken(tmp_path: Path) -> None:
     path = mp4(tmp_path / "in.mov", STILLS, sound(12, 4 * 1920, per_chunk=1920))
     assert audio_hashes(identity(path, tmp_path)) == audio_hashes(path)
