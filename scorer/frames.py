@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from scorer.errors import InputError, OutputError
+from scorer.scans import too_many_scans
 
 Pixels = NDArray[np.uint8 | np.uint16]
 """(H, W, 3) RGB, or (H, W) where it says so; full range."""
@@ -83,11 +84,13 @@ def decode(data: bytes, name: str, max_pixels: int, size: int | None = None) -> 
     first is taken. CMYK is converted plainly, without its profile.
 
     Raises InputError, naming `name`: not such an image, damaged or cut short, animated, or (before any pixel is decoded) of more
-    than `max_pixels` pixels, as it is or scaled to `size`.
+    than `max_pixels` pixels, as it is or scaled to `size`, or with more scans than any JPEG has.
     """
     try:
         with Image.open(BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as image:
             _refuse(image, name, max_pixels, size)
+            if image.format in ("JPEG", "MPO") and (why := too_many_scans(data)):
+                raise InputError(f"'{name}' can't be decoded, since {why}: save it again.")
             pixels, alpha = _deep(data, image) if _is_deep_png(data) else _plain(image)
             turn = image.getexif().get(_ORIENTATION, 1)
             return Picture(

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from scorer.errors import StyleError
 from scorer.opened import Source, reader
+from scorer.scans import too_many_scans
 
 # A photograph of Pillow's 89 million pixels has about half of that as a JPEG.
 MOST_BYTES = 64 * 2**20
@@ -67,6 +69,8 @@ def _opened(path: Source) -> Iterator[Image.Image]:
             file.seek(0)
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file, formats=FORMATS) as image:
+                if image.format in ("JPEG", "MPO"):
+                    _check_scans(file)
                 if image.mode == "F":
                     raise ValueError("floating-point pixels have no known range")
                 if image.format == "TIFF" and (coding := image.info.get("compression")) not in _TIFF_CODINGS:
@@ -84,6 +88,15 @@ def _opened(path: Source) -> Iterator[Image.Image]:
     except Exception as error:  # Pillow's readers raise whatever a damaged file makes them stumble over
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise StyleError(f"The style image {path} can't be read ({reason}): give an undamaged image.") from error
+
+
+def _check_scans(file: BinaryIO) -> None:
+    """Look through the whole file, and leave it where it was read to."""
+    at = file.tell()
+    file.seek(0)
+    if why := too_many_scans(file.read()):
+        raise ValueError(why)
+    file.seek(at)
 
 
 def _upright(image: Image.Image) -> Image.Image:

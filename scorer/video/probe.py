@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 from scorer.errors import InputError
 from scorer.limits import Limits
 from scorer.opened import OpenedFile, Source
+from scorer.scans import too_many_scans
 from scorer.video.clock import usable
 from scorer.video.copied import Trial, check_tags, result_container
 from scorer.video.describe import clock_start, describe
@@ -129,6 +130,7 @@ def _demux(container: InputContainer, stream: VideoStream, path: Source, limits:
     found, last = _Packets(), None
     beside = Trial(container, path, result_container(container, path), clock_start(container, stream))
     only(container, stream, *beside.sources)
+    is_jpeg = stream.codec_context.codec.canonical_name == "mjpeg"
     for packet in _all_packets(container, path, limits, stream, *beside.sources):
         if packet.stream_index != stream.index:
             beside.take(packet)
@@ -137,6 +139,8 @@ def _demux(container: InputContainer, stream: VideoStream, path: Source, limits:
             continue
         found.count += 1
         _check_frames(found.count, path, limits)
+        if is_jpeg and (why := too_many_scans(bytes(packet))):
+            raise InputError(f"'{path}' can't be decoded, since of frame {found.count - 1} {why}: export it again.")
         if packet.pts is None:
             found.complete = False
         elif not packet.is_discard:  # an edit list leaves it out
