@@ -40,9 +40,9 @@ def check_bytes(name: str, size: int) -> None:
 
 
 def check_style_image(path: Source) -> None:
-    """Raise StyleError where `load_style_image` would not even begin to decode the image."""
-    with _opened(path):
-        pass
+    """Decode the image, and raise StyleError where `load_style_image` would."""
+    with _opened(path) as image:
+        image.load()
 
 
 def load_style_image(path: Path, max_side: int | None = None) -> NDArray[np.uint8]:

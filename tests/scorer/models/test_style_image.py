@@ -79,10 +79,8 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
         with pytest.raises(StyleError, match=reason) as caught:
             load_style_image(path, None)
         assert str(path) in str(caught.value)
-        if path != cut:  # what the beginning doesn't show
-            with pytest.raises(StyleError, match=reason):
-                check_style_image(path)
-    check_style_image(cut)
+        with pytest.raises(StyleError, match=reason):
+            check_style_image(path)
     for limit in (10_000, 1_000):  # Pillow only warns up to twice its limit; both must be refused
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
         with pytest.raises(StyleError, match="million pixels"):

@@ -68,6 +68,15 @@ def test_other_data_in_a_tiff_file_are_no_style(tmp_path: Path, coding: str) -> 
         check_style(path, LIMITS)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_a_style_that_is_cut_short_is_refused_before_any_work(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "style"
+    Image.effect_noise((200, 200), 80).convert("RGB").save(path, kind)
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(StyleError, match=r"style can't be read \(.*\): give an undamaged image"):
+        check_style(path, LIMITS)
+
+
 def test_readers_of_one_open_file_dont_move_each_other(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(bytes(range(256)) * 400)
     with (tmp_path / "file").open("rb") as file:
