@@ -19,7 +19,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from scorer.errors import OutputError, StoreError
 from scorer.identity import STORAGE, credential
 from scorer.store.base import Entry, Store
-from scorer.store.cache import capacity, copy_once, forget_copy, scratch
+from scorer.store.cache import capacity, copy_once, forget_copy, node_place, scratch
 from scorer.store.problems import changed, check_size, raise_storage_error, sdk_errors, storage_errors
 
 if TYPE_CHECKING:
@@ -163,13 +163,15 @@ class BlobStore(Store):
 
     def fetch(self, path: str, etag: str | None = None) -> Path:
         # A name that is written once is one job's own: no other job will release it.
-        return copy_once(self.where(path), etag or "", lambda to: self._download(path, etag, to), share=etag is not None)
+        with storage_errors(str(node_place()), writing=True):
+            return copy_once(self.where(path), etag or "", lambda to: self._download(path, etag, to), share=etag is not None)
 
     def capacity(self) -> int:
         return capacity()
 
     def release(self, path: str, etag: str | None = None) -> None:
-        forget_copy(self.where(path), etag or "")
+        with storage_errors(str(node_place()), writing=True):
+            forget_copy(self.where(path), etag or "")
 
     def _download(self, path: str, etag: str | None, to: Path) -> None:
         """All of the blob, every piece of it under the same ETag."""
@@ -194,7 +196,7 @@ class BlobStore(Store):
 
     @contextmanager
     def writing(self, path: str) -> Iterator[Path]:
-        with scratch() as folder:  # parts and results are too large for the memory that a container's /tmp is in
+        with storage_errors(str(node_place()), writing=True), scratch() as folder:  # parts and results are too large for the memory that a container's /tmp is in
             local = folder / Path(path).name
             try:
                 yield local

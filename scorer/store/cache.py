@@ -6,28 +6,38 @@ the end of one job takes nothing away that another one is about to open.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
+import secrets
 import shutil
 import stat
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # The copies that this process shares, each by an open file whose lock goes with it.
 _shared: dict[Path, int] = {}
 _sharing = threading.Lock()
 
+# What opening a file says of a link, a folder, a pipe or a socket, and a file of somebody else's that stand in its place.
+_IN_THE_WAY = (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EACCES, errno.EPERM)
+
 
 def node_folder() -> Path:
-    """What the tasks of one machine share: SCORER_NODE_DIR, or a folder in this user's cache."""
-    chosen = os.environ.get("SCORER_NODE_DIR")
-    folder = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scorer"
+    """What the tasks of one machine share; it is made if need be."""
+    folder = node_place()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
+
+
+def node_place() -> Path:
+    """Where that is: SCORER_NODE_DIR, or a folder in this user's cache."""
+    chosen = os.environ.get("SCORER_NODE_DIR")
+    return Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scorer"
 
 
 def capacity() -> int:
@@ -78,13 +88,15 @@ def _lock(path: Path, flags: int, how: int) -> int | None:
 
     None where there is no file, where somebody else has its lock and `how` says not to wait, or where `path` became another file
     while we waited: whoever comes now locks that one. What is no plain file to be written (a link, a pipe, a folder, somebody
-    else's) is nobody's lock, and is taken away.
+    else's) is nobody's lock, and is taken away. Raises OSError where nothing is in the way, and no file can be opened or made.
     """
     try:
         file = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     except FileNotFoundError:
         return None
-    except OSError:
+    except OSError as error:
+        if error.errno not in _IN_THE_WAY or not os.path.lexists(path):
+            raise
         _take_away(path)
         return None
     try:
@@ -108,9 +120,12 @@ def try_lock(path: Path) -> int | None:
 
 
 def _take_away(path: Path) -> None:
-    """Whatever stands there; a link's target stays."""
+    """Whatever stands there; a link's target stays. Raises OSError where it can't be."""
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
+        aside = path.with_name(f".{secrets.token_hex(8)}.away")
+        with suppress(FileNotFoundError):  # somebody else was quicker
+            path.rename(aside)  # what can't be emptied, such as a closed folder, is out of the way all the same
+            shutil.rmtree(aside, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
 

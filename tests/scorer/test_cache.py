@@ -240,11 +240,17 @@ def _others(path: Path) -> None:
     os.chown(path, 12345, 12345)
 
 
+def _closed(path: Path) -> None:
+    (path / "inside").mkdir(parents=True)
+    path.chmod(0)
+
+
 PLANTED: dict[str, Callable[[Path], object]] = {
     "link": _link,
     "dead link": lambda path: path.symlink_to("/nowhere"),
     "pipe": os.mkfifo,
     "folder": lambda path: (path / "inside").mkdir(parents=True),
+    "closed folder": _closed,
     "others' file": _others,
 }
 
@@ -283,3 +289,93 @@ def test_a_slot_is_a_file_that_can_be_locked(node: Path, what: str, monkeypatch:
         with pytest.raises(TaskError), take_slot(patience=0.1):
             pass
     assert elsewhere.read_text() == SECRET
+
+
+AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from scorer.errors import OutputError
+from scorer.store.blob import BlobStore
+from scorer.store.cache import try_lock
+if os.geteuid() == 0:
+    os.chown(sys.argv[1], 65534, 65534)
+    os.setgid(65534)
+    os.setuid(65534)
+folder = Path(sys.argv[1])
+"""
+
+
+def as_nobody(folder: Path, code: str) -> str:
+    """What a user prints who may do what the system lets users do; the tests' own may be root."""
+    for each in (folder, *list(folder.parents)[:3]):
+        each.chmod(0o755)
+    environment = {**os.environ, "SCORER_NODE_DIR": str(folder)}
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY + textwrap.dedent(code), folder],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+def test_a_folder_that_cant_be_emptied_keeps_no_slot(tmp_path: Path) -> None:
+    said = as_nobody(
+        tmp_path,
+        """
+        (folder / "0/inside").mkdir(parents=True)
+        (folder / "0/inside").chmod(0)
+        (folder / "0").chmod(0)
+        print(try_lock(folder / "0") is not None)
+        """,
+    )
+    assert said == "True\n"
+
+
+def test_whoever_can_make_no_copy_is_told_and_doesnt_wait_for_ever(tmp_path: Path) -> None:
+    said = as_nobody(
+        tmp_path,
+        """
+        (folder / "blobs").mkdir()
+        (folder / "blobs").chmod(0o555)
+        folder.chmod(0o555)
+        store = BlobStore("account", "container")
+        def write():
+            with store.writing("film.mp4"):
+                pass
+        for call in (lambda: store.fetch("film.mp4", "1"), lambda: store.release("film.mp4", "1"), write):
+            try:
+                call()
+            except OutputError as error:
+                print(error)
+        """,
+    )
+    assert said == f"'{tmp_path}' can't be written: check its permissions.\n" * 3
+
+
+def test_locks_of_others_stay_where_no_more_files_can_be_opened(node: Path) -> None:
+    (node / "a.lock").touch()
+    code = """
+    import os, resource, sys
+    from pathlib import Path
+    from scorer.store.cache import locked
+    resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
+    try:
+        while True:
+            os.open("/dev/null", os.O_RDONLY)
+    except OSError:
+        pass
+    for name in ("a.lock", "b.lock"):
+        try:
+            with locked(Path(sys.argv[1]) / name):
+                pass
+        except OSError as error:
+            os.write(1, os.strerror(error.errno).encode() + b";")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), node], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "Too many open files;" * 2
+    assert (node / "a.lock").exists()
