@@ -196,7 +196,8 @@ class BlobStore(Store):
 
     @contextmanager
     def writing(self, path: str) -> Iterator[Path]:
-        with storage_errors(str(node_place()), writing=True), scratch() as folder:  # parts and results are too large for the memory that a container's /tmp is in
+        # Parts and results are too large for the memory that a container's /tmp is in.
+        with storage_errors(str(node_place()), writing=True), scratch() as folder:
             local = folder / Path(path).name
             try:
                 yield local
