@@ -120,7 +120,8 @@ def _tell(outcome: Outcome, target: Path, stores: Stores) -> None:
         reused, spent = "", "all done before"
     failed = f", {status.failed} failed and stand as they were" if status.failed else ""
     report = stores.output.where(f"{outcome.plan.job}/report.html")
-    typer.echo(f"{target} · {outcome.plan.frames} frames{reused}{failed} · {spent} · report: {report}")
+    frames = f"{outcome.plan.frames} frames{reused}{failed}"
+    screen.print(f"{target} · {frames} · {spent} · report: {report}", soft_wrap=True)
 
 
 def _local_stores(work: Path) -> Stores:
@@ -206,7 +207,7 @@ def main() -> None:
             errors.print("Stopped. The same command goes on from here.")
         sys.exit(USAGE_EXIT_CODE if stop.code == CLICK_USAGE_EXIT_CODE else stop.code)
     except StoppedError as stop:
-        errors.print(str(stop), markup=False, soft_wrap=True)
+        errors.print(str(stop), soft_wrap=True)
         sys.exit(stop.exit_code)
     except ScorerError as error:
         _end(error)
@@ -215,5 +216,5 @@ def main() -> None:
 
 
 def _end(error: ScorerError) -> NoReturn:
-    errors.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+    errors.print(f"error: {error}", style="red", soft_wrap=True)
     sys.exit(error.exit_code)

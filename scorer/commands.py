@@ -185,7 +185,7 @@ def _fetch(client: Client, status: Status, out: Path | None) -> None:
     paths = list(client.fetch(status, target))
     failed = f", {status.failed} failed and stand as they were" if status.failed else ""
     spent = duration(status.updated - status.started)
-    typer.echo(f"{target} · {status.frames} frames{failed} · {spent} · report: {paths[-1]}")
+    screen.print(f"{target} · {status.frames} frames{failed} · {spent} · report: {paths[-1]}", soft_wrap=True)
 
 
 def describe(standing: Standing, waited: float | None = None) -> str:
@@ -226,7 +226,7 @@ def status(
         _list(client)
         return
     standing = client.known(job)
-    screen.print(describe(standing), markup=False, soft_wrap=True)
+    screen.print(describe(standing), soft_wrap=True)
     details: dict[str, Any] = {}
     if standing.status is not None:
         details["request"] = standing.status.request and client.stores.input.where(standing.status.request)
@@ -237,7 +237,7 @@ def status(
     if standing.rejection is not None:
         details["request"] = client.stores.input.where(standing.rejection.request)
     for name, text in details.items():
-        screen.print(f"{name}: {text}", markup=False, soft_wrap=True)
+        screen.print(f"{name}: {text}", soft_wrap=True)
     if error := standing.error:
         raise error
 
@@ -274,7 +274,7 @@ def fetch(job: Job, stack: StackName = "", deployment: DeploymentText = "", out:
 def cancel(job: Job, stack: StackName = "", deployment: DeploymentText = "") -> None:
     """End a job. What is scored stays: `scorer restart` goes on from there."""
     _client(stack, deployment).cancel(job)
-    errors.print(f"{job}: cancelled", markup=False)
+    errors.print(f"{job}: cancelled")
 
 
 def restart(
@@ -290,7 +290,7 @@ def restart(
     if wait:
         _check_out(out, folder=_is_folder(client, job))
     client.restart(job)
-    errors.print(f"{job}: its request is handed in again", markup=False)
+    errors.print(f"{job}: its request is handed in again")
     if wait:
         _follow(client, job, every, out)
 

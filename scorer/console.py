@@ -14,11 +14,14 @@ LONGEST_LINE = 20_000
 
 
 class _CleanConsole(Console):
-    """Cleans every text that is printed, be it a line's, a table's or a live display's."""
+    """Cleans every text that is printed, be it a line's, a table's or a live display's; none is markup."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
 
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(clean(text, LONGEST_LINE), **options)
 
 
-errors = _CleanConsole(stderr=True, highlight=False)
-screen = _CleanConsole(highlight=False)
+errors = _CleanConsole(stderr=True)
+screen = _CleanConsole()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from scorer.console import screen
 from scorer.deployment import Deployment
@@ -97,7 +98,8 @@ def show(made: Plan, found: Estimate, others: list[tuple[str, Estimate]]) -> Non
     size = (
         f"{made.video.width}x{made.video.height}" if made.video else "taken to be 1920x1080 (give --frames-per-second otherwise)"
     )
-    screen.print(f"[bold]{made.request.name}[/]: {made.frames} frames, {size}, model {made.request.model}")
+    what = Text(f": {made.frames} frames, {size}, model {made.request.model}")
+    screen.print(Text(made.request.name, "bold").append_text(what))
     length = f"{_range(min(frames), max(frames), 'd')} {'frame' if max(frames) == 1 else 'frames'}"
     screen.print(f"{len(frames)} {'chunk' if len(frames) == 1 else 'chunks'} of {length}, then a merge")
     screen.print(f"{found.pool.gpu_size}: {_range(found.speed.slow, found.speed.quick, '.0f')} frames/s a GPU")

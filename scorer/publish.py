@@ -57,7 +57,7 @@ def publish(
     sign_in()
     package = publish_package(wheels, weights or [], open_store(target.scripts))
     for name, facts in package.models.items():
-        errors.print(f"model '{name}': {facts.summary}", markup=False)
+        errors.print(f"model '{name}': {facts.summary}")
     typer.echo(package.id)
 
 

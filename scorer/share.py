@@ -126,7 +126,7 @@ def share(
         out.mkdir(parents=True, exist_ok=True)
         (out / REQUEST).write_bytes(made.request)
         (out / PAGE).write_text(page(made))
-    errors.print(f"Give them {out}/: its page says how, until {made.until:%Y-%m-%d %H:%M} UTC.", markup=False)
+    errors.print(f"Give them {out}/: its page says how, until {made.until:%Y-%m-%d %H:%M} UTC.")
     typer.echo(made.job)
 
 
@@ -139,9 +139,9 @@ def _revoke(target: Deployment, job: str) -> None:
         revoke_all(target)
         errors.print("Every link that was signed so far ends, within some minutes.")
     elif revoke_share(Client(target), job):
-        errors.print(f"{job}: its request is refused from now on, and what was uploaded is deleted.", markup=False)
+        errors.print(f"{job}: its request is refused from now on, and what was uploaded is deleted.")
     else:
-        errors.print(f"{job}: it has begun, or come to its end: 'scorer cancel {job}' ends it.", markup=False)
+        errors.print(f"{job}: it has begun, or come to its end: 'scorer cancel {job}' ends it.")
 
 
 def link_addresses(ip: str, senders: Sequence[str]) -> str | None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from scorer.console import errors
+from scorer.console import errors, screen
 from scorer.deployment import Deployment, read_deployment
 from scorer.ends import typed
 from scorer.errors import RequestError, ScorerError
@@ -91,7 +91,7 @@ def _take_in(path: str, target: Deployment, stores: Stores, said: Telemetry) -> 
     from scorer.waiting import REQUESTS
 
     def tell(text: str) -> None:
-        errors.print(text, markup=False, soft_wrap=True)
+        errors.print(text, soft_wrap=True)
 
     engine = AzureBatchEngine(BatchClient(target.batch_endpoint, credential()), target)
     intake = Intake(target, stores, open_store(target.scripts), open_store(target.quarantine), engine, said, tell)
@@ -131,7 +131,7 @@ def prepare(
             for path, etag in plan.shared_inputs:
                 stores.input.fetch(path, etag)
     except ScorerError as error:  # no reason to keep tasks waiting: each finds it out by itself, and its error counts
-        errors.print(f"{error}", markup=False)
+        errors.print(f"{error}")
 
 
 def score(
@@ -168,12 +168,12 @@ def score(
                 said.failure(error, job, "score")
                 if chunk is not None:
                     raise
-                errors.print(f"chunk {each.index}: {error}", markup=False)
+                errors.print(f"chunk {each.index}: {error}")
                 first = first or error
                 continue
             said.task(job, each.index, "finished", written)
             which = f"chunk {each.index}: " if chunk is None else ""
-            errors.print(f"{which}{part.frames} frames{'' if made else ', scored before'}, {part.failed} failed", markup=False)
+            errors.print(f"{which}{part.frames} frames{'' if made else ', scored before'}, {part.failed} failed")
     if first is not None:  # the merge decides whether the job can do without
         raise first
 
@@ -190,7 +190,7 @@ def merge(
         spent = round(time.time() - status.started, 3)
         said.event("job.finished", job, "merge", frames=plan.frames, failed=status.failed, seconds=spent)
     errors.print(f"{plan.frames} frames, {status.failed} failed")
-    typer.echo(stores.output.where(f"{job}/{plan.result}"))
+    screen.print(stores.output.where(f"{job}/{plan.result}"), soft_wrap=True)
 
 
 def release(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, digest: PlanDigest = None) -> None:

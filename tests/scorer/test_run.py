@@ -34,6 +34,13 @@ def test_a_video_comes_back_with_its_sound(tmp_path: Path, make_clip: MakeClip) 
     assert "invert" in report.read_text()
 
 
+def test_no_name_is_obeyed_by_the_terminal(tmp_path: Path) -> None:
+    write_images(tmp_path / "shots", ["a.png"])
+    done = run("run", "shots", "--model", "invert", "--out", "a\x1b[2J\x1b]0;x\x07b\u202e", folder=tmp_path)
+    assert done.stdout.startswith("ab\ufffd · 1 frames")
+    assert "\x1b" not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(("chunk_frames", "workers"), [("1", "2"), ("7", "2"), ("100", "1")])
 def test_the_pictures_are_the_same_for_any_chunks_and_workers(
     tmp_path: Path, bunny: Path, chunk_frames: str, workers: str

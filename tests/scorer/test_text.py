@@ -61,7 +61,7 @@ def test_a_million_that_never_end_are_taken_out_as_well(start: str) -> None:
 
 def test_errors_and_what_is_printed_are_clean(capsys: pytest.CaptureFixture[str]) -> None:
     assert str(InputError(HOSTILE)) == SAID
-    console.errors.print(HOSTILE, markup=False, soft_wrap=True)
+    console.errors.print(HOSTILE, soft_wrap=True)
     table = Table("job")
     table.add_row(HOSTILE)
     console.screen.print(table)
@@ -70,6 +70,19 @@ def test_errors_and_what_is_printed_are_clean(capsys: pytest.CaptureFixture[str]
     printed = capsys.readouterr()
     assert len(printed.err.splitlines()) == 2, printed.err
     assert all(is_plain(line) for line in (printed.out + printed.err).split("\n"))
+
+
+def test_nothing_that_is_printed_is_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    """A sender's folder may be called so, before anybody has looked at its name."""
+    said = "[link=file:x]here[/link] [bold] [/] :warning:"
+    table = Table("sender")
+    table.add_row(said)
+    for console_ in (console.errors, console.screen):
+        console_.print(said)
+        console_.print(table)
+    printed = capsys.readouterr()
+    for text in (printed.out, printed.err):
+        assert [line.strip() for line in text.splitlines() if "here" in line] == [said, f"│ {said} │"]
 
 
 @pytest.mark.parametrize(
