@@ -9,7 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from scorer.errors import InternalError, ScorerError
@@ -17,6 +17,8 @@ from scorer.text import clean
 
 # Where it is set, all that is known of an error that nobody foresaw is printed: nodes have it, a person may.
 DEBUG = "SCORER_DEBUG"
+# How often the engine that starts tasks tries each of them in all; nobody tries again where nothing is said.
+TRIES = "SCORER_TRIES"
 LONGEST = 500
 
 _PACKAGE = Path(__file__).parent
@@ -26,14 +28,22 @@ _PACKAGE = Path(__file__).parent
 def typed() -> Iterator[None]:
     """Turn what nobody foresaw into InternalError, SystemExit and a library's own kinds of BaseException among it.
 
-    KeyboardInterrupt passes: it is a person's word.
+    KeyboardInterrupt passes where a person may have said so. A ScorerError of somebody else's kind passes if it can be written
+    down.
     """
     try:
         yield
-    except (ScorerError, KeyboardInterrupt):
-        raise
     except BaseException as error:
+        if _passes(error):
+            raise
         raise unforeseen(error) from error
+
+
+def _passes(error: BaseException) -> bool:
+    if isinstance(error, ScorerError):
+        with suppress(BaseException):
+            return error.exit_code in range(1, 256) and bool(str(error))
+    return isinstance(error, KeyboardInterrupt) and not os.environ.get(TRIES)
 
 
 def unforeseen(error: BaseException) -> InternalError:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from scorer import documents, errors
 from scorer.documents import Count, Words
-from scorer.ends import typed
+from scorer.ends import TRIES, typed
 from scorer.errors import (
     ChangedError,
     FailureThresholdError,
@@ -31,9 +31,6 @@ from scorer.store import Stores
 
 # What is wrong with the work itself. Everything else may be wrong with one machine, or pass.
 _FOR_GOOD = (RequestError, InputError, MissingError, ChangedError, StyleError, FailureThresholdError, OutOfMemoryError)
-
-# How often the engine that starts tasks tries each of them in all; nobody tries again where nothing is said.
-TRIES = "SCORER_TRIES"
 
 _KINDS = {kind.exit_code: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ScorerError)}
 

@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 from azure.batch import models as batch
 
 from scorer.deployment import Deployment
-from scorer.ends import DEBUG
-from scorer.failure import TRIES
+from scorer.ends import DEBUG, TRIES
 from scorer.plan import Chunk, Plan
 from scorer.slots import GPUS, SLOTS, SLOTS_DIR
 from scorer.store.blob import ENDPOINT, blob_endpoint

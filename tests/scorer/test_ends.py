@@ -26,7 +26,7 @@ from scorer.plan import chunk_length, dispatch
 from scorer.records import BadLine, from_lines
 from scorer.request import make_request
 from scorer.score import load_model, score_chunk
-from scorer.status import read_status
+from scorer.status import Status, read_status
 from scorer.store import FolderStore
 from scorer.summary import REPORT
 from tests.conftest import MakeClip, write_images
@@ -300,6 +300,53 @@ def test_tries_that_are_used_up_are_final(stores: FolderStores, monkeypatch: pyt
             merge_job(plan, stores)
         states.append(read_status("job", stores).state)
     assert states == ["merging", "merging", "failed"]
+
+
+class FineError(ScorerError):
+    """Somebody else's kind, whose end would be none."""
+
+    exit_code = 0
+
+
+class HugeError(ScorerError):
+    exit_code = 999
+
+
+class SilentError(ScorerError):
+    def __str__(self) -> str:
+        raise ValueError("silent")
+
+
+@pytest.mark.parametrize("raised", [FineError("x"), HugeError("x"), SilentError("x"), KeyboardInterrupt("x")])
+def test_a_task_of_an_engine_has_an_end_that_can_be_written_down(
+    stores: FolderStores, monkeypatch: pytest.MonkeyPatch, raised: BaseException
+) -> None:
+    """Nobody presses Ctrl-C where an engine starts tasks: it is a model's."""
+
+    class Model(Idle):
+        def score(self, frames: Frames) -> Frames:
+            del frames
+            raise raised
+
+    plan = plan_folder(stores, ["a.png"])
+    monkeypatch.setenv("SCORER_TRIES", "3")
+    monkeypatch.setattr("scorer.steps.load_model", lambda *_: Model())
+    with pytest.raises(InternalError):
+        steps.score("job", stores.input.url, stores.output.url, stores.work.url, stores.logs.url, "", 0)
+    failure = find_failure(plan, chunk_key(plan.chunks[0]), stores)
+    assert failure is not None
+    assert failure.exit_code == InternalError.exit_code
+    assert type(raised).__name__ in failure.message
+
+
+def test_a_status_that_is_full_leaves_room_for_the_stages_to_come(stores: FolderStores) -> None:
+    plan = plan_folder(stores, ["a.png"])
+    score_all(plan, stores)
+    stages = dict.fromkeys(("a" * length for length in range(1, 21)), 1.0)
+    planted = Status(job="job", state="scoring", started=1e9, updated=1e11, frames=1, stage_seconds=stages)
+    stores.output.put("job/status.json", planted.model_dump_json().encode())
+    assert merge_job(plan, stores).status.state == "done"
+    assert set(read_status("job", stores).stage_seconds) == {"score", "merge"}
 
 
 def test_garbage_among_the_records_is_counted(stores: FolderStores) -> None:
