@@ -25,6 +25,9 @@ ResultName = Literal["result.mp4", "result.mkv", "result/"]
 
 ENDED: tuple[State, ...] = ("done", "failed", "cancelled")
 
+STAGES = ("dispatch", "score", "merge")
+"""Of a job, in this order."""
+
 
 class Status(BaseModel):
     """One job, now. Kept as output/<job>/status.json."""
@@ -72,10 +75,11 @@ class StatusWriter:
         """Go on with what another process began, whose last stage is the time since it last wrote."""
         writer = cls(job, stores)
         if found := find_status(job, stores):
-            writer.status = found
+            # Of those alone: a node may have written as many as a status can have, and there must be room for those to come.
+            spent = {stage: seconds for stage, seconds in found.stage_seconds.items() if stage in STAGES}
             if found.state == "scoring":
-                spent = round(max(0.0, time.time() - found.updated), 3)
-                writer.status = found.model_copy(update={"stage_seconds": {**found.stage_seconds, "score": spent}})
+                spent["score"] = round(max(0.0, time.time() - found.updated), 3)
+            writer.status = found.model_copy(update={"stage_seconds": spent})
         return writer
 
     def stage(self, name: str) -> None:
