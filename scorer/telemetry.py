@@ -81,7 +81,10 @@ class _Connected(Telemetry):
         self._emit(str(error), known, failed=True)
 
     def task(self, job: str, chunk: int, outcome: Outcome, records: Iterable[Line] = ()) -> None:
-        where = {"job": job, "chunk": str(chunk), "node": self._node}
+        with suppress(Exception):
+            self._count({"job": job, "chunk": str(chunk), "node": self._node}, outcome, records)
+
+    def _count(self, where: Mapping[str, str], outcome: Outcome, records: Iterable[Line]) -> None:
         self._tasks.add(1, {**where, "outcome": outcome})
         scored = 0
         for record in records:
@@ -96,7 +99,8 @@ class _Connected(Telemetry):
 
         severity = SeverityNumber.ERROR if failed else SeverityNumber.INFO
         known = {name: clean(value) if isinstance(value, str) else value for name, value in attributes.items()}
-        self._logger.emit(LogRecord(severity_number=severity, body=clean(body), attributes=known))
+        with suppress(Exception):
+            self._logger.emit(LogRecord(severity_number=severity, body=clean(body), attributes=known))
 
     def close(self) -> None:
         """Send what is left, as long as that takes, but for a few seconds at most."""
@@ -124,7 +128,8 @@ def telemetry(credential: Callable[[], TokenCredential]) -> Iterator[Telemetry]:
         yield connected or Telemetry()
     finally:
         if connected is not None:
-            connected.close()
+            with suppress(Exception):  # no thread may be left to a task that has used up its own
+                connected.close()
 
 
 def _connect(address: str, credential: TokenCredential) -> _Connected:

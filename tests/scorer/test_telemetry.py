@@ -99,6 +99,28 @@ def test_an_endpoint_that_hangs_doesnt_hold_up_the_end(authority: Authority) -> 
         hang.set()
 
 
+BROKEN = """
+import sys
+from scorer import telemetry
+from scorer.records import FrameRecord
+broken = telemetry._Connected.__new__(telemetry._Connected)  # all that it calls raises: it has nothing
+telemetry._connect = lambda *_: broken
+with telemetry.telemetry(lambda: None) as said:
+    broken._node = "node"
+    said.event("job.started", "job-1", "dispatch", frames=3)
+    said.task("job-1", 7, "finished", [FrameRecord(frame=0)])
+    said.failure(ValueError("poison"), "job-1", "score")
+print("done")
+"""
+
+
+def test_faults_of_its_own_harm_nothing() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BROKEN], env={**os.environ, telemetry.CONNECTION: "x"}, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "done\n", done.stderr
+
+
 def test_without_a_connection_nothing_is_loaded() -> None:
     check = "import sys; from scorer.telemetry import telemetry\nwith telemetry(lambda: 1/0) as said: said.event('x', 'j', 's')\n"
     check += "print([name for name in sys.modules if name.startswith(('opentelemetry', 'azure.monitor'))])"
