@@ -63,6 +63,10 @@ class Cost:
     def __add__(self, other: Cost) -> Cost:
         return Cost(*(one + another for one, another in zip(astuple(self), astuple(other), strict=True)))
 
+    def most(self, other: Cost) -> Cost:
+        """Of each the more: a job that is planned anew may have fewer frames, and larger ones."""
+        return Cost(*map(max, astuple(self), astuple(other)))
+
 
 def pixels(plan: Plan, request: Request) -> tuple[int, int]:
     """Of one frame, as it comes and as the model gets it."""
@@ -98,7 +102,7 @@ def charge(work: Store, sender: str, job: str, cost: Cost, limits: SenderLimits,
     spent: dict[str, Cost] = {}
     for entry in work.list(folder):
         if match := _NAME.fullmatch(entry.path.rpartition("/")[2]):
-            spent[match[1]] = max(spent.get(match[1], Cost()), Cost(*map(int, match.groups()[1:])), key=astuple)
+            spent[match[1]] = spent.get(match[1], Cost()).most(Cost(*map(int, match.groups()[1:])))
     others = sum((each for name, each in spent.items() if name != job), Cost())
     try:
         _check(sender, cost, others, limits, now)

@@ -41,6 +41,15 @@ def test_a_job_counts_once_and_what_is_left_is_told(stores: FolderStores) -> Non
     charge(stores.work, "acme", "e-0", Cost(10**9), SenderLimits(), NOON)  # no limit
 
 
+def test_a_job_that_is_planned_anew_counts_what_either_plan_takes_most(stores: FolderStores) -> None:
+    charge(stores.work, "acme", "a-0", Cost(60, 10, 60, 10), LIMITS, NOON)
+    charge(stores.work, "acme", "a-0", Cost(1, 2900, 60, 10), LIMITS, NOON)  # its video was replaced by one of larger frames
+    with pytest.raises(RequestError, match=r"0\.1 are left"):
+        charge(stores.work, "acme", "b-0", Cost(1, 101), LIMITS, NOON)
+    with pytest.raises(RequestError, match="40 are left"):
+        charge(stores.work, "acme", "b-0", Cost(41), LIMITS, NOON)
+
+
 @pytest.mark.parametrize(
     ("cost", "said"),
     [
