@@ -29,6 +29,9 @@ LET_IN = (
     "your account must be among 'operators', and your public address among 'allowedIps', of the deployment: ask whoever runs it"
 )
 
+# Azure's answers to a name that no blob can have, such as one of more than 254 folders: the same question gets the same answer.
+# https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
+_NO_NAME = (400, 414)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -47,7 +50,11 @@ def storage_errors(where: str, *, writing: bool = False) -> Iterator[None]:
     except ValueError as error:
         if "parse path" not in str(error):
             raise
-        raise RequestError(f"{where!r} is no name that can be used: give it a plain one.") from error  # see is_odd
+        raise _no_name(where) from error  # see is_odd
+
+
+def _no_name(where: str) -> RequestError:
+    return RequestError(f"{where!r} is no name that can be used: give it a plain one.")
 
 
 @contextmanager
@@ -63,6 +70,8 @@ def sdk_errors(where: str, *, writing: bool = False) -> Iterator[None]:
         if status in (401, 403):
             what = "written" if writing else "read"
             raise OutputError(f"'{where}' can't be {what}: {LET_IN}.") from error
+        if not writing and status in _NO_NAME:
+            raise _no_name(where) from error
         answer = f"answered {status}" if status else "didn't answer"
         raise StoreError(f"'{where}' {answer}: run the same command again.") from error
 
@@ -78,6 +87,8 @@ def raise_storage_error(error: Exception, where: str, *, writing: bool) -> NoRet
         raise MissingError(f"There is no '{where}': check the name.") from error
     if isinstance(error, PreconditionError):
         raise changed(where) from error
+    if not writing and any(f"status code: {code} " in text for code in _NO_NAME):
+        raise _no_name(where) from error
     if isinstance(error, PermissionError | PermissionDeniedError | UnauthenticatedError):
         why = LET_IN if where.startswith("az://") else "check its permissions"
         raise OutputError(f"'{where}' can't be {'written' if writing else 'read'}: {why}.") from error

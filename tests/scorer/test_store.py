@@ -4,11 +4,15 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from azure.core.exceptions import HttpResponseError
+from azure.storage.blob import ContainerClient
 from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
+from obstore.store import AzureStore
 
 from scorer.errors import ChangedError, InputError, MissingError, OutputError, RequestError, StorageFullError
 from scorer.store import FolderStore, open_store
@@ -138,6 +142,35 @@ def test_a_name_that_no_store_takes_is_refused(tmp_path: Path) -> None:
     for name in ("a//b.json", "a/../b.json", "a/\t.json"):
         with pytest.raises(RequestError, match="is no name that can be used"):
             FolderStore(tmp_path).get(name)
+
+
+@pytest.mark.parametrize("code", [400, 414])
+def test_a_name_that_azure_refuses_is_the_requests_fault(code: int) -> None:
+    """The same answer would come at every look, each after a minute of asking again."""
+
+    class Refuses(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(code)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_HEAD = do_GET  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        endpoint = f"http://127.0.0.1:{server.server_port}/films"
+        store = AzureStore(
+            "input", account_name="films", endpoint=endpoint, skip_signature=True, client_options={"allow_http": True}
+        )
+        service = ContainerClient(endpoint, "input")
+        calls = [lambda: store.head("a"), lambda: store.get("a"), lambda: list(service.walk_blobs("a/"))]
+        for call in calls:
+            with pytest.raises(RequestError, match="is no name that can be used"), sdk_errors("a"), storage_errors("a"):
+                call()
+        server.shutdown()
 
 
 @pytest.mark.parametrize("writing", [False, True])
