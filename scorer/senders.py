@@ -9,16 +9,20 @@ import hashlib
 import re
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from scorer import documents
+from scorer.documents import Moment
 from scorer.errors import MissingError, RequestError
-from scorer.request import NAME, Request
+from scorer.request import NAME, BlobPath, Request
 from scorer.store import Store
 
 # What operators put there, every sender may use.
 SHARED = "shared"
+# Nodes may write in every folder of the work store that is called so, and a sender's ledger is in one of the sender's name.
+TAKEN = ("parts", "failed")
 # A request of this name is the one whose digest it has: whoever may make a blob of the name can ask for nothing else.
 _BOUND = re.compile(r"\.sha256-([0-9a-f]{64})\.json")
 
@@ -28,6 +32,11 @@ def bound_path(sender: str, name: str, data: bytes) -> str:
     return f"requests/{sender}/{name}.sha256-{hashlib.sha256(data).hexdigest()}.json"
 
 
+def is_sender(name: str) -> bool:
+    """Whether a sender can be called so."""
+    return re.fullmatch(NAME, name) is not None and name not in TAKEN
+
+
 class Given(BaseModel):
     """What a share gave out. Kept as shares/<job>.json in the input store, where no link leads."""
 
@@ -35,12 +44,18 @@ class Given(BaseModel):
 
     version: Literal[1] = 1
     job: str
-    sender: str
-    uploads: tuple[str, ...]
+    sender: Annotated[str, Field(pattern=f"^{NAME}$")]
+    uploads: Annotated[tuple[BlobPath, ...], Field(max_length=100)]
     """Paths in the input store that links can make, the request's own last."""
-    until: float
+    until: Moment
     """Seconds since 1970."""
-    revoked: float | None = None
+    revoked: Moment | None = None
+
+    @model_validator(mode="after")
+    def _is_the_senders(self) -> Self:
+        if strange := [path for path in self.uploads if path.split("/")[1:-1][:1] != [self.sender]]:
+            raise ValueError(f"{strange[0]!r} is none of the sender's files")
+        return self
 
     @staticmethod
     def path(job: str) -> str:
@@ -49,13 +64,10 @@ class Given(BaseModel):
 
 
 def read_given(job: str, store: Store) -> Given:
-    """What was given out for the job. Raises MissingError; RequestError where it is no job's id, or that can't be read."""
+    """What was given out for the job. Raises MissingError; RequestError where it is no job's id; DocumentError."""
     if not re.fullmatch(r"[a-z0-9_-]{1,64}", job):
         raise RequestError(f"'{job}' is no job's id: take it from what 'scorer share' printed.")
-    try:
-        return Given.model_validate_json(store.get(Given.path(job)))
-    except ValidationError as error:
-        raise RequestError(f"'{store.where(Given.path(job))}' can't be read: take it away, and share anew.") from error
+    return documents.read(Given, store, Given.path(job), job=job)
 
 
 def check_revoked(path: str, job: str, store: Store) -> None:
@@ -71,10 +83,10 @@ def check_revoked(path: str, job: str, store: Store) -> None:
 
 def check_path(path: str, sender: str) -> None:
     """Raise RequestError where the folder that a request lies in can't be a sender's."""
-    if sender and not re.fullmatch(NAME, sender):
+    if sender and not is_sender(sender):
         raise RequestError(
             f"Request {path!r} lies in the folder {sender!r}, which is no sender's name: those have up to 40 letters, digits, "
-            "'-' and '_'."
+            f"'-' and '_', and aren't {' or '.join(TAKEN)}."
         )
 
 

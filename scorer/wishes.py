@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +11,7 @@ import typer
 
 from scorer.errors import RequestError
 from scorer.models import StyleKind
-from scorer.request import NAME
+from scorer.senders import TAKEN, is_sender
 
 Styles = Annotated[
     list[str] | None,
@@ -73,8 +72,10 @@ def _option(text: str) -> tuple[str, Any]:
 
 def sender(name: str) -> str:
     """A sender's name, which becomes a folder. Raises RequestError."""
-    if not re.fullmatch(NAME, name):
-        raise RequestError(f"Sender '{name}' can't be a folder's name: write up to 40 letters, digits, '-' and '_'.")
+    if not is_sender(name):
+        raise RequestError(
+            f"Sender '{name}' can't be a folder's name: write up to 40 letters, digits, '-' and '_', not {' or '.join(TAKEN)}."
+        )
     return name
 
 

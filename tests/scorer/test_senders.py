@@ -6,10 +6,11 @@ import re
 
 import pytest
 
-from scorer.errors import RequestError, ScorerError
+from scorer.errors import DocumentError, RequestError, ScorerError
 from scorer.request import job_id, make_request
-from scorer.senders import bound_path, check_digest, check_media, check_path
+from scorer.senders import Given, bound_path, check_digest, check_media, check_path, read_given
 from tests.conftest import write_images
+from tests.folders import FolderStores
 from tests.scorer.office import Office
 
 OWN = ["videos/acme/film.mp4", "films/acme/2026/film.mp4", "frames/acme/", "frames/acme/shots/", "shared/film.mp4", "shared/"]
@@ -41,7 +42,9 @@ def test_nor_as_one_of_many_styles(path: str) -> None:
         check_media(request, "acme")
 
 
-@pytest.mark.parametrize("folder", ["a b", "\u00fc", "-acme", "_", "a" * 41, "acme.", "%2e"])
+@pytest.mark.parametrize(
+    "folder", ["a b", "\u00fc", "-acme", "_", "a" * 41, "acme.", "%2e", "parts", "failed", "\uff41cme", "\u0430cme", "acme\n"]
+)
 def test_a_folder_that_is_no_senders_name(folder: str) -> None:
     with pytest.raises(RequestError, match="no sender's name"):
         check_path(f"requests/{folder}/a.json", folder)
@@ -86,6 +89,31 @@ def test_another_senders_files_are_no_oracle(office: Office) -> None:
             office.intake.take(office.put({"name": "a", "input": media, "model": "invert"}, "requests/acme/a.json"))
         answers.add(str(caught.value).replace(media, ""))
     assert len(answers) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"job": "b-0"}, {"sender": "../x"}, {"sender": "bolt"}, {"until": 1e400}, {"revoked": 1e300}, {"revoked": -1},
+        {"uploads": ["videos/bolt/film.mp4"]}, {"uploads": ["videos/film.mp4"]}, {"uploads": ["videos/acme/../bolt/film.mp4"]},
+        {"uploads": ["videos/acme/x"] * 101}, {"more": "x" * 2**20},
+    ],
+    ids=lambda change: repr(change)[:40],
+)  # fmt: skip
+def test_what_was_given_out_is_looked_at(stores: FolderStores, office: Office, change: dict[str, object]) -> None:
+    """Whoever takes a share back deletes what it names."""
+    uploads = ["videos/acme/1/film.mp4", "requests/acme/film.json"]
+    whole = {"version": 1, "job": "a-0", "sender": "acme", "uploads": uploads, "until": 2e9, "revoked": None}
+    stores.input.put(Given.path("a-0"), json.dumps(whole).encode())
+    assert read_given("a-0", stores.input).uploads == tuple(uploads)
+    stores.input.put(Given.path("a-0"), json.dumps({**whole, **change}).encode())
+    with pytest.raises(DocumentError):
+        read_given("a-0", stores.input)
+    data = json.dumps({"name": "own", "input": "frames/acme/", "model": "invert"}).encode()
+    path = office.put(data, bound_path("acme", "own", data))
+    job = job_id("own", f"{office.stores.input.url}/{path}", data)
+    stores.input.put(Given.path(job), json.dumps({**whole, "job": job, "revoked": 5e9, **change}).encode())
+    office.refused(path)
 
 
 def test_a_jobs_id_has_80_bits_and_fits_azure_batch() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from scorer.senders import TAKEN, is_sender
 from stacks.identity import Role
 from tests.azure import answers
 from tests.azure.access import allowed
@@ -48,6 +49,8 @@ def test_who_writes_where(mount: str, azure: Cloud, deploy: Deploy) -> None:
         assert not may(nodes, WRITE, "work", path), path
         assert not may(nodes, DELETE, "work", path), path
         assert may(submitter, WRITE, "work", path), path
+    for sender in ("acme", *TAKEN):  # what is taken is what leads into a node's folders, and no more
+        assert may(nodes, WRITE, "work", f"senders/{sender}/2026-11-28/job.1.1.1.1") != is_sender(sender), sender
     # By blobfuse a file is first another one, and a folder is a blob.
     assert may(nodes, WRITE, "work", "job/parts") == (mount == "blob")
     assert may(nodes, DELETE, "work", "job/result.json") == (mount == "blob")
