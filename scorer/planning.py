@@ -11,6 +11,7 @@ from rich.text import Text
 
 from scorer.console import screen
 from scorer.deployment import Deployment
+from scorer.documents import MOST_BYTES
 from scorer.errors import RequestError
 from scorer.identity import sign_in
 from scorer.ledger import pixels
@@ -54,7 +55,8 @@ def plan(
         sign_in()
     else:
         stores = Stores(open_store(input_url), stores.output, stores.work, stores.logs)
-    data = Path(request).read_bytes() if Path(request).is_file() else stores.input.get(request)
+    most = max(MOST_BYTES, target.limits.request_bytes)
+    data = Path(request).read_bytes() if Path(request).is_file() else stores.input.get(request, most=most)
     parsed = target.fill_in(parse_request(data, target.limits))
     target.check(parsed)
     made = make_plan(

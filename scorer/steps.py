@@ -11,6 +11,7 @@ import typer
 
 from scorer.console import errors, screen
 from scorer.deployment import Deployment, read_deployment
+from scorer.documents import MOST_BYTES
 from scorer.ends import typed
 from scorer.errors import RequestError, ScorerError
 from scorer.failure import chunk_key, kept_failures
@@ -105,7 +106,7 @@ def _take_in(path: str, target: Deployment, stores: Stores, said: Telemetry) -> 
 def _plan(path: str, stores: Stores, scripts: str, device: Device, said: Telemetry) -> None:
     """Plan the job, for whoever runs its steps."""
     limits = Limits()
-    data = stores.input.get(path)
+    data = stores.input.get(path, most=max(MOST_BYTES, limits.request_bytes))
     parsed = parse_request(data, limits)
     job = job_id(parsed.name, f"{stores.input.url}/{path}", data)
     with said.step(job, "dispatch"):
