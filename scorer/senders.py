@@ -82,7 +82,9 @@ def check_revoked(path: str, job: str, store: Store) -> None:
 
 
 def check_path(path: str, sender: str) -> None:
-    """Raise RequestError where the folder that a request lies in can't be a sender's."""
+    """Raise RequestError where a request lies elsewhere than in requests/, or in a folder there that can't be a sender's."""
+    if not path.startswith("requests/"):
+        raise RequestError(f"Request {path!r} isn't in requests/: put it there, or into requests/<sender>/.")
     if sender and not is_sender(sender):
         raise RequestError(
             f"Request {path!r} lies in the folder {sender!r}, which is no sender's name: those have up to 40 letters, digits, "

@@ -50,6 +50,17 @@ def test_a_folder_that_is_no_senders_name(folder: str) -> None:
         check_path(f"requests/{folder}/a.json", folder)
 
 
+@pytest.mark.parametrize(
+    "path", ["a.json", "styles/a.json", "Requests/a.json", "videos/acme/1/a.json", "requestsX/a.json", "requests"]
+)
+def test_what_lies_elsewhere_is_no_request(office: Office, path: str) -> None:
+    """Whose it would be can't be told by its folder."""
+    write_images(office.stores.input.root / "frames/acme", ["a.png"])
+    error, _ = office.refused(office.put({"name": "a", "input": "frames/acme/", "model": "invert"}, path))
+    assert str(error) == f"Request '{path}' isn't in requests/: put it there, or into requests/<sender>/."
+    assert not office.cluster.jobs
+
+
 def test_only_the_request_of_a_bound_name_is_taken(office: Office) -> None:
     write_images(office.stores.input.root / "frames/acme", ["a.png"])
     data = json.dumps({"name": "own", "input": "frames/acme/", "model": "invert"}).encode()
