@@ -182,10 +182,10 @@ def _fetch(client: Client, status: Status, out: Path | None) -> None:
     target = out or Path(status.job)
     if result.suffix:  # only now it is known whether an .mp4 could hold the sound
         target = target.with_suffix(result.suffix)
-    paths = list(client.fetch(status, target))
+    report = next((path for path in client.fetch(status, target) if path.suffix == ".html"), None)
     failed = f", {status.failed} failed and stand as they were" if status.failed else ""
     spent = duration(status.updated - status.started)
-    screen.print(f"{target} · {status.frames} frames{failed} · {spent} · report: {paths[-1]}", soft_wrap=True)
+    screen.print(f"{target} · {status.frames} frames{failed} · {spent} · report: {report or 'none'}", soft_wrap=True)
 
 
 def describe(standing: Standing, waited: float | None = None) -> str:

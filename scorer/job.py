@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from scorer.request import Request
 from scorer.status import ENDED, State, Status, StatusWriter, failed_with, find_status
 from scorer.store import Stores
 from scorer.summary import REPORT, write_plain_report, write_report
+
+AHEAD = 3600.0
+"""Seconds that clocks may differ: a later status is none that a running job wrote."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,9 @@ def close_job(job: str, ended: float, reason: str | None, stores: Stores) -> boo
     Its last task was killed each time, or its time was over. Without a reason a person has cancelled it.
     """
     status = find_status(job, stores)
-    if status is None or status.state in ENDED or status.updated > ended:  # that one has been begun anew
+    if status is None or status.state in ENDED:
+        return False
+    if ended < status.updated < time.time() + AHEAD:  # that one has been begun anew
         return False
     writer = StatusWriter.resume(job, stores)
     if reason is None:

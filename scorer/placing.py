@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scorer.documents import unbelievable
+from scorer.errors import MissingError
 from scorer.frames import SUFFIXES
 from scorer.names import unfit
 from scorer.store import Store, storage_errors
@@ -38,7 +39,8 @@ def place(store: Store, path: str, target: Path) -> None:
 def images(store: Store, folder: str, most: int) -> Iterator[tuple[str, str]]:
     """Path and name of each image that is a job's result, all of them looked at before the first is given.
 
-    Raises DocumentError where there are more than `most`, or one's name isn't an image's in this one folder.
+    Raises MissingError where there is none, DocumentError where there are more than `most`, or where one's name isn't an image's
+    in this one folder.
     """
     found: list[tuple[str, str]] = []
     for entry in store.list(folder):
@@ -50,4 +52,6 @@ def images(store: Store, folder: str, most: int) -> Iterator[tuple[str, str]]:
         found.append((entry.path, name))
         if len(found) > most:
             raise unbelievable(store.where(folder), f"more than the job's {most} images are in it")
+    if not found:
+        raise MissingError(f"There is no image in '{store.where(folder)}': ask for the job anew.")
     yield from found

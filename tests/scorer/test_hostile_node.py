@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,13 +19,13 @@ from scorer.deployment import read_deployment
 from scorer.engines.azure_batch import AzureBatchEngine
 from scorer.errors import ChangedError, DocumentError, InternalError, MissingError, ScorerError
 from scorer.failure import chunk_key
-from scorer.job import merge_job
+from scorer.job import close_job, merge_job
 from scorer.models import Frames
 from scorer.plan import dispatch, read_plan
 from scorer.refusal import Rejection, job_of
 from scorer.request import parse_request
 from scorer.score import load_model, score_chunk
-from scorer.status import StatusWriter
+from scorer.status import Status, StatusWriter, read_status
 from scorer.store import Entry, FolderStore
 from scorer.waiting import answer
 from tests.conftest import MakeClip, write_images
@@ -437,6 +438,24 @@ def test_more_names_than_frames(scene: Scene, monkeypatch: pytest.MonkeyPatch) -
     (scene.stores.output.root / scene.job / "status.json").write_text(json.dumps({**status, "frames": 10**9}))
     assert isinstance(scene.reads(PEOPLE[2]), DocumentError)
     assert not scene.out.exists()
+
+
+def test_a_result_without_images_or_report(scene: Scene) -> None:
+    (scene.stores.output.root / scene.job / "report.html").unlink()
+    commands.fetch(scene.job, out=scene.out)
+    assert scene.said.readouterr().out.rstrip().endswith("report: none")
+    for path in (scene.stores.output.root / scene.job / "result").iterdir():
+        path.unlink()
+    assert isinstance(scene.reads(PEOPLE[2]), MissingError)
+
+
+def test_a_status_of_tomorrow_is_closed_as_well(scene: Scene) -> None:
+    now = time.time()
+    for updated, closed in ((now - 60, True), (now + 60, False), (now + 86_400, True), (1e11, True)):
+        status = Status(job=scene.job, state="merging", started=now, updated=updated)
+        scene.stores.output.put(f"{scene.job}/status.json", status.model_dump_json().encode())
+        assert close_job(scene.job, now, "AllTasksComplete", scene.stores) == closed
+        assert read_status(scene.job, scene.stores).state == ("failed" if closed else "merging")
 
 
 def test_links_that_stand_at_the_place_are_replaced(scene: Scene) -> None:
