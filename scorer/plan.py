@@ -91,9 +91,9 @@ class Plan(BaseModel):
     frames: Annotated[Count, Field(ge=1)]
     max_pixels: Count = Limits().max_pixels
     """Of one frame."""
-    max_batch_pixels: int = Limits().max_batch_pixels
+    max_batch_pixels: Annotated[int, Field(ge=1)] = Limits().max_batch_pixels
     """Of all frames that the model gets at once."""
-    chunks: tuple[Chunk, ...]
+    chunks: Annotated[tuple[Chunk, ...], Field(max_length=Limits().max_chunks)]
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

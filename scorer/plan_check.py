@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from scorer.limits import Limits
 from scorer.names import unfit
 
 if TYPE_CHECKING:
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
 
 def check_plan(plan: Plan) -> None:
     """Raise ValueError where numbers contradict one another, or where a file isn't the request's."""
-    if len(plan.chunks) > Limits().max_chunks:
-        raise ValueError(f"{len(plan.chunks)} chunks are more than a job may have")
     if len(plan.style_etags) != len(plan.request.styles):
         raise ValueError(f"{len(plan.style_etags)} ETags for {len(plan.request.styles)} styles")
     if (plan.video is not None) != (plan.request.media == "video"):
