@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -166,7 +167,11 @@ def test_a_name_that_azure_refuses_is_the_requests_fault(code: int) -> None:
             "input", account_name="films", endpoint=endpoint, skip_signature=True, client_options={"allow_http": True}
         )
         service = ContainerClient(endpoint, "input")
-        calls = [lambda: store.head("a"), lambda: store.get("a"), lambda: list(service.walk_blobs("a/"))]
+        calls: list[Callable[[], object]] = [
+            lambda: store.head("a"),
+            lambda: store.get("a"),
+            lambda: list(service.walk_blobs("a/")),
+        ]
         for call in calls:
             with pytest.raises(RequestError, match="is no name that can be used"), sdk_errors("a"), storage_errors("a"):
                 call()
