@@ -45,6 +45,12 @@ def test_slide_shows_and_jumps_of_hours_come_out_right(tmp_path: Path, suffix: s
     check_shown_alike(clip(tmp_path / f"in.{suffix}", Clip(stamps=times, time_base=MS, rate=Fraction(1))), tmp_path)
 
 
+def test_pictures_of_hours_that_are_given_out_of_order_fit_into_the_result(tmp_path: Path) -> None:
+    """12 are so many that x264 gives some far earlier than they are shown."""
+    times = [number * 80_000 for number in range(12)]
+    check_shown_alike(mp4(tmp_path / "in.mov", timed(stills("JPEG", 12), times, 1, last=80_000)), tmp_path)
+
+
 @pytest.mark.parametrize("timescale", [1, 600, 90_000, 1_000_000])
 def test_the_unit_may_be_too_fine_for_the_longest_frame(tmp_path: Path, timescale: int) -> None:
     times = [0, 3000 * timescale, 4200 * timescale]
