@@ -138,7 +138,7 @@ def test_more_chapters_than_any_film_has_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tags", "said"),
     [
-        ({f"key{number}": "x" for number in range(10_001)}, "has 10,0.. tags of 0.1 MB, and 10,000 of 4 MB are the most"),
+        ({f"key{number}": "x" for number in range(1001)}, "has 1,0.. tags of 0.0 MB, and 1,000 of 4 MB are the most"),
         ({"comment": "x" * 5_000_000}, "tags of 5.0 MB"),
     ],
 )
