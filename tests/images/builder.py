@@ -29,6 +29,9 @@ _PIP_CONF = "/etc/pip.conf"
 # What of the machine's pip settings a build may need to reach packages; none of it is left in an image.
 _PIP_KEYS = ("index-url", "extra-index-url", "find-links", "trusted-host", "proxy", "timeout", "retries")
 
+# A command that ends at once may be gone before buildah has passed on what it printed: one that printed nothing is run again.
+_TRIES = 3
+
 
 class Builder:
     """A store of images and layers, and what is done with it."""
@@ -91,12 +94,15 @@ class Builder:
     def _in_container(
         self, image: str, command: Sequence[str], mounts: Mapping[Path, str], options: Sequence[str], code: int
     ) -> subprocess.CompletedProcess[str]:
-        container = self._output("from", "--pull-never", image)
         volumes = [f"--volume={source}:{target}" for source, target in mounts.items()]
-        try:
-            done = self._buildah("run", *volumes, *options, container, "--", *command)
-        finally:
-            self._output("rm", container)
+        for _ in range(_TRIES):
+            container = self._output("from", "--pull-never", image)
+            try:
+                done = self._buildah("run", *volumes, *options, container, "--", *command)
+            finally:
+                self._output("rm", container)
+            if done.stdout or done.stderr:
+                break
         assert done.returncode == code, done.stderr
         return done
 
