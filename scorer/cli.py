@@ -17,6 +17,7 @@ from scorer.engines.local import LocalEngine
 from scorer.errors import RequestError, ScorerError, StoppedError
 from scorer.job import Outcome, run_job
 from scorer.models.devices import device_of
+from scorer.notes import in_one_line
 from scorer.plan import Plan
 from scorer.planning import plan
 from scorer.publish import publish
@@ -122,6 +123,8 @@ def _tell(outcome: Outcome, target: Path, stores: Stores) -> None:
     report = stores.output.where(f"{outcome.plan.job}/report.html")
     frames = f"{outcome.plan.frames} frames{reused}{failed}"
     screen.print(f"{target} · {frames} · {spent} · report: {report}", soft_wrap=True)
+    if line := in_one_line(outcome.plan.notes):
+        screen.print(line, soft_wrap=True)
 
 
 def _local_stores(work: Path) -> Stores:

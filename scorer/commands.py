@@ -22,6 +22,7 @@ from scorer.errors import InputError, ScorerError, StoppedError
 from scorer.frames import SUFFIXES, natural_order
 from scorer.identity import sign_in
 from scorer.models import StyleKind
+from scorer.notes import in_one_line
 from scorer.package import find_package
 from scorer.request import Request, job_id, make_request, parse_request
 from scorer.status import Status
@@ -186,6 +187,8 @@ def _fetch(client: Client, status: Status, out: Path | None) -> None:
     failed = f", {status.failed} failed and stand as they were" if status.failed else ""
     spent = duration(status.updated - status.started)
     screen.print(f"{target} · {status.frames} frames{failed} · {spent} · report: {report or 'none'}", soft_wrap=True)
+    if line := in_one_line(status.notes):
+        screen.print(line, soft_wrap=True)
 
 
 def describe(standing: Standing, waited: float | None = None) -> str:

@@ -163,7 +163,7 @@ def _merge(plan: Plan, stores: Stores, status: StatusWriter) -> None:
     status.stage("merge")
     status.state("merging")
     result = merge(plan, stores)
-    changes = {"result": plan.result, "done": plan.frames, "failed": result.failed, "seconds_left": 0.0}
+    changes = {"result": plan.result, "done": plan.frames, "failed": result.failed, "seconds_left": 0.0, "notes": plan.notes}
     changes |= {"error": None, "exit_code": None}  # of an earlier try
     # In this order: whoever reads that the job is done finds its report.
     status.state("done", **changes, note=_report(plan, stores, status.ahead("done", **changes)))

@@ -19,6 +19,7 @@ from scorer.limits import Limits
 from scorer.models import Device, ModelSettings, Style
 from scorer.models.style_image import check_bytes as check_style_bytes
 from scorer.names import LONGEST_BLOB, unfit
+from scorer.notes import Notes
 from scorer.plan_check import check_plan
 from scorer.request import Request
 from scorer.sandbox import check_style, probe_video
@@ -93,6 +94,8 @@ class Plan(BaseModel):
     """Of one frame."""
     max_batch_pixels: Annotated[int, Field(ge=1)] = Limits().max_batch_pixels
     """Of all frames that the model gets at once."""
+    notes: Notes = ()
+    """What of the input the result won't have, or will have otherwise."""
     chunks: Annotated[tuple[Chunk, ...], Field(max_length=Limits().max_chunks)]
 
     @model_validator(mode="after")
@@ -219,7 +222,7 @@ def make_plan(
             raise
         return Plan(
             job=job, request=request, device=device, input_etag=entry.etag, input_bytes=entry.size, style_etags=style_etags,
-            video=index.info, frames=index.info.frames, chunks=chunks, **most,
+            video=index.info, frames=index.info.frames, chunks=chunks, notes=index.notes, **most,
         )  # fmt: skip
     files = _images(stores, request.input, limits)
     request = request.model_copy(update={"batch_size": request.batch_size or batch_size})

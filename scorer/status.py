@@ -13,6 +13,7 @@ from scorer import documents
 from scorer.documents import Count, Moment, Number, Words
 from scorer.errors import ScorerError
 from scorer.names import LONGEST_BLOB
+from scorer.notes import Notes
 from scorer.store import Stores
 
 STATUS = "status.json"
@@ -55,6 +56,8 @@ class Status(BaseModel):
     exit_code: Annotated[int, Field(ge=0, le=255)] | None = None
     note: Words | None = None
     """What its end lacks, if anything: a report that couldn't be made."""
+    notes: Notes = ()
+    """What of the input the result doesn't have, or has otherwise."""
 
 
 class StatusWriter:

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Base64Bytes, BaseModel, ConfigDict
 
 from scorer.limits import Limits
+from scorer.notes import Notes
 from scorer.video.info import VideoIndex, VideoInfo
 
 READY = b"ready\n"
@@ -47,11 +48,12 @@ class Found(BaseModel):
     info: VideoInfo
     pts: Base64Bytes
     keys: Base64Bytes
+    notes: Notes = ()
 
     @classmethod
     def of(cls, index: VideoIndex) -> Found:
         """The document that says `index`."""
-        return cls.model_construct(info=index.info, pts=index.pts.tobytes(), keys=index.key_pts.tobytes())
+        return cls.model_construct(info=index.info, pts=index.pts.tobytes(), keys=index.key_pts.tobytes(), notes=index.notes)
 
 
 class Answer(BaseModel):
@@ -77,7 +79,7 @@ def index_of(found: Found, limits: Limits) -> VideoIndex:
         raise ValueError(f"{info.width}x{info.height} pixels")
     if not (_ascend(pts) and _ascend(keys)) or not (info.start_pts, info.last_pts) == (pts[0], pts[-1]) < (pts[0], info.end_pts):
         raise ValueError("time stamps that don't ascend")
-    return VideoIndex(info, pts, keys)
+    return VideoIndex(info, pts, keys, found.notes)
 
 
 def _stamps(data: bytes) -> array[int]:

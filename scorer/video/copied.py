@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import av
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
-from av.stream import Stream
+from av.stream import Disposition, Stream
 
 from scorer.errors import InputError
 from scorer.opened import Source
@@ -92,6 +92,12 @@ def check_tags(container: InputContainer, path: Source) -> None:
     if len(tracks.audio) + len(tracks.subtitles) > MOST_TRACKS:
         count = len(tracks.audio) + len(tracks.subtitles)
         raise InputError(f"'{path}' has {count} tracks of sound and subtitles, and {MOST_TRACKS} are the most: remove some.")
+
+
+def left_out(container: InputContainer) -> tuple[str, ...]:
+    """Notes of what the result won't have of a file."""
+    others = len([stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]) - 1
+    return (f"{others} more video track{'s are' if others > 1 else ' is'} left out",) if others else ()
 
 
 class Copies:

@@ -146,6 +146,8 @@ class VideoIndex:
     """Every frame's, ascending."""
     key_pts: array[int] = field(default_factory=lambda: array("q"))
     """Every key frame's, ascending."""
+    notes: tuple[str, ...] = ()
+    """What of the file the result won't have, or will have otherwise."""
 
     def ranges(self, chunk_frames: int) -> list[FrameRange]:
         """Cut it into ranges of `chunk_frames` frames; the last may be shorter. Raises ValueError below 1."""

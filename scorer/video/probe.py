@@ -23,7 +23,7 @@ from scorer.limits import Limits
 from scorer.opened import OpenedFile, Source
 from scorer.scans import too_many_scans
 from scorer.video.clock import usable
-from scorer.video.copied import Trial, check_tags, result_container
+from scorer.video.copied import Trial, check_tags, left_out, result_container
 from scorer.video.describe import clock_start, describe
 from scorer.video.info import Access, VideoIndex
 from scorer.video.source import is_broadcast, only, open_source, prepare, video_stream
@@ -74,7 +74,9 @@ def _probe(path: Source, limits: Limits) -> VideoIndex:
             with _opened(path, limits) as (again, video):
                 pts, time_base, access = _count(again, video, path, limits, access)
         info = describe(path, container, stream, first.picture, pts, time_base, packets.last_duration, access)
-    return VideoIndex(info, pts, array("q", sorted(set(packets.keys))) if access != "sequential" else array("q"))
+        notes = left_out(container)
+    keys = array("q", sorted(set(packets.keys))) if access != "sequential" else array("q")
+    return VideoIndex(info, pts, keys, notes)
 
 
 @contextmanager

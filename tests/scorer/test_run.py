@@ -34,6 +34,14 @@ def test_a_video_comes_back_with_its_sound(tmp_path: Path, make_clip: MakeClip) 
     assert "invert" in report.read_text()
 
 
+def test_what_the_result_does_not_have_is_said(tmp_path: Path) -> None:
+    pictures = "testsrc2=size=64x48:rate=10:duration=0.3"
+    ffmpeg("-f", "lavfi", "-i", pictures, "-f", "lavfi", "-i", pictures, "-map", "0", "-map", "1", tmp_path / "two.mkv")
+    done = run("run", "two.mkv", "--model", "invert", folder=tmp_path)
+    assert done.stdout.endswith("not as it was: 1 more video track is left out\n")
+    assert status(tmp_path)["notes"] == ["1 more video track is left out"]
+
+
 def test_no_name_is_obeyed_by_the_terminal(tmp_path: Path) -> None:
     write_images(tmp_path / "shots", ["a.png"])
     done = run("run", "shots", "--model", "invert", "--out", "a\x1b[2J\x1b]0;x\x07b\u202e", folder=tmp_path)
