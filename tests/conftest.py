@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ import pytest
 
 from scorer import models
 from tests.folders import FolderStores
+from tests.trial_site import install
 
 pytest_plugins = ["tests.azure.fixtures"]
 
@@ -24,12 +24,7 @@ pytest_plugins = ["tests.azure.fixtures"]
 @pytest.fixture(scope="session", autouse=True)
 def trial_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Install trial_models.py as a user's own package, for this process and all that it starts."""
-    site = tmp_path_factory.mktemp("site")
-    shutil.copy(Path(__file__).with_name("trial_models.py"), site)
-    info = site / "trial_models-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: trial-models\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[scorer.models]\ninvert = trial_models:SPEC\n")
+    site = install(tmp_path_factory.mktemp("site"))
     sys.path.append(str(site))
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
     models.forget()
