@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from scorer.ends import words
 from scorer.errors import OutOfMemoryError
-from scorer.models import Frames, Model
+from scorer.models import Frames
 
 # A frame is cut into 2x2, then 3x3, ... tiles; past this many a side, tiles are too small to look like one picture.
 MOST_TILES = 8
@@ -59,8 +59,13 @@ def ramp(length: int, overlap: int, *, first: bool, last: bool) -> NDArray[np.fl
     return weight
 
 
-def score_in_tiles(model: Model, frame: Frames, overlap: int | None) -> tuple[Frames, int]:
+Score = Callable[[Frames], Frames]
+
+
+def score_in_tiles(score: Score, frame: Frames, overlap: int | None) -> tuple[Frames, int]:
     """Score one frame (H, W, 3) in as few tiles as fit into memory; also says how many a side.
+
+    `score` maps a batch (1, H, W, 3) of any size to (1, H', W', 3).
 
     Raises OutOfMemoryError where not even the smallest tiles fit, and at once where `overlap` is None: no tiles then.
     """
@@ -72,7 +77,7 @@ def score_in_tiles(model: Model, frame: Frames, overlap: int | None) -> tuple[Fr
         )
     for tiles in range(2, MOST_TILES + 1):
         try:
-            return _tiled(model, frame, tiles, overlap), tiles
+            return _tiled(score, frame, tiles, overlap), tiles
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -82,12 +87,12 @@ def score_in_tiles(model: Model, frame: Frames, overlap: int | None) -> tuple[Fr
     )
 
 
-def _tiled(model: Model, frame: Frames, tiles: int, overlap: int) -> Frames:
+def _tiled(score: Score, frame: Frames, tiles: int, overlap: int) -> Frames:
     height, width = frame.shape[:2]
     overlap = min(overlap, height // tiles, width // tiles)
     total = weights = np.zeros(0, np.float32)
     for top, left, tile in _cut(frame, tiles, overlap):
-        scored = model.score(np.stack([tile]))[0]
+        scored = score(np.stack([tile]))[0]
         scale = scored.shape[0] / tile.shape[0]
         if not total.size:
             total = np.zeros((round(height * scale), round(width * scale), 3), np.float32)

@@ -28,7 +28,7 @@ from scorer.video import FrameRange, VideoIndex, VideoInfo
 from scorer.work import check_bytes, check_images, check_room, fit_video
 
 # Raised whenever parts made by older code would differ from those made now.
-PART_FORMAT = 2
+PART_FORMAT = 3
 
 PLAN = "plan.json"
 MOST_BYTES = 2**29
@@ -239,7 +239,7 @@ def _check_model(request: Request, device: Device) -> None:
         styles = (
             Style(Path(each.source) if isinstance(each.source, str) else each.source, each.weight) for each in request.styles
         )
-        check(ModelSettings(tuple(styles), request.strength, device, options=request.options))
+        check(ModelSettings(tuple(styles), device, options=request.options))
 
 
 def _common(request: Request, device: Device, style_etags: tuple[str, ...]) -> list[object]:

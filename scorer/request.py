@@ -78,7 +78,7 @@ class Request(BaseModel):
     options: dict[OptionName, Option] = Field(default_factory=dict, max_length=32)
     """The model's own options (`scorer models` lists them)."""
     strength: float = Field(default=1.0, ge=0, le=1)
-    """0 leaves the frames nearly as they are, 1 is the whole style."""
+    """The share of the model's result in what comes out, the original being the rest: 0 is the original, 1 the whole style."""
     size: int | None = Field(default=None, ge=16, le=8192)
     """Pixels of the longer side of the frames that the model gets; None leaves them as they are."""
     batch_size: int | None = Field(default=None, ge=1, le=256)

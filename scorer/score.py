@@ -20,6 +20,7 @@ from scorer.marks import Marks, most_failures, too_many_failed
 from scorer.media import Frame, Media, ms_since, open_media
 from scorer.memory import is_gpu_failure, is_out_of_memory, score_in_tiles
 from scorer.models import Frames, Model, ModelSettings, Style
+from scorer.models.around import blended, cropped, padded
 from scorer.overlap import WriteBehind, read_ahead
 from scorer.parts import Part, find_part, keep_part
 from scorer.plan import Chunk, Plan
@@ -40,7 +41,7 @@ def load_model(plan: Plan, stores: Stores, threads: int | None = None) -> Model:
                 named.enter_context(called(source, stores.input.where(str(style.source))))
             styles.append(Style(source, style.weight))
         with _of_model(request, "loaded"):
-            settings = ModelSettings(tuple(styles), request.strength, plan.device, threads, request.options)
+            settings = ModelSettings(tuple(styles), plan.device, threads, request.options)
             return models.spec(request.model).load(settings)
 
 
@@ -89,10 +90,10 @@ def score_chunk(
     usual = batch_size(plan, runtime)
     size = marks.smaller(usual)
     notes = [f"killed in batches of {min(marks.begun)}: batches of {size}"] if marks.begun else []
-    tile_overlap = models.spec(plan.request.model).tile_overlap
+    spec = models.spec(plan.request.model)
     stage = ModelStage(
-        model, size, tile_overlap, most_failures(plan), plan.max_batch_pixels * size // usual, plan.max_pixels,
-        scale=scale, notes=notes, check=marks.check,
+        model, size, spec.tile_overlap, most_failures(plan), plan.max_batch_pixels * size // usual, plan.max_pixels,
+        spec.least_side, plan.request.strength, scale=scale, notes=notes, check=marks.check,
     )  # fmt: skip
     records: list[FrameRecord] = []
 
@@ -184,6 +185,10 @@ class ModelStage:
     """Of the frames of one batch; a single frame may always have more."""
     most_made: int
     """Pixels of a frame that the model may make."""
+    least_side: int = 1
+    """Pixels a side of the frames that the model gets at least."""
+    strength: float = 1.0
+    """The model's share in what comes out; the rest is the original's."""
     scale: tuple[float, float] | None = None
     """Output height and width by input's; None until a frame came through."""
     notes: list[str] = field(default_factory=list)
@@ -224,7 +229,10 @@ class ModelStage:
         except BaseException as error:  # whatever a model raises, it is about the frames it was given
             return self._smaller(batch, images, error)
         spent = ms_since(started) / len(batch)
-        return [Scored(frame, one, None, spent) for frame, one in zip(batch, scored, strict=True)]
+        return [self._blended(frame, image, one, spent) for frame, image, one in zip(batch, images, scored, strict=True)]
+
+    def _blended(self, frame: Frame[Any], image: Frames, scored: Frames, spent: float) -> Scored:
+        return Scored(frame, blended(image, scored, self.strength), None, spent)
 
     def _call(self, images: Sequence[Frames]) -> Frames:
         """(N, H', W', 3) for N frames; the model always sees as many of one shape, for its shapes to stay the same.
@@ -232,7 +240,7 @@ class ModelStage:
         What it sees is a copy of its own: decoders hand out arrays that can't be written to, and the frame may still be wanted.
         """
         stacked = np.stack([*images, *[images[-1]] * (self._fitting(images[0]) - len(images))])
-        scored = _checked(self.model.score(stacked), stacked)
+        scored = self._made(stacked)
         height, width = scored.shape[1:3]
         if height * width > self.most_made:
             raise ModelError(
@@ -241,6 +249,12 @@ class ModelStage:
             )
         self.scale = (scored.shape[1] / stacked.shape[1], scored.shape[2] / stacked.shape[2])
         return scored[: len(images)]
+
+    def _made(self, images: Frames) -> Frames:
+        """What the model makes of frames (N, H, W, 3), however narrow they are."""
+        height, width = images.shape[1:3]
+        given = padded(images, self.least_side)
+        return cropped(_checked(self.model.score(given), given), given, height, width)
 
     def _smaller(self, batch: Sequence[Frame[Any]], images: Sequence[Frames], error: BaseException) -> list[Scored]:
         """Frames that failed together: in smaller batches, one by one, in tiles; in the end the original stands in."""
@@ -256,13 +270,13 @@ class ModelStage:
     def _tiles(self, frame: Frame[Any], image: Frames) -> Scored:
         started = time.perf_counter()
         try:
-            scored, tiles = score_in_tiles(self.model, image, self.tile_overlap)
+            scored, tiles = score_in_tiles(self._made, image, self.tile_overlap)
         except (ScorerError, KeyboardInterrupt):
             raise
         except BaseException as error:
             return self._stand_in(frame, image, error)
         self._note(f"memory ran out: {tiles}x{tiles} tiles", frame)
-        return Scored(frame, scored, None, ms_since(started))
+        return self._blended(frame, image, scored, ms_since(started))
 
     def _note(self, what: str, frame: Frame[Any]) -> None:
         if not any(note.startswith(what) for note in self.notes):
@@ -285,7 +299,7 @@ class ModelStage:
         """How the model changes sizes, from a black frame."""
         try:
             black = np.zeros((self._fitting(image), *image.shape), image.dtype)
-            made = _checked(self.model.score(black), black)
+            made = self._made(black)
         except KeyboardInterrupt:
             raise
         except BaseException:

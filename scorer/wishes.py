@@ -24,7 +24,7 @@ Styles = Annotated[
 ModelName = Annotated[str, typer.Option("--model", help="One of those that `scorer models` lists.")]
 Options = Annotated[list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="One of the model's own options.")]
 Size = Annotated[int | None, typer.Option("--size", metavar="PX", help="Longer side of the frames; unchanged if not given.")]
-Strength = Annotated[float, typer.Option("--strength", metavar="0..1", help="How much of the style.")]
+Strength = Annotated[float, typer.Option("--strength", metavar="0..1", help="The style's share: 0 is the original, 1 all style.")]
 BatchSize = Annotated[int | None, typer.Option("--batch-size", metavar="N", help="Frames the model gets at once.")]
 ChunkFrames = Annotated[int | None, typer.Option("--chunk-frames", metavar="N", help="Frames of one task.")]
 FailureThreshold = Annotated[float, typer.Option("--failure-threshold", metavar="0..1", help="Share of frames that may fail.")]

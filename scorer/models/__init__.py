@@ -36,7 +36,8 @@ class Model(Protocol):
     def score(self, frames: Frames) -> Frames:
         """Map (N, H, W, 3) to (N, H', W', 3) of the same dtype; H', W' depend on H, W alone.
 
-        The frames are contiguous, and the model's own: it may write to them.
+        The frames are contiguous, and the model's own: it may write to them. Each side has its spec's `least_side` or more.
+        How strong the result is, is no matter of the model: what it makes is blended with the original frame behind it.
         N is the same in every call of a job: the last batch of a chunk is filled up by the caller.
         Raises MemoryError or torch.OutOfMemoryError where the batch doesn't fit; the caller then tries less.
         """
@@ -58,7 +59,6 @@ class ModelSettings:
     """What a model is loaded with; checked against its ModelSpec before."""
 
     styles: tuple[Style, ...] = ()
-    strength: float = 1.0
     device: Device = "auto"
     threads: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -82,6 +82,8 @@ class ModelSpec:
     """Paper, weights and their licence, in one line."""
     batch_size: int = 8
     """Frames it gets at once on a GPU where the request doesn't say; on a CPU it is 1."""
+    least_side: int = 1
+    """Pixels that a frame must have a side for it to work: narrower ones are padded by reflection, and its result is cropped."""
     tile_overlap: int | None = 32
     """Pixels that two tiles share where a frame is too large for memory; None: it can't work on tiles."""
     downloads: str = ""

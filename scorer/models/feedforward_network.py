@@ -19,11 +19,10 @@ from scorer.models.checkpoint import check_weights, read_weights
 from scorer.models.weights import Weights
 
 MAX_BYTES = 64 * 2**20  # the network has 1.68 million weights: 6.7 MB in float32
-SHORTEST = 8  # pixels; the outer convolutions reflect 4, those at a quarter of the size reflect 1
 
 
 class TransformerNet(nn.Module):
-    """RGB (N, 3, H, W) in 0..255 to the same, unclamped; H and W are multiples of 4 and at least 8."""
+    """RGB (N, 3, H, W) in 0..255 to the same, unclamped; H and W are multiples of 4 and at least SHORTEST."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,23 +79,20 @@ class Residual(nn.Module):
 
 
 class FrameStyler(nn.Module):
-    """A TransformerNet for frames of any size, RGB (N, 3, H, W) in 0..1 both ways, blended with the frame by `strength`."""
+    """A TransformerNet for frames of SHORTEST or more pixels a side, RGB (N, 3, H, W) in 0..1 both ways."""
 
-    def __init__(self, network: TransformerNet, strength: float) -> None:
+    def __init__(self, network: TransformerNet) -> None:
         super().__init__()
         self.network = network
-        self.strength = strength
 
     def forward(self, frames: Tensor) -> Tensor:
         """Style the frames; the size stays."""
         height, width = frames.shape[-2:]
-        right, below = _missing(width), _missing(height)
+        right, below = -width % 4, -height % 4
         padded = frames
         if right or below:
-            mode = "reflect" if min(height, width) >= SHORTEST else "replicate"  # a reflection can't be longer than the frame
-            padded = functional.pad(frames, (0, right, 0, below), mode=mode)
-        styled = (self.network(padded * 255) / 255)[..., :height, :width].clamp(0, 1)
-        return styled if self.strength == 1 else torch.lerp(frames, styled, self.strength)
+            padded = functional.pad(frames, (0, right, 0, below), mode="reflect")
+        return (self.network(padded * 255) / 255)[..., :height, :width].clamp(0, 1)  # type: ignore[no-any-return]  # torch modules return Any
 
 
 def load_network(path: Path) -> TransformerNet:
@@ -147,8 +143,3 @@ def as_stylisation_weights(network: TransformerNet) -> Weights:
 
 def _norm(channels: int) -> nn.InstanceNorm2d:
     return nn.InstanceNorm2d(channels, affine=True)
-
-
-def _missing(side: int) -> int:
-    """Pixels up to the next multiple of 4 that the network can take."""
-    return max(SHORTEST, -(-side // 4) * 4) - side

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from scorer.errors import InputError, StyleError
+from scorer.errors import StyleError
 from scorer.models import Frames, Model, ModelSettings, ModelSpec, Style
 from scorer.models.options import Options, describe_options, parse_options
 from scorer.models.style_image import load_style_image
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from scorer.models.gatys_network import Vgg19
 
 
+SHORTEST = 16  # pixels a side; four poolings leave one position of conv5_1
+
+
 class GatysOptions(Options):
     """What `gatys` can be told."""
 
@@ -31,7 +34,7 @@ class GatysOptions(Options):
     optimizer: Literal["lbfgs", "adam"] = Field(default="lbfgs", description="'lbfgs', as in the paper, or 'adam'")
     learning_rate: float = Field(default=0.02, gt=0, description="Adam's step, of pixels in 0..1; L-BFGS finds its own")
     content_weight: float = Field(default=1.0, ge=0, description="how strongly the frame's content is kept")
-    style_weight: float = Field(default=1000.0, ge=0, description="how strongly the style is drawn; the strength multiplies it")
+    style_weight: float = Field(default=1000.0, ge=0, description="how strongly the style is drawn")
     smoothness_weight: float = Field(default=0.0, ge=0, description="how strongly noise (total variation) is taken out")
     style_size: int = Field(
         default=512, ge=16, description="longer side of the style's image in pixels: smaller gives finer strokes"
@@ -61,7 +64,6 @@ class Gatys:
         from scorer.models.vgg19_weights import vgg19_file
 
         self._options = options
-        self._strength = settings.strength
         self._device: device = resolve_device(settings.device)
         if self._device.type == "cpu":
             keep_memory()
@@ -75,10 +77,9 @@ class Gatys:
         self.runtime = f"torch {version} {self._device.type} float32 {options.optimizer}"
 
     def score(self, frames: Frames) -> Frames:
-        """Style the frames one after another; the size stays. Raises InputError where a side is shorter than 16 pixels."""
+        """Style the frames one after another; the size stays; 16 or more pixels a side."""
         import torch
 
-        _check_size(frames.shape[2], frames.shape[1])
         styled = np.empty_like(frames)
         # The caller may have switched gradients off: most models have no use for them.
         with torch.inference_mode(False), torch.enable_grad(), torch.backends.cudnn.flags(deterministic=True):
@@ -98,7 +99,7 @@ class Gatys:
             content=read_content(self._network, content),
             styles=self._styles,
             content_weight=options.content_weight,
-            style_weight=options.style_weight * self._strength,
+            style_weight=options.style_weight,
             smoothness_weight=options.smoothness_weight,
         )
         return descend(self._network, start, target, options.optimizer, options.iterations, options.learning_rate)
@@ -108,7 +109,7 @@ class Gatys:
         self._last = None
 
     def _measure(self, style: Style) -> dict[int, Tensor]:
-        from scorer.models.gatys_network import SHORTEST, read_style
+        from scorer.models.gatys_network import read_style
 
         path = Path(str(style.source))
         image = load_style_image(path, self._options.style_size)
@@ -122,13 +123,6 @@ class Gatys:
 
         rows = image.astype(np.float32) / np.iinfo(image.dtype).max
         return torch.from_numpy(rows).permute(2, 0, 1)[None].contiguous().to(self._device)
-
-
-def _check_size(width: int, height: int) -> None:
-    from scorer.models.gatys_network import SHORTEST
-
-    if min(width, height) < SHORTEST:
-        raise InputError(f"Frames of {width}x{height} pixels are too small for the model 'gatys': give at least 16 a side.")
 
 
 def check(settings: ModelSettings) -> None:
@@ -145,6 +139,7 @@ SPEC = ModelSpec(
     max_styles=8,
     options=describe_options(GatysOptions),
     source="Gatys, Ecker, Bethge, CVPR 2016; VGG19 weights of torchvision (BSD-3-Clause), downloaded when first used",
+    least_side=SHORTEST,
     batch_size=1,  # frames follow one another: each starts from the last
     downloads="VGG19's weights",
     tile_overlap=None,  # Gram matrices are of the whole frame, and a tile is none to start the next one from

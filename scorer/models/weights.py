@@ -30,6 +30,8 @@ Array = NDArray[np.float32]
 Weights = dict[str, Array]
 
 INSTANCE_NORM_EPSILON = 1e-5
+SHORTEST = 8
+"""Pixels a side that a stylisation network needs: its outer convolutions reflect 4, those at a quarter of the size 1."""
 STYLE_SIZE = 256
 """Pixels: side of the square image that the predictor sees."""
 

@@ -45,7 +45,7 @@ def test_tiles_cover_everything_and_share_the_overlap(length: int, tiles: int, o
 def test_a_pointwise_model_shows_no_seams(dtype: type[np.uint8 | np.uint16], scale: int) -> None:
     frame: Frames = np.random.default_rng(1).integers(0, np.iinfo(dtype).max, (97, 131, 3)).astype(dtype)
     model = Scripted(most=60 * 60, scale=scale)
-    scored, tiles = score_in_tiles(model, frame, overlap=8)
+    scored, tiles = score_in_tiles(model.score, frame, overlap=8)
     assert tiles == 3
     expected = (np.iinfo(dtype).max - frame).repeat(scale, 0).repeat(scale, 1)
     assert np.array_equal(scored, expected)
@@ -59,20 +59,20 @@ def test_seams_are_soft() -> None:
             super().score(frames)
             return np.full_like(frames, 100 + 40 * (self.calls % 2))
 
-    scored, _ = score_in_tiles(Moody(most=70 * 70), np.zeros((128, 128, 3), np.uint8), overlap=16)
+    scored, _ = score_in_tiles(Moody(most=70 * 70).score, np.zeros((128, 128, 3), np.uint8), overlap=16)
     steps = np.abs(np.diff(scored.astype(int), axis=1)).max()
     assert 0 < steps <= 4
 
 
 def test_a_frame_that_never_fits_is_said_so() -> None:
     with pytest.raises(OutOfMemoryError, match="128x64 pixels"):
-        score_in_tiles(Scripted(most=1), np.zeros((64, 128, 3), np.uint8), overlap=4)
+        score_in_tiles(Scripted(most=1).score, np.zeros((64, 128, 3), np.uint8), overlap=4)
 
 
 def test_a_model_without_tiles_is_not_tried_on_them() -> None:
     model = Scripted(most=60 * 60)
     with pytest.raises(OutOfMemoryError, match="128x64 pixels doesn't fit into memory, and this model can't work on tiles"):
-        score_in_tiles(model, np.zeros((64, 128, 3), np.uint8), overlap=None)
+        score_in_tiles(model.score, np.zeros((64, 128, 3), np.uint8), overlap=None)
     assert model.calls == 0
 
 

@@ -17,7 +17,7 @@ from scorer.errors import ModelError, RequestError, StyleError
 from scorer.models import Model, ModelSettings, Style
 from scorer.models import runtime as runtime_choice
 from scorer.models.adaptive import SPEC, load, style_square
-from scorer.models.networks import FixedStyle, StylePredictor, StylisationNetwork, centre_square
+from scorer.models.networks import FixedStyle, StylePredictor, StylisationNetwork
 from scorer.models.weights import ADAPTIVE, PREDICTOR, adaptive_weights, predictor_weights, weights_file
 from tests.scorer.models.graphs import without_activation_quantisation
 
@@ -129,15 +129,14 @@ def test_loaded_model_gives_what_the_graph_gives(picture: Pixels, painting: Path
     assert np.abs(result - expected).max() < 0.51  # half a level, from rounding
 
 
-def _load(*styles: Style, strength: float = 1.0, **options: object) -> Model:
-    return load(ModelSettings(styles=styles, strength=strength, device="cpu", threads=2, options=TORCH | options))
+def _load(*styles: Style, **options: object) -> Model:
+    return load(ModelSettings(styles=styles, device="cpu", threads=2, options=TORCH | options))
 
 
-@pytest.mark.parametrize("size", [(61, 83), (64, 90), (1, 5), (3, 2)])
+@pytest.mark.parametrize("size", [(61, 83), (64, 90), (8, 9)])
 def test_any_size_keeps_its_size(picture: Pixels, painting: Path, size: tuple[int, int]) -> None:
     frame = picture[None, : size[0], : size[1]]
     assert _load(Style(painting)).score(frame).shape == frame.shape
-    assert _load(Style(painting), strength=0.5).score(frame).shape == frame.shape
 
 
 def test_odd_sizes_look_like_even_ones(picture: Pixels, painting: Path) -> None:
@@ -148,25 +147,14 @@ def test_odd_sizes_look_like_even_ones(picture: Pixels, painting: Path) -> None:
     assert np.abs(even[:, :240, :240] - odd[:, :240, :240]).mean() < 3
 
 
-@pytest.mark.parametrize("strength", [1.0, 0.4])
-def test_a_frames_result_is_its_own(picture: Pixels, painting: Path, strength: float) -> None:
+def test_a_frames_result_is_its_own(picture: Pixels, painting: Path) -> None:
     """Same bits on every call, and whatever frames share its batch."""
-    model = _load(Style(painting), strength=strength)
+    model = _load(Style(painting))
     one, two, three = picture[:96, :128], picture[100:196, :128], picture[200:296, 200:328]
     first = model.score(np.stack([one, two]))
     np.testing.assert_array_equal(model.score(np.stack([one, two])), first)
     np.testing.assert_array_equal(model.score(np.stack([one, three]))[0], first[0])
     np.testing.assert_array_equal(model.score(np.stack([three, one]))[1], first[0])
-
-
-def test_strength_goes_from_the_frames_own_style_to_the_paintings(picture: Pixels, painting: Path, tmp_path: Path) -> None:
-    frame = picture[None, :, :]
-    Image.fromarray(picture).save(tmp_path / "itself.png")
-    results = [_load(Style(painting), strength=each).score(frame).astype(int) for each in (1.0, 0.5, 0.0)]
-    itself = _load(Style(tmp_path / "itself.png")).score(frame).astype(int)
-    assert np.abs(results[2] - itself).mean() < 1, "strength 0 is the frame as its own style"
-    distances = [np.abs(each - results[0]).mean() for each in results]
-    assert distances[0] < distances[1] < distances[2]
 
 
 def test_styles_mix_by_weight(picture: Pixels, painting: Path, tmp_path: Path) -> None:
@@ -184,13 +172,6 @@ def test_a_style_is_its_middle_square(tmp_path: Path) -> None:
     pixels[:, 100:200] = (10, 200, 30)
     Image.fromarray(pixels).save(tmp_path / "wide.png")
     assert (style_square(tmp_path / "wide.png") == (10, 200, 30)).all()
-
-
-def test_centre_square_agrees_with_pillow(picture: Pixels) -> None:
-    wide = picture[100:280]
-    found = centre_square(planes(fractions(wide)), 64).numpy()[0].transpose(1, 2, 0) * 255
-    middle = Image.fromarray(wide).crop((102, 0, 282, 180)).resize((64, 64), Image.Resampling.BICUBIC)
-    assert np.abs(found - np.asarray(middle)).max() < 2  # Pillow rounds twice, once for each direction
 
 
 def test_deep_frames_agree_with_8_bit_ones(picture: Pixels, painting: Path) -> None:

@@ -87,7 +87,7 @@ def test_adaptive_agrees_with_onnx_runtime(style: Floats) -> None:
     assert np.abs(result - onnx_adaptive(images, style)).max() < 1e-3
 
 
-@pytest.mark.parametrize(("height", "width"), [(64, 96), (128, 72), (5, 8), (37, 50), (33, 64), (62, 61)])
+@pytest.mark.parametrize(("height", "width"), [(64, 96), (128, 72), (8, 8), (37, 50), (33, 64), (62, 61)])
 def test_painted_agrees_with_onnx_runtime_at_any_size(height: int, width: int) -> None:
     images = frames(1, height, width)
     whole = np.pad(images[0], ((0, -height % 4), (0, -width % 4), (0, 0)), mode="reflect")
@@ -100,22 +100,6 @@ def test_painted_styles_mix() -> None:
     images = frames(1, 64, 64)
     result = as_fractions(load_painted(mix, precision="float32"), images)
     assert np.abs(result[0] - onnx_painted(images[0], mix)).max() < 1e-3
-
-
-def test_strength_blends_painted_frames_with_their_result() -> None:
-    images = frames(1, 61, 50)
-    full = load_painted(painted_style(4), precision="float32").score(images).astype(float)
-    half = load_painted(painted_style(4), strength=0.5, precision="float32").score(images)
-    assert np.abs(half - (full + images) / 2).max() <= 1
-    assert np.array_equal(load_painted(painted_style(4), strength=0.0, precision="float32").score(images), images)
-
-
-def test_strength_mixes_an_adaptive_style_with_each_frames_own(style: Floats) -> None:
-    images = frames(2, 384, 384)
-    result = as_fractions(load_adaptive(style, strength=0.3, precision="float32"), images)
-    for image, found in zip(images, result, strict=True):
-        mixed = 0.3 * style + 0.7 * predict_styles([image])[0]
-        assert np.abs(found - onnx_adaptive(image[None], mixed)).max() < 1e-3
 
 
 # Without instructions for them, sums of int8 products overflow their 16 bits: a CPU that lacks these is never given int8.
@@ -199,7 +183,7 @@ from scorer.models.openvino_runtime import available, load_adaptive, load_painte
 assert available() and "openvino" not in sys.modules
 style = predict_styles([np.zeros((300, 256, 3), np.uint8)])[0]
 frames = np.zeros((1, 32, 32, 3), np.uint8)
-for model in (load_adaptive(style), load_adaptive(style, strength=0.5), load_painted(np.eye(26, dtype=np.float32)[0])):
+for model in (load_adaptive(style), load_painted(np.eye(26, dtype=np.float32)[0])):
     assert model.score(frames).shape == frames.shape
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

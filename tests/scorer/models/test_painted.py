@@ -53,9 +53,9 @@ def test_odd_sizes_are_reflected_to_a_multiple_of_four(session: onnxruntime.Infe
     assert np.abs(_load(Style(4)).score(frame[None])[0] - expected[:61, :83]).max() < 0.51
 
 
-def _load(*styles: Style, strength: float = 1.0) -> Model:
+def _load(*styles: Style) -> Model:
     options = {"runtime": "torch", "compiled": False}
-    return load(ModelSettings(styles=styles, strength=strength, device="cpu", threads=2, options=options))
+    return load(ModelSettings(styles=styles, device="cpu", threads=2, options=options))
 
 
 def test_weights_are_normalised_and_numbers_add_up() -> None:
@@ -71,13 +71,6 @@ def test_a_number_that_is_not_there_is_refused(number: int | Path) -> None:
         _load(Style(number))
 
 
-def test_strength_blends_the_result_with_the_frame() -> None:
-    frame = picture(64, 96)[None]
-    full = _load(Style(7)).score(frame).astype(np.float64)
-    np.testing.assert_array_equal(_load(Style(7), strength=0).score(frame), frame)
-    assert np.abs(_load(Style(7), strength=0.25).score(frame) - (0.75 * frame + 0.25 * full)).max() < 0.7
-
-
 def test_a_frames_result_is_its_own() -> None:
     model = _load(Style(7))
     large = picture(200, 256)
@@ -90,8 +83,8 @@ def test_a_frames_result_is_its_own() -> None:
 def test_runtimes_agree() -> None:
     frame = picture(64, 96)[None]
     options = {"runtime": "openvino", "precision": "float32"}
-    model = load(ModelSettings((Style(7),), 0.5, "cpu", threads=2, options=options))
-    assert np.abs(model.score(frame).astype(int) - _load(Style(7), strength=0.5).score(frame)).max() <= 1
+    model = load(ModelSettings((Style(7),), "cpu", threads=2, options=options))
+    assert np.abs(model.score(frame).astype(int) - _load(Style(7)).score(frame)).max() <= 1
 
 
 def test_source_states_what_is_not_known_of_the_weights() -> None:

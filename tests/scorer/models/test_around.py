@@ -1,0 +1,125 @@
+"""What every model gets around it: narrow frames are padded, and the result is blended with the original."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import floor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from safetensors.torch import save_file
+
+from scorer.merge import merge
+from scorer.models import Frames
+from scorer.models.around import blended, cropped, padded
+from scorer.plan import dispatch
+from scorer.request import make_request
+from scorer.score import load_model, score_chunk
+from tests.folders import FolderStores
+from tests.scorer.models.test_feedforward import published_state
+from tests.scorer.models.test_on_media import MODELS, STYLES, scene, seeded_vgg19
+from tests.scorer.scoring import plan_folder, score_all
+from tests.scorer.video_samples import decode, ffmpeg
+
+# Width and height of an image, and its type.
+NARROW: list[tuple[int, int, type[np.uint8 | np.uint16]]] = [
+    (1, 1, np.uint8),
+    (2, 2, np.uint16),
+    (1, 40, np.uint8),
+    (320, 1, np.uint16),
+]
+
+
+def noise(height: int, width: int, dtype: type[np.uint8 | np.uint16], seed: int = 1) -> Frames:
+    return np.random.default_rng(seed).integers(0, np.iinfo(dtype).max, (height, width, 3), dtype, endpoint=True)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("strength", [0.1, 0.3, 0.5, 0.75, 1 / 3])
+def test_the_blend_is_the_nearest_value(dtype: type[np.uint8 | np.uint16], strength: float) -> None:
+    original, styled = noise(70, 9, dtype), noise(70, 9, dtype, 2)
+    found = blended(original, styled, strength)
+    assert found.dtype == dtype
+    share = Fraction(strength)
+    for before, after, mixed in zip(original.ravel().tolist(), styled.ravel().tolist(), found.ravel().tolist(), strict=True):
+        exact = before * (1 - share) + after * share
+        assert abs(exact - mixed) <= Fraction(1, 2) + Fraction(1, 10**9), (before, after, floor(exact))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_the_ends_are_exact(dtype: type[np.uint8 | np.uint16]) -> None:
+    original, styled = noise(5, 7, dtype), noise(5, 7, dtype, 2)
+    assert np.array_equal(blended(original, styled, 0), original)
+    assert np.array_equal(blended(original, styled, 1), styled)
+    assert np.array_equal(blended(original, original, 0.3), original)
+
+
+def test_the_original_is_scaled_where_the_model_changes_sizes() -> None:
+    original = noise(6, 8, np.uint8)
+    larger = original.repeat(2, axis=0).repeat(2, axis=1)
+    assert blended(original, larger, 0).shape == larger.shape
+    assert np.abs(blended(original, larger, 0.5).astype(int) - larger).mean() < 40
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 9), (9, 3), (8, 8)])
+def test_padding_mirrors_and_cropping_takes_it_away(height: int, width: int) -> None:
+    images = noise(height, width, np.uint8)[None]
+    wide = padded(images, 8)
+    assert min(wide.shape[1:3]) >= 8
+    expected = cv2.copyMakeBorder(
+        images[0], 0, wide.shape[1] - height, 0, wide.shape[2] - width, cv2.BORDER_REFLECT_101
+    )  # fmt: skip
+    assert np.array_equal(wide[0], expected)
+    assert np.array_equal(cropped(wide, wide, height, width), images)
+    larger = wide.repeat(2, axis=1).repeat(2, axis=2)
+    assert np.array_equal(cropped(larger, wide, height, width), images.repeat(2, axis=1).repeat(2, axis=2))
+
+
+@pytest.mark.parametrize("options", [{}, {"scale": 2}, {"most_pixels": 900}])
+def test_a_users_own_model_has_a_strength(stores: FolderStores, options: dict[str, int]) -> None:
+    """Also where it changes sizes, and where its memory suffices for tiles alone."""
+    plan = plan_folder(stores, ["a.png"], strength=0.25, options=options)
+    (record,) = score_all(plan, stores)
+    assert record.error is None
+    source = cv2.imread(str(stores.input.root / "shots/a.png"))
+    result = cv2.imread(str(stores.output.root / "job/result/a.png"))
+    assert source is not None
+    assert result is not None
+    scale = options.get("scale", 1)
+    own = cv2.resize(source, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC).astype(float)
+    wanted = 0.75 * own + 0.25 * (255 - source.repeat(scale, 0).repeat(scale, 1).astype(float))
+    assert np.abs(result - wanted).max() <= 0.5
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_scores_the_narrowest_frames_and_leaves_the_original_at_strength_0(
+    stores: FolderStores, tmp_path: Path, name: str
+) -> None:
+    model, options = MODELS[name]
+    shots = stores.input.root / "shots"
+    shots.mkdir()
+    for width, height, dtype in NARROW:
+        cv2.imwrite(str(shots / f"{width}x{height}.png"), noise(height, width, dtype))
+    cv2.imwrite(str(stores.input.root / "style.png"), cv2.resize(scene(9), (64, 64)))
+    save_file(published_state(), stores.input.root / "net.safetensors")
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x4:r=25:d=0.08", "-pix_fmt", "yuv420p", stores.input.root / "flat.mp4")
+    asked = {"model": model, "options": options, "styles": [{"source": STYLES[model]}], "failure_threshold": 0}
+    with seeded_vgg19(tmp_path / "vgg19.pth"):
+        loaded = None
+        for source, strength in (("shots/", 1.0), ("flat.mp4", 1.0), ("shots/", 0.0)):
+            request = make_request({"name": "job", "input": source, "strength": strength, **asked})
+            plan = dispatch("job", request, stores, "cpu")
+            loaded = loaded or load_model(plan, stores)
+            for chunk in plan.chunks:
+                score_chunk(plan, chunk, stores, loaded)
+            merge(plan, stores)
+    assert len(decode(stores.output.root / "job/result.mp4", "yuv420p", 320, 4)) == 2
+    results = stores.output.root / "job/result"
+    assert len(list(results.iterdir())) == len(NARROW)
+    for path in results.iterdir():
+        after, before = (cv2.imread(str(each), cv2.IMREAD_UNCHANGED) for each in (path, shots / path.name))
+        assert after is not None
+        assert before is not None
+        assert np.array_equal(after, before)
