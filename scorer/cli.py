@@ -9,31 +9,22 @@ from typing import Annotated, NoReturn
 
 import typer
 from rich.table import Table
+from typer.exceptions import TyperException
 
-from scorer import commands, models, steps, wishes
-from scorer.console import errors, screen
+from scorer import commands, models, steps
+from scorer.console import errors, facts_of, print_json, screen, take_any_text
 from scorer.ends import unforeseen
-from scorer.engines.local import LocalEngine
-from scorer.errors import RequestError, ScorerError, StoppedError
-from scorer.job import Outcome, run_job
-from scorer.models.devices import device_of
-from scorer.notes import in_one_line
-from scorer.plan import Plan
+from scorer.errors import RequestError, ScorerError, StoppedError, UsageError
 from scorer.planning import plan
 from scorer.publish import publish
-from scorer.request import job_id, make_request
+from scorer.run import run
 from scorer.share import share
-from scorer.store import FolderStore, Stores
-from scorer.terminal import Bar, deliver, duration, result_path, with_ending
 
 app = typer.Typer(
     name="scorer", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode="markdown",
     help="Score every frame of a video, or of a folder of images, with a deep-learning model: by default, in a painting's style.",
 )  # fmt: skip
 
-# A command line that makes no sense isn't a request that breaks a rule, though click ends both with the same code.
-CLICK_USAGE_EXIT_CODE = 2
-USAGE_EXIT_CODE = 64  # EX_USAGE of sysexits.h
 # Typer makes this of a KeyboardInterrupt.
 STOPPED_EXIT_CODE = 130
 
@@ -67,74 +58,7 @@ def common(
     """What holds for all commands."""
 
 
-Work = Annotated[Path, typer.Option(metavar="DIR", help="Where plans, parts, results and records are kept.")]
-
-
-@app.command(epilog=RUN_EXAMPLES)
-def run(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A video, or a folder of images.")],
-    style: wishes.Styles = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="PATH", help="The result: a video (.mp4; .mkv where an .mp4 can't hold the sound), or a folder."),
-    ] = None,
-    model: wishes.ModelName = "adaptive",
-    option: wishes.Options = None,
-    size: wishes.Size = None,
-    strength: wishes.Strength = 1.0,
-    batch_size: wishes.BatchSize = None,
-    chunk_frames: wishes.ChunkFrames = None,
-    workers: Annotated[int | None, typer.Option(metavar="N", min=1, max=256, help="Worker processes.")] = None,
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda")] = "auto",
-    failure_threshold: wishes.FailureThreshold = 0.05,
-    work: Work = Path(".scorer"),
-) -> None:
-    """Score a video or a folder of images on this machine."""
-    content = {
-        "name": wishes.job_name(source), "input": _input_path(source),
-        "styles": [wishes.style(text, models.spec(model).style, _input_path) for text in style or []],
-        "model": model, "options": wishes.options(option), "size": size, "strength": strength,
-        "batch_size": batch_size, "chunk_frames": chunk_frames, "failure_threshold": failure_threshold,
-    }  # fmt: skip
-    request = make_request(content)
-    target = result_path(source, style or [model], out)
-    stores = _local_stores(work)
-    job = job_id(request.name, "local", request.model_dump_json(exclude_defaults=True).encode() + device_of(device).encode())
-    with Bar(errors) as bar:
-
-        def on_plan(plan: Plan) -> None:
-            with_ending(target, plan, asked=out is not None)  # refuse a wrong name before the work, not after it
-            bar.plan(plan)
-
-        engine = LocalEngine(stores, workers)
-        outcome = run_job(job, request, stores, engine, device_of(device), on_plan=on_plan, on_progress=bar.progress)
-    target = with_ending(target, outcome.plan, asked=out is not None)
-    deliver(stores, outcome.plan, target)
-    _tell(outcome, target, stores)
-
-
-def _tell(outcome: Outcome, target: Path, stores: Stores) -> None:
-    status = outcome.status
-    spent = ", ".join(f"{name} {duration(seconds)}" for name, seconds in status.stage_seconds.items())
-    reused = f", {outcome.reused} of them from an earlier run" if outcome.reused else ""
-    if outcome.whole:  # those seconds were another run's
-        reused, spent = "", "all done before"
-    failed = f", {status.failed} failed and stand as they were" if status.failed else ""
-    report = stores.output.where(f"{outcome.plan.job}/report.html")
-    frames = f"{outcome.plan.frames} frames{reused}{failed}"
-    screen.print(f"{target} · {frames} · {spent} · report: {report}", soft_wrap=True)
-    if line := in_one_line(outcome.plan.notes):
-        screen.print(line, soft_wrap=True)
-
-
-def _local_stores(work: Path) -> Stores:
-    folder = work.absolute()
-    return Stores(FolderStore(Path("/")), *(FolderStore(folder / name) for name in ("output", "work", "logs")))
-
-
-def _input_path(source: Path) -> str:
-    path = source.absolute().resolve().as_posix().lstrip("/")
-    return path + "/" if source.is_dir() else path
+app.command(epilog=RUN_EXAMPLES)(run)
 
 
 @app.command(name="models")
@@ -202,22 +126,34 @@ for _step in (steps.dispatch, steps.prepare, steps.score, steps.merge, steps.rel
 
 
 def main() -> None:
-    """Run the command line; errors become one sentence and their own exit code."""
+    """Run the command line; errors become one sentence and their own exit code, and a JSON document where one was asked for."""
+    take_any_text()
     try:
-        app()
-    except SystemExit as stop:
-        if stop.code == STOPPED_EXIT_CODE:
-            errors.print("Stopped. The same command goes on from here.")
-        sys.exit(USAGE_EXIT_CODE if stop.code == CLICK_USAGE_EXIT_CODE else stop.code)
-    except StoppedError as stop:
-        errors.print(str(stop), soft_wrap=True)
-        sys.exit(stop.exit_code)
+        code = app(standalone_mode=False)  # of None, 0, or what a command ended with
+        if code == STOPPED_EXIT_CODE:
+            raise StoppedError("Stopped. The same command goes on from here.")
+        sys.exit(code)
+    except TyperException as error:
+        _end(UsageError(_usage(error)))
     except ScorerError as error:
         _end(error)
+    except SystemExit:
+        raise
     except BaseException as error:
         _end(unforeseen(error))
 
 
+def _usage(error: TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "scorer"
+    return f"{error.format_message().rstrip('.')}. '{command} --help' shows what there is."
+
+
 def _end(error: ScorerError) -> NoReturn:
-    errors.print(f"error: {error}", style="red", soft_wrap=True)
+    if isinstance(error, StoppedError):
+        errors.print(str(error), soft_wrap=True)
+    else:
+        errors.print(f"error: {error}", style="red", soft_wrap=True)
+    if "--json" in sys.argv:
+        print_json({"error": facts_of(error)})
     sys.exit(error.exit_code)

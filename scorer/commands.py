@@ -4,36 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.live import Live
-from rich.measure import Measurement
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-from rich.table import Table
 
-from scorer import models, wishes
-from scorer.console import errors, screen
+from scorer import models
+from scorer.console import AsJson, Quiet, answer, errors, print_json
 from scorer.errors import InputError, ScorerError, StoppedError
 from scorer.frames import SUFFIXES, natural_order
 from scorer.identity import sign_in
 from scorer.models import StyleKind
 from scorer.notes import in_one_line
 from scorer.package import find_package
-from scorer.request import Request, job_id, make_request, parse_request
+from scorer.progress import following
+from scorer.report.text import counted, duration
+from scorer.request import Request, job_id, parse_request
+from scorer.standings import describe, done_facts, facts_of_all, places, show_all, standing_facts
 from scorer.status import Status
 from scorer.store import open_store
 from scorer.target import DeploymentText, StackName, find_deployment
-from scorer.terminal import check_ending, check_place, duration
+from scorer.terminal import check_ending, check_place
 from scorer.waiting import REQUESTS
-from scorer.waiting import sender as sender_of
+from scorer.wishes import Wishes, sender_name, takes_wishes
 
 if TYPE_CHECKING:
-    from scorer.client import Client, Standing
+    from scorer.client import Client
 
 # What a result may be; which one is known once the video was looked at.
 VIDEOS = (".mp4", ".mkv")
@@ -43,28 +42,24 @@ Out = Annotated[Path | None, typer.Option("--out", metavar="PATH", help="Where t
 Every = Annotated[float, typer.Option(metavar="SECONDS", min=0.1, max=3600, help="How often to look.")]
 
 
+@takes_wishes
 def submit(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="A video, or a folder of images.")],
-    style: wishes.Styles = None,
+    wishes: Wishes,
     stack: StackName = "",
     deployment: DeploymentText = "",
     out: Out = None,
-    model: wishes.ModelName = "adaptive",
     package: Annotated[str | None, typer.Option(metavar="ID", help="The published package that the model is in.")] = None,
-    option: wishes.Options = None,
-    size: wishes.Size = None,
-    strength: wishes.Strength = 1.0,
-    batch_size: wishes.BatchSize = None,
-    chunk_frames: wishes.ChunkFrames = None,
     sender: Annotated[
         str, typer.Option(metavar="NAME", help="Whose it is; senders take turns in line.", envvar="SCORER_SENDER")
     ] = "",
     priority: Annotated[
         int, typer.Option(metavar="-100..100", help="More come first, of jobs whose senders have equally many at work.")
     ] = 0,
-    failure_threshold: wishes.FailureThreshold = 0.05,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job, and fetch its result.")] = True,
     every: Every = 10.0,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Upload a video or a folder of images, ask for a job, follow it, and fetch its result."""
     from scorer.upload import digest
@@ -72,29 +67,24 @@ def submit(
     if wait:
         _check_out(out, folder=source.is_dir(), source=source)
     client = _client(stack, deployment)
-    kind = _style_kind(client, model, package)
+    kind = _style_kind(client, wishes.model, package)
     uploads: dict[str, Path] = {}
-    own = f"{wishes.sender(sender)}/" if sender else ""
+    own = f"{sender_name(sender)}/" if sender else ""
 
     def put(path: Path) -> str:
         name = f"styles/{own}{digest(path)[:16]}/{path.name}"
         uploads[name] = path
         return name
 
-    content = {
-        "name": wishes.job_name(source), "input": _input(source, own, uploads),
-        "styles": [wishes.style(text, kind, put) for text in style or []],
-        "model": model, "package": package, "options": wishes.options(option), "size": size, "strength": strength,
-        "batch_size": batch_size, "chunk_frames": chunk_frames, "priority": priority, "failure_threshold": failure_threshold,
-    }  # fmt: skip
-    request = make_request(content)
+    request = wishes.request(source, _input(source, own, uploads), kind, put, package=package, priority=priority)
     client.target.check(request)
     client.target.sender_limits.check_priority(request, sender)
-    _upload(client, uploads)
+    _upload(client, uploads, quiet=quiet)
     job = _ask(client, request, f"{REQUESTS}/{own}")
-    typer.echo(job)
+    if not (wait and (quiet or as_json)):  # what stands at the end is all then
+        answer({"job": job}, [job], job, quiet=quiet, as_json=as_json)
     if wait:
-        _follow(client, job, every, out)
+        _follow(client, job, every, out, quiet=quiet, as_json=as_json)
 
 
 def _client(stack: str, deployment: str) -> Client:
@@ -132,12 +122,12 @@ def _input(source: Path, own: str, uploads: dict[str, Path]) -> str:
     return f"{folder}/"
 
 
-def _upload(client: Client, uploads: dict[str, Path]) -> None:
+def _upload(client: Client, uploads: dict[str, Path], *, quiet: bool) -> None:
     from scorer.upload import upload
 
     size = sum(path.stat().st_size for path in uploads.values())
     columns = TextColumn("uploading"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    with Progress(*columns, console=errors, transient=True) as bar:
+    with Progress(*columns, console=errors, transient=True, disable=quiet) as bar:
         task = bar.add_task("", total=size)
         for name, path in uploads.items():
             upload(path, client.blobs.get_blob_client(client.container, name), lambda count: bar.advance(task, count))
@@ -166,19 +156,18 @@ def _check_out(out: Path | None, *, folder: bool, endings: Sequence[str] = VIDEO
         check_ending(out, *endings)
 
 
-def _follow(client: Client, job: str, every: float, out: Path | None) -> None:
-    began = time.time()
+def _follow(client: Client, job: str, every: float, out: Path | None, *, quiet: bool, as_json: bool) -> None:
     try:
-        with Live(console=errors, refresh_per_second=4, transient=True) as live:
-            status = client.follow(job, every, lambda standing: live.update(describe(standing, time.time() - began)))
+        with following(errors, quiet=quiet) as shown:
+            status = client.follow(job, every, shown)
     except KeyboardInterrupt:
         raise StoppedError(
             f"No longer followed: job {job} goes on in Azure. 'scorer status {job}' shows it, 'scorer cancel {job}' ends it."
         ) from None
-    _fetch(client, status, out)
+    _fetch(client, status, out, quiet=quiet, as_json=as_json)
 
 
-def _fetch(client: Client, status: Status, out: Path | None) -> None:
+def _fetch(client: Client, status: Status, out: Path | None, *, quiet: bool, as_json: bool) -> None:
     result = Path(status.result or "")
     target = out or Path(status.job)
     if result.suffix:  # only now it is known whether an .mp4 could hold the sound
@@ -186,82 +175,44 @@ def _fetch(client: Client, status: Status, out: Path | None) -> None:
     report = next((path for path in client.fetch(status, target) if path.suffix == ".html"), None)
     failed = f", {status.failed} failed and stand as they were" if status.failed else ""
     spent = duration(status.updated - status.started)
-    screen.print(f"{target} · {status.frames} frames{failed} · {spent} · report: {report or 'none'}", soft_wrap=True)
-    if line := in_one_line(status.notes):
-        screen.print(line, soft_wrap=True)
-
-
-def describe(standing: Standing, waited: float | None = None) -> str:
-    """One line of where a job stands."""
-    status, tasks = standing.status, standing.tasks
-    since = f" · {duration(waited)}" if waited is not None else ""
-    if status is None or standing.turn is not None:
-        return f"{standing.job}: {_before(standing)}{since}"
-    line = f"{standing.job}: {status.state}"
-    if status.state in ("planned", "scoring", "merging") and tasks is not None:
-        line += f" · {status.frames} frames · {tasks.done} of {tasks.all} tasks done, {tasks.running} running"
-        line += f", {tasks.failed} failed" if tasks.failed else ""
-        spent = time.time() - status.started
-        if tasks.done:
-            line += f" · about {duration(spent / tasks.done * (tasks.all - tasks.done))} left"
-    elif status.state == "done":
-        line += f" · {status.frames} frames, {status.failed} failed · {duration(status.updated - status.started)}"
-    return line + since
-
-
-def _before(standing: Standing) -> str:
-    """Where it stands before it has a status."""
-    if standing.rejection is not None:
-        return "refused"
-    if standing.turn is not None:
-        return f"the request waits to be taken in, number {standing.turn.place} of {standing.turn.of}"
-    return "the request is being taken in"
+    line = f"{target} · {counted(status.frames, 'frame')}{failed} · {spent} · report: {report or 'none'}"
+    facts = done_facts(status, target, str(report.absolute()) if report else None)
+    answer(facts, [line, in_one_line(status.notes)], str(target), quiet=quiet, as_json=as_json)
 
 
 def status(
     job: Annotated[str, typer.Argument(metavar="[JOB]", help="A job's id; all jobs if not given.")] = "",
     stack: StackName = "",
     deployment: DeploymentText = "",
+    as_json: AsJson = False,
 ) -> None:
     """Show where a job stands, or list the jobs that there are."""
     client = _client(stack, deployment)
     if not job:
-        _list(client)
+        waiting, jobs = client.standings()
+        if as_json:
+            print_json(facts_of_all(waiting, jobs))
+        else:
+            show_all(waiting, jobs)
         return
     standing = client.known(job)
-    screen.print(describe(standing), soft_wrap=True)
-    details: dict[str, Any] = {}
-    if standing.status is not None:
-        details["request"] = standing.status.request and client.stores.input.where(standing.status.request)
-        details["report"] = client.stores.output.where(f"{job}/report.html")
-        details["logs"] = client.stores.logs.where(f"{job}/tasks/")
-    if standing.turn is not None:
-        details["request"] = client.stores.input.where(standing.turn.path)
-    if standing.rejection is not None:
-        details["request"] = client.stores.input.where(standing.rejection.request)
-    for name, text in details.items():
-        screen.print(f"{name}: {text}", soft_wrap=True)
-    if error := standing.error:
+    error = standing.error
+    lines = [describe(standing), *(f"{name}: {text}" for name, text in places(standing, client).items())]
+    answer(standing_facts(standing, client), lines, as_json=as_json)
+    if error is not None and as_json:  # the document says why
+        raise typer.Exit(error.exit_code)
+    if error is not None:
         raise error
 
 
-def _list(client: Client) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("job", "state", "sender", "priority", "created"):
-        table.add_column(name, no_wrap=True)
-    waiting, jobs = client.standings()
-    for place, (job, entry) in enumerate(waiting, 1):
-        uploaded = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.modified))
-        table.add_row(job, f"waits, number {place}", sender_of(entry.path), "", uploaded)
-    for line in jobs:
-        created = time.strftime("%Y-%m-%d %H:%M", time.localtime(line.created))
-        table.add_row(line.job, line.state, line.sender, str(line.priority), created)
-    # Whole, however narrow the screen: an id is there to be copied.
-    table.width = Measurement.get(screen, screen.options.update(max_width=1000), table).maximum
-    screen.print(table, crop=False)
-
-
-def fetch(job: Job, stack: StackName = "", deployment: DeploymentText = "", out: Out = None) -> None:
+def fetch(
+    job: Job,
+    stack: StackName = "",
+    deployment: DeploymentText = "",
+    out: Out = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
     """Fetch a finished job's result and its report."""
     client = _client(stack, deployment)
     standing = client.known(job)
@@ -271,13 +222,14 @@ def fetch(job: Job, stack: StackName = "", deployment: DeploymentText = "", out:
         raise InputError(f"Job '{job}' isn't done: 'scorer status {job}' shows where it stands.")
     result = standing.status.result or ""
     _check_out(out, folder=result.endswith("/"), endings=(Path(result).suffix,))
-    _fetch(client, standing.status, out)
+    _fetch(client, standing.status, out, quiet=quiet, as_json=as_json)
 
 
-def cancel(job: Job, stack: StackName = "", deployment: DeploymentText = "") -> None:
+def cancel(job: Job, stack: StackName = "", deployment: DeploymentText = "", as_json: AsJson = False) -> None:
     """End a job. What is scored stays: `scorer restart` goes on from there."""
     _client(stack, deployment).cancel(job)
-    errors.print(f"{job}: cancelled")
+    errors.print(f"{job}: cancelled", soft_wrap=True)
+    answer({"job": job, "state": "cancelled"}, [], as_json=as_json)
 
 
 def restart(
@@ -287,15 +239,20 @@ def restart(
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job, and fetch its result.")] = False,
     out: Out = None,
     every: Every = 10.0,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Begin a failed, refused, cancelled or stuck job anew: only what is missing is done."""
     client = _client(stack, deployment)
     if wait:
         _check_out(out, folder=_is_folder(client, job))
     client.restart(job)
-    errors.print(f"{job}: its request is handed in again")
+    if not quiet:
+        errors.print(f"{job}: its request is handed in again", soft_wrap=True)
     if wait:
-        _follow(client, job, every, out)
+        _follow(client, job, every, out, quiet=quiet, as_json=as_json)
+    else:
+        answer({"job": job}, [], as_json=as_json)
 
 
 def _is_folder(client: Client, job: str) -> bool:

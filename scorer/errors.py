@@ -142,3 +142,9 @@ class StoppedError(ScorerError):
     """Stopped from the keyboard, where there is more to say than that."""
 
     exit_code = 130
+
+
+class UsageError(ScorerError):
+    """The command line itself makes no sense: no such command or option, a value of another kind, something missing."""
+
+    exit_code = 64  # EX_USAGE of sysexits.h

@@ -60,6 +60,7 @@ def run_job(
         on_plan(plan)
         if done := done_before(plan, stores):
             clear_parts(plan, stores)
+            on_progress(Progress(plan.frames, done.status.failed, plan.frames))
             return done
         stores.output.delete(f"{job}/{REPORT}")
         status.state("scoring", frames=plan.frames)

@@ -21,13 +21,13 @@ from urllib.parse import quote
 
 import typer
 
-from scorer import models, wishes
+from scorer import models
 from scorer.console import errors
 from scorer.deployment import Deployment
 from scorer.errors import OutputError, RequestError
 from scorer.identity import credential, sign_in
 from scorer.refusal import REJECTED
-from scorer.request import Request, job_id, make_request
+from scorer.request import Request, job_id
 from scorer.senders import Given, bound_path
 from scorer.status import STATUS
 from scorer.store import open_store, storage_errors
@@ -35,6 +35,7 @@ from scorer.store.blob import blob_endpoint
 from scorer.store.problems import LET_IN
 from scorer.summary import REPORT
 from scorer.target import DeploymentText, StackName, find_deployment
+from scorer.wishes import Wishes, sender_name, takes_wishes
 
 if TYPE_CHECKING:
     from azure.storage.blob import UserDelegationKey
@@ -65,18 +66,15 @@ class Share:
     until: datetime
 
 
+@takes_wishes
 def share(
+    wishes: Wishes,
     source: Annotated[str, typer.Argument(metavar="NAME", help="What the sender's video is called, such as film.mp4.")] = "",
     sender: Annotated[
         str, typer.Option(metavar="NAME", help="Whose it is: a folder of their own, and their turn in the queue.")
     ] = "",
-    style: wishes.Styles = None,
     stack: StackName = "",
     deployment: DeploymentText = "",
-    model: wishes.ModelName = "adaptive",
-    option: wishes.Options = None,
-    size: wishes.Size = None,
-    strength: wishes.Strength = 1.0,
     hours: Annotated[float, typer.Option(min=0.1, max=168, help="How long the links work; a week at most.")] = 24.0,
     ip: Annotated[
         str,
@@ -99,8 +97,8 @@ def share(
     addresses = link_addresses(ip, target.sender_ips)
     if (out / PAGE).exists():
         raise RequestError(f"'{out}' holds the links of an earlier share: give this one another folder with --out.")
-    kind = models.spec(model).style
-    folder = f"{wishes.sender(sender)}/{secrets.token_hex(4)}"
+    kind = models.spec(wishes.model).style
+    folder = f"{sender_name(sender)}/{secrets.token_hex(4)}"
     names: dict[str, Path] = {}
     files: dict[str, str] = {}
 
@@ -109,14 +107,7 @@ def share(
             raise RequestError(f"'{path}' can't be shared under that name, which another of the sender's files has: rename it.")
         return files.setdefault(path.name, f"{kind_of_file}/{folder}/{path.name}")
 
-    video = put(Path(source), "videos")
-    styles = [wishes.style(text, kind, put) for text in style or []]
-    request = make_request(
-        {
-            "name": wishes.job_name(Path(source)), "input": video, "styles": styles, "model": model,
-            "options": wishes.options(option), "size": size, "strength": strength,
-        }
-    )  # fmt: skip
+    request = wishes.request(Path(source), put(Path(source), "videos"), kind, put)
     target.check(request)
     sign_in()
     made = make_share(target, request, sender, files, timedelta(hours=hours), addresses)

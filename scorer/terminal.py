@@ -1,71 +1,16 @@
-"""What `scorer run` does for a person around the job: progress while it runs, and the result where it was asked for."""
+"""Results where a person asked for them: whether they can go there, and that they do."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as RichProgress
-from rich.text import Text
-
-from scorer.engines import Progress
 from scorer.errors import OutputError, RequestError
 from scorer.placing import place
 from scorer.plan import Plan
 from scorer.store import Stores, storage_errors
 from scorer.wishes import split_weight
-
-
-class _Rate(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:.1f} frames/s" if speed else "loading the model …")
-
-
-class Bar:
-    """A progress bar: frames done, frames a second, time left."""
-
-    def __init__(self, console: Console) -> None:
-        self._bar = RichProgress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"), console=console, speed_estimate_period=60,
-        )  # fmt: skip
-        self._task = self._bar.add_task("planning", total=None, note="", visible=True)
-        self._started = False
-
-    def plan(self, plan: Plan) -> None:
-        """The job is planned: its length is known."""
-        self._bar.update(self._task, description="scoring", total=plan.frames)
-
-    def progress(self, progress: Progress) -> None:
-        """So many frames are done."""
-        if not self._started:  # frames of an earlier run say nothing of this one's speed
-            self._bar.reset(self._task, completed=progress.reused, description="scoring")
-            self._started = True
-        note = f"{progress.failed} failed" if progress.failed else ""
-        self._bar.update(self._task, completed=progress.done, note=note)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is not None and issubclass(kind, Exception):  # what it is about is said below, and the bar is of no more use
-            self._bar.live.transient = True
-        self._bar.stop()
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def result_path(source: Path, styles: Sequence[str], out: Path | None) -> Path:

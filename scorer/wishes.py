@@ -2,32 +2,75 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from scorer.errors import RequestError
 from scorer.models import StyleKind
+from scorer.request import Request, make_request
 from scorer.senders import TAKEN, is_sender
 
-Styles = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--style",
-        metavar="STYLE[@WEIGHT]",
-        help="An image, a trained style's number or a network's file; more than one are mixed.",
-    ),
-]
-ModelName = Annotated[str, typer.Option("--model", help="One of those that `scorer models` lists.")]
-Options = Annotated[list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="One of the model's own options.")]
-Size = Annotated[int | None, typer.Option("--size", metavar="PX", help="Longer side of the frames; unchanged if not given.")]
-Strength = Annotated[float, typer.Option("--strength", metavar="0..1", help="The style's share: 0 is the original, 1 all style.")]
-BatchSize = Annotated[int | None, typer.Option("--batch-size", metavar="N", help="Frames the model gets at once.")]
-ChunkFrames = Annotated[int | None, typer.Option("--chunk-frames", metavar="N", help="Frames of one task.")]
-FailureThreshold = Annotated[float, typer.Option("--failure-threshold", metavar="0..1", help="Share of frames that may fail.")]
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """How frames are to be scored: each field is an option of a command that takes Wishes, and most are a request's field."""
+
+    style: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STYLE[@WEIGHT]", help="An image, a trained style's number or a network's file; several are mixed."),
+    ] = None
+    model: Annotated[str, typer.Option(metavar="NAME", help="One of those that `scorer models` lists.")] = "adaptive"
+    option: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="One of the model's own options.")] = None
+    size: Annotated[
+        int | None, typer.Option(metavar="PX", help="Longer side of the frames in pixels; unchanged if not given.")
+    ] = None
+    strength: Annotated[float, typer.Option(metavar="0..1", help="The style's share: 0 is the original, 1 all style.")] = 1.0
+    batch_size: Annotated[int | None, typer.Option(metavar="N", help="Frames the model gets at once.")] = None
+    chunk_frames: Annotated[int | None, typer.Option(metavar="N", help="Frames of one task.")] = None
+    failure_threshold: Annotated[float, typer.Option(metavar="0..1", help="Share of frames that may fail.")] = 0.05
+
+    def request(self, source: Path, place: str, kind: StyleKind, path_of: Callable[[Path], str], **more: object) -> Request:
+        """The request for `source`, which is or will be at `place` in the input store; `path_of` says where a style is.
+
+        `kind` is what the model takes as its style, `more` are other fields of a request. Raises RequestError.
+        """
+        same = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("style", "option")}
+        return make_request({
+            "name": job_name(source), "input": place,
+            "styles": [style(text, kind, path_of) for text in self.style or []],
+            "options": options(self.option), **same, **more,
+        })  # fmt: skip
+
+
+def takes_wishes(command: Callable[..., None]) -> Callable[..., None]:
+    """Make an option of each field of Wishes, in place of the parameter `wishes` of `command`."""
+    hints, own = get_type_hints(command, include_extras=True), get_type_hints(Wishes, include_extras=True)
+    parameters: list[inspect.Parameter] = []
+    for name, each in inspect.signature(command).parameters.items():
+        if hints[name] is Wishes:
+            parameters += [
+                inspect.Parameter(field.name, each.KEYWORD_ONLY, default=field.default, annotation=own[field.name])
+                for field in fields(Wishes)
+            ]
+        else:
+            parameters.append(each.replace(annotation=hints[name], kind=each.KEYWORD_ONLY))
+
+    @wraps(command)
+    def called(**values: Any) -> None:
+        wishes = Wishes(**{name: values.pop(name) for name in own})
+        command(wishes=wishes, **values)
+
+    # What typer goes by: it would follow __wrapped__ otherwise.
+    called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # any function may have one
+    called.__annotations__ = {each.name: each.annotation for each in parameters}
+    return called
 
 
 def style(text: str, kind: StyleKind, path_of: Callable[[Path], str]) -> dict[str, Any]:
@@ -70,8 +113,8 @@ def _option(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def sender(name: str) -> str:
-    """A sender's name, which becomes a folder. Raises RequestError."""
+def sender_name(name: str) -> str:
+    """`name`, if it can be a sender's, which becomes a folder. Raises RequestError."""
     if not is_sender(name):
         raise RequestError(
             f"Sender '{name}' can't be a folder's name: write up to 40 letters, digits, '-' and '_', not {' or '.join(TAKEN)}."

@@ -14,15 +14,16 @@ from scorer.slots import promised_gpus
 _DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 
 
-_DEVICES: dict[str, Device] = {"auto": "auto", "cpu": "cpu", "cuda": "cuda"}
+DEVICES: dict[str, Device] = {"auto": "auto", "cpu": "cpu", "cuda": "cuda"}
+"""What a person may name, and its meaning."""
 
 
 def device_of(text: str) -> Device:
     """The device that a person named. Raises RequestError."""
     try:
-        return _DEVICES[text]
+        return DEVICES[text]
     except KeyError as error:
-        raise RequestError(f"Device '{text}' is not known: choose {', '.join(_DEVICES)}.") from error
+        raise RequestError(f"Device '{text}' is not known: choose {', '.join(DEVICES)}.") from error
 
 
 def gpus() -> int:

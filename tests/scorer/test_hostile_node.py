@@ -25,6 +25,7 @@ from scorer.plan import dispatch, read_plan
 from scorer.refusal import Rejection, job_of
 from scorer.request import parse_request
 from scorer.score import load_model, score_chunk
+from scorer.standings import describe
 from scorer.status import Status, StatusWriter, read_status
 from scorer.store import Entry, FolderStore
 from scorer.waiting import answer
@@ -180,7 +181,7 @@ def _look_once(scene: Scene) -> None:
         pass
 
     def seen(standing: Standing) -> None:
-        commands.describe(standing, 1.0)
+        describe(standing, 1.0)
         raise SeenError
 
     with pytest.raises(SeenError):

@@ -45,7 +45,7 @@ def test_what_the_result_does_not_have_is_said(tmp_path: Path) -> None:
 def test_no_name_is_obeyed_by_the_terminal(tmp_path: Path) -> None:
     write_images(tmp_path / "shots", ["a.png"])
     done = run("run", "shots", "--model", "invert", "--out", "a\x1b[2J\x1b]0;x\x07b\u202e", folder=tmp_path)
-    assert done.stdout.startswith("ab\ufffd · 1 frames")
+    assert done.stdout.startswith("ab\ufffd · 1 frame ·")
     assert "\x1b" not in done.stdout + done.stderr
 
 

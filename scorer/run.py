@@ -1,0 +1,80 @@
+"""`scorer run`: a whole job on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scorer import models
+from scorer.console import AsJson, Quiet, answer, errors
+from scorer.engines.local import LocalEngine
+from scorer.job import Outcome, run_job
+from scorer.models.devices import DEVICES, device_of
+from scorer.notes import in_one_line
+from scorer.plan import Plan
+from scorer.progress import shown_on
+from scorer.report.text import counted, duration
+from scorer.request import job_id
+from scorer.standings import done_facts
+from scorer.store import FolderStore, Stores
+from scorer.summary import REPORT
+from scorer.terminal import deliver, result_path, with_ending
+from scorer.wishes import Wishes, takes_wishes
+
+Work = Annotated[Path, typer.Option(metavar="DIR", help="Where plans, parts, results and records are kept.")]
+
+
+@takes_wishes
+def run(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A video, or a folder of images.")],
+    wishes: Wishes,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="The result: a video (.mp4; .mkv where an .mp4 can't hold the sound), or a folder."),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", min=1, max=256, help="Worker processes.")] = None,
+    device: Annotated[str, typer.Option(metavar="|".join(DEVICES), help="Where the model computes.")] = "auto",
+    work: Work = Path(".scorer"),
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score a video or a folder of images on this machine."""
+    request = wishes.request(source, _input_path(source), models.spec(wishes.model).style, _input_path)
+    target = result_path(source, wishes.style or [wishes.model], out)
+    stores = _local_stores(work)
+    job = job_id(request.name, "local", request.model_dump_json(exclude_defaults=True).encode() + device_of(device).encode())
+    with shown_on(errors, quiet=quiet) as shown:
+
+        def on_plan(plan: Plan) -> None:
+            with_ending(target, plan, asked=out is not None)  # refuse a wrong name before the work, not after it
+            shown.plan(plan)
+
+        engine = LocalEngine(stores, workers)
+        outcome = run_job(job, request, stores, engine, device_of(device), on_plan=on_plan, on_progress=shown.progress)
+    target = with_ending(target, outcome.plan, asked=out is not None)
+    deliver(stores, outcome.plan, target)
+    report = stores.output.where(f"{job}/{REPORT}")
+    facts = done_facts(outcome.status, target, report) | {"reused": outcome.reused}
+    answer(facts, [_line(outcome, target, report), in_one_line(outcome.plan.notes)], str(target), quiet=quiet, as_json=as_json)
+
+
+def _line(outcome: Outcome, target: Path, report: str) -> str:
+    status = outcome.status
+    spent = ", ".join(f"{name} {duration(seconds)}" for name, seconds in status.stage_seconds.items())
+    reused = f", {outcome.reused} of them from an earlier run" if outcome.reused else ""
+    if outcome.whole:  # those seconds were another run's
+        reused, spent = "", "all done before"
+    failed = f", {status.failed} failed and stand as they were" if status.failed else ""
+    return f"{target} · {counted(outcome.plan.frames, 'frame')}{reused}{failed} · {spent} · report: {report}"
+
+
+def _local_stores(work: Path) -> Stores:
+    folder = work.absolute()
+    return Stores(FolderStore(Path("/")), *(FolderStore(folder / name) for name in ("output", "work", "logs")))
+
+
+def _input_path(source: Path) -> str:
+    path = source.absolute().resolve().as_posix().lstrip("/")
+    return path + "/" if source.is_dir() else path
