@@ -205,7 +205,8 @@ class Client:
         else:
             place(output, source, target)
             yield target
-        beside = target.parent / f"{target.stem}-{REPORT}"
+        # By this name the report knows what its result is called here.
+        beside = target.parent / f"{target.name if source.endswith('/') else target.stem}-{REPORT}"
         with suppress(MissingError):
             place(output, f"{status.job}/{REPORT}", beside)
             yield beside

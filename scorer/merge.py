@@ -16,6 +16,7 @@ from scorer.parts import Part, find_parts, forget_part
 from scorer.plan import Plan
 from scorer.records import FrameRecord, Line, from_lines, most_bytes, newest_records
 from scorer.store import Stores
+from scorer.video.facts import Facts, find_facts
 
 RESULT = "result.json"
 
@@ -31,6 +32,8 @@ class Result(BaseModel):
     """Of the video; '' where the result is a folder."""
     frames: Count
     failed: Count
+    facts: tuple[Facts, Facts] | None = None
+    """Of the source and of the result, where they are videos whose headers could be read."""
 
 
 def find_result(plan: Plan, stores: Stores) -> Result | None:
@@ -59,8 +62,9 @@ def merge(plan: Plan, stores: Stores) -> Result:
     failed = sum(part.failed for part in parts if part)
     if failed > most_failures(plan):
         raise too_many_failed(failed, most_failures(plan), first_failure(plan, stores))
-    etag = _join(plan, plan.video, [part for part in parts if part], stores) if plan.video else _sweep(plan, stores)
-    result = Result(fingerprint=plan.fingerprint, etag=etag, frames=plan.frames, failed=failed)
+    there = [part for part in parts if part]
+    etag, facts = _join(plan, plan.video, there, stores) if plan.video else (_sweep(plan, stores), None)
+    result = Result(fingerprint=plan.fingerprint, etag=etag, frames=plan.frames, failed=failed, facts=facts)
     stores.work.put(f"{plan.job}/{RESULT}", result.model_dump_json().encode())
     return result
 
@@ -70,15 +74,16 @@ def missing_parts(plan: Plan, missing: Sequence[int]) -> TaskError:
     return TaskError(f"{len(missing)} of {len(plan.chunks)} parts aren't there, chunk {missing[0]} first: score them again.")
 
 
-def _join(plan: Plan, info: video.VideoInfo, parts: Sequence[Part], stores: Stores) -> str:
+def _join(plan: Plan, info: video.VideoInfo, parts: Sequence[Part], stores: Stores) -> tuple[str, tuple[Facts, Facts] | None]:
     source = stores.input.fetch(plan.request.input, plan.input_etag)
     names = [part.written.path(plan) for part in parts]
     path = f"{plan.job}/{plan.result}"
     with stores.output.writing(path) as target:
         video.join([stores.work.fetch(name) for name in names], source, info, target)
+        before, after = find_facts(source), find_facts(target)
     for name in names:
         stores.work.release(name)
-    return stores.output.head(path).etag
+    return stores.output.head(path).etag, (before, after) if before and after else None
 
 
 def _sweep(plan: Plan, stores: Stores) -> str:

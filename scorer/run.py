@@ -20,7 +20,7 @@ from scorer.request import job_id
 from scorer.standings import done_facts
 from scorer.store import FolderStore, Stores
 from scorer.summary import REPORT
-from scorer.terminal import deliver, result_path, with_ending
+from scorer.terminal import deliver, result_path, show_original, with_ending
 from scorer.wishes import Wishes, takes_wishes
 
 Work = Annotated[Path, typer.Option(metavar="DIR", help="Where plans, parts, results and records are kept.")]
@@ -55,6 +55,7 @@ def run(
         outcome = run_job(job, request, stores, engine, device_of(device), on_plan=on_plan, on_progress=shown.progress)
     target = with_ending(target, outcome.plan, asked=out is not None)
     deliver(stores, outcome.plan, target)
+    show_original(stores, outcome.plan)
     report = stores.output.where(f"{job}/{REPORT}")
     facts = done_facts(outcome.status, target, report) | {"reused": outcome.reused}
     answer(facts, [_line(outcome, target, report), in_one_line(outcome.plan.notes)], str(target), quiet=quiet, as_json=as_json)

@@ -14,11 +14,19 @@ from scorer.models import Frames
 from scorer.plan import Chunk, Plan
 from scorer.store import Stores
 
-# Enough to judge a job by, and a page of about a megabyte.
-SAMPLES = 6
-SAMPLE_PX = 960
-# Of a sample: more than its pixels without any compression.
-MOST_BYTES = 3 * SAMPLE_PX**2
+SAMPLES = 12
+"""Enough for a film strip, and a page of some 2 MB."""
+SAMPLE_PX = 720
+MOST_BYTES = 90_000
+"""Of one side of a sample."""
+
+FAILED = 4
+"""Frames that failed whose pictures are kept, of one chunk."""
+FAILED_PX = 320
+MOST_FAILED_BYTES = 40_000
+
+# JPEG's, from the best on, until a picture is as small as it must be: only noise needs the worst.
+_QUALITIES = (85, 70, 50, 25, 5)
 
 
 @dataclass(frozen=True)
@@ -38,8 +46,8 @@ def sample_numbers(plan: Plan) -> list[int]:
 def keep_sample(plan: Plan, chunk: Chunk, stores: Stores, number: int, before: Frames, after: Frames) -> None:
     """Keep the pair beside the chunk's part, if the job's frame `number` is one of the samples."""
     if number in sample_numbers(plan):
-        stores.work.put(_path(plan, chunk, number, "before"), jpeg(before, SAMPLE_PX))
-        stores.work.put(_path(plan, chunk, number, "after"), jpeg(after, SAMPLE_PX))
+        stores.work.put(_path(plan, chunk, number, "before"), jpeg(before, SAMPLE_PX, MOST_BYTES))
+        stores.work.put(_path(plan, chunk, number, "after"), jpeg(after, SAMPLE_PX, MOST_BYTES))
 
 
 def samples(plan: Plan, stores: Stores) -> Iterator[Pair]:
@@ -54,12 +62,31 @@ def samples(plan: Plan, stores: Stores) -> Iterator[Pair]:
         yield Pair(number, before, after)
 
 
-def jpeg(pixels: Frames, size: int) -> bytes:
-    """(H, W, 3) as a JPEG whose longer side has at most `size` pixels."""
+def keep_failed(plan: Plan, chunk: Chunk, stores: Stores, number: int, picture: Frames) -> None:
+    """Keep what the job's frame `number` was, which failed."""
+    stores.work.put(_path(plan, chunk, number, "failed"), jpeg(picture, FAILED_PX, MOST_FAILED_BYTES))
+
+
+def find_failed(plan: Plan, stores: Stores, number: int) -> bytes | None:
+    """The picture of the job's frame `number`, which failed, if it is kept."""
+    chunk = next(chunk for chunk in plan.chunks if chunk.first <= number < chunk.first + chunk.frames)
+    try:
+        return stores.work.get(_path(plan, chunk, number, "failed"), most=MOST_FAILED_BYTES)
+    except (MissingError, DocumentError):
+        return None
+
+
+def jpeg(pixels: Frames, size: int, most: int) -> bytes:
+    """(H, W, 3) as a JPEG whose longer side has at most `size` pixels, of `most` bytes as far as JPEG can be."""
     small = frames.fit(pixels, min(size, max(pixels.shape[:2])))
     if small.dtype == np.uint16:
         small = (small >> 8).astype(np.uint8)
-    return cv2.imencode(".jpg", small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
+    data = b""
+    for quality in _QUALITIES:
+        data = cv2.imencode(".jpg", small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+        if len(data) <= most:
+            break
+    return data
 
 
 def _path(plan: Plan, chunk: Chunk, number: int, side: str) -> str:

@@ -26,7 +26,7 @@ from scorer.parts import Part, find_part, keep_part
 from scorer.plan import Chunk, Plan
 from scorer.records import FrameRecord, TaskRecord, record_path, to_lines
 from scorer.request import Request
-from scorer.samples import keep_sample
+from scorer.samples import FAILED, keep_failed, keep_sample
 from scorer.store import Stores, called
 
 
@@ -97,15 +97,18 @@ def score_chunk(
     )  # fmt: skip
     records: list[FrameRecord] = []
 
-    width = height = 0
+    width = height = failed_kept = 0
 
     def on_record(record: FrameRecord, before: Frames | None, after: Frames | None) -> None:
-        nonlocal width, height
+        nonlocal width, height, failed_kept
         records.append(record)
         if after is not None:
             height, width = after.shape[:2]
         if record.error is None and before is not None and after is not None:
             keep_sample(plan, chunk, stores, record.frame, before, after)
+        elif before is not None and failed_kept < FAILED:
+            keep_failed(plan, chunk, stores, record.frame, before)
+            failed_kept += 1
         on_frames(1)
 
     try:

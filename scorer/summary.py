@@ -2,54 +2,66 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 
-from scorer import models, report
+from scorer import asked, models, report
 from scorer.errors import ScorerError
-from scorer.merge import records
+from scorer.merge import find_result, records
 from scorer.models.style_image import load_style_image
 from scorer.parts import find_part
 from scorer.plan import Plan
 from scorer.report import Report, Sample
-from scorer.samples import jpeg, samples
+from scorer.report.text import counted, duration, size
+from scorer.samples import Pair, find_failed, jpeg, samples
 from scorer.status import Status
 from scorer.store import Stores
+from scorer.video import VideoInfo
+from scorer.video.facts import Facts
 
 REPORT = "report.html"
+ORIGINAL = "original"
+"""What a report looks for beside itself, with the input's ending, to play it in step with the result."""
 
-# The longer side of a style in pixels.
 STYLE_PX = 240
+"""The longer side of a style in pixels."""
+MOST_STYLE_BYTES = 60_000
 
 
 def write_report(plan: Plan, stores: Stores, status: Status) -> None:
     """Write output/<job>/report.html; where parts are missing, it shows what there is."""
-    found = [Sample(pair.frame, _label(plan, pair.frame), pair.before, pair.after) for pair in samples(plan, stores)]
     part = next((part for chunk in plan.chunks if (part := find_part(plan, chunk, stores))), None)
-    request = plan.request
-    spec = models.spec(request.model)
-    chosen = {
-        "strength": str(request.strength),
-        "size": f"{request.size} px" if request.size else "as the input",
-        **{name: str(value) for name, value in request.options.items()},
-        "chunks": f"{len(plan.chunks)} of up to {plan.chunks[0].frames} frames",
-        "failure threshold": f"{request.failure_threshold:.0%}",
-    }
+    request, info, done = plan.request, plan.video, status.state == "done"
+    title = PurePosixPath(request.input).name
     page = Report(
-        job=plan.job, title=Path(request.input).name, state=status.state, model=request.model, model_source=spec.source,
-        runtime=part.runtime if part else "none", styles=list(_styles(plan, stores)), settings=chosen, versions=report.versions(),
-        started=status.started, stage_seconds=status.stage_seconds, frames=plan.frames,
+        job=plan.job, title=title, state=status.state, model=request.model, model_source=models.spec(request.model).source,
+        runtime=part.runtime if part else "none", styles=list(_styles(plan, stores)), settings=_settings(plan, status),
+        versions=report.versions(), started=status.started, stage_seconds=status.stage_seconds, frames=plan.frames,
         width=part.width if part else 0, height=part.height if part else 0,
-        samples=found, result=plan.result if status.state == "done" else None, error=status.error,
+        samples=[_sample(plan, pair) for pair in samples(plan, stores)], result=plan.result if done else None,
+        names=[plan.job + PurePosixPath(plan.result).suffix] if info else (),
+        original_names=[ORIGINAL + PurePosixPath(title).suffix, title] if info else (),
+        seconds=info.seconds if info else 0.0, rate=float(info.rate) if info else 0.0,
+        aspect=float(info.sample_aspect) if info else 1.0,
+        command=None if status.request else asked.command(request, plan.device),
+        facts=list(_facts(plan, stores, done=done)), notes=plan.notes, files=list(_files(plan, stores)), error=status.error,
     )  # fmt: skip
-    stores.output.put(f"{plan.job}/{REPORT}", report.render(page, records(plan, stores)).encode())
+    html = report.render(page, records(plan, stores), partial(find_failed, plan, stores))
+    stores.output.put(f"{plan.job}/{REPORT}", html.encode())
 
 
 def write_plain_report(status: Status, stores: Stores, why: str | None = None) -> None:
     """Write a page of sentences where there is no plan to report on, or where its report can't be made, and `why`."""
     page = report.render_plain(status.job, status.state, status.error, why)
     stores.output.put(f"{status.job}/{REPORT}", page.encode())
+
+
+def _settings(plan: Plan, status: Status) -> dict[str, str]:
+    by = {"request": status.request} if status.request else {}
+    return by | asked.settings(plan.request, plan.device)
 
 
 def _styles(plan: Plan, stores: Stores) -> Iterator[tuple[str, bytes | None]]:
@@ -60,14 +72,83 @@ def _styles(plan: Plan, stores: Stores) -> Iterator[tuple[str, bytes | None]]:
         picture = None
         if models.spec(plan.request.model).style == "image" and isinstance(style.source, str):
             with suppress(ScorerError):  # it may be gone by now, which the result doesn't mind
-                picture = jpeg(load_style_image(stores.input.fetch(style.source, etag), STYLE_PX), STYLE_PX)
+                image = load_style_image(stores.input.fetch(style.source, etag), STYLE_PX)
+                picture = jpeg(image, STYLE_PX, MOST_STYLE_BYTES)
         yield label, picture
 
 
-def _label(plan: Plan, number: int) -> str:
-    """An image's name, or a video frame's time."""
-    for chunk in plan.chunks:
-        if chunk.files and chunk.first <= number < chunk.first + chunk.frames:
-            return chunk.files[number - chunk.first].name
-    seconds = number / float(plan.video.rate) if plan.video else 0.0
-    return f"{int(seconds // 60)}:{seconds % 60:04.1f}"
+def _sample(plan: Plan, pair: Pair) -> Sample:
+    """A sample and what it is called: an image's name, or when a video shows it."""
+    chunk = next(chunk for chunk in plan.chunks if chunk.first <= pair.frame < chunk.first + chunk.frames)
+    info, within = plan.video, pair.frame - chunk.first
+    if info is None or chunk.range is None:
+        name = chunk.files[within].name
+        return Sample(pair.frame, name, pair.before, pair.after, name=name)
+    # Exact where the rate is constant, or the chunk short.
+    ends = chunk.range.end_pts if chunk.range.end_pts is not None else info.end_pts
+    pts = chunk.range.start_pts + round((ends - chunk.range.start_pts) * within / chunk.frames)
+    seconds = float(info.result_pts(pts) * info.result_time_base)
+    return Sample(pair.frame, f"{int(seconds // 60)}:{seconds % 60:04.1f}", pair.before, pair.after, seconds)
+
+
+def _facts(plan: Plan, stores: Stores, *, done: bool) -> Iterator[tuple[str, str, str]]:
+    """What is said of input and output, side by side: name, input, output."""
+    entry = None
+    if plan.video is None:
+        images = list(stores.output.list(f"{plan.job}/{plan.result}")) if done else []
+        yield "images", _kinds(file.name for chunk in plan.chunks for file in chunk.files), _kinds(each.path for each in images)
+        yield "together", size(plan.input_bytes), size(sum(each.size for each in images)) if done else ""
+        return
+    result = find_result(plan, stores) if done else None
+    if result is not None and result.facts is not None:
+        yield from _both(plan, *result.facts)
+        return
+    entry = stores.output.find(f"{plan.job}/{plan.result}") if done else None
+    yield from ((name, before, "") for name, before in _planned(plan.video))
+    yield "file", size(plan.input_bytes), size(entry.size) if entry else ""
+
+
+def _kinds(names: Iterator[str]) -> str:
+    counts = Counter(PurePosixPath(name).suffix.lower().lstrip(".") for name in names)
+    return ", ".join(f"{count:,} {kind}" for kind, count in counts.most_common(20))
+
+
+def _both(plan: Plan, before: Facts, after: Facts) -> Iterator[tuple[str, str, str]]:
+    yield "container", before.container, after.container
+    yield "video", before.video, after.video
+    yield "size", before.size, after.size
+    yield "frames", f"{plan.frames:,}", f"{plan.frames:,}"
+    yield "rate", before.rate, after.rate
+    yield "duration", duration(before.seconds), duration(after.seconds)
+    yield "pixels", before.pixels, after.pixels
+    yield "colour", before.colour, after.colour
+    yield "sound", _sound(before), _sound(after)
+    if before.subtitles or after.subtitles:
+        yield "subtitles", counted(before.subtitles, "track"), counted(after.subtitles, "track")
+    yield "file", size(before.bytes), size(after.bytes)
+
+
+def _sound(facts: Facts) -> str:
+    more = [f"and {facts.tracks - len(facts.sound)} more tracks"] if facts.tracks > len(facts.sound) else []
+    return "; ".join([*facts.sound, *more]) or "none"
+
+
+def _planned(info: VideoInfo) -> Iterator[tuple[str, str]]:
+    """What is known of an input before there is a result."""
+    yield "size", f"{info.width} \u00d7 {info.height}"
+    yield "frames", f"{info.frames:,}"
+    yield "rate", f"{float(info.rate):.6g} frames/s{'' if info.constant else ', on average'}"
+    yield "duration", duration(info.seconds)
+    yield "sound", ", ".join(info.audio[:20]) or "none"
+
+
+def _files(plan: Plan, stores: Stores) -> Iterator[tuple[str, str, str | None]]:
+    """Where else there is something of the job, as far as it may be told: no account's name, no folder outside the job's own."""
+    folders = {"plan and parts": (stores.work, f"{plan.job}/"), "records": (stores.logs, f"{plan.job}/")}
+    if not stores.logs.url.startswith("file:"):
+        folders["what tasks printed"] = (stores.logs, f"{plan.job}/tasks/")
+    together = stores.output.url.rpartition("/")[0]
+    for name, (store, path) in folders.items():
+        parent, _, own = store.url.rpartition("/")
+        is_near = parent == together and parent.startswith("file:")
+        yield name, f"{own}/{path}", f"../../{own}/{path}" if is_near else None

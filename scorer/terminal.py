@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from scorer.errors import OutputError, RequestError
 from scorer.placing import place
 from scorer.plan import Plan
 from scorer.store import Stores, storage_errors
+from scorer.summary import ORIGINAL
 from scorer.wishes import split_weight
 
 
@@ -54,6 +57,19 @@ def with_ending(target: Path, plan: Plan, *, asked: bool) -> Path:
     why = f", since an .mp4 can't hold its sound ({', '.join(plan.video.audio)})" if ending == ".mkv" else ""
     check_ending(target, ending, why=why)
     return target
+
+
+def show_original(stores: Stores, plan: Plan) -> None:
+    """Link the input beside the report in output/<job>/, which plays it in step with the result, as far as a disk has links."""
+    if plan.video is None:
+        return
+    source = stores.input.fetch(plan.request.input)
+    link = Path(stores.output.where(f"{plan.job}/{ORIGINAL}{source.suffix}"))
+    link.unlink(missing_ok=True)
+    for make in (os.symlink, os.link):
+        with suppress(OSError):
+            make(source, link)
+            return
 
 
 def deliver(stores: Stores, plan: Plan, target: Path) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 # Files, and folders of code, that both Dockerfiles copy.
 SOURCES = ("LICENSE", "constraints.txt", "pyproject.toml", "scorer")
 # Of a folder, only what the package is made of, whatever editors, tests and operating systems leave beside it.
-CODE_SUFFIXES = (".py", ".html")
+CODE_SUFFIXES = (".py", ".html", ".css", ".js")
 CODE_NAMES = ("py.typed",)
 
 _TAG_LENGTH = 16

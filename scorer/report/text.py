@@ -1,15 +1,6 @@
-"""Numbers and strangers' words as text that is fit for a page."""
+"""Numbers as a page says them."""
 
 from __future__ import annotations
-
-import html
-
-from scorer.text import clean
-
-
-def escape(text: object, longest: int = 400) -> str:
-    """`text` as it may stand in an element or in a quoted attribute, cut off after `longest` characters."""
-    return html.escape(clean(str(text), longest))
 
 
 def duration(seconds: float) -> str:
@@ -34,14 +25,27 @@ def rate(number: float, seconds: float) -> str:
     return f"{each:.2f}" if each < 10 else f"{each:,.1f}"
 
 
+def size(count: int) -> str:
+    """'812 bytes', '24.3 kB', '1.2 MB': of 10^3, 10^6 and 10^9 bytes."""
+    for unit, power in (("GB", 9), ("MB", 6), ("kB", 3)):
+        if count >= 10**power:
+            return f"{count / 10**power:,.1f} {unit}"
+    return counted(count, "byte")
+
+
 def share(part: float, whole: float) -> str:
     """`part` of `whole` in percent; what is there but tiny never reads as nothing, nor what is missing as all."""
-    percent = 100 * part / whole if whole else 0.0
-    if 0 < percent < 0.1:
+    per_cent = 100 * part / whole if whole else 0.0
+    if 0 < per_cent < 0.1:
         return "under 0.1%"
-    if 99.9 < percent < 100:
+    if 99.9 < per_cent < 100:
         return "over 99.9%"
-    return f"{percent:.0f}%" if percent >= 10 or percent == 0 else f"{percent:.1f}%"
+    return f"{per_cent:.0f}%" if per_cent >= 10 or per_cent == 0 else f"{per_cent:.1f}%"
+
+
+def percent(part: float, whole: float) -> str:
+    """`part` of `whole` as CSS takes it."""
+    return f"{100 * part / whole if whole else 0:.3f}".rstrip("0").rstrip(".") + "%"
 
 
 def counted(number: int, word: str) -> str:

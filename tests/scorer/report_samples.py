@@ -35,7 +35,7 @@ REPORT = Report(
     frames=100,
     width=320,
     height=180,
-    samples=[Sample(0, "0:00.0", picture(RED), picture(BLUE)), Sample(50, "0:02.0", picture(GREEN), picture(GREY))],
+    samples=[Sample(0, "0:00.0", picture(RED), picture(BLUE)), Sample(50, "0:02.0", picture(GREEN), picture(GREY), 2.0)],
     result=None,
 )
 

@@ -15,7 +15,7 @@ from scorer.records import FrameRecord, TaskRecord
 from scorer.report import render, versions
 from scorer.report.plots import ticks
 from scorer.report.tally import BINS, LISTED, OTHER, ROWS, Bar, Bin, Tally, join
-from scorer.report.text import duration, escape, share
+from scorer.report.text import duration, share, size
 from tests.scorer.report_samples import REPORT, frame, task
 
 
@@ -109,9 +109,16 @@ def test_figures_read_well() -> None:
     assert share(1, 0) == "0%"
 
 
+def test_sizes_read_well() -> None:
+    assert [size(each) for each in (1, 999, 24_300, 1_250_000, 3 * 10**12)] == [
+        "1 byte", "999 bytes", "24.3 kB", "1.2 MB", "3,000.0 GB"
+    ]  # fmt: skip
+
+
 def test_names_that_no_page_can_carry() -> None:
-    assert escape("a\x00b\udc80\x1b<\"'") == "a\ufffdb\ufffd\ufffd&lt;&quot;&#x27;"
-    assert escape("x" * 500, 10) == "x" * 10 + "…"
+    html = render(replace(REPORT, job="a\x00b\udc80\x1b<\"'", title="x" * 500), [])
+    assert "Job a\ufffdb\ufffd\ufffd&lt;&#34;&#39;" in html
+    assert "<h1>" + "x" * 400 + "…</h1>" in html
 
 
 def test_versions_name_what_is_installed() -> None:

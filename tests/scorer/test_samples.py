@@ -13,7 +13,7 @@ def test_samples_show_frames_before_and_after(stores: FolderStores) -> None:
     assert list(samples(plan, stores)) == []
     score_all(plan, stores)
     pairs = list(samples(plan, stores))
-    assert [pair.frame for pair in pairs] == sample_numbers(plan) == [0, 2, 4, 5, 7, 9]
+    assert [pair.frame for pair in pairs] == sample_numbers(plan) == list(range(10))
     for pair in pairs:
         before, after = (cv2.imdecode(np.frombuffer(side, np.uint8), cv2.IMREAD_COLOR) for side in (pair.before, pair.after))
         source = cv2.imread(str(stores.input.root / "shots" / NAMES[pair.frame]))
@@ -33,7 +33,7 @@ def test_frames_that_failed_are_no_samples(stores: FolderStores) -> None:
 
 def test_a_jpeg_is_small_and_8_bit() -> None:
     deep = np.full((1200, 1600, 3), 0x8000, np.uint16)
-    image = cv2.imdecode(np.frombuffer(jpeg(deep, 960), np.uint8), cv2.IMREAD_COLOR)
+    image = cv2.imdecode(np.frombuffer(jpeg(deep, 960, 10**6), np.uint8), cv2.IMREAD_COLOR)
     assert image is not None
     assert image.shape == (720, 960, 3)
     assert abs(int(image.mean()) - 128) <= 1

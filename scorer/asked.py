@@ -1,0 +1,50 @@
+"""What asked for a job, said again: the command that one can paste, and what in it isn't as it is by default."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from scorer.models import Device
+from scorer.request import Request
+
+# Those that have a form of their own on the command line, or none.
+_APART = {"version", "name", "input", "styles", "options", "package", "priority"}
+
+
+def command(request: Request, device: Device) -> str:
+    """The `scorer run` that asks for the same. Files are named as from here, those of other folders by their names alone."""
+    words = ["scorer", "run", _file(request.input)]
+    for style in request.styles:
+        name = str(style.source) if isinstance(style.source, int) else _file(style.source)
+        words += ["--style", name + (f"@{style.weight:g}" if style.weight != 1 else "")]
+    for field, value in _chosen(request):
+        if field not in _APART:
+            words += [f"--{field.replace('_', '-')}", f"{value}"]
+    for option, value in request.options.items():
+        words += ["--option", f"{option}={str(value).lower() if isinstance(value, bool) else value}"]
+    words += ["--device", device] if device != "auto" else []
+    return shlex.join(words)
+
+
+def settings(request: Request, device: Device) -> dict[str, str]:
+    """What differs from the defaults, as a report says it."""
+    chosen = {field.replace("_", " "): str(value) for field, value in _chosen(request) if field not in _APART - {"priority"}}
+    chosen |= {name: str(value) for name, value in request.options.items()}
+    return chosen | ({"device": device} if device != "auto" else {})
+
+
+def _chosen(request: Request) -> Iterator[tuple[str, Any]]:
+    for name, field in Request.model_fields.items():
+        value = getattr(request, name)
+        if value != field.get_default(call_default_factory=True):
+            yield name, value
+
+
+def _file(path: str) -> str:
+    """A path of the input store. A report is sent on: where else in a machine its input was is nobody's business."""
+    whole, here = Path("/") / path, Path.cwd()
+    name = whole.relative_to(here).as_posix() if whole.is_relative_to(here) and whole != here else whole.name
+    return name + "/" if path.endswith("/") else name

@@ -1,0 +1,157 @@
+{% include "player.js" %}
+
+// `scorer fetch` calls a report after its result: NAME.mp4 or NAME/ and NAME-report.html.
+const ownName = () => {
+  try {
+    const name = decodeURIComponent(location.pathname.split("/").pop());
+    return name.endsWith("-report.html") ? name.slice(0, -"-report.html".length) : "";
+  } catch { return ""; }
+};
+
+function stills(player) {
+  const stage = one(".stage", player), strip = one(".strip", player), pairs = all(".pair", stage), named = one(".named", player);
+  wipe(stage);
+  const choose = (index) => {
+    pairs.forEach((pair, each) => pair.classList.toggle("chosen", each === index));
+    all("button", strip).forEach((button, each) => button.setAttribute("aria-pressed", each === index));
+    const caption = one("figcaption", pairs[index]).cloneNode(true);
+    named.replaceChildren(...caption.childNodes);
+    named.hidden = !one("a", named);
+  };
+  pairs.forEach((pair, index) => {
+    const button = document.createElement("button"), label = document.createElement("span"), halves = document.createElement("i");
+    button.type = "button";
+    for (const image of all("img", pair)) {
+      const half = document.createElement("img");
+      half.alt = "";
+      half.src = image.src;
+      halves.append(half);
+    }
+    label.textContent = one("figcaption", pair).firstChild.textContent.replace(/ · $/, "");
+    button.append(halves, label);
+    button.addEventListener("click", () => {
+      choose(index);
+      if (player.seek) player.seek(Number(pair.dataset.at));
+    });
+    strip.append(button);
+  });
+  choose(0);
+  player.addEventListener("time", (event) => {
+    const last = pairs.findLastIndex((pair) => Number(pair.dataset.at) <= event.detail + 0.01);
+    choose(Math.max(last, 0));
+  });
+}
+
+function both(player, first, second) {
+  const stage = one(".stage", player);
+  all(".film", stage).forEach((each) => each.remove());
+  const film = document.createElement("div");
+  film.className = "film";
+  for (const [side, video, word] of [["before", first, "Before"], ["after", second, "After"]]) {
+    const half = document.createElement("div"), label = document.createElement("b");
+    half.className = side;
+    label.textContent = word;
+    half.append(video, label);
+    film.append(half);
+  }
+  stage.prepend(film);
+  stage.classList.add("moving");
+  player.seek = inStep(player, first, second, Number(player.dataset.rate) || 25);
+}
+
+async function videos(player, result) {
+  const ask = one(".ask", player), lost = one(".lost", result), shown = one("video", result), link = one("a", result);
+  const seconds = Number(player.dataset.seconds);
+  const names = JSON.parse(result.dataset.result), ending = names[0].slice(names[0].lastIndexOf("."));
+  const own = ownName();
+  const same = (video) => Math.abs(video.duration - seconds) <= Math.max(0.5, 0.02 * seconds);
+  let second = await playable((own ? [own + ending, ...names] : names).map(beside));
+  const poster = one(".after img", player);
+
+  const ready = (video, name) => {
+    second = video;
+    shown.src = video.src;
+    if (poster) shown.poster = poster.src;
+    if (name) {
+      link.href = video.src;
+      link.textContent = name;
+    }
+    lost.hidden = true;
+  };
+  const original = async (sources, chosen) => {
+    const first = second && one(".stage", player) && await playable(sources, chosen ? undefined : same);
+    if (first) {
+      both(player, first, second);
+      result.classList.add("beside");
+      shown.removeAttribute("src");
+      all("source", shown).forEach((each) => each.remove());
+      shown.load();
+    }
+    const told = one("span", ask);
+    ask.hidden = Boolean(first) && same(first);
+    told.textContent = first ? "This video lasts " + clock(first.duration) + ", the original " + clock(seconds) + "."
+      : chosen ? "This browser can't play that file." : "The original isn't beside this page, or this browser can't play it. To see both in step, drop it here, or";
+    if (!second || !one(".stage", player)) ask.hidden = true;
+  };
+
+  if (second) ready(second, decodeURIComponent(second.src.split("/").pop()));
+  else lost.hidden = false;
+  const taken = second ? second.src : "";
+  const beforehand = JSON.parse(result.dataset.original).map(beside).filter((each) => new URL(each, location.href).href !== taken);
+  await original(beforehand, false);
+
+  const opened = (file) => URL.createObjectURL(file);
+  one("input", ask).addEventListener("change", (event) => { if (event.target.files[0]) original([opened(event.target.files[0])], true); });
+  one("input", lost).addEventListener("change", async (event) => {
+    const video = event.target.files[0] && await playable([opened(event.target.files[0])]);
+    if (!video) return;
+    ready(video, "");
+    await original(beforehand, false);
+  });
+  player.addEventListener("dragover", (event) => event.preventDefault());
+  player.addEventListener("drop", (event) => {
+    event.preventDefault();
+    const [file] = event.dataTransfer.files;
+    if (file) original([opened(file)], true);
+  });
+  player.dataset.ready = "";
+}
+
+const player = one(".player"), result = one(".result");
+if (one(".stage", player)) stills(player);
+if (result && result.dataset.result) videos(player, result);
+if (result && result.dataset.folder && ownName()) {
+  one("a", result).href = beside(ownName()) + "/";
+  one("a", result).textContent = ownName() + "/";
+  all("a[data-name]").forEach((link) => { link.href = beside(ownName()) + "/" + encodeURIComponent(link.dataset.name); });
+}
+
+const tip = one(".tip");
+function say(event, text) {
+  tip.hidden = !text;
+  if (!text) return;
+  tip.textContent = text;
+  const below = event.clientY < 80;
+  tip.style.left = Math.max(8, Math.min(event.clientX - tip.offsetWidth / 2, innerWidth - tip.offsetWidth - 8)) + "px";
+  tip.style.top = (below ? event.clientY + 20 : event.clientY - tip.offsetHeight - 12) + "px";
+}
+const count = (number) => number.toLocaleString("en");
+function column(plot, box, event) {
+  const index = Math.floor(plot.bins.length * (event.clientX - box.left) / box.width);
+  if (!(index in plot.bins)) return "";
+  const [median, slowest, failed] = plot.bins[index];
+  const from = index * plot.width;
+  const to = Math.min(from + plot.width, plot.total) - 1;
+  const which = to > from ? "frames " + count(from) + " to " + count(to) : "frame " + count(from);
+  const times = !slowest ? "" : to > from ? ": median " + count(median) + " ms, slowest " + count(slowest) + " ms" : ": " + count(slowest) + " ms";
+  return which + times + (failed ? " · " + count(failed) + " failed" : "");
+}
+all(".plot").forEach((element) => {
+  const plot = JSON.parse(element.dataset.plot);
+  element.addEventListener("pointermove", (event) => say(event, column(plot, one("svg", element).getBoundingClientRect(), event)));
+  element.addEventListener("pointerleave", (event) => say(event, ""));
+});
+all(".tasks").forEach((tasks) => {
+  tasks.addEventListener("pointermove", (event) => say(event, event.target.dataset.tip));
+  tasks.addEventListener("pointerleave", (event) => say(event, ""));
+});
