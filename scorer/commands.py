@@ -76,7 +76,7 @@ def submit(
         uploads[name] = path
         return name
 
-    request = wishes.request(source, _input(source, own, uploads), kind, put, package=package, priority=priority)
+    request = wishes.request(source, _input(source, own, uploads), kind, put, out, package=package, priority=priority)
     client.target.check(request)
     client.target.sender_limits.check_priority(request, sender)
     _upload(client, uploads, quiet=quiet)
@@ -170,7 +170,7 @@ def _follow(client: Client, job: str, every: float, out: Path | None, *, quiet: 
 def _fetch(client: Client, status: Status, out: Path | None, *, quiet: bool, as_json: bool) -> None:
     result = Path(status.result or "")
     target = out or Path(status.job)
-    if result.suffix:  # only now it is known whether an .mp4 could hold the sound
+    if result.suffix:  # only now it is known what could hold all of it
         target = target.with_suffix(result.suffix)
     report = next((path for path in client.fetch(status, target) if path.suffix == ".html"), None)
     failed = f", {status.failed} failed and stand as they were" if status.failed else ""

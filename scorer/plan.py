@@ -214,7 +214,7 @@ def make_plan(
         try:
             path = stores.input.fetch(entry.path, entry.etag)
             with called(path, where):
-                index = probe_video(path, limits)
+                index = probe_video(path, limits, request.asked)
             request = fit_video(request, index.info, limits, batch_size, where)
             chunks = _video_chunks(index, length(index.info.frames), [*_common(request, device, style_etags), entry.etag])
         except ScorerError:  # whoever plans many jobs keeps nothing of what is refused
@@ -244,7 +244,7 @@ def _check_model(request: Request, device: Device) -> None:
 
 def _common(request: Request, device: Device, style_etags: tuple[str, ...]) -> list[object]:
     """What all chunks depend on."""
-    own = request.model_dump(mode="json", exclude={"name", "chunk_frames", "failure_threshold", "priority"})
+    own = request.model_dump(mode="json", exclude={"name", "chunk_frames", "failure_threshold", "priority", "container", "sound"})
     return [PART_FORMAT, own, device, style_etags]
 
 

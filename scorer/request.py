@@ -16,6 +16,7 @@ from scorer import models
 from scorer.errors import RequestError
 from scorer.limits import Limits
 from scorer.text import is_clean
+from scorer.wanted import ResultContainer, Sound, Wanted
 
 
 def _blob_path(path: str) -> str:
@@ -85,6 +86,10 @@ class Request(BaseModel):
     """Frames the model gets at once; None: 1 on a CPU, 8 on a GPU."""
     chunk_frames: int | None = Field(default=None, ge=1, le=100_000)
     """Frames of one task; None: by the length of the job."""
+    container: ResultContainer | None = None
+    """Of a video's result; None: an mp4, or an mkv where that keeps more of the input."""
+    sound: Sound = "keep"
+    """keep: as it is where the result can hold it, else encoded again; drop: the result has none."""
     priority: int = Field(default=0, ge=-100, le=100)
     """Of jobs whose senders had equally many at work when they began, those with more come first, in steps of 10."""
     failure_threshold: float = Field(default=0.05, ge=0, le=1)
@@ -95,6 +100,11 @@ class Request(BaseModel):
         if self.package is None:  # a package is looked at where it can be read
             check_model(self, models.spec(self.model))
         return self
+
+    @property
+    def asked(self) -> Wanted:
+        """What it says of a video's tracks."""
+        return Wanted(container=self.container, sound=self.sound)
 
     @property
     def media(self) -> Literal["video", "frames"]:

@@ -32,7 +32,7 @@ def run(
     wishes: Wishes,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="The result: a video (.mp4; .mkv where an .mp4 can't hold the sound), or a folder."),
+        typer.Option(metavar="PATH", help="The result: a video (.mp4 or .mkv), or a folder."),
     ] = None,
     workers: Annotated[int | None, typer.Option(metavar="N", min=1, max=256, help="Worker processes.")] = None,
     device: Annotated[str, typer.Option(metavar="|".join(DEVICES), help="Where the model computes.")] = "auto",
@@ -41,7 +41,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Score a video or a folder of images on this machine."""
-    request = wishes.request(source, _input_path(source), models.spec(wishes.model).style, _input_path)
+    request = wishes.request(source, _input_path(source), models.spec(wishes.model).style, _input_path, out)
     target = result_path(source, wishes.style or [wishes.model], out)
     stores = _local_stores(work)
     job = job_id(request.name, "local", request.model_dump_json(exclude_defaults=True).encode() + device_of(device).encode())

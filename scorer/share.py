@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 CREATE, READ = "c", "r"
 # Clocks differ.
 EARLIER = timedelta(minutes=15)
-# What a result is called depends on its sound: an .mp4 can't hold every kind.
+# What a result is called depends on the video: an .mp4 can't hold all that an .mkv can.
 RESULTS = ("result.mp4", "result.mkv")
 PAGE, REQUEST = "README.md", "request.json"
 # What the sender will have beside their own files.
@@ -223,7 +223,7 @@ Where `state` is `done`, take the result out, and its report:
     azcopy copy '{video}' result.mp4
     azcopy copy '{report}' report.html
 
-Where an .mp4 can't hold the sound, the result is an .mkv:
+Where an .mp4 can't hold all of the video's tracks, the result is an .mkv:
 
     azcopy copy '{wide}' result.mkv
 

@@ -38,11 +38,11 @@ def check_place(target: Path, *, folder: bool, source: Path | None = None) -> No
         pass
 
 
-def check_ending(target: Path, *endings: str, why: str = "") -> None:
-    """Raise RequestError where a video's name ends otherwise; `why` is said behind the endings that it may have."""
+def check_ending(target: Path, *endings: str) -> None:
+    """Raise RequestError where a video's name ends otherwise."""
     if target.suffix.lower() not in endings:
         raise RequestError(
-            f"The result can't be named '{target}': it is an {' or an '.join(endings)} file{why}; "
+            f"The result can't be named '{target}': it is an {' or an '.join(endings)} file; "
             f"call it '{target.with_suffix(endings[0])}'."
         )
 
@@ -54,8 +54,7 @@ def with_ending(target: Path, plan: Plan, *, asked: bool) -> Path:
     ending = f".{plan.video.container}"
     if not asked:
         return target.with_name(target.name + ending)
-    why = f", since an .mp4 can't hold its sound ({', '.join(plan.video.audio)})" if ending == ".mkv" else ""
-    check_ending(target, ending, why=why)
+    check_ending(target, ending)
     return target
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
@@ -16,6 +16,7 @@ from scorer.errors import RequestError
 from scorer.models import StyleKind
 from scorer.request import Request, make_request
 from scorer.senders import TAKEN, is_sender
+from scorer.wanted import ResultContainer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,19 +35,34 @@ class Wishes:
     strength: Annotated[float, typer.Option(metavar="0..1", help="The style's share: 0 is the original, 1 all style.")] = 1.0
     batch_size: Annotated[int | None, typer.Option(metavar="N", help="Frames the model gets at once.")] = None
     chunk_frames: Annotated[int | None, typer.Option(metavar="N", help="Frames of one task.")] = None
+    container: Annotated[
+        str | None,
+        typer.Option(metavar="mp4|mkv", help="A video's: an mp4, or an mkv where it keeps more, if not given."),
+    ] = None
+    sound: Annotated[str, typer.Option(metavar="keep|drop", help="Whether a video's result has the input's sound.")] = "keep"
     failure_threshold: Annotated[float, typer.Option(metavar="0..1", help="Share of frames that may fail.")] = 0.05
 
-    def request(self, source: Path, place: str, kind: StyleKind, path_of: Callable[[Path], str], **more: object) -> Request:
+    def request(
+        self, source: Path, place: str, kind: StyleKind, path_of: Callable[[Path], str], out: Path | None = None, **more: object
+    ) -> Request:  # fmt: skip
         """The request for `source`, which is or will be at `place` in the input store; `path_of` says where a style is.
 
-        `kind` is what the model takes as its style, `more` are other fields of a request. Raises RequestError.
+        `kind` is what the model takes as its style, `out` what the result is to be called, `more` are other fields of a request.
+        Raises RequestError.
         """
         same = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("style", "option")}
+        same["container"] = self.container or _container(source, out)
         return make_request({
             "name": job_name(source), "input": place,
             "styles": [style(text, kind, path_of) for text in self.style or []],
             "options": options(self.option), **same, **more,
         })  # fmt: skip
+
+
+def _container(source: Path, out: Path | None) -> str | None:
+    """A video's, by the name that its result is to have."""
+    ending = out.suffix.lower().removeprefix(".") if out and not source.is_dir() else ""
+    return ending if ending in get_args(ResultContainer) else None
 
 
 def takes_wishes(command: Callable[..., None]) -> Callable[..., None]:

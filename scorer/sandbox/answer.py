@@ -11,6 +11,7 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict
 from scorer.limits import Limits
 from scorer.notes import Notes
 from scorer.video.info import VideoIndex, VideoInfo
+from scorer.wanted import Wanted
 
 READY = b"ready\n"
 """Comes before the answer, once the process is locked in: what it says and how it ends from here on is the file's doing."""
@@ -25,6 +26,8 @@ class Question(BaseModel):
     name: str
     """The file's, for messages and for guesses at its format by its ending."""
     limits: Limits
+    asked: Wanted = Wanted()
+    """Of a video's result."""
     required: bool
     """Whether to look at nothing where system calls can't be filtered."""
     parent: int

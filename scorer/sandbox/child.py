@@ -50,7 +50,7 @@ def look(question: Question) -> Answer:
         if question.kind == "style":
             check_style_image(file)
             return Answer()
-        return Answer.model_construct(video=Found.of(probe(file, limits)))
+        return Answer.model_construct(video=Found.of(probe(file, limits, question.asked)))
     except Exception as error:  # whatever a file makes the libraries stumble over
         return Answer(refusal=_refusal(error))
 

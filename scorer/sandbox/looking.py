@@ -18,6 +18,7 @@ from scorer.errors import InputError, MissingError, SandboxError, ScorerError, S
 from scorer.limits import Limits
 from scorer.sandbox.answer import READY, Answer, Question, Refusal, index_of, most_bytes
 from scorer.video.info import VideoIndex
+from scorer.wanted import Wanted
 
 _KEPT = (
     "PATH", "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH",
@@ -36,13 +37,13 @@ _ADVICE: dict[type[ScorerError], str] = {
 _KINDS: dict[str, type[ScorerError]] = {"InputError": InputError, "StyleError": StyleError, "MissingError": MissingError}
 
 
-def probe_video(path: Path, limits: Limits) -> VideoIndex:
+def probe_video(path: Path, limits: Limits, asked: Wanted | None = None) -> VideoIndex:
     """Check the video and find its frames: `scorer.video.probe` in a process apart.
 
     Raises MissingError where there is no such file; InputError where it isn't a whole video that can be decoded within the
     limits, or where looking at it took too much or went wrong in any other way; SandboxError where nothing can be looked at here.
     """
-    answer = _ask("video", path, limits, InputError)
+    answer = _ask("video", path, limits, InputError, asked)
     try:
         if answer.video is None:
             raise ValueError("no video")
@@ -59,10 +60,14 @@ def check_style(path: Path, limits: Limits) -> None:
     _ask("style", path, limits, StyleError)
 
 
-def _ask(kind: Literal["video", "style"], path: Path, limits: Limits, error: type[ScorerError]) -> Answer:
+def _ask(
+    kind: Literal["video", "style"], path: Path, limits: Limits, error: type[ScorerError], asked: Wanted | None = None
+) -> Answer:
     """The answer, which is no refusal. Raises what it refuses with, or `error`."""
     name, required = str(path).encode(errors="backslashreplace").decode(), os.environ.get("SCORER_SANDBOX") == "required"
-    question = Question(kind=kind, name=name, limits=limits, required=required, parent=os.getpid())
+    question = Question(
+        kind=kind, name=name, limits=limits, asked=asked or Wanted(), required=required, parent=os.getpid()
+    )  # fmt: skip
     with _opened(path, error) as file:
         end = _run(question, file)
     if not end.said.startswith(READY):

@@ -1,12 +1,13 @@
-"""What goes into the result beside the pictures, as it is: sound, subtitles, chapters, and tags that tell of the work alone."""
+"""What goes into the result beside the pictures: sound, subtitles, covers and attached files, as they are where that can be."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Literal
+from itertools import chain
+from typing import Any
 
 import av
 from av.container import InputContainer, OutputContainer
@@ -15,119 +16,87 @@ from av.stream import Disposition, Stream
 
 from scorer.errors import InputError
 from scorer.opened import Source
+from scorer.text import clean
 from scorer.video.clock import DAY, LONGEST
+from scorer.video.sound import MOST_SAMPLES, Recoder
+from scorer.video.source import only, open_source
+from scorer.video.subtitles import Converter, Telemetry
+from scorer.video.tags import copy_tags, copy_track_tags
+from scorer.video.tracks import FORMATS, TEXT_CODECS, Choice, Track, Tried
+from scorer.wanted import ResultContainer
 
-if TYPE_CHECKING:  # the library has it in its stubs alone
-    from av.container.core import Chapter
-
-ResultContainer = Literal["mp4", "mkv"]
-
-FORMATS: dict[ResultContainer, str] = {"mp4": "mp4", "mkv": "matroska"}
-"""Their names in the library."""
-
-MP4_AUDIO = {"aac", "mp3", "mp2", "ac3", "eac3", "opus", "flac", "alac", "dts"}
-"""What players expect in an mp4 file."""
-
-_SUBTITLES = {
-    "mp4": {"mov_text"},
-    "mkv": {"subrip", "ass", "ssa", "webvtt", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle"},
-}
-
-KEPT_TAGS = frozenset({
-    "title", "artist", "album", "album_artist", "composer", "genre", "track", "disc", "date", "comment", "description",
-    "synopsis", "show", "network", "season_number", "episode_id", "episode_sort", "copyright", "language",
-})  # fmt: skip
-"""Of the whole. No other is: cameras and programs write down where, when, by whom and with which device a video was made."""
-KEPT_TRACK_TAGS = frozenset({"title", "language"})
-KEPT_CHAPTER_TAGS = frozenset({"title"})
-
-MOST_TRACKS = 100
-"""That are copied: a Matroska file has 126 at most."""
-MOST_CHAPTERS = 10_000
-MOST_TAGS, MOST_TAG_BYTES = 1000, 4_000_000
-"""Of all kinds but chapters' titles, in the whole file: each time it is opened, reading them takes the cube of their number."""
+MOST_ATTACHED = 2**26
+"""Bytes of one cover picture, and of all attached files: they are held in memory."""
 _MADE_UP_BYTES = 16 * 2**20
 """What a container's reader may add to what is stored: headers that all of a track's packets share are stored once."""
 _MOST_TICKS = 2**31 - 1
 """How long a packet may last in an mp4."""
+_TRIED_PACKETS = 64
+"""Of sound that is to be encoded again: whether it can be is seen by then."""
+_MIME = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}", re.ASCII)
 
-
-def sound_codecs(container: InputContainer, path: Source) -> tuple[str, ...]:
-    """The sound tracks' codecs. Raises InputError for one that is unknown."""
-    if any(stream.codec_context is None for stream in container.streams.audio):
-        raise InputError(f"'{path}' has a sound track of an unknown format: remove it, or convert it to AAC.")
-    return tuple(stream.codec_context.codec.canonical_name for stream in container.streams.audio)
-
-
-def result_container(container: InputContainer, path: Source) -> ResultContainer:
-    """What can hold every sound track as it is. Raises InputError where nothing can."""
-    if set(sound_codecs(container, path)) <= MP4_AUDIO:
-        return "mp4"
-    with av.open(io.BytesIO(), "w", format="matroska") as trial:
-        for track in container.streams.audio:
-            try:
-                trial.add_stream_from_template(track)
-            except ValueError as error:
-                codec = track.codec_context.name
-                raise InputError(
-                    f"The sound of '{path}' is {codec}, which can be copied neither into an mp4 nor into an mkv: "
-                    "convert it to FLAC or AAC first."
-                ) from error
-    return "mkv"
-
-
-def check_tags(container: InputContainer, path: Source) -> None:
-    """Raise InputError for more tags, chapters or tracks than any film has."""
-    chapters, tracks = container.chapters(), container.streams
-    if len(chapters) > MOST_CHAPTERS:
-        raise InputError(f"'{path}' has {len(chapters):,} chapters, and {MOST_CHAPTERS:,} are the most: remove some.")
-    tags = [container.metadata, *(track.metadata for track in tracks), *(chapter["metadata"] for chapter in chapters)]
-    count = sum(map(len, tags)) - sum("title" in chapter["metadata"] for chapter in chapters)
-    size = sum(len(key) + len(value) for each in tags for key, value in each.items())
-    if count > MOST_TAGS or size > MOST_TAG_BYTES:
-        raise InputError(
-            f"'{path}' has {count:,} tags of {size / 1e6:.1f} MB, "
-            f"and {MOST_TAGS:,} of {MOST_TAG_BYTES / 1e6:.0f} MB are the most: remove them."
-        )
-    if len(tracks.audio) + len(tracks.subtitles) > MOST_TRACKS:
-        count = len(tracks.audio) + len(tracks.subtitles)
-        raise InputError(f"'{path}' has {count} tracks of sound and subtitles, and {MOST_TRACKS} are the most: remove some.")
-
-
-def left_out(container: InputContainer) -> tuple[str, ...]:
-    """Notes of what the result won't have of a file."""
-    others = len([stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]) - 1
-    return (f"{others} more video track{'s are' if others > 1 else ' is'} left out",) if others else ()
+_CANT = (av.FFmpegError, ValueError, OverflowError)
 
 
 class Copies:
-    """The tracks of `container` that are copied into `result`, on its clock, which starts `origin` seconds after the source's."""
+    """The tracks of `container` that go into `result`, on its clock, which starts `origin` seconds after the source's."""
 
     def __init__(
-        self, container: InputContainer, path: Source, result: OutputContainer, kind: ResultContainer, origin: Fraction
-    ) -> None:
+        self, container: InputContainer, path: Source, result: OutputContainer, kind: ResultContainer, tracks: Sequence[Track],
+        origin: Fraction,
+    ) -> None:  # fmt: skip
         self._container, self._path, self._origin = container, path, origin
         self._ends: dict[int, int] = {}
         self._starts: dict[int, int] = {}
-        subtitles = (
-            stream
-            for stream in container.streams.subtitles
-            if stream.codec_context and stream.codec_context.codec.canonical_name in _SUBTITLES[kind]
-        )
         self._streams: dict[int, Stream] = {}
-        for stream in (*container.streams.audio, *subtitles):
+        self._makers: dict[int, Recoder | Converter] = {}
+        self._covers: list[Packet[Stream]] = []
+        most = MOST_SAMPLES // max(1, sum(track.how in ("aac", "flac") for track in tracks))
+        for track in tracks:
+            stream: Any = container.streams[track.stream]
+            if track.how == "file":
+                name, form = clean(stream.name or "", 255), stream.mimetype or ""
+                result.add_attachment(name or "file", form if _MIME.fullmatch(form) else "application/octet-stream", stream.data)
+            elif track.how == "cover":
+                self._add_cover(stream, result, kind)
+            else:
+                self._streams[stream.index] = self._add(stream, track, result, kind, most)
+
+    def _add(self, stream: Any, track: Track, result: OutputContainer, kind: ResultContainer, most: int) -> Stream:
+        copy: Stream
+        if track.how == "copy":
             copy = result.add_stream_from_template(stream)
-            copy_track_tags(stream, copy)
-            copy.disposition = stream.disposition
-            self._streams[stream.index] = copy
+        elif track.how == "text":
+            copy = self._makers.setdefault(stream.index, Converter(stream, result, TEXT_CODECS[kind])).stream
+        else:
+            codec: Any = track.how
+            copy = self._makers.setdefault(stream.index, Recoder(stream, result, codec, most)).stream
+        copy_track_tags(stream, copy)
+        copy.disposition = stream.disposition
+        return copy
+
+    def _add_cover(self, stream: Any, result: OutputContainer, kind: ResultContainer) -> None:
+        """Raises ValueError for one that is too large, or not there."""
+        data = cover(self._path, stream.index)
+        if kind == "mkv":
+            ending, form = ("png", "image/png") if stream.codec_context.name == "png" else ("jpg", "image/jpeg")
+            result.add_attachment(f"cover.{ending}", form, data)
+            return
+        copy = result.add_stream_from_template(stream, opaque=True)
+        copy.disposition = Disposition.attached_pic
+        packet: Packet[Stream] = Packet(data)
+        packet.pts = packet.dts = 0
+        packet.time_base, packet.stream = Fraction(1, 90_000), copy
+        self._covers.append(packet)
 
     @property
     def sources(self) -> tuple[Stream, ...]:
-        """The source's streams that are copied."""
+        """The source's streams whose packets are read."""
         return tuple(self._container.streams[index] for index in self._streams)
 
     def packets(self) -> Iterator[Packet[Stream]]:
-        """All their packets that aren't empty, ready to be written. Raises InputError."""
+        """All packets of the result's, ready to be written. Raises InputError."""
+        yield from self._covers
         packets = self._container.demux(*self.sources) if self._streams else iter(())
         while True:
             try:
@@ -136,12 +105,25 @@ class Copies:
                 why = error.strerror
                 raise InputError(f"'{self._path}' is damaged in its sound ({why}): copy or export it again.") from error
             if packet is None:
-                return
+                break
             if packet.size:
-                yield self.ready(packet)
+                yield from self.made(packet)
+        yield from self.rest()
+
+    def made(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
+        """What becomes of one of the source's packets. Raises InputError where its time stamp jumps back, or far."""
+        ready = self.ready(packet)
+        if maker := self._makers.get(packet.stream_index):
+            return maker.take(ready)
+        ready.stream = self._streams[packet.stream_index]
+        return [ready]
+
+    def rest(self) -> Iterator[Packet[Any]]:
+        """What comes after the source's last packet."""
+        return chain.from_iterable(maker.end() for maker in self._makers.values())
 
     def ready(self, packet: Packet[Any]) -> Packet[Any]:
-        """The packet on the result's clock, for the result's stream. Raises InputError where it jumps back, or far."""
+        """The packet on the result's clock. Raises InputError where it jumps back, or far."""
         index = packet.stream_index
         copy = self._streams[index]
         stamp = packet.dts if packet.dts is not None else packet.pts if packet.pts is not None else self._ends.get(index, 0)
@@ -165,80 +147,140 @@ class Copies:
         self._starts[index] = stamp
         self._ends[index] = stamp + min(max(packet.duration or 0, 0), int(DAY / packet.time_base))
         packet.pts, packet.dts = shown - shift, stamp - shift
-        packet.stream = copy
         return packet
 
 
-def copy_track_tags(stream: Stream, copy: Stream) -> None:
-    """Give the result's track the language and the title of the source's; mp4 calls this its name."""
-    if name := stream.metadata.get("name"):
-        copy.metadata["title"] = name
-    copy.metadata.update(_kept(stream.metadata, KEPT_TRACK_TAGS))
+def cover(path: Source, index: int) -> bytes:
+    """The picture that stands for the whole. Raises ValueError for one that is too large, or not there."""
+    with open_source(path) as container:
+        stream = container.streams[index]
+        only(container, stream)
+        data = next((bytes(packet) for packet in container.demux(stream) if 0 < packet.size <= MOST_ATTACHED), None)
+    if data is None:
+        raise ValueError("no cover picture of a usual size")
+    return data
 
 
-def copy_tags(container: InputContainer, result: OutputContainer, origin: Fraction) -> None:
-    """Give the result the source's chapters, and the tags that are kept."""
-    result.metadata.update(_kept(container.metadata, KEPT_TAGS))
-    result.set_chapters([
-        chapter for number, each in enumerate(container.chapters(), 1) for chapter in _chapter(number, each, origin)
-    ])  # fmt: skip
+class Trial:
+    """Writing the tracks nowhere, each by itself: before the work it is seen which a result can hold, and how large they are."""
 
+    def __init__(self, container: InputContainer, path: Source, choice: Choice, origin: Fraction, tried: Tried) -> None:
+        """What is seen is added to `tried`. Raises InputError for chapters or tags that the result can't hold."""
+        self._path, self._tried = path, tried
+        self._file_bytes, self._bytes = container.size, 0
+        _try_tags(container, path, choice.container, origin)
+        self._tracks: dict[int, _TrackTrial] = {}
+        attached = 0
+        for track in choice.tracks:
+            stream: Any = container.streams[track.stream]
+            attached += len(stream.data) if track.how == "file" else 0
+            if attached > MOST_ATTACHED:
+                tried.reasons[track.stream] = "all attached files together are too large"
+            elif track.how == "cover" and _tells_of_camera(path, track.stream):
+                tried.reasons[track.stream] = "it tells of a camera"
+            else:
+                self._tracks[track.stream] = _TrackTrial(container, path, choice.container, track, origin)
 
-def _chapter(number: int, chapter: Chapter, origin: Fraction) -> Iterator[Chapter]:
-    """The chapter on the result's clock; nothing of one that is nowhere in it."""
-    unit = chapter["time_base"]
-    if not unit:
-        return
-    start, end = (chapter[side] - round(origin / unit) for side in ("start", "end"))
-    if 0 <= start * unit <= end * unit <= LONGEST:
-        yield {
-            "id": number, "start": start, "end": end, "time_base": unit, "metadata": _kept(chapter["metadata"], KEPT_CHAPTER_TAGS)
-        }  # fmt: skip
-
-
-def _kept(tags: Mapping[str, str], names: frozenset[str]) -> dict[str, str]:
-    return {key: value for key, value in tags.items() if key.lower() in names}
-
-
-class Trial(Copies):
-    """Copies that go nowhere: to see before the work whether the result can hold them, and how large they are."""
-
-    def __init__(self, container: InputContainer, path: Source, kind: ResultContainer, origin: Fraction) -> None:
-        """Raises InputError for tracks that the result can't hold."""
-        self._kind, self._bytes, self._most_bytes = kind, 0, container.size + _MADE_UP_BYTES
-        self._result = av.open(_Nowhere(), "w", format=FORMATS[kind], metadata_errors="replace")
-        with self._told(path):
-            super().__init__(container, path, self._result, kind, origin)
-            copy_tags(container, self._result, origin)
-            if self.sources:
-                self._result.start_encoding()
+    @property
+    def sources(self) -> tuple[Stream, ...]:
+        """The source's streams whose packets are read."""
+        return tuple(stream for trial in self._tracks.values() for stream in trial.sources)
 
     def take(self, packet: Packet[Any]) -> None:
-        """Write the packet. Raises InputError where the tracks have more bytes than the file, or can't be copied."""
+        """Try the packet. Raises InputError where the tracks have more bytes than the file, or time stamps that jump."""
         self._bytes += packet.size
-        if self._bytes > self._most_bytes:
+        if self._bytes > self._file_bytes + _MADE_UP_BYTES:
             raise InputError(
                 f"'{self._path}' has more than {self._bytes / 1e6:,.0f} MB of sound and subtitles in a file of "
-                f"{self._container.size / 1e6:,.1f} MB: its tables name the same bytes again and again; export it again."
+                f"{self._file_bytes / 1e6:,.1f} MB: its tables name the same bytes again and again; export it again."
             )
         if packet.size:
-            with self._told(self._path):
-                self._result.mux_one(self.ready(packet))
+            self._tracks[packet.stream_index].take(packet)
 
     def end(self) -> None:
-        """Write what comes last. Raises InputError."""
-        with self._told(self._path):
-            self._result.close()
+        """Write what comes last, and tell what was seen."""
+        for index, trial in self._tracks.items():
+            trial.end()
+            if reason := trial.reason:
+                self._tried.reasons[index] = reason
+            elif trial.failed:
+                self._tried.failed.add((index, trial.kind, trial.how))
 
-    @contextmanager
-    def _told(self, path: Source) -> Iterator[None]:
+
+class _TrackTrial:
+    """One track's."""
+
+    def __init__(self, container: InputContainer, path: Source, kind: ResultContainer, track: Track, origin: Fraction) -> None:
+        self.kind, self.how, self.failed = kind, track.how, False
+        self._telemetry = Telemetry() if container.streams[track.stream].type == "subtitle" else None
+        self._read = self._made = 0
+        self.sources: tuple[Stream, ...] = ()
+        self._result = av.open(_Nowhere(), "w", format=FORMATS[kind], metadata_errors="replace")
         try:
-            yield
-        except (av.FFmpegError, ValueError, OverflowError) as error:
-            why = error.strerror if isinstance(error, av.FFmpegError) else error
-            raise InputError(
-                f"The sound of '{path}' can't be copied into an {self._kind} ({why}): convert it to AAC or FLAC first."
-            ) from error
+            self._copies = Copies(container, path, self._result, kind, (track,), origin)
+            self.sources = self._copies.sources
+            self._result.start_encoding()
+        except _CANT:
+            self.failed = True
+
+    def take(self, packet: Packet[Any]) -> None:
+        """Try one of its packets."""
+        self._read += 1
+        if self._telemetry:
+            self._telemetry.take(packet)
+        if self.how in ("aac", "flac") and self._read > _TRIED_PACKETS:
+            self._copies.ready(packet)
+        elif not self.failed:
+            self._write(self._copies.made(packet))
+
+    def _write(self, packets: Iterable[Packet[Any]]) -> None:
+        try:
+            for packet in packets:
+                self._made += 1
+                self._result.mux_one(packet)
+        except _CANT:
+            self.failed = True
+
+    def end(self) -> None:
+        """Write what comes last."""
+        if self.failed:
+            return
+        self._write(self._copies.rest())
+        if self.how in ("aac", "flac") and self._read and not self._made:
+            self.failed = True
+        try:
+            self._result.close()
+        except _CANT:
+            self.failed = True
+
+    @property
+    def reason(self) -> str | None:
+        """Why the track can't be kept in any way."""
+        if self.sources and not self._read:
+            return "there is nothing in it"
+        if self._telemetry and self._telemetry.found:
+            return "it tells where a camera was"
+        return None
+
+
+def _try_tags(container: InputContainer, path: Source, kind: ResultContainer, origin: Fraction) -> None:
+    try:
+        with av.open(_Nowhere(), "w", format=FORMATS[kind], metadata_errors="replace") as result:
+            result.add_stream("aac", rate=48_000)
+            copy_tags(container, result, origin)
+            result.start_encoding()
+    except _CANT as error:
+        why = error.strerror if isinstance(error, av.FFmpegError) else error
+        raise InputError(f"The chapters or tags of '{path}' can't be written ({why}): export it again.") from error
+
+
+def _tells_of_camera(path: Source, index: int) -> bool:
+    """Whether the cover picture has EXIF data; one that can't be read is seen when it is tried."""
+    try:
+        data = cover(path, index)
+    except ValueError:
+        return False
+    return b"Exif\0" in data or b"eXIf" in data or b"ns.adobe.com/xap" in data
 
 
 class _Nowhere(io.RawIOBase):

@@ -19,9 +19,9 @@ from av.video.stream import VideoStream
 from scorer.opened import Source
 from scorer.video.clock import DAY, read_clock
 from scorer.video.color import FULL, known_matrix
-from scorer.video.copied import result_container, sound_codecs
 from scorer.video.info import Access, VideoInfo
 from scorer.video.source import is_broadcast
+from scorer.video.tracks import Choice, sound_codecs
 
 _NARROWEST = Fraction(1, 100)
 _MATRIX_BYTES = 9 * 4
@@ -33,11 +33,11 @@ Rotation = Literal[0, 90, 180, 270]
 
 def describe(
     path: Source, container: InputContainer, stream: VideoStream, picture: av.VideoFrame, pts: array[int], time_base: Fraction,
-    last_duration: int, access: Access,
+    last_duration: int, access: Access, choice: Choice,
 ) -> VideoInfo:  # fmt: skip
     """Put together what is known; `pts` are in `time_base`.
 
-    Raises InputError for time stamps that no result could have, and for a sound track that can't be copied.
+    Raises InputError for time stamps that no result could have.
     """
     declared = (stream.average_rate, stream.guessed_rate, stream.base_rate)
     # A frame may be shown before what comes first in the file; but no part holds times before the clock's start.
@@ -68,8 +68,9 @@ def describe(
         matrix=known_matrix(picture.colorspace, width, height),
         primaries=picture.color_primaries,
         transfer=picture.color_trc,
-        audio=sound_codecs(container, path),
-        container=result_container(container, path),
+        audio=sound_codecs(container),
+        container=choice.container,
+        tracks=tuple(choice.tracks),
         stream=stream.index,
         access=access,
     )

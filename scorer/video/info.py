@@ -11,6 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
+from scorer.video.tracks import Track
+from scorer.wanted import ResultContainer
+
 
 def _fraction(value: Any) -> Any:
     """Read as a fraction what is written as one, and nothing that would become a number of a million digits (1e1000000)."""
@@ -80,9 +83,11 @@ class VideoInfo(BaseModel):
     transfer: CodePoint
     """Code points of ITU-T H.273; 2 is unknown, and stays so."""
     audio: tuple[CodecName, ...] = ()
-    """The sound tracks' codecs."""
-    container: Literal["mp4", "mkv"]
-    """What can hold the result and every sound track."""
+    """The source's sound tracks' codecs."""
+    container: ResultContainer
+    """The result's."""
+    tracks: Annotated[tuple[Track, ...], Field(max_length=1000)] = ()
+    """The source's that go into it beside the video."""
     stream: int = Field(ge=0)
     """The video's stream in the file."""
     access: Access

@@ -15,10 +15,12 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from scorer.errors import TaskError
-from scorer.video.copied import FORMATS, Copies, copy_tags, copy_track_tags
+from scorer.video.copied import Copies
 from scorer.video.files import whole_file, writing
 from scorer.video.info import REORDERED, VideoInfo
 from scorer.video.source import only, open_source
+from scorer.video.tags import copy_tags, copy_track_tags
+from scorer.video.tracks import FORMATS
 
 
 def join(parts: Sequence[Path], source: Path, info: VideoInfo, out: Path) -> None:
@@ -62,7 +64,8 @@ def _copy(
         with writing(out):
             video = _add_video(result, template, info)
             copy_track_tags(container.streams[info.stream], video)
-            copies = Copies(container, source, result, info.container, origin)
+            video.disposition = container.streams[info.stream].disposition
+            copies = Copies(container, source, result, info.container, info.tracks, origin)
             copy_tags(container, result, origin)
     pictures: Iterator[Packet[Any]] = _pictures(parts, info, video, extradata)
     only(container, *copies.sources)

@@ -23,11 +23,14 @@ from scorer.limits import Limits
 from scorer.opened import OpenedFile, Source
 from scorer.scans import too_many_scans
 from scorer.video.clock import usable
-from scorer.video.copied import Trial, check_tags, left_out, result_container
+from scorer.video.copied import Trial
 from scorer.video.describe import clock_start, describe
 from scorer.video.info import Access, VideoIndex
 from scorer.video.source import is_broadcast, only, open_source, prepare, video_stream
+from scorer.video.tags import check_tags
+from scorer.video.tracks import Choice, Tried, choose
 from scorer.video.whole import check_whole
+from scorer.wanted import Wanted
 
 # Elsewhere packets and frames may differ: hidden frames, missing or invented time stamps.
 _TRUSTED_CONTAINERS = {"mov", "matroska", "mpegts", "flv", "nut", "asf", "mxf"}
@@ -46,8 +49,8 @@ FIRST_PACKETS = 64
 """How many are decoded to see whether packets and frames map one to one."""
 
 
-def probe(path: Source, limits: Limits) -> VideoIndex:
-    """Check the video and find its frames, and try whether what is copied beside them can be.
+def probe(path: Source, limits: Limits, asked: Wanted | None = None) -> VideoIndex:
+    """Check the video and find its frames, and try what a result as `asked` for can keep of the rest.
 
     `limits` bound what it may cost. Raises MissingError where there is no such file, InputError where it isn't a whole video that
     can be decoded here, or is beyond a limit.
@@ -55,15 +58,13 @@ def probe(path: Source, limits: Limits) -> VideoIndex:
     if isinstance(path, OpenedFile) or path.is_file():
         check_whole(path, limits.max_packets)
     try:
-        return _probe(path, limits)
+        return _probe(path, limits, asked or Wanted())
     except _SENSELESS as error:  # a number that nobody has thought of
         raise InputError(f"'{path}' has numbers in it that make no sense ({error}): export it again.") from error
 
 
-def _probe(path: Source, limits: Limits) -> VideoIndex:
-    with _opened(path, limits) as (container, stream):
-        check_tags(container, path)
-        packets = _demux(container, stream, path, limits)
+def _probe(path: Source, limits: Limits, asked: Wanted) -> VideoIndex:
+    packets, choice = _survey(path, limits, asked)
     with _opened(path, limits) as (container, stream):
         first = _first_pictures(container, stream, path, limits)
         _check_pixels(first.picture.width, first.picture.height, path, limits)  # the header may say less
@@ -73,10 +74,9 @@ def _probe(path: Source, limits: Limits) -> VideoIndex:
             _check_work(packets.count, stream, path, limits.max_counted_gigapixels, COUNTED)
             with _opened(path, limits) as (again, video):
                 pts, time_base, access = _count(again, video, path, limits, access)
-        info = describe(path, container, stream, first.picture, pts, time_base, packets.last_duration, access)
-        notes = left_out(container)
+        info = describe(path, container, stream, first.picture, pts, time_base, packets.last_duration, access, choice)
     keys = array("q", sorted(set(packets.keys))) if access != "sequential" else array("q")
-    return VideoIndex(info, pts, keys, notes)
+    return VideoIndex(info, pts, keys, tuple(choice.notes))
 
 
 @contextmanager
@@ -127,10 +127,22 @@ class _Packets:
     last_duration: int = 0
 
 
-def _demux(container: InputContainer, stream: VideoStream, path: Source, limits: Limits) -> _Packets:
-    """The video's packets; those of what is copied beside it are tried on the way."""
+def _survey(path: Source, limits: Limits, asked: Wanted) -> tuple[_Packets, Choice]:
+    """The video's packets, and which tracks go into the result beside it, each of them tried: what fails is tried another way."""
+    tried = Tried()
+    while True:
+        with _opened(path, limits) as (container, stream):
+            check_tags(container, path)
+            choice, known = choose(container, stream, asked, tried), tried.count
+            beside = Trial(container, path, choice, clock_start(container, stream), tried)
+            packets = _demux(container, stream, path, limits, beside)
+        if tried.count == known:
+            return packets, choice
+
+
+def _demux(container: InputContainer, stream: VideoStream, path: Source, limits: Limits, beside: Trial) -> _Packets:
+    """The video's packets; those of what goes beside it are tried on the way."""
     found, last = _Packets(), None
-    beside = Trial(container, path, result_container(container, path), clock_start(container, stream))
     only(container, stream, *beside.sources)
     is_jpeg = stream.codec_context.codec.canonical_name == "mjpeg"
     for packet in _all_packets(container, path, limits, stream, *beside.sources):

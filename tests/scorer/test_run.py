@@ -13,8 +13,8 @@ from tests.conftest import MakeClip, ffmpeg, frame_hashes, write_images
 from tests.scorer.command_line import run, status
 
 
-def stream_hash(video: Path, stream: str) -> str:
-    lines = ffmpeg("-i", video, "-map", stream, "-c", "copy", "-f", "streamhash", "-").splitlines()
+def stream_hash(video: Path, stream: str, codec: str = "copy") -> str:
+    lines = ffmpeg("-i", video, "-map", stream, "-c", codec, "-f", "streamhash", "-").splitlines()
     return next(line for line in lines if line.startswith("0,"))
 
 
@@ -38,8 +38,8 @@ def test_what_the_result_does_not_have_is_said(tmp_path: Path) -> None:
     pictures = "testsrc2=size=64x48:rate=10:duration=0.3"
     ffmpeg("-f", "lavfi", "-i", pictures, "-f", "lavfi", "-i", pictures, "-map", "0", "-map", "1", tmp_path / "two.mkv")
     done = run("run", "two.mkv", "--model", "invert", folder=tmp_path)
-    assert done.stdout.endswith("not as it was: 1 more video track is left out\n")
-    assert status(tmp_path)["notes"] == ["1 more video track is left out"]
+    assert done.stdout.endswith("not as it was: the second video track is left out\n")
+    assert status(tmp_path)["notes"] == ["the second video track is left out"]
 
 
 def test_no_name_is_obeyed_by_the_terminal(tmp_path: Path) -> None:
@@ -163,17 +163,28 @@ def test_a_model_whose_package_is_not_installed_says_so(tmp_path: Path, make_cli
 def test_sound_that_mp4_cannot_hold_makes_a_matroska(tmp_path: Path, make_clip: MakeClip) -> None:
     clip = tmp_path / "loud.mkv"
     ffmpeg("-i", make_clip(), "-c:v", "copy", "-c:a", "wavpack", clip)
-    refused = run("run", clip, "--model", "invert", "--out", "out.mp4", folder=tmp_path, code=2)
-    assert "can't hold its sound (wavpack); call it 'out.mkv'" in refused.stderr
     run("run", clip, "--model", "invert", folder=tmp_path)
     assert stream_hash(tmp_path / "loud-invert.mkv", "0:a") == stream_hash(clip, "0:a")
 
 
-def test_sound_that_nothing_can_hold_is_refused_before_the_work(tmp_path: Path, make_clip: MakeClip) -> None:
+@pytest.mark.parametrize("ending", ["mkv", "mp4"])
+def test_the_results_name_says_its_container(tmp_path: Path, make_clip: MakeClip, ending: str) -> None:
+    clip = tmp_path / "loud.mov"
+    ffmpeg("-i", make_clip(), "-c:v", "copy", "-c:a", "pcm_s16le", clip)
+    done = run("run", clip, "--model", "invert", "--out", f"out.{ending}", folder=tmp_path)
+    assert ("the sound (pcm_s16le) is re-encoded to FLAC" in done.stdout) == (ending == "mp4")
+    assert stream_hash(tmp_path / f"out.{ending}", "0:a", "pcm_s16le") == stream_hash(clip, "0:a", "pcm_s16le")
+    refused = run("run", clip, "--model", "invert", "--out", "out.mp4", "--container", "mkv", folder=tmp_path, code=2)
+    assert "call it 'out.mkv'" in refused.stderr
+
+
+def test_sound_that_nothing_can_hold_is_encoded_again_or_dropped(tmp_path: Path, make_clip: MakeClip) -> None:
     ffmpeg("-i", make_clip(), "-c:v", "copy", "-c:a", "adpcm_ms", tmp_path / "odd.mkv")
-    done = run("run", "odd.mkv", "--model", "invert", folder=tmp_path, code=3)
-    assert "odd.mkv' is adpcm_ms, which can be copied neither" in done.stderr
-    assert not list(tmp_path.glob(".scorer/work/*/plan.json"))
+    done = run("run", "odd.mkv", "--model", "invert", folder=tmp_path)
+    assert "the sound (adpcm_ms) is re-encoded to AAC" in done.stdout
+    done = run("run", "odd.mkv", "--model", "invert", "--sound", "drop", "--out", "silent.mp4", folder=tmp_path)
+    assert "not as it was" not in done.stdout
+    assert "keep' or 'drop'" in run("run", "odd.mkv", "--model", "invert", "--sound", "no", folder=tmp_path, code=2).stderr
 
 
 def test_the_result_is_named_after_a_style_with_an_at(tmp_path: Path, make_clip: MakeClip) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from scorer.limits import Limits
 from scorer.video import MissingFrame, PartWriter, VideoFrame, VideoIndex, join, probe, read_frames
+from scorer.wanted import Wanted
 
 LIMITS = Limits(max_pixels=4096 * 4096, max_frames=100_000)
 
@@ -84,9 +85,9 @@ def read_all(path: Path, index: VideoIndex, chunk_frames: int) -> list[VideoFram
     return [frame for each in index.ranges(chunk_frames) for frame in read_frames(path, index.info, each)]
 
 
-def identity(path: Path, folder: Path, chunk_frames: int = 17) -> Path:
+def identity(path: Path, folder: Path, chunk_frames: int = 17, asked: Wanted | None = None) -> Path:
     """Read, write, join: the whole way without a model."""
-    index = probe(path, LIMITS)
+    index = probe(path, LIMITS, asked)
     parts = []
     for number, each in enumerate(index.ranges(chunk_frames)):
         parts.append(folder / f"part{number}.mp4")
