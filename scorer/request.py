@@ -9,13 +9,25 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NoReturn, Protocol, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+)
 from pydantic import model_validator as after_all
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from scorer import models
 from scorer.errors import RequestError
 from scorer.limits import Limits
-from scorer.text import is_clean
+from scorer.text import closest, is_clean
 from scorer.wanted import ResultContainer, Sound, Wanted
 
 
@@ -37,10 +49,19 @@ def _plain_text(text: str) -> str:
     return text
 
 
+def _as_number(value: Any) -> Any:
+    """Neither true nor "64", which pydantic would take for numbers."""
+    if isinstance(value, bool | str):
+        raise PydanticCustomError("number", "is no number")
+    return value
+
+
 # Hexadecimal digits of a job's id: 80 bits, which nobody guesses or hits twice. With a name of 40 characters an id has 61 of the
 # 64 that Azure Batch takes.
 ID_DIGITS = 20
 NAME = "[A-Za-z0-9][A-Za-z0-9_-]{0,39}"
+Whole = Annotated[int, BeforeValidator(_as_number)]
+Number = Annotated[float, BeforeValidator(_as_number)]
 BlobPath = Annotated[str, Field(min_length=1, max_length=900), AfterValidator(_blob_path)]
 ModelName = Annotated[str, Field(max_length=100, pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 OptionName = Annotated[str, Field(max_length=100, pattern="^[A-Za-z0-9_][A-Za-z0-9._-]*$")]
@@ -56,7 +77,7 @@ class StyleRef(BaseModel):
 
     source: StrictInt | BlobPath
     """An image's or a trained network's path in the input store, or a trained style's number; the model says which."""
-    weight: float = Field(default=1.0, gt=0, le=1000, allow_inf_nan=False)
+    weight: Number = Field(default=1.0, gt=0, le=1000, allow_inf_nan=False)
 
 
 class Request(BaseModel):
@@ -64,7 +85,7 @@ class Request(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    version: Literal[1] = 1
+    version: Annotated[Literal[1], BeforeValidator(_as_number)] = 1
     """Of the format."""
     name: str = Field(pattern=f"^{NAME}$")
     """What people call the job; the job's id begins with it."""
@@ -78,21 +99,21 @@ class Request(BaseModel):
     """The published package that the model comes from, by the id that `scorer publish` printed."""
     options: dict[OptionName, Option] = Field(default_factory=dict, max_length=32)
     """The model's own options (`scorer models` lists them)."""
-    strength: float = Field(default=1.0, ge=0, le=1)
+    strength: Number = Field(default=1.0, ge=0, le=1)
     """The share of the model's result in what comes out, the original being the rest: 0 is the original, 1 the whole style."""
-    size: int | None = Field(default=None, ge=16, le=8192)
+    size: Whole | None = Field(default=None, ge=16, le=8192)
     """Pixels of the longer side of the frames that the model gets; None leaves them as they are."""
-    batch_size: int | None = Field(default=None, ge=1, le=256)
+    batch_size: Whole | None = Field(default=None, ge=1, le=256)
     """Frames the model gets at once; None: 1 on a CPU, 8 on a GPU."""
-    chunk_frames: int | None = Field(default=None, ge=1, le=100_000)
+    chunk_frames: Whole | None = Field(default=None, ge=1, le=100_000)
     """Frames of one task; None: by the length of the job."""
     container: ResultContainer | None = None
     """Of a video's result; None: an mp4, or an mkv where that keeps more of the input."""
     sound: Sound = "keep"
     """keep: as it is where the result can hold it, else encoded again; drop: the result has none."""
-    priority: int = Field(default=0, ge=-100, le=100)
+    priority: Whole = Field(default=0, ge=-100, le=100)
     """Of jobs whose senders had equally many at work when they began, those with more come first, in steps of 10."""
-    failure_threshold: float = Field(default=0.05, ge=0, le=1)
+    failure_threshold: Number = Field(default=0.05, ge=0, le=1)
     """The share of frames that may fail (the originals stand in) before the whole job does."""
 
     @after_all(mode="after")
@@ -129,17 +150,24 @@ def check_model(request: Request, model: Takes) -> None:
     """Raise ValueError where the request's styles or options aren't what its model takes."""
     if model.style == "none" and request.styles:
         raise ValueError(f"model '{request.model}' takes no style; leave it out")
+    what = _STYLES[model.style]
     if model.style != "none" and not request.styles:
-        what = {"image": "an image", "number": "a number", "network": "a trained network's file"}[model.style]
-        raise ValueError(f"model '{request.model}' needs {what} as its style")
+        raise ValueError(f"model '{request.model}' needs {what} as its style; name one with {_STYLED_BY}")
     if len(request.styles) > max(1, model.max_styles):
         raise ValueError(f"model '{request.model}' mixes at most {model.max_styles} styles, not {len(request.styles)}")
     for style in request.styles:
         if isinstance(style.source, int) != (model.style == "number"):
-            raise ValueError(f"style '{style.source}' is not what model '{request.model}' takes, which is: {model.style}")
+            quotes = " without quotes" if model.style == "number" else ""
+            raise ValueError(f"style '{style.source}' is not what model '{request.model}' takes, which is: {what}{quotes}")
     if unknown := sorted(set(request.options) - set(model.options)):
         known = ", ".join(model.options) or "none"
-        raise ValueError(f"model '{request.model}' has no option '{unknown[0]}'; it has: {known}")
+        near = closest(unknown[0], model.options)
+        meant = f"; did you mean '{near}'?" if near else ""
+        raise ValueError(f"model '{request.model}' has no option '{unknown[0]}'; it has: {known}{meant}")
+
+
+_STYLES = {"image": "an image", "number": "a trained style's number", "network": "a trained network's file", "none": "none"}
+_STYLED_BY = "--style, or 'styles' in a request"
 
 
 def parse_request(data: bytes, limits: Limits) -> Request:
@@ -180,20 +208,56 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} stands in it, which is no number of JSON's")
 
 
+RIGHT = {
+    "version": "write 1, or leave it out",
+    "name": "write up to 40 letters, digits, '-' and '_', the first of them a letter or digit",
+    "input": "write the path of a video in the input store, or of a folder with '/' at its end",
+    "styles": 'write a list of up to 32 styles, such as [{"source": "styles/night.jpg"}]',
+    "source": "write an image's or a network's path in the input store, or a trained style's number without quotes",
+    "weight": "write a number over 0, at most 1000",
+    "model": "write the name of one that 'scorer models' lists",
+    "package": "write the id that 'scorer publish' printed",
+    "options": 'write up to 32 of the model\'s own, such as {"precision": "float32"}',
+    "strength": "write a number from 0, the original, to 1, all style",
+    "size": "write the pixels of the longer side, a whole number from 16 to 8192",
+    "batch_size": "write a whole number from 1 to 256",
+    "chunk_frames": "write a whole number from 1 to 100000",
+    "container": 'write "mp4" or "mkv"',
+    "sound": 'write "keep" or "drop"',
+    "priority": "write a whole number from -100 to 100",
+    "failure_threshold": "write a number from 0 to 1, such as 0.05",
+}
+"""What each field should be, for whoever wrote something else."""
+
+
 def _sentence(error: ValidationError) -> str:
-    found = error.errors(include_url=False)
+    # What is there but wrong comes before what is missing.
+    found = sorted(error.errors(include_url=False), key=lambda each: each["type"] == "missing")
     # Of a text where a number may stand, too, only what's wrong with it as a text is of interest.
     numbers = ("bool_type", "int_type", "float_type")
     first = next((each for each in found if each["type"] not in numbers or not isinstance(each["input"], str)), found[0])
-    where = ".".join(
-        str(part) for part in first["loc"] if isinstance(part, int) or part in _ALL_FIELDS or part not in _UNION_ARMS
-    )
+    parts = [part for part in first["loc"] if isinstance(part, int) or part in _ALL_FIELDS or part not in _UNION_ARMS]
+    where = ".".join(str(part) for part in parts if part != "[key]")
+    field = next((str(part) for part in reversed(parts) if part in _ALL_FIELDS), "")
     message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "missing":
+        return f"The request has no '{where}': {RIGHT.get(field, message)}."
+    if first["type"] == "extra_forbidden":
+        near = closest(str(parts[-1]), _ALL_FIELDS)
+        meant = f"did you mean '{near}'?" if near else f"the fields are {', '.join(Request.model_fields)}."
+        return f"The request's {where} is {_quoted(first)}, and no request has such a field: {meant}"
     if not where:
-        return f"The request can't be taken: {message}."
-    return f"The request's {where} is {json.dumps(first['input'], default=str)[:80]}: {message[:1].lower()}{message[1:]}."
+        written = "" if isinstance(first["input"], dict) else f", such as {json.dumps(_SMALLEST)}"
+        return f"The request can't be taken: {message if not written else 'it is no JSON object' + written}.".replace("?.", "?")
+    right = message[:1].lower() + message[1:] if first["type"] == "value_error" else RIGHT.get(field, message)
+    return f"The request's {where} is {_quoted(first)}: {right}."
 
 
+def _quoted(found: ErrorDetails) -> str:
+    return json.dumps(found["input"], default=str)[:80]
+
+
+_SMALLEST = {"name": "film", "input": "videos/film.mp4", "styles": [{"source": "styles/night.jpg"}]}
 _ALL_FIELDS = {*Request.model_fields, *StyleRef.model_fields}
 _UNION_ARMS = {"int", "str", "float", "bool", "constrained-str", "function-after[_blob_path(), constrained-str]"}
 _UNION_ARMS |= {"function-after[_plain_text(), constrained-str]"}

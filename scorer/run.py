@@ -12,6 +12,7 @@ from scorer.console import AsJson, Quiet, answer, errors
 from scorer.engines.local import LocalEngine
 from scorer.job import Outcome, run_job
 from scorer.models.devices import DEVICES, device_of
+from scorer.named import a_path, check_input, whole
 from scorer.notes import in_one_line
 from scorer.plan import Plan
 from scorer.progress import shown_on
@@ -28,19 +29,20 @@ Work = Annotated[Path, typer.Option(metavar="DIR", help="Where plans, parts, res
 
 @takes_wishes
 def run(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A video, or a folder of images.")],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", parser=a_path, help="A video, or a folder of images.")],
     wishes: Wishes,
     out: Annotated[
         Path | None,
         typer.Option(metavar="PATH", help="The result: a video (.mp4 or .mkv), or a folder."),
     ] = None,
-    workers: Annotated[int | None, typer.Option(metavar="N", min=1, max=256, help="Worker processes.")] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", parser=whole(1, 256), help="Worker processes.")] = None,
     device: Annotated[str, typer.Option(metavar="|".join(DEVICES), help="Where the model computes.")] = "auto",
     work: Work = Path(".scorer"),
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Score a video or a folder of images on this machine."""
+    check_input(source)
     request = wishes.request(source, _input_path(source), models.spec(wishes.model).style, _input_path, out)
     target = result_path(source, wishes.style or [wishes.model], out)
     stores = _local_stores(work)

@@ -26,6 +26,7 @@ from scorer.console import errors
 from scorer.deployment import Deployment
 from scorer.errors import OutputError, RequestError
 from scorer.identity import credential, sign_in
+from scorer.named import number
 from scorer.refusal import REJECTED
 from scorer.request import Request, job_id
 from scorer.senders import Given, bound_path
@@ -75,7 +76,9 @@ def share(
     ] = "",
     stack: StackName = "",
     deployment: DeploymentText = "",
-    hours: Annotated[float, typer.Option(min=0.1, max=168, help="How long the links work; a week at most.")] = 24.0,
+    hours: Annotated[
+        float, typer.Option(metavar="N", parser=number(0.1, 168), help="How long the links work; a week at most.")
+    ] = 24.0,
     ip: Annotated[
         str,
         typer.Option(metavar="ADDRESS", help="Where the sender comes from, an address or a range: links work from there alone."),
@@ -107,7 +110,7 @@ def share(
             raise RequestError(f"'{path}' can't be shared under that name, which another of the sender's files has: rename it.")
         return files.setdefault(path.name, f"{kind_of_file}/{folder}/{path.name}")
 
-    request = wishes.request(Path(source), put(Path(source), "videos"), kind, put)
+    request = wishes.request(Path(source), put(Path(source), "videos"), kind, put, here=False)
     target.check(request)
     sign_in()
     made = make_share(target, request, sender, files, timedelta(hours=hours), addresses)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 # What moves a cursor, sets a title or a colour (ECMA-48, 5.4 and 5.6): control sequences, and control strings with their ends.
 _ESCAPES = re.compile(
@@ -38,3 +40,9 @@ def _shown(char: str) -> str:
 def is_clean(text: str) -> bool:
     """Whether nothing would be taken out of it."""
     return clean(text, len(text)) == text
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """The one of `known` that whoever wrote `word` may have meant; '' where none is like it."""
+    by_lower = {each.lower(): each for each in known}
+    return next((by_lower[each] for each in get_close_matches(word.lower(), by_lower, 1, cutoff=0.7)), "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
@@ -14,6 +14,7 @@ import typer
 
 from scorer.errors import RequestError
 from scorer.models import StyleKind
+from scorer.named import check_style, number, pixels, whole
 from scorer.request import Request, make_request
 from scorer.senders import TAKEN, is_sender
 from scorer.wanted import ResultContainer
@@ -30,33 +31,49 @@ class Wishes:
     model: Annotated[str, typer.Option(metavar="NAME", help="One of those that `scorer models` lists.")] = "adaptive"
     option: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="One of the model's own options.")] = None
     size: Annotated[
-        int | None, typer.Option(metavar="PX", help="Longer side of the frames in pixels; unchanged if not given.")
+        int | None,
+        typer.Option(metavar="PX", parser=pixels, help="Longer side of the frames in pixels; unchanged if not given."),
     ] = None
-    strength: Annotated[float, typer.Option(metavar="0..1", help="The style's share: 0 is the original, 1 all style.")] = 1.0
-    batch_size: Annotated[int | None, typer.Option(metavar="N", help="Frames the model gets at once.")] = None
-    chunk_frames: Annotated[int | None, typer.Option(metavar="N", help="Frames of one task.")] = None
+    strength: Annotated[
+        float, typer.Option(metavar="0..1", parser=number(), help="The style's share: 0 is the original, 1 all style.")
+    ] = 1.0
+    batch_size: Annotated[int | None, typer.Option(metavar="N", parser=whole(), help="Frames the model gets at once.")] = None
+    chunk_frames: Annotated[int | None, typer.Option(metavar="N", parser=whole(), help="Frames of one task.")] = None
     container: Annotated[
         str | None,
         typer.Option(metavar="mp4|mkv", help="A video's: an mp4, or an mkv where it keeps more, if not given."),
     ] = None
     sound: Annotated[str, typer.Option(metavar="keep|drop", help="Whether a video's result has the input's sound.")] = "keep"
-    failure_threshold: Annotated[float, typer.Option(metavar="0..1", help="Share of frames that may fail.")] = 0.05
+    failure_threshold: Annotated[float, typer.Option(metavar="0..1", parser=number(), help="Share of frames that may fail.")] = (
+        0.05
+    )
 
     def request(
-        self, source: Path, place: str, kind: StyleKind, path_of: Callable[[Path], str], out: Path | None = None, **more: object
+        self, source: Path, place: str, kind: StyleKind, path_of: Callable[[Path], str], out: Path | None = None,
+        *, here: bool = True, **more: object,
     ) -> Request:  # fmt: skip
         """The request for `source`, which is or will be at `place` in the input store; `path_of` says where a style is.
 
-        `kind` is what the model takes as its style, `out` what the result is to be called, `more` are other fields of a request.
-        Raises RequestError.
+        `kind` is what the model takes as its style, `out` what the result is to be called, `here` whether styles are on this
+        machine, `more` are other fields of a request. Raises RequestError, MissingError, StyleError.
         """
         same = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("style", "option")}
         same["container"] = self.container or _container(source, out)
         return make_request({
-            "name": job_name(source), "input": place,
-            "styles": [style(text, kind, path_of) for text in self.style or []],
+            "name": job_name(source), "input": place, "styles": list(self._styles(kind, path_of, here=here)),
             "options": options(self.option), **same, **more,
         })  # fmt: skip
+
+    def _styles(self, kind: StyleKind, path_of: Callable[[Path], str], *, here: bool) -> Iterator[dict[str, Any]]:
+        """The styles as a request says them."""
+        for text in self.style or []:
+            name, weight = split_weight(text)
+            share = _weight(text, name, weight)
+            if share != 1 and len(self.style or []) == 1:
+                less = f"for less of the style write '--strength {share:g}'" if share < 1 else "leave the weight out"
+                raise RequestError(f"Weights mix several styles, and '{text}' is the only one: {less}.")
+            check_style(name, kind, self.model, here=here)
+            yield {"source": int(name) if kind == "number" else path_of(Path(name)), "weight": share}
 
 
 def _container(source: Path, out: Path | None) -> str | None:
@@ -89,23 +106,16 @@ def takes_wishes(command: Callable[..., None]) -> Callable[..., None]:
     return called
 
 
-def style(text: str, kind: StyleKind, path_of: Callable[[Path], str]) -> dict[str, Any]:
-    """STYLE[@WEIGHT] as a request says it; `path_of` tells where in the input store a file is, or will be."""
-    name, weight = split_weight(text)
-    share = 1.0
-    if weight:
-        try:
-            share = float(weight)
-        except ValueError as error:
-            raise RequestError(f"The weight of style '{text}' is no number: write it as STYLE@0.5.") from error
-        if not 0 < share <= 1000:
-            raise RequestError(f"The weight of style '{name}' must be over 0 and at most 1000.")
-        text = name
-    if kind == "number":
-        if not text.isdecimal():
-            raise RequestError(f"Style '{text}' is no number, which is what this model takes: `scorer models` says which.")
-        return {"source": int(text), "weight": share}
-    return {"source": path_of(Path(text)), "weight": share}
+def _weight(text: str, name: str, weight: str) -> float:
+    if not weight:
+        return 1.0
+    try:
+        share = float(weight)
+    except ValueError as error:
+        raise RequestError(f"The weight of style '{text}' is no number: write it as STYLE@0.5.") from error
+    if not 0 < share <= 1000:
+        raise RequestError(f"The weight of style '{name}' must be over 0 and at most 1000.")
+    return share
 
 
 def split_weight(text: str) -> tuple[str, str]:

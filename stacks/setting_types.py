@@ -44,13 +44,23 @@ _PRIVATE = [
 ]
 
 
+def _such_as(text: str) -> str:
+    """The range that `text` is an address of, if it is one."""
+    try:
+        return str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        return "203.0.113.7 or 203.0.113.0/24"
+
+
 def _public_address(text: str) -> str:
     try:
         network = ipaddress.ip_network(text)
     except ValueError as error:
-        raise ValueError("is not an address or a range: write one such as 203.0.113.7 or 203.0.113.0/24") from error
+        raise ValueError(f"is not an address or a range: write one such as {_such_as(text)}") from error
     if not isinstance(network, ipaddress.IPv4Network):
         raise ValueError("is no IPv4 address, and storage firewalls take no other")
+    if network.prefixlen < 8:
+        raise ValueError("is nearly everybody's address: write those that people come from, such as 203.0.113.7")
     if any(network.overlaps(private) for private in _PRIVATE):
         raise ValueError("is a private address, which storage firewalls don't take: write the one that the internet sees")
     if network.prefixlen > 30 and network.prefixlen != 32:
@@ -63,7 +73,13 @@ PublicAddress = Annotated[str, AfterValidator(_public_address)]
 STORAGE_ADDRESSES = 400
 
 _GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-Guid = Annotated[str, matches(_GUID, "an object id: take it from 'az ad user show' or 'az ad group show'")]
+Guid = Annotated[
+    str,
+    matches(
+        _GUID,
+        "an object id: take it from 'az ad user show' or 'az ad group show'; 'az ad signed-in-user show --query id' tells yours",
+    ),
+]
 _IMAGE = r"[\w.-]+(:\d+)?(/[\w.-]+)+(@sha256:[0-9a-f]{64}|:(?!latest$)[\w.-]{1,128})"
 Reference = Annotated[
     str,

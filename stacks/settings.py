@@ -14,7 +14,7 @@ from pulumi.runtime.config import CONFIG
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from stacks import gpu_sizes
+from stacks import gpu_sizes, regions
 from stacks.setting_types import (
     STORAGE_ADDRESSES,
     Base,
@@ -29,6 +29,7 @@ from stacks.setting_types import (
     address_range,
     matches,
 )
+from stacks.setting_words import what_is_wrong
 
 PROJECT = "batch-scoring"
 
@@ -41,9 +42,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True)
 
-    location: Annotated[str, matches(r"[a-z]+[a-z0-9]*", "a location's short name, such as westeurope")] = Field(
-        description="Azure region of everything; must have quota for the GPU size"
-    )
+    location: Annotated[
+        str, matches(r"[a-z]+[a-z0-9]*", "a location's short name, such as westeurope"), AfterValidator(regions.check)
+    ] = Field(description="Azure region of everything; must have quota for the GPU size")
     gpu_size: Annotated[str, AfterValidator(gpu_sizes.check)] = Field(
         "Standard_NC4as_T4_v3", description="Virtual machine size of the nodes"
     )
@@ -303,11 +304,8 @@ def parse(raw: Mapping[str, str]) -> Settings:
     try:
         return Settings.model_validate(values, by_alias=True, by_name=False)
     except ValidationError as error:
-        sentences = [
-            sentence
-            for item in error.errors()
-            for sentence in _sentences(item["type"], item["loc"], item["msg"], item.get("input"))
-        ]
+        fields = {to_camel(name): field for name, field in Settings.model_fields.items()}
+        sentences = [sentence for item in error.errors() for sentence in what_is_wrong(item, fields)]
         raise pulumi.RunError(
             "These settings need another value:\n" + "\n".join(f"  - {sentence}" for sentence in sentences)
         ) from error
@@ -328,20 +326,3 @@ def _value(key: str, text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
-
-
-def _sentences(kind: str, where: tuple[int | str, ...], message: str, value: object) -> list[str]:
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where if part != "[key]").removeprefix(".")
-    if not where:
-        return message.removeprefix("Value error, ").splitlines()
-    if kind == "missing":
-        return [f"{key} is not set: {_description(key)}. Set it with 'pulumi config set {key} VALUE'."]
-    if kind == "extra_forbidden":
-        return [f"{key} is no setting of this project: see the README, or remove it with 'pulumi config rm {key}'."]
-    shown = f"'{value}'" if isinstance(value, str) else json.dumps(value, default=str)
-    reason = message.removeprefix("Value error, ") if kind == "value_error" else f"is wrong: {message[0].lower()}{message[1:]}"
-    return [f"{key} {shown} {reason}."]
-
-
-def _description(key: str) -> str:
-    return next((field.description or "" for name, field in Settings.model_fields.items() if to_camel(name) == key), "")

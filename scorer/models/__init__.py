@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from scorer.ends import words
 from scorer.errors import ModelError
+from scorer.text import closest
 
 Frames = NDArray[np.uint8 | np.uint16]
 """(N, H, W, 3), RGB, full range; uint16 where the media have more than 8 bits."""
@@ -106,7 +107,9 @@ def spec(name: str) -> ModelSpec:
     """The model called `name`. Raises ModelError, naming those that are there, or why its package can't be loaded."""
     entry = _entries().get(name)
     if entry is None:
-        raise ModelError(f"There is no model '{name}': choose one of {', '.join(_entries())}.")
+        near = closest(name, _entries())
+        meant = f"did you mean '{near}'? There are" if near else "choose one of"
+        raise ModelError(f"There is no model '{name}': {meant} {', '.join(_entries())}.")
     try:
         found = entry.load()
     except KeyboardInterrupt:

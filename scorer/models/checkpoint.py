@@ -12,6 +12,10 @@ from scorer.errors import ScorerError
 if TYPE_CHECKING:
     from torch import Tensor
 
+_AROUND = ("state_dict", "model_state_dict", "model", "net", "network", "params", "generator")
+"""Where training programs keep a network's state beside an optimizer's."""
+_PARALLEL = "module."
+
 
 def read_weights(path: Path, max_bytes: int, refuse: type[ScorerError]) -> dict[str, Tensor]:
     """Read a state dict, on the CPU: `.safetensors` as such, anything else as torch's format without unpickling code.
@@ -22,13 +26,13 @@ def read_weights(path: Path, max_bytes: int, refuse: type[ScorerError]) -> dict[
 
     _check_size(path, max_bytes, refuse)
     try:
-        weights = _load(path)
+        weights = _unwrapped(_load(path))
     # A file made to do harm, or a damaged one, ends torch's reader with nearly any exception.
     except Exception as error:
         reason = str(error).strip().split("\n")[0].split(". ")[0][:120] or type(error).__name__
         raise refuse(
             f"The weights {path} can't be read without running code from the file, or are damaged ({reason}): "
-            "give a state dict saved by torch.save or safetensors."
+            "give a file made by torch.save(network.state_dict(), ...) or by safetensors."
         ) from error
     if not isinstance(weights, Mapping) or not all(isinstance(each, Tensor) for each in weights.values()):
         raise refuse(f"The file {path} holds something else than a state dict: save module.state_dict() itself.")
@@ -66,6 +70,15 @@ def _check_size(path: Path, max_bytes: int, refuse: type[ScorerError]) -> None:
         raise refuse(f"The weights {path} can't be read ({error}): give an undamaged file.") from error
     if size > max_bytes:
         raise refuse(f"The weights {path} hold {size:,} bytes, more than the {max_bytes:,} of this network: give the right file.")
+
+
+def _unwrapped(found: object) -> object:
+    """The state dict in what training programs save around it, its names without what DataParallel puts before each."""
+    if isinstance(found, Mapping):
+        found = next((found[key] for key in _AROUND if isinstance(found.get(key), Mapping)), found)
+    if isinstance(found, Mapping) and found and all(str(name).startswith(_PARALLEL) for name in found):
+        return {str(name).removeprefix(_PARALLEL): value for name, value in found.items()}
+    return found
 
 
 def _load(path: Path) -> object:

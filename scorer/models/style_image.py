@@ -65,7 +65,10 @@ def _opened(path: Source) -> Iterator[Image.Image]:
     """The image, of which only the beginning is read yet; what is wrong with it, now or in the block, as a StyleError."""
     try:
         with reader(path) as file, warnings.catch_warnings():
-            check_bytes(str(path), file.seek(0, os.SEEK_END))
+            size = file.seek(0, os.SEEK_END)
+            if not size:
+                raise StyleError(f"The style {path} is an empty file: give a JPEG, PNG, WebP or TIFF file.")
+            check_bytes(str(path), size)
             file.seek(0)
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file, formats=FORMATS) as image:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from scorer.errors import ModelError, RequestError
 from scorer.limits import Limits
-from scorer.request import job_id, make_request, parse_request
+from scorer.request import RIGHT, Request, StyleRef, job_id, make_request, parse_request
 
 GOOD: dict[str, Any] = {"name": "clip", "input": "videos/clip.mp4", "styles": [{"source": "styles/a.png"}]}
 
@@ -29,10 +29,10 @@ def test_a_good_request() -> None:
         ({"input": "https://example.org/a.mp4"}, ["input", "URL"]),
         ({"input": "a\\b.mp4"}, ["input", "backslash"]),
         ({"input": "a\u202eb.mp4"}, ["input", "invisible"]),
-        ({"input": ""}, ["input", "at least 1"]),
+        ({"input": ""}, ["input", '""', "path of a video"]),
         ({"name": "a/b"}, ["name", "a/b"]),
         ({"name": "x" * 41}, ["name"]),
-        ({"strength": 1.5}, ["strength", "1.5", "less than or equal to 1"]),
+        ({"strength": 1.5}, ["strength", "1.5", "from 0, the original, to 1"]),
         ({"strength": float("nan")}, ["strength"]),
         ({"size": 0}, ["size", "0", "16"]),
         ({"size": 10**9}, ["size", "8192"]),
@@ -41,17 +41,31 @@ def test_a_good_request() -> None:
         ({"failure_threshold": 2}, ["failure_threshold", "2"]),
         ({"styles": []}, ["adaptive", "needs an image"]),
         ({"styles": [{"source": 7}]}, ["7", "image"]),
-        ({"styles": [{"source": "a.png", "weight": 0}]}, ["weight", "0", "greater than 0"]),
+        ({"styles": [{"source": "a.png", "weight": 0}]}, ["weight", "0", "over 0"]),
         ({"styles": [{"source": "../a.png"}]}, ["styles", "../a.png"]),
         ({"model": "painted"}, ["styles/a.png", "number"]),
         ({"model": "invert"}, ["takes no style"]),
         ({"options": {"colour": 1}}, ["adaptive", "colour"]),
         ({"unknown": 1}, ["unknown", "1"]),
         ({"version": 2}, ["version", "2"]),
+        ({"version": True}, ["version is true: write 1"]),
+        ({"strength": True}, ["strength is true: write a number"]),
+        ({"size": "64"}, ['size is "64": write the pixels', "a whole number"]),
+        ({"size": 64.5}, ["size is 64.5: write the pixels"]),
+        ({"name": 5}, ["name is 5: write up to 40 letters"]),
+        ({"model": "a b"}, ['model is "a b": write the name of one']),
+        ({"styles": "styles/a.png"}, ['styles is "styles/a.png": write a list']),
+        ({"styles": ["styles/a.png"]}, ['styles.0 is "styles/a.png": write a list']),
+        ({"styles": [{"source": "styles/a.png", "wieght": 2}]}, ["styles.0.wieght is 2", "did you mean 'weight'?"]),
+        ({"styles": [{"weight": 2}]}, ["has no 'styles.0.source'"]),
+        ({"styles": [{"source": "7"}], "model": "painted"}, ["a trained style's number without quotes"]),
+        ({"sytles": []}, ["did you mean 'styles'?"]),
+        ({"options": {"precison": "int8"}}, ["no option 'precison'", "did you mean 'precision'?"]),
+        ({"model": "adaptiv"}, ["did you mean 'adaptive'?"]),
     ],
 )
 def test_bad_values_are_quoted(change: dict[str, Any], words: list[str]) -> None:
-    with pytest.raises(RequestError) as caught:
+    with pytest.raises((RequestError, ModelError)) as caught:
         make_request({**GOOD, **change})
     sentence = str(caught.value)
     assert "\n" not in sentence
@@ -75,6 +89,17 @@ def test_bad_values_are_quoted(change: dict[str, Any], words: list[str]) -> None
 def test_bad_json(data: bytes, words: str) -> None:
     with pytest.raises(RequestError, match=words):
         parse_request(data, Limits())
+
+
+def test_every_field_says_what_is_right() -> None:
+    assert set(RIGHT) == {*Request.model_fields, *StyleRef.model_fields}
+
+
+def test_what_is_no_request_is_told_how_one_looks() -> None:
+    contents: list[Any] = [[], 5, "film.mp4", None]
+    for content in contents:
+        with pytest.raises(RequestError, match=r'no JSON object, such as {"name"'):
+            make_request(content)
 
 
 def test_an_unknown_model_names_the_known() -> None:

@@ -85,7 +85,7 @@ BAD = {
     "no style": (["run", "input/clip.mp4"], 2, "needs an image"),
     "text as style": (["run", "input/clip.mp4", "--style", "text.mp4"], 6, "text.mp4"),
     "style out of range": (["run", "input/clip.mp4", "--model", "painted", "--style", "26"], 6, "26"),
-    "no number": (["run", "input/clip.mp4", "--model", "painted", "--style", "x"], 2, "no number"),
+    "no number": (["run", "input/clip.mp4", "--model", "painted", "--style", "x"], 2, "'x' is no number"),
     "unknown model": (["run", "input/clip.mp4", "--model", "x"], 7, "no model 'x'"),
     "unknown option": (["run", "input/clip.mp4", "--model", "invert", "--option", "x=1"], 2, "no option 'x'"),
     "weight": (
@@ -189,7 +189,7 @@ def test_sound_that_nothing_can_hold_is_encoded_again_or_dropped(tmp_path: Path,
 
 def test_the_result_is_named_after_a_style_with_an_at(tmp_path: Path, make_clip: MakeClip) -> None:
     write_images(tmp_path / "me@home", ["night.png"])
-    run("run", make_clip(frames=2, size="32x32"), "--style", "me@home/night.png@2", folder=tmp_path)
+    run("run", make_clip(frames=2, size="32x32"), "--style", "me@home/night.png@1", folder=tmp_path)
     assert (tmp_path / "clip-night.mp4").exists()
 
 

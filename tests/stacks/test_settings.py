@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pydantic.alias_generators import to_camel
 
-from stacks import gpu_sizes
+from stacks import gpu_sizes, regions
 from stacks.settings import Settings, parse
 
 ROOT = Path(__file__).parents[2]
@@ -48,21 +48,21 @@ def test_values_come_as_pulumi_keeps_them() -> None:
             "gpuSize 'Standard_NV36ads_A10_v5' has an A10, whose driver the nodes' image lacks",
         ),
         ("gpuSize", "Standard_D4s_v5", "gpuSize 'Standard_D4s_v5' is no GPU size that the cluster can be made of: take one of"),
-        ("nodesMax", "0", "nodesMax 0 is wrong: input should be greater than or equal to 1."),
-        ("nodesMax", "many", "nodesMax 'many' is wrong: input should be a valid integer"),
-        ("spotPercent", "101", "spotPercent 101 is wrong: input should be less than or equal to 100."),
-        ("keepWarmMinutes", "-1", "keepWarmMinutes -1 is wrong"),
-        ("batchSize", "0", "batchSize 0 is wrong"),
+        ("nodesMax", "0", "nodesMax 0 is no whole number from 1 to 1000."),
+        ("nodesMax", "many", "nodesMax 'many' is no whole number from 1 to 1000."),
+        ("spotPercent", "101", "spotPercent 101 is no whole number from 0 to 100."),
+        ("keepWarmMinutes", "-1", "keepWarmMinutes -1 is no whole number from 0"),
+        ("batchSize", "0", "batchSize 0 is no whole number from 1"),
         ("nodeImageVersion", "newest", "nodeImageVersion 'newest' is not 'latest' or a version"),
-        ("nodeDiskGb", "64", "nodeDiskGb 64 is wrong: input should be greater than or equal to 128."),
-        ("nodeDiskGb", "4096", "nodeDiskGb 4096 is wrong: input should be less than or equal to 4095."),
+        ("nodeDiskGb", "64", "nodeDiskGb 64 is no whole number from 128 to 4095."),
+        ("nodeDiskGb", "4096", "nodeDiskGb 4096 is no whole number from 128 to 4095."),
         ("image", "docker.io/acme/scorer:latest", "image 'docker.io/acme/scorer:latest' is not an image: write 'build', or"),
         ("image", "scorer", "image 'scorer' is not an image"),
-        ("registrySku", "Free", "registrySku 'Free' is wrong: input should be 'Basic', 'Standard' or 'Premium'."),
+        ("registrySku", "Free", "registrySku 'Free' is not 'Basic', 'Standard' or 'Premium'."),
         (
             "networkIsolation",
             "open",
-            "networkIsolation 'open' is wrong: input should be 'service-endpoints' or 'private-endpoints'.",
+            "networkIsolation 'open' is not 'service-endpoints' or 'private-endpoints'.",
         ),
         ("addressSpace", "172.16.0.0/12", "addressSpace '172.16.0.0/12' overlaps 172.17.0.0/16"),
         ("addressSpace", "10.0.0.0/24", "addressSpace '10.0.0.0/24' is not a private range of /8 to /20"),
@@ -72,21 +72,37 @@ def test_values_come_as_pulumi_keeps_them() -> None:
         ("allowedIps", '["203.0.113.7","2001:db8::1"]', "allowedIps[1] '2001:db8::1' is no IPv4 address"),
         ("allowedIps", '["203.0.113.6/31"]', "allowedIps[0] '203.0.113.6/31' is a /31"),
         ("senderIps", '["192.168.0.7"]', "senderIps[0] '192.168.0.7' is a private address"),
-        ("workDays", "1", "workDays 1 is wrong: input should be greater than or equal to 2."),
-        ("mount", "smb", "mount 'smb' is wrong: input should be 'none' or 'blob'."),
+        ("workDays", "1", "workDays 1 is no whole number from 2 to 365."),
+        ("mount", "smb", "mount 'smb' is not 'none' or 'blob'."),
         ("customerKey", "https://example.com/key", "customerKey 'https://example.com/key' is not a key's address"),
-        ("logDays", "7", "logDays 7 is wrong: input should be greater than or equal to 30."),
+        ("logDays", "7", "logDays 7 is no whole number from 30 to 730."),
         ("alertAddress", "somebody", "alertAddress 'somebody' is not an e-mail address."),
         ("operators", '["ann"]', "operators[0] 'ann' is not an object id: take it from 'az ad user show'"),
-        ("jobsAtOnce", "1000", "jobsAtOnce 1000 is wrong"),
+        ("jobsAtOnce", "1000", "jobsAtOnce 1000 is no whole number from 1 to 100."),
         ("tags", '{"a<b":"c"}', "tags.a<b 'a<b' is not a tag's name"),
-        ("gpusize", "x", "gpusize is no setting of this project: see the README, or remove it with 'pulumi config rm gpusize'."),
+        ("location", "weseurope", "location 'weseurope' is no region of Azure: did you mean 'westeurope'?"),
+        ("location", "esatus2", "location 'esatus2' is no region of Azure: did you mean 'eastus2'?"),
+        ("operators", "me", "operators 'me' is no list: set each of its values by its place, with \"pulumi config set --path"),
+        ("allowedIps", "203.0.113.7", "allowedIps '203.0.113.7' is no list: set each of its values by its place"),
+        ("allowedIps", '["0.0.0.0/0"]', "allowedIps[0] '0.0.0.0/0' is nearly everybody's address: write those that people"),
+        (
+            "allowedIps",
+            '["203.0.113.7/24"]',
+            "allowedIps[0] '203.0.113.7/24' is not an address or a range: write one such as 203.0.113.0/24.",
+        ),
+        ("tags", "team=film", "tags 'team=film' is no list of names and values: set each with \"pulumi config set --path 'tags."),
+        ("protect", "maybe", "protect 'maybe' is neither 'true' nor 'false'."),
+        ("spotPercent", "80%", "spotPercent '80%' is no whole number from 0 to 100."),
+        ("gpuSise", "x", "gpuSise is no setting of this project: did you mean 'gpuSize'? Set that, and remove it with"),
+        ("nodes_max", "4", "nodes_max is no setting of this project: did you mean 'nodesMax'?"),
+        ("colour", "x", "colour is no setting of this project: see the README, or remove it with 'pulumi config rm colour'."),
+        ("gpusize", "x", "gpusize is no setting of this project: did you mean 'gpuSize'? Set that, and remove it with"),
     ],
 )
 def test_a_bad_value_is_quoted_with_what_would_be_right(key: str, value: str, said: str) -> None:
     (sentence,) = refusals(**{key: value})
     assert sentence.startswith(said)
-    assert sentence.endswith(".")
+    assert sentence.endswith((".", "?"))
 
 
 def test_all_bad_values_are_told_at_once() -> None:
@@ -200,3 +216,8 @@ def test_a_task_has_its_share_of_a_nodes_memory(raw: dict[str, str], memory: int
 def test_no_more_memory_than_there_is() -> None:
     said = refusals(taskMemoryGb="13", slotsPerGpu="2")
     assert said == ["taskMemoryGb is 13: Standard_NC4as_T4_v3 has room for 2 tasks of 12 GiB; set that or less."]
+
+
+def test_a_region_that_azure_opens_is_taken() -> None:
+    for name in ("eastus3", "belgiumsouth", "denmarkwest", *regions.REGIONS):
+        assert parse({"location": name}).location == name

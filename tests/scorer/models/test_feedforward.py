@@ -224,6 +224,20 @@ def test_old_checkpoints_carry_statistics_that_are_dropped(tmp_path: Path) -> No
     )
 
 
+@pytest.mark.parametrize("around", ["state_dict", "model_state_dict", "model", ""])
+@pytest.mark.parametrize("before", ["", "module."])
+def test_checkpoints_of_training_programs_are_taken(tmp_path: Path, around: str, before: str) -> None:
+    """As DataParallel names what is in it, and beside an optimizer's state."""
+    state = published_state()
+    named: dict[str, Any] = {f"{before}{name}": tensor for name, tensor in state.items()}
+    path = tmp_path / "net.pth"
+    torch.save({around: named, "optimizer": {"lr": 0.1}, "epoch": 3} if around else named, path)
+    found = load_network(path).state_dict()
+    wanted = load_network(save(state, tmp_path / "plain.pth")).state_dict()
+    assert found.keys() == wanted.keys()
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
 def test_half_precision_checkpoints_are_taken(tmp_path: Path) -> None:
     half = {name: tensor.half() for name, tensor in published_state().items()}
     assert load_network(save(half, tmp_path / "half.safetensors")).conv1.conv2d.weight.dtype == torch.float32
