@@ -193,15 +193,17 @@ class Client:
                 return standing.status
             time.sleep(every)
 
-    def fetch(self, status: Status, target: Path) -> Iterator[Path]:
-        """Copy the result and its report to `target`, a folder or a video; each path as it is there, whole."""
+    def fetch(self, status: Status, target: Path, *, photo: bool = False) -> Iterator[Path]:
+        """Copy the result and its report to `target`, a folder, a video or one image; each path as it is there, whole."""
         if status.result is None:
             raise MissingError(f"Job '{status.job}' has no result: it is {status.state}.")
         source, output = f"{status.job}/{status.result}", self.stores.output
         if source.endswith("/"):
             for path, name in images(output, source, min(status.frames, self.target.limits.max_frames)):
-                place(output, path, target / name)
-                yield target / name
+                file = target.with_name(target.name if target.suffix else f"{target.name}{Path(name).suffix}")
+                placed = file if photo else target / name
+                place(output, path, placed)
+                yield placed
         else:
             place(output, source, target)
             yield target

@@ -15,10 +15,13 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from scorer import models
 from scorer.console import AsJson, Quiet, answer, errors, print_json
 from scorer.errors import InputError, ScorerError, StoppedError
-from scorer.frames import SUFFIXES, natural_order
 from scorer.identity import sign_in
+from scorer.image_names import is_photo
+from scorer.limits import Limits
+from scorer.listing import in_folder
 from scorer.models import StyleKind
 from scorer.named import a_path, check_input, number, whole
+from scorer.names import unfit
 from scorer.notes import in_one_line
 from scorer.package import find_package
 from scorer.progress import following
@@ -26,14 +29,14 @@ from scorer.report.text import counted, duration
 from scorer.request import Request, job_id, parse_request
 from scorer.standings import describe, done_facts, facts_of_all, places, show_all, standing_facts
 from scorer.status import Status
-from scorer.store import open_store
+from scorer.store import FolderStore, open_store
 from scorer.target import DeploymentText, StackName, find_deployment
 from scorer.terminal import check_ending, check_place
 from scorer.waiting import REQUESTS
 from scorer.wishes import Wishes, sender_name, takes_wishes
 
 if TYPE_CHECKING:
-    from scorer.client import Client
+    from scorer.client import Client, Standing
 
 # What a result may be; which one is known once the video was looked at.
 VIDEOS = (".mp4", ".mkv")
@@ -45,7 +48,7 @@ Every = Annotated[float, typer.Option(metavar="SECONDS", parser=number(0.1, 3600
 
 @takes_wishes
 def submit(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", parser=a_path, help="A video, or a folder of images.")],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", parser=a_path, help="A video, a folder of images, or an image.")],
     wishes: Wishes,
     stack: StackName = "",
     deployment: DeploymentText = "",
@@ -70,7 +73,7 @@ def submit(
 
     check_input(source)
     if wait:
-        _check_out(out, folder=source.is_dir(), source=source)
+        _check_out(out, folder=source.is_dir(), endings=() if is_photo(source.name) else VIDEOS, source=source)
     client = _client(stack, deployment)
     kind = _style_kind(client, wishes.model, package)
     uploads: dict[str, Path] = {}
@@ -81,7 +84,8 @@ def submit(
         uploads[name] = path
         return name
 
-    request = wishes.request(source, _input(source, own, uploads), kind, put, out, package=package, priority=priority)
+    place = _input(source, own, uploads, client.target.limits)
+    request = wishes.request(source, place, kind, put, out, package=package, priority=priority)
     client.target.check(request)
     client.target.sender_limits.check_priority(request, sender)
     _upload(client, uploads, quiet=quiet)
@@ -89,7 +93,7 @@ def submit(
     if not (wait and (quiet or as_json)):  # what stands at the end is all then
         answer({"job": job}, [job], job, quiet=quiet, as_json=as_json)
     if wait:
-        _follow(client, job, every, out, quiet=quiet, as_json=as_json)
+        _follow(client, job, every, out, photo=request.is_photo, quiet=quiet, as_json=as_json)
 
 
 def _client(stack: str, deployment: str) -> Client:
@@ -107,7 +111,7 @@ def _style_kind(client: Client, model: str, package: str | None) -> StyleKind:
     return facts.style if facts else "none"  # what is wrong is said where the request is taken in
 
 
-def _input(source: Path, own: str, uploads: dict[str, Path]) -> str:
+def _input(source: Path, own: str, uploads: dict[str, Path], limits: Limits) -> str:
     """Where in the input store the media will be, below the sender's `own` folder.
 
     Names hold their content's digest, so nothing is ever overwritten.
@@ -115,15 +119,18 @@ def _input(source: Path, own: str, uploads: dict[str, Path]) -> str:
     from scorer.upload import digest
 
     if not source.is_dir():
+        if is_photo(source.name) and (why := unfit(source.name)):
+            raise InputError(f"The image {source.name!r} can't be used, since of its name {why}: rename it.")
         name = f"videos/{own}{digest(source)[:16]}/{source.name}"
         uploads[name] = source
         return name
-    images = {path.name: path for path in source.iterdir() if path.suffix.lower() in SUFFIXES}
-    if not images:
-        raise InputError(f"'{source}' has no images in it: put {', '.join(sorted(SUFFIXES))} files there.")
-    content = "".join(f"{digest(images[name])} {name}\n" for name in natural_order(images))
+    entries, notes = in_folder(FolderStore(source), "", limits)
+    for note in notes[:1]:  # the others are told of the job
+        if note.startswith("passed over"):
+            errors.print(f"{source}: {note}", soft_wrap=True)
+    content = "".join(f"{digest(source / entry.path)} {entry.path}\n" for entry in entries)
     folder = f"frames/{own}{hashlib.sha256(content.encode()).hexdigest()[:16]}"
-    uploads.update({f"{folder}/{name}": path for name, path in images.items()})
+    uploads.update({f"{folder}/{entry.path}": source / entry.path for entry in entries})
     return f"{folder}/"
 
 
@@ -157,11 +164,11 @@ def _check_out(out: Path | None, *, folder: bool, endings: Sequence[str] = VIDEO
         check_place(Path(), folder=True)
         return
     check_place(out, folder=folder, source=source)
-    if not folder:
+    if not folder and endings:
         check_ending(out, *endings)
 
 
-def _follow(client: Client, job: str, every: float, out: Path | None, *, quiet: bool, as_json: bool) -> None:
+def _follow(client: Client, job: str, every: float, out: Path | None, *, photo: bool, quiet: bool, as_json: bool) -> None:
     try:
         with following(errors, quiet=quiet) as shown:
             status = client.follow(job, every, shown)
@@ -169,15 +176,17 @@ def _follow(client: Client, job: str, every: float, out: Path | None, *, quiet: 
         raise StoppedError(
             f"No longer followed: job {job} goes on in Azure. 'scorer status {job}' shows it, 'scorer cancel {job}' ends it."
         ) from None
-    _fetch(client, status, out, quiet=quiet, as_json=as_json)
+    _fetch(client, status, out, photo=photo, quiet=quiet, as_json=as_json)
 
 
-def _fetch(client: Client, status: Status, out: Path | None, *, quiet: bool, as_json: bool) -> None:
+def _fetch(client: Client, status: Status, out: Path | None, *, photo: bool, quiet: bool, as_json: bool) -> None:
     result = Path(status.result or "")
     target = out or Path(status.job)
     if result.suffix:  # only now it is known what could hold all of it
         target = target.with_suffix(result.suffix)
-    report = next((path for path in client.fetch(status, target) if path.suffix == ".html"), None)
+    *placed, last = client.fetch(status, target, photo=photo)
+    report = last if last.suffix == ".html" else None
+    target = placed[0] if photo and placed else target
     failed = f", {status.failed} failed and stand as they were" if status.failed else ""
     spent = duration(status.updated - status.started)
     line = f"{target} · {counted(status.frames, 'frame')}{failed} · {spent} · report: {report or 'none'}"
@@ -226,8 +235,10 @@ def fetch(
     if standing.status is None or standing.status.state != "done":
         raise InputError(f"Job '{job}' isn't done: 'scorer status {job}' shows where it stands.")
     result = standing.status.result or ""
-    _check_out(out, folder=result.endswith("/"), endings=(Path(result).suffix,))
-    _fetch(client, standing.status, out, quiet=quiet, as_json=as_json)
+    asked = _asked(client, standing)
+    photo = asked is not None and asked.is_photo
+    _check_out(out, folder=result.endswith("/") and not photo, endings=() if photo else (Path(result).suffix,))
+    _fetch(client, standing.status, out, photo=photo, quiet=quiet, as_json=as_json)
 
 
 def cancel(job: Job, stack: StackName = "", deployment: DeploymentText = "", as_json: AsJson = False) -> None:
@@ -249,22 +260,24 @@ def restart(
 ) -> None:
     """Begin a failed, refused, cancelled or stuck job anew: only what is missing is done."""
     client = _client(stack, deployment)
+    asked = _asked(client, client.known(job))
+    photo = asked is not None and asked.is_photo
     if wait:
-        _check_out(out, folder=_is_folder(client, job))
+        folder = asked is not None and asked.media == "frames" and not photo
+        _check_out(out, folder=folder, endings=() if photo else VIDEOS)
     client.restart(job)
     if not quiet:
         errors.print(f"{job}: its request is handed in again", soft_wrap=True)
     if wait:
-        _follow(client, job, every, out, quiet=quiet, as_json=as_json)
+        _follow(client, job, every, out, photo=photo, quiet=quiet, as_json=as_json)
     else:
         answer({"job": job}, [], as_json=as_json)
 
 
-def _is_folder(client: Client, job: str) -> bool:
-    """Whether the job's result will be one, as its request says."""
-    standing = client.known(job)
-    with suppress(ScorerError):  # what is wrong with it is said where it is taken in
+def _asked(client: Client, standing: Standing) -> Request | None:
+    """The job's request; None where it is gone, or can't be read: what is wrong with it is said where it is taken in."""
+    with suppress(ScorerError):
         if path := standing.request:
             limits = client.target.limits
-            return parse_request(client.stores.input.get(path, most=limits.request_bytes), limits).media == "frames"
-    return False
+            return parse_request(client.stores.input.get(path, most=limits.request_bytes), limits)
+    return None

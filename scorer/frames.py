@@ -1,7 +1,8 @@
 """Still images as frames: bytes in, pixels out, and back again in the form they came in.
 
 Pillow reads and writes what has 8 bits: it is as fast as OpenCV within 2 ms at 1280x720 and, unlike OpenCV, notices that a JPEG
-is cut short. OpenCV reads 16-bit PNG, which Pillow reduces to 8 bits, and writes all PNG, which it does in half of Pillow's time.
+is cut short. OpenCV reads what has
+16 bits, which Pillow reduces to 8, and writes all PNG, which it does in half of Pillow's time.
 """
 
 from __future__ import annotations
@@ -19,23 +20,24 @@ from typing import cast
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
+from scorer import tiff
 from scorer.errors import InputError, OutputError
+from scorer.image_names import KINDS, kind_of
 from scorer.scans import too_many_scans
 
 Pixels = NDArray[np.uint8 | np.uint16]
 """(H, W, 3) RGB, or (H, W) where it says so; full range."""
-
-_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
-SUFFIXES = frozenset(_FORMATS)
-"""What a frame's name ends with; compare in lower case. TIFF is left out: too few of its many forms would come out whole."""
 
 JPEG_QUALITY = 95
 """With colour at full resolution (4:4:4): painted frames are full of hard edges between strong colours."""
 WEBP_QUALITY = 92
 WEBP_METHOD = 0
 """libwebp's fastest: a quarter of the default's time for a tenth more bytes."""
+AVIF_QUALITY = 90
+AVIF_SPEED = 9
+"""Of 10; slower ones give files a few per cent smaller in many times the time."""
 
 # `decode` has a limit of its own, and says so in a sentence.
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -78,32 +80,36 @@ def _natural_key(name: str) -> tuple[tuple[str | int, ...], ...]:
 
 
 def decode(data: bytes, name: str, max_pixels: int, size: int | None = None) -> Picture:
-    """Decode a JPEG, PNG or WebP file of any kind: grey, palette, CMYK, 16 bit, turned by EXIF, with transparency, and so on.
+    """Decode an image of one of KINDS, of any form: grey, palette, CMYK, 16 bit, turned by EXIF, with transparency, and so on.
 
-    What the data are decides, not what the name ends with. Of a JPEG with several pictures (a phone's depth or gain map) the
-    first is taken. CMYK is converted plainly, without its profile.
+    What the data are decides, not what the name ends with. Of a JPEG with several pictures (a phone's depth or gain map), of a
+    TIFF's pages and of a GIF's pictures the first is taken. CMYK is converted plainly, without its profile.
 
     Raises InputError, naming `name`: not such an image, damaged or cut short, animated, or (before any pixel is decoded) of more
-    than `max_pixels` pixels, as it is or scaled to `size`, or with more scans than any JPEG has.
+    than `max_pixels` pixels, as it is or scaled to `size`, with more scans than any JPEG has, or coded as nobody codes it.
     """
     try:
-        with Image.open(BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as image:
+        if why := tiff.unfit(data):
+            raise InputError(f"'{name}' can't be decoded, since {why}: save it again.")
+        with Image.open(BytesIO(data), formats=sorted(KINDS)) as image:
             _refuse(image, name, max_pixels, size)
             if image.format in ("JPEG", "MPO") and (why := too_many_scans(data)):
                 raise InputError(f"'{name}' can't be decoded, since {why}: save it again.")
-            pixels, alpha = _deep(data, image) if _is_deep_png(data) else _plain(image)
+            deep = _is_deep(data, image)
+            pixels, alpha = _deep(data, image) if deep else _plain(image)
             turn = image.getexif().get(_ORIENTATION, 1)
             return Picture(
                 _upright(pixels, turn),
                 None if alpha is None else _upright(alpha, turn),
-                grey=image.mode in ("1", "L", "LA") or (_is_deep_png(data) and data[25] in (0, 4)),
+                grey=image.mode in ("1", "L", "LA", "I;16", "I;16B") or (_is_deep_png(data) and data[25] in (0, 4)),
                 profile=image.info.get("icc_profile"),
-                lossless=image.format == "PNG" or b"VP8L" in _webp_chunks(data),
+                lossless=image.format in ("PNG", "TIFF", "BMP", "GIF") or b"VP8L" in _webp_chunks(data),
             )
     except (InputError, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise InputError(f"'{name}' is not a JPEG, PNG or WebP image: replace it, or take it out of the folder.") from None
+        kinds = ", ".join(sorted(KINDS))
+        raise InputError(f"'{name}' is none of the images that are scored ({kinds}): replace it, or take it out.") from None
     except Image.DecompressionBombError:
         raise InputError(f"'{name}' has more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels: make it smaller.") from None
     except Exception as error:  # Pillow's readers raise whatever a damaged file makes them stumble over
@@ -119,8 +125,7 @@ def _refuse(image: Image.Image, name: str, max_pixels: int, size: int | None) ->
         raise InputError(
             f"'{name}' would have {width}x{height} pixels, more than the {max_pixels:,} allowed: ask for a smaller size."
         )
-    count = getattr(image, "n_frames", 1)
-    if count > 1 and image.format in ("PNG", "WEBP"):
+    if image.format in ("PNG", "WEBP", "AVIF") and (count := getattr(image, "n_frames", 1)) > 1:
         raise InputError(f"'{name}' is an animation of {count} frames: make a video of it, or keep one frame.")
 
 
@@ -129,6 +134,15 @@ def _plain(image: Image.Image) -> tuple[Pixels, Pixels | None]:
         both = np.asarray(image.convert("RGBA"))
         return np.ascontiguousarray(both[..., :3]), np.ascontiguousarray(both[..., 3])
     return np.asarray(image.convert("RGB")), None
+
+
+def _is_deep(data: bytes, image: Image.Image) -> bool:
+    """Whether it has 16 bits. Raises ValueError for a file that is of one of KINDS, but is coded as few are."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        return tiff.depth(str(image.info.get("compression")), image.tag_v2) == 16
+    if image.format == "BMP" and image.info.get("compression") not in (0, 3):  # Pillow's own decoder takes a step a pixel
+        raise ValueError("a compressed BMP file")
+    return _is_deep_png(data)
 
 
 def _is_deep_png(data: bytes) -> bool:
@@ -173,14 +187,12 @@ def encode(pixels: Pixels, like: Picture, name: str) -> bytes:
 
     `pixels` is (H, W, 3) RGB of the dtype of `like`; H and W may differ, the transparency is then resized. Kept: 16 bits and
     lossless coding where the format has them, transparency (not in JPEG), the ICC profile, and a single grey channel (not in
-    WebP, nor with transparency) as long as the pixels still are grey. Not kept: EXIF, whose orientation has been applied and
-    whose place and camera are private.
+    WebP and AVIF, nor with transparency) as long as the pixels still are grey. Not kept: EXIF,
+    whose orientation has been applied and whose place and camera are private.
 
-    Raises InputError for a suffix that isn't one of SUFFIXES, OutputError where the format can't hold the image.
+    `name` is one that `result_name` gives. Raises OutputError where the format can't hold the image.
     """
-    kind = _FORMATS.get(PurePosixPath(name).suffix.lower())
-    if kind is None:
-        raise InputError(f"'{name}' does not end with one of {', '.join(sorted(SUFFIXES))}: rename it.")
+    kind = kind_of(name)
     image = _channels(pixels, like, kind)
     try:
         if kind == "PNG":
@@ -191,10 +203,10 @@ def encode(pixels: Pixels, like: Picture, name: str) -> bytes:
         raise OutputError(f"'{name}' can't be written with {width}x{height} pixels ({error}): choose a smaller size.") from error
 
 
-def _channels(pixels: Pixels, like: Picture, kind: str) -> Pixels:
+def _channels(pixels: Pixels, like: Picture, kind: str | None) -> Pixels:
     """(H, W, 1): grey; (H, W, 3): RGB; (H, W, 4): RGB and alpha."""
     if like.alpha is None or kind == "JPEG":
-        still_grey = like.grey and kind != "WEBP" and bool((pixels == pixels[..., :1]).all())
+        still_grey = like.grey and kind not in ("WEBP", "AVIF") and bool((pixels == pixels[..., :1]).all())
         return pixels[..., :1] if still_grey else pixels
     height, width = pixels.shape[:2]
     return np.concatenate((pixels, resize(like.alpha, width, height)[..., None]), axis=2)
@@ -212,12 +224,15 @@ def _to_8_bits(image: Pixels) -> NDArray[np.uint8]:
     return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)  # 65535 = 255 * 257
 
 
-def _encode_plain(image: NDArray[np.uint8], kind: str, like: Picture) -> bytes:
+def _encode_plain(image: NDArray[np.uint8], kind: str | None, like: Picture) -> bytes:
     out = BytesIO()
     form = Image.fromarray(np.ascontiguousarray(image.squeeze(2) if image.shape[2] == 1 else image))
     profile = _fitting_profile(like, image)
     if kind == "JPEG":
         form.save(out, kind, quality=JPEG_QUALITY, subsampling="4:4:4", icc_profile=profile)
+    elif kind == "AVIF":
+        how = {"quality": AVIF_QUALITY, "speed": AVIF_SPEED, "subsampling": "4:4:4", "max_threads": 1}
+        form.save(out, kind, icc_profile=profile, **how)
     else:
         # `exact` keeps the colours below transparent pixels; in lossless coding `quality` is effort, of which none takes a third.
         quality = 0 if like.lossless else WEBP_QUALITY

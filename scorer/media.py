@@ -68,7 +68,7 @@ def parts_folder(plan: Plan) -> str:
 
 def _images_etag(plan: Plan, chunk: Chunk, output: Lookup) -> str | None:
     """Of all images of the chunk; None where one isn't there."""
-    entries = [output(f"{plan.job}/{plan.result}{file.name}") for file in chunk.files]
+    entries = [output(plan.image_path(file)) for file in chunk.files]
     if not all(entries):
         return None
     return hashlib.sha256(" ".join(entry.etag for entry in entries if entry).encode()).hexdigest()
@@ -198,11 +198,11 @@ class FolderMedia(Media[Picture | None]):
 
     def write(self, frame: Frame[Picture | None], pixels: Frames | None) -> None:
         file = self._chunk.files[frame.number - self._chunk.first]
-        path = f"{self._plan.job}/{self._plan.result}{file.name}"
+        path = self._plan.image_path(file)
         if frame.form is None or pixels is None:  # what can't be decoded is handed on as it came: nothing is lost
             self._stores.output.put(path, self._stores.input.get(file.path, file.etag))
         else:
-            self._stores.output.put(path, frames.encode(pixels, frame.form, file.name))
+            self._stores.output.put(path, frames.encode(pixels, frame.form, path))
 
     def written(self) -> Written:
         return Written(etag=_images_etag(self._plan, self._chunk, self._stores.output.head) or "")

@@ -88,9 +88,9 @@ def _join(plan: Plan, info: video.VideoInfo, parts: Sequence[Part], stores: Stor
 
 def _sweep(plan: Plan, stores: Stores) -> str:
     """Take away what an earlier plan of this job left in the result's folder."""
-    own = {file.name for chunk in plan.chunks for file in chunk.files}
+    own = {plan.image_path(file) for chunk in plan.chunks for file in chunk.files}
     for entry in stores.output.list(f"{plan.job}/{plan.result}"):
-        if entry.path.rpartition("/")[2] not in own:
+        if entry.path not in own:
             stores.output.delete(entry.path)
     return ""
 

@@ -22,7 +22,9 @@ _HEIGHTS = {"2k": 2048, "4k": 3840, "8k": 7680}
 def check_input(path: Path) -> None:
     """Raise MissingError where there is no such file or folder, with what may have been meant."""
     if not _is_there(path):
-        raise MissingError(f"There is no '{_shown(path)}': {_meant(path, 'INPUT is one video, or one folder of images')}.")
+        raise MissingError(
+            f"There is no '{_shown(path)}': {_meant(path, 'INPUT is one video, one folder of images, or one image')}."
+        )
 
 
 def check_style(text: str, kind: StyleKind, model: str, *, here: bool = True) -> None:

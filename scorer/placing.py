@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scorer.documents import unbelievable
 from scorer.errors import MissingError
-from scorer.frames import SUFFIXES
+from scorer.image_names import kind_of
 from scorer.names import unfit
 from scorer.store import Store, storage_errors
 
@@ -47,7 +47,7 @@ def images(store: Store, folder: str, most: int) -> Iterator[tuple[str, str]]:
         name = entry.path.rpartition("/")[2]
         if why := unfit(name):
             raise unbelievable(store.where(folder), f"the name {name[:300]!r} is in it: {why}")
-        if Path(name).suffix.lower() not in SUFFIXES:
+        if kind_of(name) is None:
             raise unbelievable(store.where(folder), f"{name!r} is in it, which is no image")
         found.append((entry.path, name))
         if len(found) > most:

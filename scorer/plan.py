@@ -12,20 +12,21 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from scorer import documents, frames, models
+from scorer import documents, listing, models
 from scorer.documents import Count
-from scorer.errors import ChangedError, InputError, RequestError, ScorerError
+from scorer.errors import ChangedError, RequestError, ScorerError
+from scorer.image_names import result_name
 from scorer.limits import Limits
 from scorer.models import Device, ModelSettings, Style
 from scorer.models.style_image import check_bytes as check_style_bytes
-from scorer.names import LONGEST_BLOB, unfit
+from scorer.names import LONGEST_BLOB
 from scorer.notes import Notes
 from scorer.plan_check import check_plan
 from scorer.request import Request
 from scorer.sandbox import check_style, probe_video
 from scorer.store import Entry, Stores, called
 from scorer.video import FrameRange, VideoIndex, VideoInfo
-from scorer.work import check_bytes, check_images, check_room, fit_video
+from scorer.work import check_bytes, check_room, fit_video
 
 # Raised whenever parts made by older code would differ from those made now.
 PART_FORMAT = 3
@@ -135,6 +136,10 @@ class Plan(BaseModel):
         """The result's name in output/<job>/: a video, or a folder."""
         return f"result.{self.video.container}" if self.video else "result/"
 
+    def image_path(self, file: FrameFile) -> str:
+        """Where in the output store an image's result is."""
+        return f"{self.job}/{self.result}{result_name(file.name, self.request.image_format)}"
+
 
 # A task on a cluster begins with a container and a model, some 20 to 40 seconds: as long as some 240 frames take on a small GPU.
 STARTUP_FRAMES = 240
@@ -224,12 +229,12 @@ def make_plan(
             job=job, request=request, device=device, input_etag=entry.etag, input_bytes=entry.size, style_etags=style_etags,
             video=index.info, frames=index.info.frames, chunks=chunks, notes=index.notes, **most,
         )  # fmt: skip
-    files = _images(stores, request.input, limits)
+    files, notes = listing.images(request, stores.input, limits)
     request = request.model_copy(update={"batch_size": request.batch_size or batch_size})
     chunks = _folder_chunks(files, length(len(files)), _common(request, device, style_etags))
     return Plan(
         job=job, request=request, device=device, input_etag="", input_bytes=sum(each.size for each in files),
-        style_etags=style_etags, video=None, frames=len(files), chunks=chunks, **most,
+        style_etags=style_etags, video=None, frames=len(files), chunks=chunks, notes=notes, **most,
     )  # fmt: skip
 
 
@@ -300,22 +305,6 @@ def _video_chunks(index: VideoIndex, length: int, common: Sequence[object]) -> t
         )
         for number, frame_range in enumerate(index.ranges(length))
     )
-
-
-def _images(stores: Stores, folder: str, limits: Limits) -> list[Entry]:
-    """The images right inside `folder`, in natural order."""
-    entries = {entry.path: entry for entry in stores.input.list(folder) if Path(entry.path).suffix.lower() in frames.SUFFIXES}
-    where = stores.input.where(folder)
-    if not entries:
-        raise InputError(f"'{where}' has no images in it: put {', '.join(sorted(frames.SUFFIXES))} files there.")
-    if len(entries) > limits.max_frames:
-        raise InputError(f"'{where}' has {len(entries)} images in it: split it, since a job takes {limits.max_frames} at most.")
-    for path in entries:
-        if why := unfit(path.rpartition("/")[2]):
-            raise InputError(f"The image {path!r} can't be used, since of its name {why}: rename it.")
-    check_bytes(where, list(entries.values()), limits)
-    check_images(list(entries.values()), limits)
-    return [entries[path] for path in frames.natural_order(entries)]
 
 
 def _folder_chunks(files: Sequence[Entry], length: int, common: Sequence[object]) -> tuple[Chunk, ...]:

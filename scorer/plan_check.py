@@ -5,10 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from scorer.image_names import kind_of, result_name
 from scorer.names import unfit
 
 if TYPE_CHECKING:
     from scorer.plan import Chunk, Plan
+    from scorer.request import Request
 
 
 def check_plan(plan: Plan) -> None:
@@ -26,7 +28,7 @@ def check_plan(plan: Plan) -> None:
         if plan.video is not None:
             _check_range(chunk)
         else:
-            names.update(_names(chunk, plan.request.input))
+            names.update(_names(chunk, plan.request))
         first += chunk.frames
     if first != plan.frames or (plan.video is None and len(names) != plan.frames):
         raise ValueError(f"its chunks don't have {plan.frames} frames")
@@ -43,12 +45,13 @@ def _check_range(chunk: Chunk) -> None:
         raise ValueError(f"the time stamps of chunk {chunk.index} don't ascend")
 
 
-def _names(chunk: Chunk, folder: str) -> list[str]:
-    """Of its images."""
+def _names(chunk: Chunk, request: Request) -> list[str]:
+    """Of its results, which are as many as its images."""
+    folder = request.folder
     if chunk.range is not None or len(chunk.files) != chunk.frames:
         raise ValueError(f"chunk {chunk.index} has other files")
     names = [file.path.removeprefix(folder) for file in chunk.files]
     for name, file in zip(names, chunk.files, strict=True):
-        if unfit(name) or len(name) + len(folder) != len(file.path):
+        if unfit(name) or kind_of(name) is None or len(name) + len(folder) != len(file.path):
             raise ValueError(f"chunk {chunk.index} has the file {file.path[:300]!r}, which is none of '{folder}'")
-    return names
+    return [result_name(name, request.image_format) for name in names]

@@ -26,6 +26,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from scorer import models
 from scorer.errors import RequestError
+from scorer.image_names import is_photo
 from scorer.limits import Limits
 from scorer.text import closest, is_clean
 from scorer.wanted import ResultContainer, Sound, Wanted
@@ -90,7 +91,7 @@ class Request(BaseModel):
     name: str = Field(pattern=f"^{NAME}$")
     """What people call the job; the job's id begins with it."""
     input: BlobPath
-    """A video, or a folder of images (its path ends with '/')."""
+    """A video, a folder of images (its path ends with '/'), or one image."""
     styles: tuple[StyleRef, ...] = Field(default=(), max_length=32)
     """Mixed by their weights."""
     model: ModelName = "adaptive"
@@ -99,6 +100,8 @@ class Request(BaseModel):
     """The published package that the model comes from, by the id that `scorer publish` printed."""
     options: dict[OptionName, Option] = Field(default_factory=dict, max_length=32)
     """The model's own options (`scorer models` lists them)."""
+    image_format: Literal["jpg", "png", "webp", "avif"] | None = None
+    """What images come out as; None: as they came, or as PNG where that can't be."""
     strength: Number = Field(default=1.0, ge=0, le=1)
     """The share of the model's result in what comes out, the original being the rest: 0 is the original, 1 the whole style."""
     size: Whole | None = Field(default=None, ge=16, le=8192)
@@ -130,7 +133,17 @@ class Request(BaseModel):
     @property
     def media(self) -> Literal["video", "frames"]:
         """Which of the two ways the frames come in."""
-        return "frames" if self.input.endswith("/") else "video"
+        return "frames" if self.input.endswith("/") or self.is_photo else "video"
+
+    @property
+    def is_photo(self) -> bool:
+        """Whether the input is one image: a folder of one, whose result is a single file. A GIF is taken for a video."""
+        return is_photo(self.input)
+
+    @property
+    def folder(self) -> str:
+        """The folder that the images are in; its path ends with '/'."""
+        return self.input[: self.input.rindex("/") + 1] if "/" in self.input else ""
 
 
 class Takes(Protocol):
@@ -223,6 +236,7 @@ RIGHT = {
     "batch_size": "write a whole number from 1 to 256",
     "chunk_frames": "write a whole number from 1 to 100000",
     "container": 'write "mp4" or "mkv"',
+    "image_format": 'write "jpg", "png", "webp" or "avif"',
     "sound": 'write "keep" or "drop"',
     "priority": "write a whole number from -100 to 100",
     "failure_threshold": "write a number from 0 to 1, such as 0.05",

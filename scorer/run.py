@@ -29,11 +29,11 @@ Work = Annotated[Path, typer.Option(metavar="DIR", help="Where plans, parts, res
 
 @takes_wishes
 def run(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", parser=a_path, help="A video, or a folder of images.")],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", parser=a_path, help="A video, a folder of images, or an image.")],
     wishes: Wishes,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="The result: a video (.mp4 or .mkv), or a folder."),
+        typer.Option(metavar="PATH", help="The result: a video (.mp4 or .mkv), a folder, or an image."),
     ] = None,
     workers: Annotated[int | None, typer.Option(metavar="N", parser=whole(1, 256), help="Worker processes.")] = None,
     device: Annotated[str, typer.Option(metavar="|".join(DEVICES), help="Where the model computes.")] = "auto",
@@ -41,7 +41,7 @@ def run(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score a video or a folder of images on this machine."""
+    """Score a video, a folder of images or one image on this machine."""
     check_input(source)
     request = wishes.request(source, _input_path(source), models.spec(wishes.model).style, _input_path, out)
     target = result_path(source, wishes.style or [wishes.model], out)

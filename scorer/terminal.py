@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from scorer.errors import OutputError, RequestError
 from scorer.placing import place
@@ -50,7 +50,8 @@ def check_ending(target: Path, *endings: str) -> None:
 def with_ending(target: Path, plan: Plan, *, asked: bool) -> Path:
     """`target`, ending as the result does. Raises RequestError where it was asked for with another ending."""
     if plan.video is None:
-        return target
+        result = PurePosixPath(plan.image_path(plan.chunks[0].files[0]))
+        return target if asked or not plan.request.is_photo else target.with_name(target.name + result.suffix)
     ending = f".{plan.video.container}"
     if not asked:
         return target.with_name(target.name + ending)
@@ -79,4 +80,5 @@ def deliver(stores: Stores, plan: Plan, target: Path) -> None:
         return
     for chunk in plan.chunks:
         for file in chunk.files:
-            place(stores.output, result + file.name, target / file.name)
+            path = plan.image_path(file)
+            place(stores.output, path, target if plan.request.is_photo else target / path.rpartition("/")[2])

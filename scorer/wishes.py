@@ -13,6 +13,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 import typer
 
 from scorer.errors import RequestError
+from scorer.image_names import format_for, is_photo
 from scorer.models import StyleKind
 from scorer.named import check_style, number, pixels, whole
 from scorer.request import Request, make_request
@@ -59,6 +60,7 @@ class Wishes:
         """
         same = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("style", "option")}
         same["container"] = self.container or _container(source, out)
+        same["image_format"] = format_for(source.name, out.name) if out and is_photo(place) else None
         return make_request({
             "name": job_name(source), "input": place, "styles": list(self._styles(kind, path_of, here=here)),
             "options": options(self.option), **same, **more,

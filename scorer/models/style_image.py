@@ -16,14 +16,13 @@ from PIL import Image, UnidentifiedImageError
 from scorer.errors import StyleError
 from scorer.opened import Source, reader
 from scorer.scans import too_many_scans
+from scorer.tiff import CODINGS
 
 # A photograph of Pillow's 89 million pixels has about half of that as a JPEG.
 MOST_BYTES = 64 * 2**20
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
 """Of Pillow's dozens; some of them run other programs. A JPEG may hold several pictures: the first is taken."""
-_TIFF_CODINGS = ("raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate")
-"""What programs write; a TIFF may hold data of any other format."""
 
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -76,7 +75,7 @@ def _opened(path: Source) -> Iterator[Image.Image]:
                     _check_scans(file)
                 if image.mode == "F":
                     raise ValueError("floating-point pixels have no known range")
-                if image.format == "TIFF" and (coding := image.info.get("compression")) not in _TIFF_CODINGS:
+                if image.format == "TIFF" and (coding := image.info.get("compression")) not in CODINGS:
                     raise ValueError(f"a TIFF file coded as {coding}")
                 yield image
     except FileNotFoundError:

@@ -51,6 +51,13 @@ class Store(ABC):
         """The files right inside `folder`, in no order; none where there is no such folder."""
 
     @abstractmethod
+    def others(self, folder: str) -> Iterator[str]:
+        """Names of what is right inside `folder` beside the files that `list` gives.
+
+        They are folders, which end with '/'; pipes, devices, links that lead nowhere, and files whose names a store can't have.
+        """
+
+    @abstractmethod
     def walk(self, folder: str) -> Iterator[Entry]:
         """The files anywhere below `folder`, in no order; none where there is no such folder."""
 

@@ -105,6 +105,14 @@ class BlobStore(Store):
             )
         yield from found
 
+    def others(self, folder: str) -> Iterator[str]:
+        from azure.storage.blob import BlobPrefix
+
+        prefix = self._prefix(folder)
+        with self._names() as names:
+            found = self._try(folder, lambda: [each.name for each in names.walk_blobs(prefix) if isinstance(each, BlobPrefix)])
+        yield from (str(name).removeprefix(prefix or "") for name in found)
+
     def walk(self, folder: str) -> Iterator[Entry]:
         with self._names() as names:
             found = self._try(folder, lambda: [self._listed(blob) for blob in names.list_blobs(self._prefix(folder))])

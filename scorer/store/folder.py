@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from obstore.exceptions import AlreadyExistsError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore
 
 from scorer.errors import MissingError
 from scorer.store.base import Entry, Store
-from scorer.store.problems import changed, check_size, raise_storage_error, storage_errors
+from scorer.store.problems import changed, check_size, is_odd, raise_storage_error, storage_errors
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    with suppress(OSError):  # a link to itself
+        return entry.is_dir()
+    return False
+
+
+def _is_listed(entry: os.DirEntry[str]) -> bool:
+    """Whether a store lists it: a file, by a name that a store can have."""
+    try:
+        entry.name.encode()
+        return entry.is_file() and not is_odd(entry.name)
+    except (OSError, UnicodeEncodeError):
+        return False
+
+
+# Bytes of a name that obstore can put '#' and a number behind.
+_LONGEST = 240
 
 
 class FolderStore(Store):
@@ -46,10 +71,24 @@ class FolderStore(Store):
         if not (self.root / folder).is_dir():
             return
         with storage_errors(self.where(folder)):
-            for meta in self._open().list_with_delimiter(folder or None)["objects"]:
+            store = self._open()
+            try:
+                found: Sequence[ObjectMeta] = store.list_with_delimiter(folder or None)["objects"]
+            except BaseError:  # of one file in it (its name, a link to itself), for which obstore gives the whole list up
+                found = [store.head(f"{folder}{name}") for name in self._names(folder, _is_listed)]
+            for meta in found:
                 if not meta["size"] and not (self.root / meta["path"]).is_file():
                     continue  # a pipe, a device: reading it may never end
                 yield Entry(meta["path"], meta["size"], meta["e_tag"] or "", meta["last_modified"].timestamp())
+
+    def others(self, folder: str) -> Iterator[str]:
+        if (self.root / folder).is_dir():
+            with storage_errors(self.where(folder)):
+                yield from self._names(folder, lambda each: not _is_listed(each))
+
+    def _names(self, folder: str, which: Callable[[os.DirEntry[str]], bool]) -> Sequence[str]:
+        with os.scandir(self.root / folder) as entries:
+            return [f"{each.name}/" if _is_folder(each) else each.name for each in entries if which(each)]
 
     def walk(self, folder: str) -> Iterator[Entry]:
         if not (self.root / folder).is_dir():
@@ -67,8 +106,19 @@ class FolderStore(Store):
 
     def put(self, path: str, data: bytes) -> Entry:
         with storage_errors(self.where(path), writing=True):
+            if len(os.fsencode(path.rpartition("/")[2])) > _LONGEST:
+                return self._put_long(path, data)
             result = self._open(make=True).put(path, data)
         return Entry(path, len(data), result["e_tag"] or "")
+
+    def _put_long(self, path: str, data: bytes) -> Entry:
+        """For a name that is too long for obstore to write beside it first."""
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{secrets.token_hex(16)}.part")
+        temporary.write_bytes(data)
+        temporary.replace(target)
+        return self.head(path)
 
     def create(self, path: str, data: bytes) -> Entry | None:
         with storage_errors(self.where(path), writing=True):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scorer.frames import SUFFIXES, fit, fit_size, natural_order
+from scorer.frames import fit, fit_size, natural_order
 from tests.scorer.image_samples import near, scene
 
 
@@ -89,7 +89,3 @@ def test_numbers_are_in_the_order_of_numbers(numbers: list[int], before: str, af
     assert natural_order(f"{before}{number}{after}.png" for number in numbers) == [
         f"{before}{number}{after}.png" for number in sorted(numbers)
     ]
-
-
-def test_suffixes_are_lower_case() -> None:
-    assert {".jpg", ".jpeg", ".png", ".webp"} == SUFFIXES
