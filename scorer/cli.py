@@ -15,6 +15,7 @@ from scorer import commands, models, steps
 from scorer.console import errors, facts_of, print_json, screen, take_any_text
 from scorer.ends import unforeseen
 from scorer.errors import RequestError, ScorerError, StoppedError, UsageError
+from scorer.help import Command, Group
 from scorer.named import number
 from scorer.planning import plan
 from scorer.publish import publish
@@ -23,6 +24,7 @@ from scorer.share import share
 from scorer.usage import usage
 
 app = typer.Typer(
+    cls=Group,
     name="scorer", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode="markdown",
     help="Score every frame of a video, or of a folder of images, with a deep-learning model: by default, in a painting's style.",
 )  # fmt: skip
@@ -60,10 +62,10 @@ def common(
     """What holds for all commands."""
 
 
-app.command(epilog=RUN_EXAMPLES)(run)
+app.command(cls=Command, epilog=RUN_EXAMPLES)(run)
 
 
-@app.command(name="models")
+@app.command(cls=Command, name="models")
 def list_models() -> None:
     """List the models that are installed, and their options."""
     for spec in models.specs():
@@ -76,9 +78,11 @@ def list_models() -> None:
         screen.print(table, "")
 
 
-@app.command(name="bench", epilog="Example: `scorer bench --model adaptive --size 640x360 --peers`")
+@app.command(cls=Command, name="bench", epilog="Example: `scorer bench --model adaptive --size 640x360 --peers`")
 def measure(
-    model: Annotated[list[str] | None, typer.Option(help="Which models; adaptive and painted if not given.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Which models; adaptive and painted if not given.")
+    ] = None,
     size: Annotated[
         list[str] | None, typer.Option(metavar="WxH", help="Which frame sizes; four usual ones if not given.")
     ] = None,
@@ -112,30 +116,33 @@ The same command again goes on: what is uploaded isn't sent again, and the same 
 SHARE_EXAMPLE = "Example: `scorer share film.mp4 --style painting.jpg --sender acme --hours 48 --stack dev`"
 CLOUD = "With a deployment"
 
-app.command(epilog=SUBMIT_EXAMPLES, rich_help_panel=CLOUD)(commands.submit)
+app.command(cls=Command, epilog=SUBMIT_EXAMPLES, rich_help_panel=CLOUD)(commands.submit)
 for _command in (commands.status, commands.fetch, commands.cancel, commands.restart):
-    app.command(rich_help_panel=CLOUD)(_command)
-app.command(epilog=SHARE_EXAMPLE, rich_help_panel=CLOUD)(share)
-app.command(epilog="Example: `scorer plan request.json --stack dev`", rich_help_panel=CLOUD)(plan)
+    app.command(cls=Command, rich_help_panel=CLOUD)(_command)
+app.command(cls=Command, epilog=SHARE_EXAMPLE, rich_help_panel=CLOUD)(share)
+app.command(cls=Command, epilog="Example: `scorer plan request.json --stack dev`", rich_help_panel=CLOUD)(plan)
 
 app.command(
+    cls=Command,
     epilog="Example: `scorer publish dist/our_model-1.0-py3-none-any.whl --weights net.safetensors --stack dev`",
     rich_help_panel=CLOUD,
 )(publish)
 
 for _step in (steps.dispatch, steps.prepare, steps.score, steps.merge, steps.release):
-    app.command(rich_help_panel="Steps, for machines")(_step)
+    app.command(cls=Command, rich_help_panel="Steps, for machines")(_step)
 
 
 def main() -> None:
     """Run the command line; errors become one sentence and their own exit code, and a JSON document where one was asked for."""
     take_any_text()
     try:
-        code = app(standalone_mode=False)  # of None, 0, or what a command ended with
+        code = app(prog_name="scorer", standalone_mode=False)  # of None, 0, or what a command ended with
         if code == STOPPED_EXIT_CODE:
             raise StoppedError("Stopped. The same command goes on from here.")
         sys.exit(code)
     except TyperException as error:
+        if not error.format_message():  # there was no command: what there is has been shown
+            sys.exit(UsageError.exit_code)
         _end(UsageError(usage(error)))
     except ScorerError as error:
         _end(error)

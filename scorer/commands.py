@@ -195,7 +195,7 @@ def _fetch(client: Client, status: Status, out: Path | None, *, photo: bool, qui
 
 
 def status(
-    job: Annotated[str, typer.Argument(metavar="[JOB]", help="A job's id; all jobs if not given.")] = "",
+    job: Annotated[str, typer.Argument(metavar="JOB", help="A job's id; all jobs if not given.")] = "",
     stack: StackName = "",
     deployment: DeploymentText = "",
     as_json: AsJson = False,

@@ -45,7 +45,7 @@ _FACTS = TypeAdapter(dict[str, ModelFacts])
 
 
 def publish(
-    wheels: Annotated[list[Path], typer.Argument(metavar="WHEEL...", help="The model's own wheel first, then those it needs.")],
+    wheels: Annotated[list[Path], typer.Argument(metavar="WHEEL", help="The model's own wheel first, then those it needs.")],
     weights: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="A file that the model finds in the folder SCORER_WEIGHTS.")
     ] = None,

@@ -241,7 +241,7 @@ RIGHT = {
     "priority": "write a whole number from -100 to 100",
     "failure_threshold": "write a number from 0 to 1, such as 0.05",
 }
-"""What each field should be, for whoever wrote something else."""
+"""What each field should be, for whoever wrote something else, where that isn't one of a few words."""
 
 
 def _sentence(error: ValidationError) -> str:
@@ -263,7 +263,8 @@ def _sentence(error: ValidationError) -> str:
     if not where:
         written = "" if isinstance(first["input"], dict) else f", such as {json.dumps(_SMALLEST)}"
         return f"The request can't be taken: {message if not written else 'it is no JSON object' + written}.".replace("?.", "?")
-    right = message[:1].lower() + message[1:] if first["type"] == "value_error" else RIGHT.get(field, message)
+    right = RIGHT.get(field) or f"write {message.removeprefix('Input should be ')}"
+    right = message[:1].lower() + message[1:] if first["type"] == "value_error" else right
     return f"The request's {where} is {_quoted(first)}: {right}."
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from scorer import models
+from scorer.completion import one_of
 from scorer.console import AsJson, Quiet, answer, errors
 from scorer.engines.local import LocalEngine
 from scorer.job import Outcome, run_job
@@ -36,7 +37,9 @@ def run(
         typer.Option(metavar="PATH", help="The result: a video (.mp4 or .mkv), a folder, or an image."),
     ] = None,
     workers: Annotated[int | None, typer.Option(metavar="N", parser=whole(1, 256), help="Worker processes.")] = None,
-    device: Annotated[str, typer.Option(metavar="|".join(DEVICES), help="Where the model computes.")] = "auto",
+    device: Annotated[
+        str, typer.Option(metavar="|".join(DEVICES), autocompletion=one_of(*DEVICES), help="Where the model computes.")
+    ] = "auto",
     work: Work = Path(".scorer"),
     quiet: Quiet = False,
     as_json: AsJson = False,

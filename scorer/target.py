@@ -7,11 +7,15 @@ from typing import Annotated
 
 import typer
 
+from scorer.completion import stacks
 from scorer.deployment import Deployment, read_deployment
 from scorer.errors import RequestError
 
 StackName = Annotated[
-    str, typer.Option("--stack", envvar="SCORER_STACK", metavar="NAME", help="Pulumi stack, in the project's checkout.")
+    str,
+    typer.Option(
+        "--stack", envvar="SCORER_STACK", metavar="NAME", autocompletion=stacks, help="Pulumi stack, in the project's checkout."
+    ),
 ]
 DeploymentText = Annotated[
     str,

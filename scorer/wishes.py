@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
+from scorer import completion
 from scorer.errors import RequestError
 from scorer.image_names import format_for, is_photo
 from scorer.models import StyleKind
@@ -27,10 +28,19 @@ class Wishes:
 
     style: Annotated[
         list[str] | None,
-        typer.Option(metavar="STYLE[@WEIGHT]", help="An image, a trained style's number or a network's file; several are mixed."),
+        typer.Option(
+            metavar="STYLE[@WEIGHT]",
+            autocompletion=completion.styles,
+            help="An image, a trained style's number or a network's file; several are mixed.",
+        ),
     ] = None
-    model: Annotated[str, typer.Option(metavar="NAME", help="One of those that `scorer models` lists.")] = "adaptive"
-    option: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="One of the model's own options.")] = None
+    model: Annotated[
+        str, typer.Option(metavar="NAME", autocompletion=completion.model_names, help="One of those that `scorer models` lists.")
+    ] = "adaptive"
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", autocompletion=completion.option_names, help="One of the model's own options."),
+    ] = None
     size: Annotated[
         int | None,
         typer.Option(metavar="PX", parser=pixels, help="Longer side of the frames in pixels; unchanged if not given."),
@@ -42,9 +52,20 @@ class Wishes:
     chunk_frames: Annotated[int | None, typer.Option(metavar="N", parser=whole(), help="Frames of one task.")] = None
     container: Annotated[
         str | None,
-        typer.Option(metavar="mp4|mkv", help="A video's: an mp4, or an mkv where it keeps more, if not given."),
+        typer.Option(
+            metavar="mp4|mkv",
+            autocompletion=completion.one_of("mp4", "mkv"),
+            help="A video's: an mp4, or an mkv where it keeps more, if not given.",
+        ),
     ] = None
-    sound: Annotated[str, typer.Option(metavar="keep|drop", help="Whether a video's result has the input's sound.")] = "keep"
+    sound: Annotated[
+        str,
+        typer.Option(
+            metavar="keep|drop",
+            autocompletion=completion.one_of("keep", "drop"),
+            help="Whether a video's result has the input's sound.",
+        ),
+    ] = "keep"
     failure_threshold: Annotated[float, typer.Option(metavar="0..1", parser=number(), help="Share of frames that may fail.")] = (
         0.05
     )

@@ -121,6 +121,11 @@ def spec(name: str) -> ModelSpec:
     return found
 
 
+def names() -> list[str]:
+    """Those of every model that is installed, none of which is loaded. Raises ModelError."""
+    return list(_entries())
+
+
 def specs() -> list[ModelSpec]:
     """Every model that is installed, by name. Raises ModelError."""
     return [spec(name) for name in _entries()]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from scorer.errors import ModelError, RequestError
 from scorer.limits import Limits
-from scorer.request import RIGHT, Request, StyleRef, job_id, make_request, parse_request
+from scorer.request import Request, job_id, make_request, parse_request
 
 GOOD: dict[str, Any] = {"name": "clip", "input": "videos/clip.mp4", "styles": [{"source": "styles/a.png"}]}
 
@@ -91,8 +91,10 @@ def test_bad_json(data: bytes, words: str) -> None:
         parse_request(data, Limits())
 
 
-def test_every_field_says_what_is_right() -> None:
-    assert set(RIGHT) == {*Request.model_fields, *StyleRef.model_fields}
+@pytest.mark.parametrize("field", Request.model_fields)
+def test_every_field_says_what_to_write(field: str) -> None:
+    with pytest.raises(RequestError, match=rf"^The request's {field} is \[\[3\]\]: write .*\.$|styles\.0 is"):
+        make_request({**GOOD, field: [[3]]})
 
 
 def test_what_is_no_request_is_told_how_one_looks() -> None:
