@@ -15,12 +15,14 @@ from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from scorer.models import Frames
+from scorer.video.deinterlace import deinterlace
 from scorer.video.info import VideoInfo
+from scorer.video.matrices import NAMES, YCGCO, Rare, to_rgb
 
 ACCURATE = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 LIMITED, FULL = 1, 2
 
-BT709, BT601 = 1, 6
+RGB, BT709, UNKNOWN, BT601, BT2020 = 0, 1, 2, 6, 9
 _MATRICES = {
     1: Colorspace.ITU709,
     4: Colorspace.FCC,
@@ -38,6 +40,8 @@ def known_matrix(tagged: int, width: int, height: int) -> int:
     """The matrix that a stream is tagged with, or else the one that players assume: BT.709 from 1280 wide or 577 high on."""
     if tagged in _MATRICES:
         return tagged
+    if tagged in NAMES:  # what their pixels are converted to
+        return BT709 if tagged == YCGCO else BT2020
     return BT709 if width >= 1280 or height > 576 else BT601
 
 
@@ -53,21 +57,37 @@ class ToPixels:
 
     def __call__(self, picture: av.VideoFrame) -> Frames:
         """(H, W, 3), R'G'B' full range, upright, uint8 or uint16; a picture of another size is scaled to the first one's."""
-        info = self._info
-        matrix = _MATRICES[info.matrix]
-        planar = self._reformatter.reformat(
+        rare = self._info.coded_matrix
+        pixels = self._usual(picture) if rare is None else self._converted(picture, rare)
+        return _upright(deinterlace(pixels) if picture.interlaced_frame else pixels, self._info)
+
+    def _usual(self, picture: av.VideoFrame) -> Frames:
+        planar = self._planar(picture, "gbrp16le" if self._deep else "gbrp", FULL)
+        green, blue, red = (_plane(planar, number, self._deep) for number in range(3))
+        merged: NDArray[Any] = cv2.merge((red, green, blue))
+        return merged
+
+    def _converted(self, picture: av.VideoFrame, rare: Rare) -> Frames:
+        planar = self._planar(picture, "yuv444p16le", FULL if self._info.full_range else LIMITED)
+        samples = np.stack([_plane(planar, number, deep=True) for number in range(3)])
+        rgb = to_rgb(samples, rare, self._info.transfer, full_range=self._info.full_range)
+        most, kind = (65535, np.uint16) if self._deep else (255, np.uint8)
+        pixels: Frames = np.ascontiguousarray(np.rint(rgb * most).astype(kind).transpose(1, 2, 0))
+        return pixels
+
+    def _planar(self, picture: av.VideoFrame, form: str, color_range: int) -> av.VideoFrame:
+        info, matrix = self._info, _MATRICES[self._info.matrix]
+        return self._reformatter.reformat(
             picture,
             *self._size,
-            format="gbrp16le" if self._deep else "gbrp",
+            format=form,
             src_colorspace=matrix,
             dst_colorspace=matrix,
             src_color_range=FULL if info.full_range or picture.format.is_rgb else LIMITED,
-            dst_color_range=FULL,
+            dst_color_range=color_range,
             interpolation=ACCURATE,
             threads=1,
         )
-        green, blue, red = (_plane(planar, number, self._deep) for number in range(3))
-        return _upright(cv2.merge((red, green, blue)), info)
 
 
 def _plane(planar: av.VideoFrame, number: int, deep: bool) -> NDArray[Any]:

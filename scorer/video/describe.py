@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from math import floor
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import av
 import numpy as np
@@ -18,9 +18,12 @@ from av.video.stream import VideoStream
 
 from scorer.opened import Source
 from scorer.video.clock import DAY, read_clock
-from scorer.video.color import FULL, known_matrix
+from scorer.video.color import BT2020, FULL, RGB, UNKNOWN, known_matrix
+from scorer.video.display import Display
 from scorer.video.info import Access, VideoInfo
+from scorer.video.matrices import NAMES
 from scorer.video.source import is_broadcast
+from scorer.video.tags import is_counted, timecode
 from scorer.video.tracks import Choice, sound_codecs
 
 _NARROWEST = Fraction(1, 100)
@@ -47,6 +50,8 @@ def describe(
     turned = rotation in (90, 270)
     aspect = _aspect(stream.sample_aspect_ratio)
     width, height = picture.width, picture.height
+    code = timecode(container, stream)
+    rare: Any = picture.colorspace if picture.colorspace in NAMES else None
     return VideoInfo(
         width=height if turned else width,
         height=width if turned else height,
@@ -66,8 +71,11 @@ def describe(
         mirrored=mirrored,
         full_range=_full_range(picture),
         matrix=known_matrix(picture.colorspace, width, height),
+        coded_matrix=rare,
         primaries=picture.color_primaries,
         transfer=picture.color_trc,
+        timecode=code if code and clock.constant and is_counted(code, clock.rate) else None,
+        display=Display.read(_side_data(picture)),
         audio=sound_codecs(container),
         container=choice.container,
         tracks=tuple(choice.tracks),
@@ -142,6 +150,32 @@ def _full_range(picture: av.VideoFrame) -> bool:
     if picture.format.is_rgb or picture.format.has_palette:
         return False
     return picture.color_range == FULL or picture.format.name.startswith(("yuvj", "gray", "ya"))
+
+
+_LEFT_OUT = {
+    Type.A53_CC: "closed captions in the pictures are left out",
+    Type.DYNAMIC_HDR_PLUS: "HDR10+ data are left out",
+    Type.DYNAMIC_HDR_VIVID: "HDR Vivid data are left out",
+    Type.DOVI_RPU_BUFFER: "Dolby Vision data are left out",
+    Type.DOVI_METADATA: "Dolby Vision data are left out",
+    Type.ICC_PROFILE: "the colour profile is left out",
+}
+
+
+def picture_notes(picture: av.VideoFrame, info: VideoInfo, timecode: str | None) -> Iterator[str]:
+    """What of the pictures a result won't have, or will have otherwise; `timecode` is the source's."""
+    kinds = {each.type for each in _side_data(picture)}
+    yield from dict.fromkeys(note for kind, note in _LEFT_OUT.items() if kind in kinds)
+    if Type.SPHERICAL in kinds and not (info.display and info.display.sphere):
+        yield "the way its pictures cover a sphere is left out"
+    if picture.interlaced_frame:
+        yield "the video is interlaced and comes out deinterlaced"
+    if info.coded_matrix is not None:
+        yield f"colours are converted from {NAMES[info.coded_matrix]} to {'BT.2020' if info.matrix == BT2020 else 'BT.709'}"
+    elif picture.colorspace not in (RGB, UNKNOWN, info.matrix):
+        yield f"colours are coded in a way that isn't known here ({picture.colorspace}), and taken for the usual one"
+    if timecode and not info.timecode:
+        yield "the time code is left out"
 
 
 def clock_start(container: InputContainer, stream: VideoStream) -> Fraction:

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
+from scorer.video.display import Display
+from scorer.video.matrices import Rare
 from scorer.video.tracks import Track
 from scorer.wanted import ResultContainer
 
@@ -26,6 +28,8 @@ Rational = Annotated[Fraction, BeforeValidator(_fraction), Field(gt=0), PlainSer
 """A fraction above 0 that JSON keeps exactly, as '30000/1001'."""
 CodePoint = Annotated[int, Field(ge=0, le=255)]
 CodecName = Annotated[str, Field(pattern="^[a-z0-9_]{1,40}$")]
+TIMECODE = r"\d\d:[0-5]\d:[0-5]\d[:;.]\d\d\d?"
+"""Hours, minutes, seconds and frames (SMPTE ST 12); ';' or '.' where numbers are dropped."""
 Stamp = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 Access = Literal["packets", "frames", "sequential"]
@@ -79,9 +83,15 @@ class VideoInfo(BaseModel):
     full_range: bool
     matrix: CodePoint
     """The matrix between R'G'B' and Y'CbCr, the source's (or what players assume) and the result's."""
+    coded_matrix: Rare | None = None
+    """The source's, where it is one that its pixels are converted from."""
     primaries: CodePoint
     transfer: CodePoint
     """Code points of ITU-T H.273; 2 is unknown, and stays so."""
+    timecode: Annotated[str, Field(pattern=f"^{TIMECODE}$")] | None = None
+    """Of the first frame."""
+    display: Display | None = None
+    """What a screen is told of the pictures."""
     audio: tuple[CodecName, ...] = ()
     """The source's sound tracks' codecs."""
     container: ResultContainer

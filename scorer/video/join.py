@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from scorer.errors import TaskError
 from scorer.video.copied import Copies
+from scorer.video.display import telling
 from scorer.video.files import whole_file, writing
 from scorer.video.info import REORDERED, VideoInfo
 from scorer.video.source import only, open_source
@@ -46,6 +47,8 @@ def _open_result(path: Path, info: VideoInfo) -> OutputContainer:
     # Edit lists, which hold the first frame's and the sound's start, count in the movie's timescale.
     mp4 = {"movflags": "+faststart", "video_track_timescale": ticks, "movie_timescale": ticks}
     form, options = FORMATS[info.container], mp4 if info.container == "mp4" else {}
+    if info.display:  # boxes of spheres are from no standard, but from YouTube
+        options["strict"] = "unofficial"
     return av.open(str(path.absolute()), "w", format=form, container_options=options, metadata_errors="replace")
 
 
@@ -64,6 +67,8 @@ def _copy(
         with writing(out):
             video = _add_video(result, template, info)
             copy_track_tags(container.streams[info.stream], video)
+            if info.timecode:
+                video.metadata["timecode"] = info.timecode
             video.disposition = container.streams[info.stream].disposition
             copies = Copies(container, source, result, info.container, info.tracks, origin)
             copy_tags(container, result, origin)
@@ -82,7 +87,13 @@ def _when(packet: Packet[Any]) -> Fraction:
 
 
 def _add_video(result: OutputContainer, template: VideoStream, info: VideoInfo) -> VideoStream:
-    video = result.add_stream_from_template(template, opaque=True)
+    if info.display is None:
+        video = result.add_stream_from_template(template, opaque=True)
+    else:
+        with telling(template, info.display) as told:
+            video = result.add_stream_from_template(told.streams.video[0], opaque=True)
+        video.codec_context.extradata = template.codec_context.extradata
+        video.codec_context.pix_fmt = template.codec_context.pix_fmt
     video.time_base = info.result_time_base
     video.codec_context.framerate = info.rate
     video.codec_context.sample_aspect_ratio = info.sample_aspect

@@ -24,10 +24,10 @@ from scorer.opened import OpenedFile, Source
 from scorer.scans import too_many_scans
 from scorer.video.clock import usable
 from scorer.video.copied import Trial
-from scorer.video.describe import clock_start, describe
+from scorer.video.describe import clock_start, describe, picture_notes
 from scorer.video.info import Access, VideoIndex
 from scorer.video.source import is_broadcast, only, open_source, prepare, video_stream
-from scorer.video.tags import check_tags
+from scorer.video.tags import check_tags, timecode
 from scorer.video.tracks import Choice, Tried, choose
 from scorer.video.whole import check_whole
 from scorer.wanted import Wanted
@@ -75,8 +75,9 @@ def _probe(path: Source, limits: Limits, asked: Wanted) -> VideoIndex:
             with _opened(path, limits) as (again, video):
                 pts, time_base, access = _count(again, video, path, limits, access)
         info = describe(path, container, stream, first.picture, pts, time_base, packets.last_duration, access, choice)
+        notes = (*choice.notes, *picture_notes(first.picture, info, timecode(container, stream)))
     keys = array("q", sorted(set(packets.keys))) if access != "sequential" else array("q")
-    return VideoIndex(info, pts, keys, tuple(choice.notes))
+    return VideoIndex(info, pts, keys, notes)
 
 
 @contextmanager

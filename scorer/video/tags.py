@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from av.stream import Stream
 from scorer.errors import InputError
 from scorer.opened import Source
 from scorer.video.clock import LONGEST
+from scorer.video.info import TIMECODE
 
 if TYPE_CHECKING:  # the library has it in its stubs alone
     from av.container.core import Chapter
@@ -47,6 +49,22 @@ def check_tags(container: InputContainer, path: Source) -> None:
     if len(tracks.audio) + len(tracks.subtitles) > MOST_TRACKS:
         count = len(tracks.audio) + len(tracks.subtitles)
         raise InputError(f"'{path}' has {count} tracks of sound and subtitles, and {MOST_TRACKS} are the most: remove some.")
+
+
+COUNTED_RATES = (24, 25, 30, 48, 50, 60, 100, 120)
+"""Frames a second, rounded, that time codes count."""
+
+
+def timecode(container: InputContainer, video: Stream) -> str | None:
+    """Of the first frame, where one is told."""
+    tags = (video.metadata, container.metadata, *(stream.metadata for stream in container.streams))
+    told = (value for each in tags for key, value in each.items() if key.lower() == "timecode")
+    return next((value for value in told if re.fullmatch(TIMECODE, value, re.ASCII)), None)
+
+
+def is_counted(code: str, rate: Fraction) -> bool:
+    """Whether such a time code counts frames of this rate; numbers are dropped at multiples of 30000/1001 alone."""
+    return round(rate) in COUNTED_RATES and (code[8] == ":" or round(rate) % 30 == 0)
 
 
 def copy_track_tags(stream: Stream, copy: Stream) -> None:
