@@ -20,6 +20,7 @@ from scorer.engines.batch_bodies import CANCELLED
 from scorer.errors import ChangedError, DocumentError, MissingError, RequestError, ScorerError, TaskError
 from scorer.failure import ended_by_batch, error_of
 from scorer.identity import credential
+from scorer.placed import Placed
 from scorer.placing import images, place
 from scorer.refusal import REJECTED, Rejection, job_of, read_rejection
 from scorer.status import ENDED, STATUS, Status, StatusWriter, read_status
@@ -193,24 +194,31 @@ class Client:
                 return standing.status
             time.sleep(every)
 
-    def fetch(self, status: Status, target: Path, *, photo: bool = False) -> Iterator[Path]:
-        """Copy the result and its report to `target`, a folder, a video or one image; each path as it is there, whole."""
+    def fetch(self, status: Status, target: Path, placed: Placed, *, photo: bool = False) -> Iterator[Path]:
+        """Copy the result and its report to `target`, a folder, a video or one image; each path as it is there, whole.
+
+        Raises OutputError, before anything is copied, where something stands there that `placed` doesn't let go.
+        """
         if status.result is None:
             raise MissingError(f"Job '{status.job}' has no result: it is {status.state}.")
         source, output = f"{status.job}/{status.result}", self.stores.output
+        found = {source: target}
         if source.endswith("/"):
-            for path, name in images(output, source, min(status.frames, self.target.limits.max_frames)):
-                file = target.with_name(target.name if target.suffix else f"{target.name}{Path(name).suffix}")
-                placed = file if photo else target / name
-                place(output, path, placed)
-                yield placed
-        else:
-            place(output, source, target)
-            yield target
+            names = dict(images(output, source, min(status.frames, self.target.limits.max_frames)))
+            found = {path: target / name for path, name in names.items()}
+        if photo:  # whose name says of what kind it is
+            found = {
+                path: target if target.suffix else target.with_name(target.name + each.suffix) for path, each in found.items()
+            }
         # By this name the report knows what its result is called here.
         beside = target.parent / f"{target.name if source.endswith('/') else target.stem}-{REPORT}"
+        for path in (*found.values(), beside):
+            placed.check(path)
+        for name, path in found.items():
+            place(output, name, path, placed)
+            yield path
         with suppress(MissingError):
-            place(output, f"{status.job}/{REPORT}", beside)
+            place(output, f"{status.job}/{REPORT}", beside, placed)
             yield beside
 
     def cancel(self, job: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +16,7 @@ from scorer import models
 from scorer.console import AsJson, Quiet, answer, errors, print_json
 from scorer.errors import InputError, ScorerError, StoppedError
 from scorer.identity import sign_in
-from scorer.image_names import is_photo
+from scorer.image_names import is_photo, result_name
 from scorer.limits import Limits
 from scorer.listing import in_folder
 from scorer.models import StyleKind
@@ -24,6 +24,7 @@ from scorer.named import a_path, check_input, number, whole
 from scorer.names import unfit
 from scorer.notes import in_one_line
 from scorer.package import find_package
+from scorer.placed import Overwrite, Placed
 from scorer.progress import following
 from scorer.report.text import counted, duration
 from scorer.request import Request, job_id, parse_request
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 # What a result may be; which one is known once the video was looked at.
 VIDEOS = (".mp4", ".mkv")
+# Where is kept what was put where: the folder that `scorer run` works in.
+HERE = Path(".scorer")
 
 Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `scorer submit` and `scorer status` print it.")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="PATH", help="Where the result goes; named after the job by default.")]
@@ -53,6 +56,7 @@ def submit(
     stack: StackName = "",
     deployment: DeploymentText = "",
     out: Out = None,
+    overwrite: Overwrite = False,
     package: Annotated[str | None, typer.Option(metavar="ID", help="The published package that the model is in.")] = None,
     sender: Annotated[
         str, typer.Option(metavar="NAME", help="Whose it is; senders take turns in line.", envvar="SCORER_SENDER")
@@ -88,12 +92,18 @@ def submit(
     request = wishes.request(source, place, kind, put, out, package=package, priority=priority)
     client.target.check(request)
     client.target.sender_limits.check_priority(request, sender)
+    path, data = _request_file(request, f"{REQUESTS}/{own}")
+    job = job_id(request.name, f"{client.stores.input.url}/{path}", data)
+    placed = Placed(HERE, job, overwrite=overwrite, inputs=uploads.values())
+    if wait:
+        for target in _targets(request, out, uploads):
+            placed.check(target)
     _upload(client, uploads, quiet=quiet)
-    job = _ask(client, request, f"{REQUESTS}/{own}")
+    _ask(client, job, path, data)
     if not (wait and (quiet or as_json)):  # what stands at the end is all then
         answer({"job": job}, [job], job, quiet=quiet, as_json=as_json)
     if wait:
-        _follow(client, job, every, out, photo=request.is_photo, quiet=quiet, as_json=as_json)
+        _follow(client, job, every, out, placed, photo=request.is_photo, quiet=quiet, as_json=as_json)
 
 
 def _client(stack: str, deployment: str) -> Client:
@@ -145,17 +155,28 @@ def _upload(client: Client, uploads: dict[str, Path], *, quiet: bool) -> None:
             upload(path, client.blobs.get_blob_client(client.container, name), lambda count: bar.advance(task, count))
 
 
-def _ask(client: Client, request: Request, folder: str) -> str:
-    """Write the request into `folder`, last of all: it starts the job. The same request is the same job, asked for once."""
+def _targets(request: Request, out: Path | None, uploads: Mapping[str, Path]) -> Iterator[Path]:
+    """What the result will be called where that was asked for; by default the job's id is in its name."""
+    if out is not None and request.input.endswith("/"):
+        names = (name.removeprefix(request.input) for name in uploads if name.startswith(request.input))
+        yield from (out / result_name(name, request.image_format) for name in names)
+    elif out is not None:
+        yield out
+
+
+def _request_file(request: Request, folder: str) -> tuple[str, bytes]:
+    """Where in `folder` the request will be, and its content: the same request is the same file."""
     data = json.dumps(request.model_dump(mode="json", exclude_defaults=True), sort_keys=True, indent=1).encode()
-    path = f"{folder}{request.name}-{hashlib.sha256(data).hexdigest()[:12]}.json"
-    job = job_id(request.name, f"{client.stores.input.url}/{path}", data)
+    return f"{folder}{request.name}-{hashlib.sha256(data).hexdigest()[:12]}.json", data
+
+
+def _ask(client: Client, job: str, path: str, data: bytes) -> None:
+    """Write the request, last of all: it starts the job. The same request is the same job, asked for once."""
     standing = client.find(job)
     if standing.error is not None:
         client.restart(job, path)
     elif not standing.is_known:
         client.stores.input.put(path, data)
-    return job
 
 
 def _check_out(out: Path | None, *, folder: bool, endings: Sequence[str] = VIDEOS, source: Path | None = None) -> None:
@@ -168,7 +189,9 @@ def _check_out(out: Path | None, *, folder: bool, endings: Sequence[str] = VIDEO
         check_ending(out, *endings)
 
 
-def _follow(client: Client, job: str, every: float, out: Path | None, *, photo: bool, quiet: bool, as_json: bool) -> None:
+def _follow(
+    client: Client, job: str, every: float, out: Path | None, placed: Placed, *, photo: bool, quiet: bool, as_json: bool
+) -> None:
     try:
         with following(errors, quiet=quiet) as shown:
             status = client.follow(job, every, shown)
@@ -176,17 +199,17 @@ def _follow(client: Client, job: str, every: float, out: Path | None, *, photo: 
         raise StoppedError(
             f"No longer followed: job {job} goes on in Azure. 'scorer status {job}' shows it, 'scorer cancel {job}' ends it."
         ) from None
-    _fetch(client, status, out, photo=photo, quiet=quiet, as_json=as_json)
+    _fetch(client, status, out, placed, photo=photo, quiet=quiet, as_json=as_json)
 
 
-def _fetch(client: Client, status: Status, out: Path | None, *, photo: bool, quiet: bool, as_json: bool) -> None:
+def _fetch(client: Client, status: Status, out: Path | None, placed: Placed, *, photo: bool, quiet: bool, as_json: bool) -> None:
     result = Path(status.result or "")
     target = out or Path(status.job)
     if result.suffix:  # only now it is known what could hold all of it
         target = target.with_suffix(result.suffix)
-    *placed, last = client.fetch(status, target, photo=photo)
+    *results, last = client.fetch(status, target, placed, photo=photo)
     report = last if last.suffix == ".html" else None
-    target = placed[0] if photo and placed else target
+    target = results[0] if photo and results else target
     failed = f", {status.failed} failed and stand as they were" if status.failed else ""
     spent = duration(status.updated - status.started)
     line = f"{target} · {counted(status.frames, 'frame')}{failed} · {spent} · report: {report or 'none'}"
@@ -224,6 +247,7 @@ def fetch(
     stack: StackName = "",
     deployment: DeploymentText = "",
     out: Out = None,
+    overwrite: Overwrite = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -238,7 +262,8 @@ def fetch(
     asked = _asked(client, standing)
     photo = asked is not None and asked.is_photo
     _check_out(out, folder=result.endswith("/") and not photo, endings=() if photo else (Path(result).suffix,))
-    _fetch(client, standing.status, out, photo=photo, quiet=quiet, as_json=as_json)
+    placed = Placed(HERE, job, overwrite=overwrite)
+    _fetch(client, standing.status, out, placed, photo=photo, quiet=quiet, as_json=as_json)
 
 
 def cancel(job: Job, stack: StackName = "", deployment: DeploymentText = "", as_json: AsJson = False) -> None:
@@ -254,6 +279,7 @@ def restart(
     deployment: DeploymentText = "",
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the job, and fetch its result.")] = False,
     out: Out = None,
+    overwrite: Overwrite = False,
     every: Every = 10.0,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -262,6 +288,7 @@ def restart(
     client = _client(stack, deployment)
     asked = _asked(client, client.known(job))
     photo = asked is not None and asked.is_photo
+    placed = Placed(HERE, job, overwrite=overwrite)
     if wait:
         folder = asked is not None and asked.media == "frames" and not photo
         _check_out(out, folder=folder, endings=() if photo else VIDEOS)
@@ -269,7 +296,7 @@ def restart(
     if not quiet:
         errors.print(f"{job}: its request is handed in again", soft_wrap=True)
     if wait:
-        _follow(client, job, every, out, photo=photo, quiet=quiet, as_json=as_json)
+        _follow(client, job, every, out, placed, photo=photo, quiet=quiet, as_json=as_json)
     else:
         answer({"job": job}, [], as_json=as_json)
 

@@ -9,17 +9,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scorer.documents import unbelievable
-from scorer.errors import MissingError
+from scorer.errors import MissingError, OutputError
 from scorer.image_names import kind_of
-from scorer.names import unfit
+from scorer.names import bars_windows, unfit
+from scorer.placed import Placed
 from scorer.store import Store, storage_errors
 
 
-def place(store: Store, path: str, target: Path) -> None:
+def place(store: Store, path: str, target: Path, placed: Placed) -> None:
     """Put the file at `path` to `target`: a link, where the disk is the same. A link that stands there is replaced, not followed.
 
-    Raises MissingError, OutputError.
+    Raises MissingError; OutputError, also where something stands there that `placed` doesn't let go.
     """
+    placed.check(target)
+    if bars_windows(target.name) and os.name == "nt":
+        raise OutputError(f"'{target}' is no name that Windows takes: fetch the result on another system.")
     etag = store.head(path).etag
     source = store.fetch(path, etag)
     with storage_errors(str(target), writing=True):
@@ -31,6 +35,7 @@ def place(store: Store, path: str, target: Path) -> None:
         except OSError:
             with source.open("rb") as data, temporary.open("xb") as file:  # nobody else's file, wherever a link would lead
                 shutil.copyfileobj(data, file, 2**20)
+        placed.add(target, temporary)
         temporary.replace(target)
         temporary.unlink(missing_ok=True)  # it stays where both are links to one file
     store.release(path, etag)

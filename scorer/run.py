@@ -15,14 +15,16 @@ from scorer.job import Outcome, run_job
 from scorer.models.devices import DEVICES, device_of
 from scorer.named import a_path, check_input, whole
 from scorer.notes import in_one_line
+from scorer.placed import Overwrite, Placed
+from scorer.placing import place
 from scorer.plan import Plan
 from scorer.progress import shown_on
 from scorer.report.text import counted, duration
-from scorer.request import job_id
+from scorer.request import Request, job_id
 from scorer.standings import done_facts
 from scorer.store import FolderStore, Stores
 from scorer.summary import REPORT
-from scorer.terminal import deliver, result_path, show_original, with_ending
+from scorer.terminal import deliveries, result_path, show_original, with_ending
 from scorer.wishes import Wishes, takes_wishes
 
 Work = Annotated[Path, typer.Option(metavar="DIR", help="Where plans, parts, results and records are kept.")]
@@ -40,6 +42,7 @@ def run(
     device: Annotated[
         str, typer.Option(metavar="|".join(DEVICES), autocompletion=one_of(*DEVICES), help="Where the model computes.")
     ] = "auto",
+    overwrite: Overwrite = False,
     work: Work = Path(".scorer"),
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -47,19 +50,23 @@ def run(
     """Score a video, a folder of images or one image on this machine."""
     check_input(source)
     request = wishes.request(source, _input_path(source), models.spec(wishes.model).style, _input_path, out)
-    target = result_path(source, wishes.style or [wishes.model], out)
     stores = _local_stores(work)
     job = job_id(request.name, "local", request.model_dump_json(exclude_defaults=True).encode() + device_of(device).encode())
+    target = result_path(source, wishes.style or [wishes.model], out, job)
+    placed = Placed(work, job, overwrite=overwrite, inputs=[source, *_style_files(request)])
     with shown_on(errors, quiet=quiet) as shown:
 
         def on_plan(plan: Plan) -> None:
-            with_ending(target, plan, asked=out is not None)  # refuse a wrong name before the work, not after it
+            # Refuse a wrong name, and to replace what is there, before the work, not after it.
+            for _, path in deliveries(plan, with_ending(target, plan, asked=out is not None)):
+                placed.check(path)
             shown.plan(plan)
 
         engine = LocalEngine(stores, workers)
         outcome = run_job(job, request, stores, engine, device_of(device), on_plan=on_plan, on_progress=shown.progress)
     target = with_ending(target, outcome.plan, asked=out is not None)
-    deliver(stores, outcome.plan, target)
+    for name, path in deliveries(outcome.plan, target):
+        place(stores.output, name, path, placed)
     show_original(stores, outcome.plan)
     report = stores.output.where(f"{job}/{REPORT}")
     facts = done_facts(outcome.status, target, report) | {"reused": outcome.reused}
@@ -74,6 +81,10 @@ def _line(outcome: Outcome, target: Path, report: str) -> str:
         reused, spent = "", "all done before"
     failed = f", {status.failed} failed and stand as they were" if status.failed else ""
     return f"{target} · {counted(outcome.plan.frames, 'frame')}{reused}{failed} · {spent} · report: {report}"
+
+
+def _style_files(request: Request) -> list[Path]:
+    return [Path("/") / style.source for style in request.styles if isinstance(style.source, str)]
 
 
 def _local_stores(work: Path) -> Stores:

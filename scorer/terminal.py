@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from scorer.errors import OutputError, RequestError
-from scorer.placing import place
+from scorer.names import shortened
 from scorer.plan import Plan
 from scorer.store import Stores, storage_errors
 from scorer.summary import ORIGINAL
 from scorer.wishes import split_weight
 
+DIGITS = 6
+"""Of a job's id, in the name of its result: two jobs of the same input and style get different ones."""
+NAMED = 110
+"""Bytes at most of the input's name, and of the style's, in the result's."""
 
-def result_path(source: Path, styles: Sequence[str], out: Path | None) -> Path:
-    """Where the result goes: as asked for, or named after input and style. Raises OutputError, RequestError."""
+
+def result_path(source: Path, styles: Sequence[str], out: Path | None, job: str) -> Path:
+    """Where the result goes: as asked for, or named after input, style and job. Raises OutputError, RequestError."""
     style = Path(split_weight(styles[0])[0]).stem
-    target = out or Path(f"{source.absolute().stem}-{style}")
+    digest = job.rpartition("-")[2][:DIGITS]  # of all that was asked for, and the input's and the styles' paths
+    target = out or Path(f"{shortened(source.absolute().stem, NAMED)}-{shortened(style, NAMED)}-{digest}")
     check_place(target, folder=source.is_dir(), source=source)
     return target
 
@@ -72,13 +78,11 @@ def show_original(stores: Stores, plan: Plan) -> None:
             return
 
 
-def deliver(stores: Stores, plan: Plan, target: Path) -> None:
-    """Put the result of output/<job>/ to `target`."""
-    result = f"{plan.job}/{plan.result}"
+def deliveries(plan: Plan, target: Path) -> Iterator[tuple[str, Path]]:
+    """Each file of the result, in the output store, and where it goes."""
     if plan.video:
-        place(stores.output, result, target)
-        return
+        yield f"{plan.job}/{plan.result}", target
     for chunk in plan.chunks:
         for file in chunk.files:
             path = plan.image_path(file)
-            place(stores.output, path, target if plan.request.is_photo else target / path.rpartition("/")[2])
+            yield path, target if plan.request.is_photo else target / path.rpartition("/")[2]

@@ -164,7 +164,8 @@ def test_sound_that_mp4_cannot_hold_makes_a_matroska(tmp_path: Path, make_clip: 
     clip = tmp_path / "loud.mkv"
     ffmpeg("-i", make_clip(), "-c:v", "copy", "-c:a", "wavpack", clip)
     run("run", clip, "--model", "invert", folder=tmp_path)
-    assert stream_hash(tmp_path / "loud-invert.mkv", "0:a") == stream_hash(clip, "0:a")
+    (made,) = tmp_path.glob("loud-invert-*.mkv")
+    assert stream_hash(made, "0:a") == stream_hash(clip, "0:a")
 
 
 @pytest.mark.parametrize("ending", ["mkv", "mp4"])
@@ -190,7 +191,7 @@ def test_sound_that_nothing_can_hold_is_encoded_again_or_dropped(tmp_path: Path,
 def test_the_result_is_named_after_a_style_with_an_at(tmp_path: Path, make_clip: MakeClip) -> None:
     write_images(tmp_path / "me@home", ["night.png"])
     run("run", make_clip(frames=2, size="32x32"), "--style", "me@home/night.png@1", folder=tmp_path)
-    assert (tmp_path / "clip-night.mp4").exists()
+    assert len(list(tmp_path.glob("clip-night-*.mp4"))) == 1
 
 
 def test_the_version(tmp_path: Path) -> None:
