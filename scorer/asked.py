@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from scorer.models import Device
 from scorer.request import Request
+from scorer.wishes import Wishes
 
-# Those that have a form of their own on the command line, or none.
-_APART = {"version", "name", "input", "styles", "options", "package", "priority"}
+# Those that a report says elsewhere.
+_ELSEWHERE = {"version", "name", "input", "styles", "options", "model"}
 
 
 def command(request: Request, device: Device) -> str:
@@ -20,18 +22,20 @@ def command(request: Request, device: Device) -> str:
     for style in request.styles:
         name = str(style.source) if isinstance(style.source, int) else _file(style.source)
         words += ["--style", name + (f"@{style.weight:g}" if style.weight != 1 else "")]
+    as_options = {field.name for field in fields(Wishes)}
     for field, value in _chosen(request):
-        if field not in _APART:
+        if field in as_options:
             words += [f"--{field.replace('_', '-')}", f"{value}"]
     for option, value in request.options.items():
         words += ["--option", f"{option}={str(value).lower() if isinstance(value, bool) else value}"]
+    words += ["--out", f"result.{request.image_format}"] if request.image_format else []
     words += ["--device", device] if device != "auto" else []
     return shlex.join(words)
 
 
 def settings(request: Request, device: Device) -> dict[str, str]:
     """What differs from the defaults, as a report says it."""
-    chosen = {field.replace("_", " "): str(value) for field, value in _chosen(request) if field not in _APART - {"priority"}}
+    chosen = {field.replace("_", " "): str(value) for field, value in _chosen(request) if field not in _ELSEWHERE}
     chosen |= {name: str(value) for name, value in request.options.items()}
     return chosen | ({"device": device} if device != "auto" else {})
 

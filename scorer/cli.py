@@ -19,7 +19,7 @@ from scorer.help import Command, Group
 from scorer.named import number
 from scorer.planning import plan
 from scorer.publish import publish
-from scorer.run import run
+from scorer.run import report, run
 from scorer.share import share
 from scorer.usage import usage
 
@@ -63,6 +63,7 @@ def common(
 
 
 app.command(cls=Command, epilog=RUN_EXAMPLES)(run)
+app.command(cls=Command, epilog="Example: `scorer report --work demo/work`")(report)
 
 
 @app.command(cls=Command, name="models")

@@ -211,7 +211,7 @@ class Client:
                 path: target if target.suffix else target.with_name(target.name + each.suffix) for path, each in found.items()
             }
         # By this name the report knows what its result is called here.
-        beside = target.parent / f"{target.name if source.endswith('/') else target.stem}-{REPORT}"
+        beside = target.parent / f"{target.name if source.endswith('/') and not photo else target.stem}-{REPORT}"
         for path in (*found.values(), beside):
             placed.check(path)
         for name, path in found.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -117,6 +118,10 @@ class Plan(BaseModel):
     def fingerprint(self) -> str:
         """Of all its chunks: another plan of the same job has another one."""
         return hashlib.sha256(" ".join(chunk.fingerprint for chunk in self.chunks).encode()).hexdigest()[:16]
+
+    def chunk_of(self, frame: int) -> Chunk:
+        """The chunk that the job's frame `frame` is in."""
+        return self.chunks[bisect_right(self.chunks, frame, key=lambda chunk: chunk.first) - 1]
 
     @property
     def shared_inputs(self) -> Iterator[tuple[str, str]]:

@@ -11,10 +11,12 @@ from scorer import models
 from scorer.completion import one_of
 from scorer.console import AsJson, Quiet, answer, errors
 from scorer.engines.local import LocalEngine
+from scorer.errors import MissingError
 from scorer.job import Outcome, run_job
 from scorer.models.devices import DEVICES, device_of
 from scorer.named import a_path, check_input, whole
 from scorer.notes import in_one_line
+from scorer.overview import indexed, write_index
 from scorer.placed import Overwrite, Placed
 from scorer.placing import place
 from scorer.plan import Plan
@@ -54,7 +56,7 @@ def run(
     job = job_id(request.name, "local", request.model_dump_json(exclude_defaults=True).encode() + device_of(device).encode())
     target = result_path(source, wishes.style or [wishes.model], out, job)
     placed = Placed(work, job, overwrite=overwrite, inputs=[source, *_style_files(request)])
-    with shown_on(errors, quiet=quiet) as shown:
+    with indexed(work), shown_on(errors, quiet=quiet) as shown:
 
         def on_plan(plan: Plan) -> None:
             # Refuse a wrong name, and to replace what is there, before the work, not after it.
@@ -71,6 +73,14 @@ def run(
     report = stores.output.where(f"{job}/{REPORT}")
     facts = done_facts(outcome.status, target, report) | {"reused": outcome.reused}
     answer(facts, [_line(outcome, target, report), in_one_line(outcome.plan.notes)], str(target), quiet=quiet, as_json=as_json)
+
+
+def report(work: Work = Path(".scorer"), as_json: AsJson = False) -> None:
+    """Write the page of all jobs that `scorer run` did, where two results of one input can be compared; print where it is."""
+    index = write_index(work)
+    if index is None:
+        raise MissingError(f"There is no job in '{work}': `scorer run` leaves them there, or in the folder that --work names.")
+    answer({"report": str(index)}, [str(index)], as_json=as_json)
 
 
 def _line(outcome: Outcome, target: Path, report: str) -> str:

@@ -20,6 +20,10 @@ SAMPLE_PX = 720
 MOST_BYTES = 90_000
 """Of one side of a sample."""
 
+SMALL_PX = 240
+MOST_SMALL_BYTES = 12_000
+"""Of the one picture that stands for the job among others."""
+
 FAILED = 4
 """Frames that failed whose pictures are kept, of one chunk."""
 FAILED_PX = 320
@@ -44,22 +48,20 @@ def sample_numbers(plan: Plan) -> list[int]:
 
 
 def keep_sample(plan: Plan, chunk: Chunk, stores: Stores, number: int, before: Frames, after: Frames) -> None:
-    """Keep the pair beside the chunk's part, if the job's frame `number` is one of the samples."""
+    """Keep the pair beside the chunk's part, if the job's frame `number` is one of the samples; and the one small picture."""
     if number in sample_numbers(plan):
         stores.work.put(_path(plan, chunk, number, "before"), jpeg(before, SAMPLE_PX, MOST_BYTES))
         stores.work.put(_path(plan, chunk, number, "after"), jpeg(after, SAMPLE_PX, MOST_BYTES))
+    if number == _middle(plan):
+        stores.work.put(_path(plan, chunk, number, "small"), jpeg(after, SMALL_PX, MOST_SMALL_BYTES))
 
 
 def samples(plan: Plan, stores: Stores) -> Iterator[Pair]:
     """The pairs that are there: not those of frames that failed, or of parts that aren't made."""
     for number in sample_numbers(plan):
-        chunk = next(chunk for chunk in plan.chunks if chunk.first <= number < chunk.first + chunk.frames)
-        try:
-            sides = (_path(plan, chunk, number, side) for side in ("before", "after"))
-            before, after = (stores.work.get(path, most=MOST_BYTES) for path in sides)
-        except (MissingError, DocumentError):
-            continue
-        yield Pair(number, before, after)
+        before, after = (_find(plan, stores, number, side, MOST_BYTES) for side in ("before", "after"))
+        if before is not None and after is not None:
+            yield Pair(number, before, after)
 
 
 def keep_failed(plan: Plan, chunk: Chunk, stores: Stores, number: int, picture: Frames) -> None:
@@ -69,9 +71,21 @@ def keep_failed(plan: Plan, chunk: Chunk, stores: Stores, number: int, picture: 
 
 def find_failed(plan: Plan, stores: Stores, number: int) -> bytes | None:
     """The picture of the job's frame `number`, which failed, if it is kept."""
-    chunk = next(chunk for chunk in plan.chunks if chunk.first <= number < chunk.first + chunk.frames)
+    return _find(plan, stores, number, "failed", MOST_FAILED_BYTES)
+
+
+def find_small(plan: Plan, stores: Stores) -> bytes | None:
+    """The picture that stands for the job among others, if it is there."""
+    return _find(plan, stores, _middle(plan), "small", MOST_SMALL_BYTES)
+
+
+def _middle(plan: Plan) -> int:
+    return plan.frames // 2
+
+
+def _find(plan: Plan, stores: Stores, number: int, side: str, most: int) -> bytes | None:
     try:
-        return stores.work.get(_path(plan, chunk, number, "failed"), most=MOST_FAILED_BYTES)
+        return stores.work.get(_path(plan, plan.chunk_of(number), number, side), most=most)
     except (MissingError, DocumentError):
         return None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,11 +14,12 @@ from scorer import asked, models, report
 from scorer.errors import ScorerError
 from scorer.merge import find_result, records
 from scorer.models.style_image import load_style_image
+from scorer.overview import LABEL, Summary, keep_summary
 from scorer.parts import find_part
 from scorer.plan import Plan
 from scorer.report import Report, Sample
 from scorer.report.text import counted, duration, size
-from scorer.samples import Pair, find_failed, jpeg, samples
+from scorer.samples import Pair, find_failed, find_small, jpeg, samples
 from scorer.status import Status
 from scorer.store import Stores
 from scorer.video import VideoInfo
@@ -42,6 +45,7 @@ def write_report(plan: Plan, stores: Stores, status: Status) -> None:
         versions=report.versions(), started=status.started, stage_seconds=status.stage_seconds, frames=plan.frames,
         width=part.width if part else 0, height=part.height if part else 0,
         samples=[_sample(plan, pair) for pair in samples(plan, stores)], result=plan.result if done else None,
+        photo=plan.image_path(plan.chunks[0].files[0]).rpartition("/")[2] if request.is_photo else "",
         names=[plan.job + PurePosixPath(plan.result).suffix] if info else (),
         original_names=[ORIGINAL + PurePosixPath(title).suffix, title] if info else (),
         seconds=info.seconds if info else 0.0, rate=float(info.rate) if info else 0.0,
@@ -51,6 +55,18 @@ def write_report(plan: Plan, stores: Stores, status: Status) -> None:
     )  # fmt: skip
     html = report.render(page, records(plan, stores), partial(find_failed, plan, stores))
     stores.output.put(f"{plan.job}/{REPORT}", html.encode())
+    keep_summary(_summary(plan, page, stores), stores)
+
+
+def _summary(plan: Plan, page: Report, stores: Stores) -> Summary:
+    request = plan.request
+    told = [plan.input_etag or [[file.name, file.etag] for chunk in plan.chunks for file in chunk.files], request.input]
+    return Summary(
+        job=plan.job, input=page.title[:LABEL], input_key=hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16],
+        media=request.media, model=request.model, styles=tuple(label[:LABEL] for label, _ in page.styles),
+        settings={name: value[:LABEL] for name, value in asked.settings(request, plan.device).items()},
+        width=page.width, height=page.height, aspect=page.aspect, rate=page.rate, picture=find_small(plan, stores) or b"",
+    )  # fmt: skip
 
 
 def write_plain_report(status: Status, stores: Stores, why: str | None = None) -> None:
@@ -79,11 +95,11 @@ def _styles(plan: Plan, stores: Stores) -> Iterator[tuple[str, bytes | None]]:
 
 def _sample(plan: Plan, pair: Pair) -> Sample:
     """A sample and what it is called: an image's name, or when a video shows it."""
-    chunk = next(chunk for chunk in plan.chunks if chunk.first <= pair.frame < chunk.first + chunk.frames)
+    chunk = plan.chunk_of(pair.frame)
     info, within = plan.video, pair.frame - chunk.first
     if info is None or chunk.range is None:
-        name = chunk.files[within].name
-        return Sample(pair.frame, name, pair.before, pair.after, name=name)
+        file = chunk.files[within]
+        return Sample(pair.frame, file.name, pair.before, pair.after, name=plan.image_path(file).rpartition("/")[2])
     # Exact where the rate is constant, or the chunk short.
     ends = chunk.range.end_pts if chunk.range.end_pts is not None else info.end_pts
     pts = chunk.range.start_pts + round((ends - chunk.range.start_pts) * within / chunk.frames)

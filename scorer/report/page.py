@@ -78,6 +78,8 @@ class Report:
     samples: Sequence[Sample]
     result: str | None
     """The result's path, relative to the page: a folder's ends with '/'."""
+    photo: str = ""
+    """The name of the one image in the result's folder, where the input was one."""
     names: Sequence[str] = ()
     """What else the result may be called where it stands beside the page."""
     original_names: Sequence[str] = ()

@@ -45,7 +45,7 @@ def _environment() -> Environment:
     )  # fmt: skip
     made.filters |= {
         "counted": text.counted, "data": _data, "duration": text.duration, "jpeg": _jpeg, "long": _long, "of": text.percent,
-        "share": text.share, "uncut": escape,
+        "share": text.share, "size": text.size, "uncut": escape,
     }  # fmt: skip
     return made
 

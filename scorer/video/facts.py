@@ -107,6 +107,7 @@ def _track(track: AudioStream) -> str:
     context = track.codec_context
     if context is None:
         return "unknown"
-    said = [_codec(context.codec.canonical_name), f"{context.sample_rate / 1000:g} kHz", context.layout.name]
+    layout = {1: "mono", 2: "stereo"}.get(context.channels, context.layout.name)
+    said = [_codec(context.codec.canonical_name), f"{context.sample_rate / 1000:g} kHz", layout]
     language = track.metadata.get("language", "und")[:20]
     return ", ".join([*said, *([language] if language != "und" else [])])

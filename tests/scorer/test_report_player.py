@@ -203,3 +203,11 @@ def test_samples_of_a_folder_lead_to_its_images(browser: Browser, tmp_path: Path
         link = look.page.locator(".named a").evaluate("each => each.href")
         assert unquote(link) == f"file://{tmp_path}/{folder}/{name}"
         look.context.close()
+
+
+def test_one_image_is_linked_where_it_was_fetched_to(browser: Browser, tmp_path: Path) -> None:
+    photo = replace(REPORT, result="result/", photo="dunes.png", samples=[replace(REPORT.samples[0], name="dunes.png")])
+    for page, path in (("report.html", "result/dunes.png"), ("mine #1-report.html", "mine #1.png")):
+        look = Look(browser, tmp_path, render(photo, []), name=page)
+        assert unquote(look.page.locator(".result a").evaluate("each => each.href")) == f"file://{tmp_path}/{path}"
+        look.context.close()

@@ -48,8 +48,29 @@ function playable(sources, fits = () => true) {
   }), Promise.resolve(null));
 }
 
+// Puts two videos into a player's stage, one on each side of its handle, and has them play as one.
+function both(player, first, second, words, rate) {
+  const stage = one(".stage", player), film = document.createElement("div");
+  all(".film", stage).forEach((each) => each.remove());
+  film.className = "film";
+  [["before", first], ["after", second]].forEach(([side, video], index) => {
+    const half = document.createElement("div"), label = document.createElement("b");
+    half.className = side;
+    label.textContent = words[index];
+    half.append(video, label);
+    film.append(half);
+  });
+  stage.prepend(film);
+  stage.classList.add("moving");
+  return inStep(player, first, second, rate);
+}
+
 // Plays both videos of a player as one, with its controls. The second has the sound and leads.
 function inStep(player, first, second, rate) {
+  if (player.doing) player.doing.abort();
+  player.doing = new AbortController();
+  const { signal } = player.doing;
+  const on = (element, kind, action) => element.addEventListener(kind, action, { signal });
   const controls = one(".controls", player), time = one(".time", player), play = one(".play", player), mute = one(".mute", player);
   first.muted = true;
   controls.hidden = false;
@@ -86,23 +107,23 @@ function inStep(player, first, second, rate) {
   const silence = () => { second.muted = !second.muted; };
   const fill = () => { if (document.fullscreenElement) document.exitFullscreen(); else player.requestFullscreen(); };
 
-  second.addEventListener("play", () => { first.play().catch(() => {}); requestAnimationFrame(follow); show(); });
-  second.addEventListener("pause", () => {
+  on(second, "play", () => { first.play().catch(() => {}); requestAnimationFrame(follow); show(); });
+  on(second, "pause", () => {
     first.pause();
     if (!second.ended) seek(second.currentTime);
     show();
   });
-  second.addEventListener("seeking", () => { meet(); show(); });
-  second.addEventListener("seeked", show);
-  second.addEventListener("volumechange", () => mute.setAttribute("aria-pressed", second.muted));
-  time.addEventListener("input", () => seek(time.valueAsNumber));
-  play.addEventListener("click", toggle);
-  mute.addEventListener("click", silence);
-  one(".back", player).addEventListener("click", () => step(-1));
-  one(".forth", player).addEventListener("click", () => step(1));
-  one(".full", player).addEventListener("click", fill);
+  on(second, "seeking", () => { meet(); show(); });
+  on(second, "seeked", show);
+  on(second, "volumechange", () => mute.setAttribute("aria-pressed", second.muted));
+  on(time, "input", () => seek(time.valueAsNumber));
+  on(play, "click", toggle);
+  on(mute, "click", silence);
+  on(one(".back", player), "click", () => step(-1));
+  on(one(".forth", player), "click", () => step(1));
+  on(one(".full", player), "click", fill);
   const keys = { k: toggle, ",": () => step(-1), ".": () => step(1), m: silence, f: fill };
-  player.addEventListener("keydown", (event) => {
+  on(player, "keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !(event.key in keys)) return;
     event.preventDefault();
     keys[event.key]();

@@ -42,23 +42,6 @@ function stills(player) {
   });
 }
 
-function both(player, first, second) {
-  const stage = one(".stage", player);
-  all(".film", stage).forEach((each) => each.remove());
-  const film = document.createElement("div");
-  film.className = "film";
-  for (const [side, video, word] of [["before", first, "Before"], ["after", second, "After"]]) {
-    const half = document.createElement("div"), label = document.createElement("b");
-    half.className = side;
-    label.textContent = word;
-    half.append(video, label);
-    film.append(half);
-  }
-  stage.prepend(film);
-  stage.classList.add("moving");
-  player.seek = inStep(player, first, second, Number(player.dataset.rate) || 25);
-}
-
 async function videos(player, result) {
   const ask = one(".ask", player), lost = one(".lost", result), shown = one("video", result), link = one("a", result);
   const seconds = Number(player.dataset.seconds);
@@ -81,7 +64,7 @@ async function videos(player, result) {
   const original = async (sources, chosen) => {
     const first = second && one(".stage", player) && await playable(sources, chosen ? undefined : same);
     if (first) {
-      both(player, first, second);
+      player.seek = both(player, first, second, ["Before", "After"], Number(player.dataset.rate) || 25);
       result.classList.add("beside");
       shown.removeAttribute("src");
       all("source", shown).forEach((each) => each.remove());
@@ -124,6 +107,11 @@ if (result && result.dataset.folder && ownName()) {
   one("a", result).href = beside(ownName()) + "/";
   one("a", result).textContent = ownName() + "/";
   all("a[data-name]").forEach((link) => { link.href = beside(ownName()) + "/" + encodeURIComponent(link.dataset.name); });
+}
+if (result && result.dataset.photo && ownName()) {
+  const name = ownName() + result.dataset.photo.slice(result.dataset.photo.lastIndexOf("."));
+  one("a", result).href = beside(name);
+  one("a", result).textContent = name;
 }
 
 const tip = one(".tip");
