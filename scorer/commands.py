@@ -45,7 +45,10 @@ VIDEOS = (".mp4", ".mkv")
 HERE = Path(".scorer")
 
 Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `scorer submit` and `scorer status` print it.")]
-Out = Annotated[Path | None, typer.Option("--out", metavar="PATH", help="Where the result goes; named after the job by default.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="PATH", parser=a_path, help="Where the result goes; named after the job by default."),
+]
 Every = Annotated[float, typer.Option(metavar="SECONDS", parser=number(0.1, 3600), help="How often to look.")]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from scorer.errors import MissingError, RequestError, StyleError
+from scorer.errors import InputError, MissingError, RequestError, StyleError
 from scorer.models import StyleKind
 from scorer.text import closest
 
@@ -20,7 +20,9 @@ _HEIGHTS = {"2k": 2048, "4k": 3840, "8k": 7680}
 
 
 def check_input(path: Path) -> None:
-    """Raise MissingError where there is no such file or folder, with what may have been meant."""
+    """Raise MissingError where there is no such file or folder, with what may have been meant; InputError for a pipe."""
+    if why := _no_file(path):
+        raise InputError(f"'{_shown(path)}' is {why}.")
     if not _is_there(path):
         raise MissingError(
             f"There is no '{_shown(path)}': {_meant(path, 'INPUT is one video, one folder of images, or one image')}."
@@ -46,6 +48,8 @@ def check_style(text: str, kind: StyleKind, model: str, *, here: bool = True) ->
     what = "an image" if kind == "image" else "a trained network's file"
     if not text:
         raise RequestError(f"The style is empty: name {what}.")
+    if here and (why := _no_file(path)):
+        raise StyleError(f"The style '{_shown(path)}' is {why}.")
     if here and not _is_there(path):
         numbers = "numbers are the styles of --model painted; " if _is_number(text) else ""
         raise MissingError(f"There is no '{_shown(path)}', the style: {numbers}{_meant(path, f'name {what}')}.")
@@ -59,6 +63,16 @@ def check_style(text: str, kind: StyleKind, model: str, *, here: bool = True) ->
             f"Style '{text}' is an image, and model '{model}' takes a trained network's file (.pth or .safetensors): choose "
             "--model adaptive for an image."
         )
+
+
+def _no_file(path: Path) -> str:
+    """What `path` is, where that can be neither read to an end nor looked into; '' where it can be, or isn't there."""
+    with suppress(OSError, ValueError):
+        if path.is_symlink() and not _is_there(path):
+            return "a link that leads nowhere: name the file itself"
+        if path.exists() and not path.is_file() and not path.is_dir():
+            return "a pipe or a device: name a file"
+    return ""
 
 
 def _is_there(path: Path) -> bool:

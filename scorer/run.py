@@ -29,7 +29,7 @@ from scorer.summary import REPORT
 from scorer.terminal import deliveries, result_path, show_original, with_ending
 from scorer.wishes import Wishes, takes_wishes
 
-Work = Annotated[Path, typer.Option(metavar="DIR", help="Where plans, parts, results and records are kept.")]
+Work = Annotated[Path, typer.Option(metavar="DIR", parser=a_path, help="Where plans, parts, results and records are kept.")]
 
 
 @takes_wishes
@@ -38,7 +38,7 @@ def run(
     wishes: Wishes,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="The result: a video (.mp4 or .mkv), a folder, or an image."),
+        typer.Option(metavar="PATH", parser=a_path, help="The result: a video (.mp4 or .mkv), a folder, or an image."),
     ] = None,
     workers: Annotated[int | None, typer.Option(metavar="N", parser=whole(1, 256), help="Worker processes.")] = None,
     device: Annotated[

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scorer.errors import OutputError
+from scorer.errors import MissingError, OutputError
 from scorer.placed import Placed
 from scorer.placing import place
 from scorer.store import FolderStore
@@ -121,3 +121,32 @@ def test_a_broken_link_is_something_too(tmp_path: Path) -> None:
     place(store, "job/a", tmp_path / "a", Placed(tmp_path, "job", overwrite=True))
     assert not (tmp_path / "nowhere").exists()
     assert (tmp_path / "a").read_bytes() == b"a"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["pipe.png"], 3, "'pipe.png' is a pipe or a device: name a file."),
+        (["pipe.mp4"], 3, "'pipe.mp4' is a pipe or a device: name a file."),
+        (["/dev/zero"], 3, "'/dev/zero' is a pipe or a device: name a file."),
+        (["loop.png"], 3, "'loop.png' is a link that leads nowhere: name the file itself."),
+        (["photo.png", "--style", "pipe.png"], 6, "The style 'pipe.png' is a pipe or a device: name a file."),
+        (["photo.png", "--style", "loop.png"], 6, "The style 'loop.png' is a link that leads nowhere"),
+        ([""], 64, "it is empty: name a file, or '.' for this folder"),
+        (["photo.png", "--out", ""], 64, "it is empty"),
+        (["photo.png", "--work", " "], 64, "it is empty"),
+    ],
+)
+def test_what_is_no_file_is_told_at_once(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
+    write_images(tmp_path, ["photo.png"], shape=(16, 16))
+    os.mkfifo(tmp_path / "pipe.png")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    model = [] if "--style" in arguments else ["--model", "invert"]
+    assert words in run("run", *arguments, *model, folder=tmp_path, code=code).stderr
+
+
+def test_a_store_opens_no_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(MissingError):
+        FolderStore(tmp_path).head("pipe.png")
