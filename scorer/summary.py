@@ -21,7 +21,7 @@ from scorer.report import Report, Sample
 from scorer.report.text import counted, duration, size
 from scorer.samples import Pair, find_failed, find_small, jpeg, samples
 from scorer.status import Status
-from scorer.store import Stores
+from scorer.store import FolderStore, Stores
 from scorer.video import VideoInfo
 from scorer.video.facts import Facts
 
@@ -55,7 +55,8 @@ def write_report(plan: Plan, stores: Stores, status: Status) -> None:
     )  # fmt: skip
     html = report.render(page, records(plan, stores), partial(find_failed, plan, stores))
     stores.output.put(f"{plan.job}/{REPORT}", html.encode())
-    keep_summary(_summary(plan, page, stores), stores)
+    if isinstance(stores.output, FolderStore):  # a deployment has no page of all jobs, and its nodes may write nothing for one
+        keep_summary(_summary(plan, page, stores), stores)
 
 
 def _summary(plan: Plan, page: Report, stores: Stores) -> Summary:

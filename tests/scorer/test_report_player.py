@@ -125,6 +125,17 @@ def test_the_handle_wipes_between_the_videos(browser: Browser, tmp_path: Path, f
     look.context.close()
 
 
+def test_on_paper_are_its_samples_and_no_video(browser: Browser, tmp_path: Path, film: Path) -> None:
+    put(film, tmp_path / "result.mp4", tmp_path / "original.mp4")
+    look = opened(browser, tmp_path)
+    assert look.page.locator(".film video").first.is_visible()
+    look.page.emulate_media(media="print")
+    assert not look.page.locator("video, .controls, .strip").filter(visible=True).count()
+    boxes = [image.bounding_box() for image in look.page.locator(".pair img").all()]
+    assert all(box and box["width"] > 100 for box in boxes)
+    look.context.close()
+
+
 @pytest.mark.parametrize(
     ("page", "video"),
     [

@@ -60,6 +60,7 @@ async function videos(player, result) {
       link.textContent = name;
     }
     lost.hidden = true;
+    result.classList.remove("away");
   };
   const original = async (sources, chosen) => {
     const first = second && one(".stage", player) && await playable(sources, chosen ? undefined : same);
@@ -78,7 +79,10 @@ async function videos(player, result) {
   };
 
   if (second) ready(second, decodeURIComponent(second.src.split("/").pop()));
-  else lost.hidden = false;
+  else {
+    lost.hidden = false;
+    result.classList.add("away");
+  }
   const taken = second ? second.src : "";
   const beforehand = JSON.parse(result.dataset.original).map(beside).filter((each) => new URL(each, location.href).href !== taken);
   await original(beforehand, false);
