@@ -18,6 +18,7 @@ from scorer.errors import InputError
 from scorer.opened import Source
 from scorer.text import clean
 from scorer.video.clock import DAY, LONGEST
+from scorer.video.delay import MOST, delayed
 from scorer.video.sound import MOST_SAMPLES, Recoder
 from scorer.video.source import only, open_source
 from scorer.video.subtitles import Converter, Telemetry
@@ -65,7 +66,7 @@ class Copies:
     def _add(self, stream: Any, track: Track, result: OutputContainer, kind: ResultContainer, most: int) -> Stream:
         copy: Stream
         if track.how == "copy":
-            copy = result.add_stream_from_template(stream)
+            copy = self._copied(stream, track, result)
         elif track.how == "text":
             copy = self._makers.setdefault(stream.index, Converter(stream, result, TEXT_CODECS[kind])).stream
         else:
@@ -73,6 +74,15 @@ class Copies:
             copy = self._makers.setdefault(stream.index, Recoder(stream, result, codec, most)).stream
         copy_track_tags(stream, copy)
         copy.disposition = stream.disposition
+        return copy
+
+    def _copied(self, stream: Any, track: Track, result: OutputContainer) -> Stream:
+        if not track.delay:
+            plain: Stream = result.add_stream_from_template(stream)
+            return plain
+        with delayed(stream, track.delay) as told:
+            copy = result.add_stream_from_template(told.streams[0])
+        copy.time_base = stream.time_base
         return copy
 
     def _add_cover(self, stream: Any, result: OutputContainer, kind: ResultContainer) -> None:
@@ -205,6 +215,8 @@ class Trial:
                 self._tried.reasons[index] = reason
             elif trial.failed:
                 self._tried.failed.add((index, trial.kind, trial.how))
+            elif 0 < trial.early <= MOST:
+                self._tried.delays[index] = trial.early
 
 
 class _TrackTrial:
@@ -212,8 +224,10 @@ class _TrackTrial:
 
     def __init__(self, container: InputContainer, path: Source, kind: ResultContainer, track: Track, origin: Fraction) -> None:
         self.kind, self.how, self.failed = kind, track.how, False
+        # Opus says it in its own header.
+        self._is_told_of_delay = kind == "mkv" and track.how == "copy" and container.streams[track.stream].name != "opus"
         self._telemetry = Telemetry() if container.streams[track.stream].type == "subtitle" else None
-        self._read = self._made = 0
+        self._read = self._made = self.early = 0
         self.sources: tuple[Stream, ...] = ()
         self._result = av.open(_Nowhere(), "w", format=FORMATS[kind], metadata_errors="replace")
         try:
@@ -237,6 +251,8 @@ class _TrackTrial:
         try:
             for packet in packets:
                 self._made += 1
+                if self._is_told_of_delay and packet.pts is not None:
+                    self.early = max(self.early, round(-packet.pts * packet.time_base * 10**9))
                 self._result.mux_one(packet)
         except _CANT:
             self.failed = True

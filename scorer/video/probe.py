@@ -138,6 +138,7 @@ def _survey(path: Source, limits: Limits, asked: Wanted) -> tuple[_Packets, Choi
             beside = Trial(container, path, choice, clock_start(container, stream), tried)
             packets = _demux(container, stream, path, limits, beside)
         if tried.count == known:
+            choice.tracks = [each.model_copy(update={"delay": tried.delays.get(each.stream, 0)}) for each in choice.tracks]
             return packets, choice
 
 

@@ -14,6 +14,7 @@ from av.stream import AttachmentStream, Disposition, Stream
 from pydantic import BaseModel, ConfigDict, Field
 
 from scorer.video.codecs import SOUND
+from scorer.video.delay import MOST
 from scorer.wanted import ResultContainer, Wanted
 
 FORMATS: dict[ResultContainer, str] = {"mp4": "mp4", "mkv": "matroska"}
@@ -49,6 +50,8 @@ class Track(BaseModel):
     stream: int = Field(ge=0, lt=10_000)
     """Its number in the file."""
     how: How
+    delay: int = Field(default=0, ge=0, le=MOST)
+    """Nanoseconds that it begins before the clock, where the container has no times below 0."""
 
 
 @dataclass
@@ -58,6 +61,8 @@ class Tried:
     failed: set[tuple[int, ResultContainer, How]] = field(default_factory=set)
     reasons: dict[int, str] = field(default_factory=dict)
     """Why a track can't be kept in any way, by its stream's number."""
+    delays: dict[int, int] = field(default_factory=dict)
+    """Nanoseconds by which a track begins too early, by its stream's number."""
 
     @property
     def count(self) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from pathlib import Path
 
 import av
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -129,6 +132,24 @@ def test_sound_is_copied_where_an_mkv_is_asked_for_that_takes_it(tmp_path: Path)
     out = identity(path, tmp_path, asked=Wanted(container="mp4"))
     assert "Audio: flac" in describe(out)
     assert (heard(out) == heard(path)).all()
+
+
+@pytest.mark.parametrize("codec", ["aac", "libopus", "libmp3lame"])
+@pytest.mark.parametrize("start", [0, 0.3])
+def test_a_coders_run_up_moves_nothing_in_an_mkv(tmp_path: Path, codec: str, start: float) -> None:
+    path = sounding(tmp_path / "in.mp4", "-c:v", "libx264", "-c:a", codec, start=start)
+    out = identity(path, tmp_path, asked=Wanted(container="mkv"))
+    assert [float(each) for each in stamps(out)] == pytest.approx([float(each) for each in stamps(path)], abs=0.001)
+    first, second = (float(stamps_of_sound(each)[0]) for each in (path, out))
+    assert first == pytest.approx(second, abs=0.0015)
+    assert abs(tone_at(heard(out)) - tone_at(heard(path))) < 0.002
+
+
+def stamps_of_sound(path: Path) -> list[str]:
+    """When each of ffmpeg's pieces of sound is heard."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-copyts", "-i", str(path), "-map", "0:a"]
+    done = subprocess.run([*command, "-af", "ashowinfo", "-f", "null", "-"], capture_output=True, check=True)
+    return re.findall(r"pts_time:\s*(\S+)", done.stderr.decode())
 
 
 def test_a_track_without_packets_is_left_out_with_a_note(tmp_path: Path) -> None:

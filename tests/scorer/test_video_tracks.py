@@ -83,7 +83,7 @@ def test_what_an_mp4_cannot_hold_is_noted_where_one_is_asked_for(tmp_path: Path)
     ("name", "sound", "text", "asked", "ending", "becomes"),
     [
         ("in.mp4", "aac", "mov_text", None, ".mp4", "mov_text"),
-        ("in.mp4", "flac", "mov_text", MKV, ".mkv", "subrip"),
+        ("in.mp4", "aac", "mov_text", MKV, ".mkv", "subrip"),
         ("in.mov", "pcm_s16le", "mov_text", None, ".mkv", "subrip"),
         ("in.mkv", "aac", "webvtt", None, ".mkv", "webvtt"),
         ("in.mkv", "aac", "webvtt", MP4, ".mp4", "mov_text"),
