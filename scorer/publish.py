@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -106,7 +107,10 @@ def read_models(wheels: Sequence[Path], weights: Sequence[Path]) -> dict[str, Mo
         install_wheels(wheels, site)
         beside.mkdir()
         for path in weights:
-            (beside / path.name).symlink_to(path.absolute())
+            try:
+                (beside / path.name).symlink_to(path.absolute())
+            except OSError:  # Windows lets few people make links
+                shutil.copyfile(path, beside / path.name)
         environment = {**os.environ, "PYTHONPATH": _first(site), WEIGHTS: str(beside)}
         command = [sys.executable, "-P", "-c", _ASK, str(site)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603  # ours

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from scorer import models
 from scorer.completion import one_of
 from scorer.console import AsJson, Quiet, answer, errors
 from scorer.engines.local import LocalEngine
-from scorer.errors import MissingError
+from scorer.errors import MissingError, RequestError
 from scorer.job import Outcome, run_job
 from scorer.models.devices import DEVICES, device_of
 from scorer.named import a_path, check_input, whole
@@ -51,11 +52,12 @@ def run(
 ) -> None:
     """Score a video, a folder of images or one image on this machine."""
     check_input(source)
-    request = wishes.request(source, _input_path(source), models.spec(wishes.model).style, _input_path, out)
-    stores = _local_stores(work)
+    root = Path(source.resolve().anchor)  # the root of all, or of a drive
+    request = wishes.request(source, _below(root, source), models.spec(wishes.model).style, partial(_below, root), out)
+    stores = _local_stores(root, work)
     job = job_id(request.name, "local", request.model_dump_json(exclude_defaults=True).encode() + device_of(device).encode())
     target = result_path(source, wishes.style or [wishes.model], out, job)
-    placed = Placed(work, job, overwrite=overwrite, inputs=[source, *_style_files(request)])
+    placed = Placed(work, job, overwrite=overwrite, inputs=[source, *_style_files(root, request)])
     with indexed(work), shown_on(errors, quiet=quiet) as shown:
 
         def on_plan(plan: Plan) -> None:
@@ -93,15 +95,19 @@ def _line(outcome: Outcome, target: Path, report: str) -> str:
     return f"{target} · {counted(outcome.plan.frames, 'frame')}{reused}{failed} · {spent} · report: {report}"
 
 
-def _style_files(request: Request) -> list[Path]:
-    return [Path("/") / style.source for style in request.styles if isinstance(style.source, str)]
+def _style_files(root: Path, request: Request) -> list[Path]:
+    return [root / style.source for style in request.styles if isinstance(style.source, str)]
 
 
-def _local_stores(work: Path) -> Stores:
+def _local_stores(root: Path, work: Path) -> Stores:
     folder = work.absolute()
-    return Stores(FolderStore(Path("/")), *(FolderStore(folder / name) for name in ("output", "work", "logs")))
+    return Stores(FolderStore(root), *(FolderStore(folder / name) for name in ("output", "work", "logs")))
 
 
-def _input_path(source: Path) -> str:
-    path = source.absolute().resolve().as_posix().lstrip("/")
+def _below(root: Path, source: Path) -> str:
+    """The path of `source` in the store that is `root`. Raises RequestError where it is on another drive."""
+    whole = source.resolve()
+    if not whole.is_relative_to(root):
+        raise RequestError(f"'{source}' is on another drive than the input: put both on one.")
+    path = whole.relative_to(root).as_posix()
     return path + "/" if source.is_dir() else path

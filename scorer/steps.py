@@ -21,7 +21,7 @@ from scorer.job import merge_job
 from scorer.limits import Limits
 from scorer.marks import Marks
 from scorer.models import Device, Model
-from scorer.models.devices import device_of
+from scorer.models.devices import DEVICES, device_of
 from scorer.package import find_package
 from scorer.plan import dispatch as make_plan
 from scorer.plan import read_plan
@@ -63,7 +63,7 @@ def dispatch(
     ],
     input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl,
     scripts: ScriptsUrl = "", deployment: DeploymentText = "",
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda")] = "auto",
+    device: Annotated[str, typer.Option(metavar="|".join(DEVICES), help="Where the model computes.")] = "auto",
 ) -> None:  # fmt: skip
     """Plan the job that a request file asks for, and submit it if there is a deployment; print its id."""
     stores = _stores(input_url, output, work, logs)

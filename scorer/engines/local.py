@@ -63,7 +63,7 @@ class LocalEngine:
         self._look(plan)
         on_progress(self._done)
         devices = gpus() if plan.device != "cpu" else 0
-        pays = devices or min(os.cpu_count() or 1, MOST_CPU_WORKERS)
+        pays = devices or (1 if plan.device == "mps" else min(os.cpu_count() or 1, MOST_CPU_WORKERS))
         count = min(self.workers or pays, len(self._waiting))
         workers = [self._start(plan, number, count, devices) for number in range(count)]
         try:
@@ -106,12 +106,8 @@ class LocalEngine:
             target=_work, args=(plan, self.stores, threads, gpu, theirs), name=f"scorer-{number}", daemon=True
         )
         # Ctrl-C reaches all processes of a terminal; workers are ended by this one, and say nothing.
-        resource_tracker.ensure_running()  # by starting it, start() would let the signal through
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        with _interrupts_kept_back():
             process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         return _Worker(process, ours)
 
@@ -177,6 +173,20 @@ def _work(plan: Plan, stores: Stores, threads: int, gpu: int | None, link: Conne
                 link.send(("done", part.failed))
     except ScorerError as error:
         link.send(error_of(error.exit_code, str(error)))  # a user's own kind, or its cause, may not travel between processes
+
+
+@contextmanager
+def _interrupts_kept_back() -> Iterator[None]:
+    """A process that is started in the block gets no interrupt, where the system has signals to keep back."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # by starting it, start() would let the signal through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ Frames = NDArray[np.uint8 | np.uint16]
 """(N, H, W, 3), RGB, full range; uint16 where the media have more than 8 bits."""
 
 StyleKind = Literal["image", "number", "network", "none"]
-Device = Literal["auto", "cpu", "cuda"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
 class Model(Protocol):

@@ -31,17 +31,17 @@ class RuntimeOptions(Options):
 def choose_runtime(settings: ModelSettings, options: RuntimeOptions) -> Runtime:
     """Decide from the options, the device and what is installed.
 
-    Raises ModelError where the runtime isn't installed, RequestError for OpenVINO on CUDA.
+    Raises ModelError where the runtime isn't installed, RequestError for OpenVINO on a GPU.
     """
-    if options.runtime == "openvino" and settings.device == "cuda":
+    if options.runtime == "openvino" and settings.device in ("cuda", "mps"):
         raise RequestError("The runtime 'openvino' computes on the CPU: choose the device 'cpu', or the runtime 'torch'.")
     if options.runtime == "openvino" and not available():
         raise ModelError("The runtime 'openvino' isn't installed: pip install '.[cpu]' in a checkout.")
-    wants_openvino = options.runtime == "openvino" or (options.runtime == "auto" and available() and not _cuda(settings))
+    wants_openvino = options.runtime == "openvino" or (options.runtime == "auto" and available() and not _gpu(settings))
     if not wants_openvino and find_spec("torch") is None:
         raise ModelError("Torch isn't installed: pip install '.[scorer]' in a checkout, or '.[cpu]' for OpenVINO.")
     return "openvino" if wants_openvino else "torch"
 
 
-def _cuda(settings: ModelSettings) -> bool:
-    return settings.device == "cuda" or (settings.device == "auto" and gpus() > 0)
+def _gpu(settings: ModelSettings) -> bool:
+    return settings.device in ("cuda", "mps") or (settings.device == "auto" and gpus() > 0)

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,7 +57,7 @@ class TorchModel:
             self._first_shape = frames.shape
         try:
             with torch.inference_mode():
-                return self._download(self._run(self._upload(frames)))
+                return self._download(self._run(self._upload(frames)), frames.dtype)
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
@@ -85,15 +86,17 @@ class TorchModel:
         pixels = torch.from_numpy(np.require(frames, requirements=["C", "W"]))  # torch takes no memory that is read-only
         if self._device.type == "cuda":
             return pixels.pin_memory().to(self._device, non_blocking=True)
-        return pixels
+        if self._device.type == "mps" and pixels.dtype == torch.uint16:  # which it doesn't have
+            pixels = pixels.to(torch.int32)
+        return pixels.to(self._device)
 
-    def _download(self, pixels: Tensor) -> Frames:
+    def _download(self, pixels: Tensor, dtype: np.dtype[Any]) -> Frames:
         if self._device.type == "cuda":
             pinned = torch.empty(pixels.shape, dtype=pixels.dtype, pin_memory=True)
             pinned.copy_(pixels, non_blocking=True)
             torch.cuda.current_stream().synchronize()
             pixels = pinned
-        result: Frames = pixels.numpy()
+        result: Frames = pixels.cpu().numpy().astype(dtype, copy=False)
         return result
 
     def _name_runtime(self) -> None:
@@ -120,10 +123,14 @@ class _OnPixels(nn.Module):
 
 
 def resolve_device(name: Device) -> torch.device:
-    """'auto' is CUDA where there is a device, else the CPU.
+    """'auto' is CUDA where there is a device, else the CPU; 'mps' is Apple's GPU, on which nothing here was tried.
 
-    Raises ModelError for 'cuda' without one, and for 'auto' where there should be one.
+    Raises ModelError for 'cuda' or 'mps' without one, and for 'auto' where there should be one.
     """
+    if name == "mps":
+        if not torch.backends.mps.is_available():
+            raise ModelError("There is no GPU of Apple's here that torch can use: choose the device 'cpu' or 'auto'.")
+        return torch.device("mps")
     available = torch.cuda.is_available()
     if name != "cpu" and not available:
         demand_gpus()
@@ -137,6 +144,8 @@ def _can_compile(device: torch.device) -> bool:
 
     Which one that is: https://github.com/triton-lang/triton/blob/main/python/triton/runtime/build.py
     """
+    if device.type == "mps":
+        return False
     if device.type == "cuda":
         named = os.environ.get("CC")
         compilers = ("gcc", "clang") if named is None else (named,)

@@ -30,6 +30,11 @@ _LOADED = (
 
 def main() -> None:
     """Answer the question on the command line."""
+    if sys.platform == "win32":  # where a descriptor would change ends of lines
+        import msvcrt
+
+        for descriptor in (FILE, ANSWER):
+            msvcrt.setmode(descriptor, os.O_BINARY)
     question = Question.model_validate_json(sys.argv[1])
     limits = question.limits
     end_with(question.parent)

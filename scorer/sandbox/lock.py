@@ -14,7 +14,10 @@ from typing import Any
 from scorer.errors import SandboxError
 
 if sys.platform != "win32":
-    import resource
+    try:
+        import resource
+    except ImportError:
+        resource = None  # type: ignore[assignment]  # asked for below
 
 # From linux/prctl.h, linux/sched.h and sys/mman.h.
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
@@ -56,7 +59,7 @@ def lock_in(seconds: int, memory_mb: int, answer: int, *, required: bool) -> Non
     except (ImportError, RuntimeError, OSError) as error:
         calls = None
         _unfiltered(error, required=required)
-    if sys.platform != "win32":
+    if sys.platform != "win32" and resource is not None:
         spent = sum(os.times()[:2])
         _limit(resource.RLIMIT_AS, memory_mb * 2**20)
         _limit(resource.RLIMIT_CPU, int(spent) + seconds, grace=1)  # a second later the signal would say nothing of time

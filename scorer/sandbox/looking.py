@@ -138,7 +138,7 @@ def _listen(process: subprocess.Popen[bytes], most: int, said: list[bytes]) -> N
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """And whatever it may have started: it leads a group of its own."""
-    if sys.platform == "win32":
+    if sys.platform == "win32" or not hasattr(os, "killpg"):
         process.kill()
     else:
         with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group that has ended

@@ -7,7 +7,6 @@ the end of one job takes nothing away that another one is about to open.
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
 import secrets
@@ -18,6 +17,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from scorer.store.locks import NOT_FOLLOWED, is_of_this_user, lock
 
 # The copies that this process shares, each by an open file whose lock goes with it.
 _shared: dict[Path, int] = {}
@@ -57,17 +58,17 @@ def scratch() -> Iterator[Path]:
         for left in place.iterdir():
             if left.is_symlink() or not left.is_dir():
                 continue
-            if (file := _lock(left, os.O_RDONLY | os.O_NOFOLLOW, fcntl.LOCK_EX | fcntl.LOCK_NB)) is not None:
+            if (file := _lock_folder(left, wait=False)) is not None:
                 shutil.rmtree(left, ignore_errors=True)
                 os.close(file)
         folder = Path(tempfile.mkdtemp(dir=place))
-        file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        fcntl.flock(file, fcntl.LOCK_EX)
+        file = _lock_folder(folder)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        os.close(file)
+        if file is not None:
+            os.close(file)
 
 
 @contextmanager
@@ -75,7 +76,7 @@ def locked(path: Path) -> Iterator[None]:
     """Alone among the machine's processes while the block runs; whoever is killed lets go."""
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if (file := _lock(path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX)) is not None:
+        if (file := _lock(path, os.O_RDWR | os.O_CREAT)) is not None:
             break
     try:
         yield
@@ -83,15 +84,20 @@ def locked(path: Path) -> Iterator[None]:
         os.close(file)
 
 
-def _lock(path: Path, flags: int, how: int) -> int | None:
+def _lock_folder(path: Path, *, wait: bool = True) -> int | None:
+    """Like `_lock`; None on Windows, which opens no folders: there, what a killed process left stays."""
+    return _lock(path, os.O_RDONLY, wait=wait) if os.name == "posix" else None
+
+
+def _lock(path: Path, flags: int, *, shared: bool = False, wait: bool = True) -> int | None:
     """The open file, locked.
 
-    None where there is no file, where somebody else has its lock and `how` says not to wait, or where `path` became another file
+    None where there is no file, where somebody else has its lock and we don't `wait`, or where `path` became another file
     while we waited: whoever comes now locks that one. What is no plain file to be written (a link, a pipe, a folder, somebody
     else's) is nobody's lock, and is taken away. Raises OSError where nothing is in the way, and no file can be opened or made.
     """
     try:
-        file = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+        file = os.open(path, flags | NOT_FOLLOWED, 0o600)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -102,7 +108,7 @@ def _lock(path: Path, flags: int, how: int) -> int | None:
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode) and flags & os.O_RDWR:
             _take_away(path)
-        fcntl.flock(file, how)
+        lock(file, shared=shared, wait=wait)
         if _is_at(path, file):
             return file
     except BlockingIOError:
@@ -114,7 +120,7 @@ def _lock(path: Path, flags: int, how: int) -> int | None:
 def try_lock(path: Path) -> int | None:
     """The file at `path`, made if need be, open and locked until it is closed; None where somebody else has its lock."""
     for _ in ("as it is", "without what was in the way"):
-        if (file := _lock(path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX | fcntl.LOCK_NB)) is not None:
+        if (file := _lock(path, os.O_RDWR | os.O_CREAT, wait=False)) is not None:
             return file
     return None
 
@@ -136,7 +142,7 @@ def is_own(path: Path, kind: Callable[[int], bool] = stat.S_ISREG) -> bool:
         found = path.lstat()
     except FileNotFoundError:
         return False
-    return kind(found.st_mode) and found.st_uid == os.geteuid()
+    return kind(found.st_mode) and is_of_this_user(found.st_uid)
 
 
 def _is_at(path: Path, file: int) -> bool:
@@ -183,7 +189,7 @@ def _share(path: Path) -> bool:
         own = _shared.get(path)
         if own is None or not _is_at(path, own):
             # Waits at most for somebody who deletes it.
-            if (file := _lock(path, os.O_RDWR, fcntl.LOCK_SH)) is None:
+            if (file := _lock(path, os.O_RDWR, shared=True)) is None:
                 return False
             if own is not None:
                 os.close(own)
@@ -197,18 +203,28 @@ def forget_copy(url: str, etag: str) -> None:
     with _sharing:
         if (own := _shared.pop(path, None)) is not None:
             os.close(own)
-    at_once = fcntl.LOCK_EX | fcntl.LOCK_NB
-    if (maker := _lock(_lock_path(path), os.O_RDWR | os.O_CREAT, at_once)) is None:
+    if (maker := _lock(_lock_path(path), os.O_RDWR | os.O_CREAT, wait=False)) is None:
         return
     try:
-        if (alone := _lock(path, os.O_RDWR, at_once)) is not None:
-            path.unlink(missing_ok=True)
-            os.close(alone)
+        if (alone := _lock(path, os.O_RDWR, wait=False)) is not None:
+            _delete(path, alone)
         if not path.exists():
             _unfinished(path).unlink(missing_ok=True)
-            _lock_path(path).unlink(missing_ok=True)
+            if os.name == "posix":
+                _lock_path(path).unlink(missing_ok=True)
     finally:
         os.close(maker)
+
+
+def _delete(path: Path, file: int) -> None:
+    """Delete the file at `path`, which is open as `file` and locked."""
+    if os.name == "posix":
+        path.unlink(missing_ok=True)
+        os.close(file)
+    else:  # Windows deletes nothing that is open, not even by somebody else
+        os.close(file)
+        with suppress(PermissionError):
+            path.unlink(missing_ok=True)
 
 
 def _lock_path(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -21,7 +22,8 @@ def open_store(url: str) -> Store:
     if parts.query or parts.fragment:
         raise _no_store(url)
     if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
-        return FolderStore(Path(unquote(parts.path)))
+        folder = unquote(parts.path)
+        return FolderStore(Path(folder if os.name == "posix" else folder.lstrip("/")))  # file:///C:/folder
     if parts.scheme == "az":
         container, _, folder = unquote(parts.path).strip("/").partition("/")
         if _ACCOUNT.fullmatch(parts.netloc) and _CONTAINER.fullmatch(container) and not {"", "."} & set(folder.split("/")[1:]):
