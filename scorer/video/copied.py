@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import chain
+from math import ceil
 from typing import Any
 
 import av
@@ -19,6 +20,7 @@ from scorer.opened import Source
 from scorer.text import clean
 from scorer.video.clock import DAY, LONGEST
 from scorer.video.delay import MOST, delayed
+from scorer.video.jumps import Jumps
 from scorer.video.sound import MOST_SAMPLES, Recoder
 from scorer.video.source import only, open_source
 from scorer.video.subtitles import Converter, Telemetry
@@ -104,10 +106,12 @@ class Copies:
         """The source's streams whose packets are read."""
         return tuple(self._container.streams[index] for index in self._streams)
 
-    def packets(self) -> Iterator[Packet[Stream]]:
-        """All packets of the result's, ready to be written. Raises InputError."""
+    def packets(self, jumps: Jumps | None) -> Iterator[Packet[Stream]]:
+        """All packets of the result's, on the clock that `jumps` mends, ready to be written. Raises InputError."""
         yield from self._covers
-        packets = self._container.demux(*self.sources) if self._streams else iter(())
+        read = {*self.sources, *(jumps.streams if jumps else ())}
+        only(self._container, *read)
+        packets = self._container.demux(*read) if self._streams else iter(())
         while True:
             try:
                 packet = next(packets, None)
@@ -116,7 +120,9 @@ class Copies:
                 raise InputError(f"'{self._path}' is damaged in its sound ({why}): copy or export it again.") from error
             if packet is None:
                 break
-            if packet.size:
+            if packet.size and jumps:
+                jumps.take(packet)
+            if packet.size and packet.stream_index in self._streams:
                 yield from self.made(packet)
         yield from self.rest()
 
@@ -149,11 +155,11 @@ class Copies:
                 f"'{self._path}' has sound or subtitles {hours:,.0f} hours from its start, far from all others: "
                 "their time stamps jump, export it again."
             )
-        if stamp < self._starts.get(index, stamp):
-            raise InputError(
-                f"'{self._path}' has sound or subtitles whose time stamps jump back to {float(stamp * packet.time_base):,.1f} s, "
-                "as where recordings were joined: export it again."
-            )
+        last = self._starts.get(index)
+        if last is not None and (stamp < last or (stamp == last and copy.type == "audio")):
+            # By too little to be a jump; but no container takes what is decoded before the packet before it.
+            stamp = last + (max(1, ceil(unit / packet.time_base)) if copy.type == "audio" else 0)
+            shown = max(stamp, shown)
         self._starts[index] = stamp
         self._ends[index] = stamp + min(max(packet.duration or 0, 0), int(DAY / packet.time_base))
         packet.pts, packet.dts = shown - shift, stamp - shift

@@ -32,9 +32,9 @@ TIMECODE = r"\d\d:[0-5]\d:[0-5]\d[:;.]\d\d\d?"
 """Hours, minutes, seconds and frames (SMPTE ST 12); ';' or '.' where numbers are dropped."""
 Stamp = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
-Access = Literal["packets", "frames", "sequential"]
+Access = Literal["packets", "frames", "sequential", "numbered"]
 """How frames are found: by their packets' time stamps (nearly every file), by the decoded frames' (field-coded pictures, hidden
-packets), or only by counting from the start (files without reliable time stamps)."""
+packets), by those without seeking (old containers), or only by counting from the start (files without reliable time stamps)."""
 
 MIN_TIMESCALE = 10_000
 """Ticks a second that the result has at least: a late start is rounded to one of them."""
@@ -101,6 +101,8 @@ class VideoInfo(BaseModel):
     stream: int = Field(ge=0)
     """The video's stream in the file."""
     access: Access
+    jumps: bool = False
+    """Whether the source's clock jumps: `Jumps` mends it, which takes reading from the start."""
 
     @property
     def seconds(self) -> float:

@@ -19,7 +19,8 @@ from scorer.video.copied import Copies
 from scorer.video.display import telling
 from scorer.video.files import whole_file, writing
 from scorer.video.info import REORDERED, VideoInfo
-from scorer.video.source import only, open_source
+from scorer.video.jumps import Jumps
+from scorer.video.source import numbered_stream, open_source
 from scorer.video.tags import copy_tags, copy_track_tags
 from scorer.video.tracks import FORMATS
 
@@ -73,8 +74,8 @@ def _copy(
             copies = Copies(container, source, result, info.container, info.tracks, origin)
             copy_tags(container, result, origin)
     pictures: Iterator[Packet[Any]] = _pictures(parts, info, video, extradata)
-    only(container, *copies.sources)
-    sound: Iterator[Packet[Any]] = copies.packets()
+    jumps = Jumps(container, numbered_stream(container, info.stream)) if info.jumps else None
+    sound: Iterator[Packet[Any]] = copies.packets(jumps)
     for packet in merge(pictures, sound, key=_when):
         with writing(out):
             result.mux_one(packet)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, pairwise
 from math import floor
 from typing import Any
 
@@ -22,11 +22,13 @@ from scorer.errors import InputError
 from scorer.limits import Limits
 from scorer.opened import OpenedFile, Source
 from scorer.scans import too_many_scans
-from scorer.video.clock import usable
+from scorer.video.clock import DAY, usable
 from scorer.video.copied import Trial
 from scorer.video.describe import clock_start, describe, picture_notes
 from scorer.video.info import Access, VideoIndex
+from scorer.video.jumps import Jumps
 from scorer.video.source import is_broadcast, only, open_source, prepare, video_stream
+from scorer.video.stamps import Decoded
 from scorer.video.tags import check_tags, timecode
 from scorer.video.tracks import Choice, Tried, choose
 from scorer.video.whole import check_whole
@@ -75,8 +77,9 @@ def _probe(path: Source, limits: Limits, asked: Wanted) -> VideoIndex:
             with _opened(path, limits) as (again, video):
                 pts, time_base, access = _count(again, video, path, limits, access)
         info = describe(path, container, stream, first.picture, pts, time_base, packets.last_duration, access, choice)
+        info = info.model_copy(update={"jumps": packets.jumps})
         notes = (*choice.notes, *picture_notes(first.picture, info, timecode(container, stream)))
-    keys = array("q", sorted(set(packets.keys))) if access != "sequential" else array("q")
+    keys = array("q", sorted(set(packets.keys))) if access in ("packets", "frames") else array("q")
     return VideoIndex(info, pts, keys, notes)
 
 
@@ -126,6 +129,8 @@ class _Packets:
     complete: bool = True
     """Whether all have a time stamp."""
     last_duration: int = 0
+    jumps: bool = False
+    """Whether their clock jumped, which is mended."""
 
 
 def _survey(path: Source, limits: Limits, asked: Wanted) -> tuple[_Packets, Choice]:
@@ -145,13 +150,12 @@ def _survey(path: Source, limits: Limits, asked: Wanted) -> tuple[_Packets, Choi
 def _demux(container: InputContainer, stream: VideoStream, path: Source, limits: Limits, beside: Trial) -> _Packets:
     """The video's packets; those of what goes beside it are tried on the way."""
     found, last = _Packets(), None
-    only(container, stream, *beside.sources)
+    jumps, copied = Jumps(container, stream), {each.index for each in beside.sources}
     is_jpeg = stream.codec_context.codec.canonical_name == "mjpeg"
-    for packet in _all_packets(container, path, limits, stream, *beside.sources):
+    for packet in _mended(container, path, limits, jumps, *beside.sources):
         if packet.stream_index != stream.index:
-            beside.take(packet)
-            continue
-        if not packet.size:
+            if packet.stream_index in copied:
+                beside.take(packet)
             continue
         found.count += 1
         _check_frames(found.count, path, limits)
@@ -166,6 +170,7 @@ def _demux(container: InputContainer, stream: VideoStream, path: Source, limits:
             if last is None or packet.pts >= last:
                 last, found.last_duration = packet.pts, packet.duration or 0
     beside.end()
+    found.jumps = jumps.found
     if beside.sources and found.count < stream.frames:
         _check_alone(found.count, path, limits)
     _check_work(found.count, stream, path, limits.max_gigapixels, ": scale it down, or cut it into shorter videos first.")
@@ -178,12 +183,13 @@ def _check_alone(count: int, path: Source, limits: Limits) -> None:
     Where data are to be had that lie beyond the file's end, all tracks end.
     """
     with _opened(path, limits) as (container, stream):
-        if sum(1 for _ in _packets(container, stream, path, limits)) > count:
+        if sum(1 for packet in _all_packets(container, path, limits, stream) if packet.size) > count:
             raise InputError(f"'{path}' is cut off or damaged in its sound or subtitles: copy or export it again.")
 
 
 def _all_packets(container: InputContainer, path: Source, limits: Limits, *streams: Stream) -> Iterator[Packet[Any]]:
     """The streams' packets, empty ones too, as many as are allowed."""
+    only(container, *streams)
     try:
         for count, packet in enumerate(container.demux(*streams)):
             if count > limits.max_packets:
@@ -196,9 +202,19 @@ def _all_packets(container: InputContainer, path: Source, limits: Limits, *strea
         raise InputError(f"'{path}' is cut off or damaged ({error.strerror}): copy or export it again.") from error
 
 
+def _mended(container: InputContainer, path: Source, limits: Limits, jumps: Jumps, *more: Stream) -> Iterator[Packet[Any]]:
+    """The packets of the streams that `jumps` needs, and of `more`, on one clock; not the empty one that comes at the end."""
+    for packet in _all_packets(container, path, limits, *{*jumps.streams, *more}):
+        if packet.size:
+            jumps.take(packet)
+            yield packet
+
+
 def _packets(container: InputContainer, stream: VideoStream, path: Source, limits: Limits) -> Iterator[Packet[VideoStream]]:
-    """The stream's packets, without empty ones, such as the one that the library adds at the end."""
-    return (packet for packet in _all_packets(container, path, limits, stream) if packet.size)
+    """The stream's packets on one clock."""
+    for packet in _mended(container, path, limits, Jumps(container, stream)):
+        if packet.stream_index == stream.index:
+            yield packet
 
 
 @dataclass(frozen=True)
@@ -267,19 +283,27 @@ def _access(container: InputContainer, stream: VideoStream, packets: _Packets, f
 def _count(
     container: InputContainer, stream: VideoStream, path: Source, limits: Limits, access: Access
 ) -> tuple[array[int], Fraction, Access]:
-    """Decode all of it to find the frames; where they have no usable time stamps either, number them at the stream's rate."""
-    pts, count, ascending = array("q"), 0, True
+    """Decode all of it to find the frames; where they have no usable time stamps, number them by what is known."""
+    shown = Decoded()
     for packet in chain(_packets(container, stream, path, limits), [None]):
-        for picture in _decode(stream, packet)[0]:
-            count += 1
-            _check_frames(count, path, limits)
-            _check_work(count, stream, path, limits.max_counted_gigapixels, COUNTED)
-            ascending = ascending and picture.pts is not None and (not pts or picture.pts > pts[-1])
-            if ascending:
-                pts.append(picture.pts or 0)
-    if ascending:
-        return pts, Fraction(stream.time_base or 1), access
-    told = (stream.codec_context.framerate, stream.average_rate, stream.guessed_rate)
-    rate = next((Fraction(each) for each in told if each and usable(each)), Fraction(25))
+        pictures, failed = _decode(stream, packet)
+        for picture in pictures:
+            shown.add(picture)
+        if failed:
+            shown.add_lost(packet)
+        _check_frames(len(shown), path, limits)
+        _check_work(len(shown), stream, path, limits.max_counted_gigapixels, COUNTED)
+    time_base, rate = Fraction(stream.time_base or 1), _told_rate(stream)
+    if (stamps := shown.ordered()) is not None:
+        return stamps, time_base, access
+    usual = round(1 / (rate * time_base))
+    stamps = shown.guessed(usual, decoding_only=container.format.name == "avi")
+    if stamps and max((after - before for before, after in pairwise(stamps)), default=0) * time_base <= DAY:
+        return stamps, time_base, "numbered"
     start = floor(clock_start(container, stream) * rate)
-    return array("q", range(start, start + count)), 1 / rate, "sequential"
+    return array("q", range(start, start + len(shown))), 1 / rate, "numbered"
+
+
+def _told_rate(stream: VideoStream) -> Fraction:
+    told = (stream.codec_context.framerate, stream.average_rate, stream.guessed_rate)
+    return next((Fraction(each) for each in told if each and usable(each)), Fraction(25))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import chain, dropwhile
 from pathlib import Path
+from typing import Any
 
 import av
 from av.container import InputContainer
@@ -17,7 +18,8 @@ from av.video.stream import VideoStream
 from scorer.models import Frames
 from scorer.video.color import ToPixels
 from scorer.video.info import FrameRange, VideoInfo
-from scorer.video.source import open_source, prepare
+from scorer.video.jumps import Jumps
+from scorer.video.source import numbered_stream, only, open_source, prepare
 
 DAMAGED = "its data are damaged"
 
@@ -50,7 +52,7 @@ def read_frames(path: Path, info: VideoInfo, range_: FrameRange) -> Iterator[Vid
     Raises MissingError or InputError where the file can't be opened any more; never for damaged frames.
     """
     count, last = 0, None
-    for frame in _sequential(path, info, range_) if info.access == "sequential" else _sought(path, info, range_):
+    for frame in _numbered(path, info, range_) if info.access == "numbered" else _matched(path, info, range_):
         if last is not None and frame.pts <= last:
             continue  # it came too late: its place is taken
         yield frame
@@ -77,59 +79,81 @@ def _shown(info: VideoInfo, range_: FrameRange, number: int, last: int | None) -
 @contextmanager
 def _opened(path: Path, info: VideoInfo) -> Iterator[tuple[InputContainer, VideoStream]]:
     with open_source(path) as container:
-        stream = container.streams.video[[each.index for each in container.streams.video].index(info.stream)]
+        stream = numbered_stream(container, info.stream)
         prepare(container, stream)
         yield container, stream
 
 
-def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
+def _packets(container: InputContainer, stream: VideoStream, info: VideoInfo) -> Iterator[Packet[Any]]:
+    """The stream's that aren't empty, on one clock."""
+    jumps = Jumps(container, stream) if info.jumps else None
+    streams = jumps.streams if jumps else (stream,)
+    only(container, *streams)
     try:
-        for packet in container.demux(stream):
-            if packet.size:
+        for packet in container.demux(*streams):
+            if packet.size and jumps:
+                jumps.take(packet)
+            if packet.size and packet.stream_index == stream.index:
                 yield packet
     except (av.FFmpegError, LookupError):  # the latter is PyAV's word for a stream that begins on the way
         return
 
 
-def _decode(stream: VideoStream, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
+def _tried(stream: VideoStream, packet: Packet[VideoStream] | None) -> tuple[list[av.VideoFrame], bool]:
+    """The pictures that are ready, and whether something was damaged."""
     try:
-        return stream.decode(packet)
+        return stream.decode(packet), False
     except av.FFmpegError:
-        return []
+        return [], True
 
 
-def _sequential(path: Path, info: VideoInfo, range_: FrameRange) -> Iterator[VideoFrame | MissingFrame]:
-    """Count from the file's first frame on; only the range's are converted."""
+def _decode(stream: VideoStream, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
+    return _tried(stream, packet)[0]
+
+
+def _numbered(path: Path, info: VideoInfo, range_: FrameRange) -> Iterator[VideoFrame | MissingFrame]:
+    """Count from the file's first frame on, as the probe did; only the range's are converted."""
     stamps = range_.pts or ()
     with _opened(path, info) as (container, stream):
         to_pixels = ToPixels(info)
-        pictures = (each for packet in chain(_packets(container, stream), [None]) for each in _decode(stream, packet))
-        for number, picture in enumerate(pictures, -range_.first):
+        for number, picture in enumerate(_in_order(container, stream, info), -range_.first):
             if number == range_.frames:
                 return
             if number >= 0:
-                yield _converted(picture, stamps[number], to_pixels)
+                yield MissingFrame(stamps[number], DAMAGED) if picture is None else _converted(picture, stamps[number], to_pixels)
 
 
-def _sought(path: Path, info: VideoInfo, range_: FrameRange) -> Iterator[VideoFrame | MissingFrame]:
-    """Seek to the range's key frame; where the first frame doesn't come out, try a longer run-up before giving it up.
+def _in_order(container: InputContainer, stream: VideoStream, info: VideoInfo) -> Iterator[av.VideoFrame | None]:
+    """All pictures; None for those between them that can't be decoded."""
+    began, lost = False, 0
+    for packet in chain(_packets(container, stream, info), [None]):
+        pictures, failed = _tried(stream, packet)
+        for picture in pictures:
+            yield from [None] * (lost if began else 0)
+            yield picture
+            began, lost = True, 0
+        lost += failed
+
+
+def _matched(path: Path, info: VideoInfo, range_: FrameRange) -> Iterator[VideoFrame | MissingFrame]:
+    """Go to the range's key frame; where the first frame doesn't come out, try a longer run-up before giving it up.
 
     Last the whole file is read, damaged key frames and all, and without seeking: an index may lead nowhere.
     """
-    with _opened(path, info) as (container, stream):
-        to_pixels = ToPixels(info)
-        for run_up in _RUN_UPS:
-            found = False
-            packets = _packets_from(container, stream, range_, range_.seek_pts - round(run_up / info.time_base))
+    to_pixels = ToPixels(info)
+    for run_up in _RUN_UPS if info.access != "sequential" else ():
+        found = False
+        with _opened(path, info) as (container, stream):
+            packets = _packets_from(container, stream, info, range_, range_.seek_pts - round(run_up / info.time_base))
             for frame in _from(packets, stream, range_, to_pixels):
                 if not found and isinstance(frame, MissingFrame) and run_up < _LONGEST_RUN_UP:
                     break
                 found = True
                 yield frame
-            if found:
-                return
+        if found:
+            return
     with _opened(path, info) as (container, stream):
-        yield from _from(_packets(container, stream), stream, range_, to_pixels)
+        yield from _from(_packets(container, stream, info), stream, range_, to_pixels)
 
 
 def _from(
@@ -158,12 +182,19 @@ def _from(
 
 
 def _packets_from(
-    container: InputContainer, stream: VideoStream, range_: FrameRange, target: int
+    container: InputContainer, stream: VideoStream, info: VideoInfo, range_: FrameRange, target: int
 ) -> Iterator[Packet[VideoStream]]:
-    """The packets from the key frame on that the container finds for `target`; none where that is later than the range."""
+    """The packets from the key frame on that the container finds for `target`; none where that is later than the range.
+
+    Where the clock jumps, nothing can be found by it: the packets before are read, but not decoded.
+    """
     with suppress(av.FFmpegError):
-        container.seek(max(target, -(2**62)), stream=stream)
-        packets = dropwhile(lambda packet: not packet.is_keyframe, _packets(container, stream))
+        if not info.jumps:
+            container.seek(max(target, -(2**62)), stream=stream)
+        packets = dropwhile(
+            lambda packet: not packet.is_keyframe or (info.jumps and (packet.pts is None or packet.pts < target)),
+            _packets(container, stream, info),
+        )
         first = next(packets, None)
         if first is not None and (first.pts is None or first.pts <= range_.start_pts):
             yield first

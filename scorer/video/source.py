@@ -83,6 +83,11 @@ def video_stream(container: InputContainer, path: Source) -> VideoStream:
     return stream
 
 
+def numbered_stream(container: InputContainer, index: int) -> VideoStream:
+    """The video that the probe found, by its number in the file."""
+    return container.streams.video[[each.index for each in container.streams.video].index(index)]
+
+
 def prepare(container: InputContainer, stream: VideoStream, threads: int = 0) -> None:
     """Have this stream alone read, and decoded by `threads` threads, or as many as help."""
     context = stream.codec_context

@@ -48,7 +48,7 @@ def row(case: VideoCase, folder: Path) -> str:
         said = done.stderr.strip().splitlines()[-1:] or [f"code {done.returncode}"]
         return cells(f"**{case.name}** {case.what}", facts(before), "none", notes, said[0].replace(str(folder), ""))
     after = look(results[0])
-    verdict = "; ".join(differences(before, after)) or "as the input"
+    verdict = "; ".join(differences(before, after, case.rough)) or "as the input"
     return cells(f"**{case.name}** {case.what}", facts(before), f"{results[0].suffix} {facts(after)}", notes, verdict)
 
 

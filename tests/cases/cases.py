@@ -26,16 +26,18 @@ class VideoCase:
     """Of the file."""
     what: str
     make: Make
+    rough: float = 0
+    """Seconds by which a frame may be shown at another time than in ffmpeg, where that shows two at one time, or one unevenly."""
 
 
 VIDEOS: dict[str, VideoCase] = {}
 
 
-def case(name: str, what: str) -> Callable[[Make], Make]:
+def case(name: str, what: str, rough: float = 0) -> Callable[[Make], Make]:
     """Add a maker of a file called `name`."""
 
     def add(make: Make) -> Make:
-        VIDEOS[name] = VideoCase(name, what, make)
+        VIDEOS[name] = VideoCase(name, what, make, rough)
         return make
 
     return add

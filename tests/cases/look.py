@@ -6,7 +6,6 @@ import re
 import subprocess
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import zip_longest
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -74,13 +73,12 @@ def look(path: Path) -> Shown:
     return Shown(tuple(found["video"]), tuple(found["audio"]), tuple(each.strip() for each in streams))
 
 
-def differences(before: Shown, after: Shown) -> list[str]:
-    """What a viewer of the result would see or hear at another time."""
+def differences(before: Shown, after: Shown, rough: float = 0) -> list[str]:
+    """What a viewer of the result would see or hear at another time; frames by more than `rough` seconds."""
     found = []
     if len(before.frames) != len(after.frames):
         found.append(f"{len(before.frames)} frames became {len(after.frames)}")
-    pairs = list(zip_longest(before.times, after.times, fillvalue=0.0))
-    if len(before.frames) == len(after.frames) and (most := max((abs(one - other) for one, other in pairs), default=0)) > TICK:
+    elif (most := farthest(before.times, after.times)) > TICK + rough:
         found.append(f"a frame is {most:.3f} s off")
     if abs(before.hold - after.hold) > TICK:
         found.append(f"the last frame's {before.hold:.3f} s became {after.hold:.3f}")
@@ -88,6 +86,11 @@ def differences(before: Shown, after: Shown) -> list[str]:
         found.append(f"the picture's {before.offset:+.3f} s to the sound became {after.offset:+.3f}")
     if len(before.sound) != len(after.sound):
         found.append(f"{len(before.sound)} pieces of sound became {len(after.sound)}")
-    elif (most := max((abs(one - other) for one, other in zip(before.heard, after.heard, strict=True)), default=0)) > TICK:
+    elif (most := farthest(before.heard, after.heard)) > TICK:
         found.append(f"the sound is {most:.3f} s off")
     return found
+
+
+def farthest(some: list[float], others: list[float]) -> float:
+    """The largest difference of two that belong together."""
+    return max((abs(one - other) for one, other in zip(some, others, strict=True)), default=0)

@@ -71,7 +71,7 @@ def test_work_is_frames_times_pixels(tmp_path: Path, name: str) -> None:
     codec = {"ogv": "libtheora", "m4v": "mpeg4"}.get(name[3:], "libx264")
     path = make(tmp_path / name, "-c:v", codec, size="1280x720", seconds=1.2)  # 36 frames, 33 million pixels
     assert probe(path, Limits(max_gigapixels=1, max_counted_gigapixels=1)).info.frames == 36
-    assert probe(path, Limits()).info.access in ("packets", "sequential")
+    assert probe(path, Limits()).info.access != "frames"
 
 
 @pytest.mark.parametrize(

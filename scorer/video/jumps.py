@@ -1,0 +1,89 @@
+"""One clock for files whose time stamps jump, as ffmpeg has it: recordings that were joined, a clock that was set or wrapped."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+_SECOND = 1_000_000
+_BACK = _SECOND // 10
+"""Decoding times that go back by more than this have jumped."""
+_FORWARD = 10 * _SECOND
+"""And those that go forward by more, in containers that are joined by putting one behind the other."""
+_JOINABLE = {"mpegts", "mpeg", "ogg"}
+
+
+class Jumps:
+    """Gives packets the time stamps that they would have if the clock had never jumped.
+
+    It must see every packet of `streams` in the file's order: what one of them tells holds for all, so that they stay in step.
+    After ffmpeg's own handling (fftools/ffmpeg_demux.c, ts_discontinuity_process), which keeps gaps of up to 10 seconds.
+    """
+
+    def __init__(self, container: InputContainer, video: VideoStream) -> None:
+        self.streams: tuple[Stream, ...] = (video, *(each for each in container.streams.audio if each.codec_context))
+        self.found = False
+        """Whether there was a jump."""
+        self._indexes = {each.index for each in self.streams}
+        self._joinable = not _JOINABLE.isdisjoint(container.format.name.split(","))
+        self._offset = 0
+        self._latest: int | None = None
+        self._ends: dict[int, tuple[int, int]] = {}
+        """When a stream's last packet is decoded, and when that ends."""
+
+    def take(self, packet: Packet[Any]) -> None:
+        """Mend the packet's time stamps."""
+        self._shift(packet, self._offset)
+        if packet.stream_index not in self._indexes:
+            return
+        if packet.dts is not None and (jump := self._jump(packet.stream_index, _micros(packet, packet.dts))):
+            self._shift(packet, -jump)
+            self._offset -= jump
+            self.found = True
+        self._remember(packet)
+
+    def _jump(self, index: int, decoded: int) -> int:
+        """Microseconds by which the clock jumped before a packet of the stream that is `decoded` then."""
+        if index not in self._ends:
+            late = decoded - self._latest if self._latest is not None and self._joinable else 0
+            return late if abs(late) > _FORWARD else 0
+        last, due = self._ends[index]
+        late = decoded - due
+        return late if decoded + _BACK < last or (self._joinable and abs(late) > _FORWARD) else 0
+
+    def _remember(self, packet: Packet[Any]) -> None:
+        index, length = packet.stream_index, _length(packet)
+        if packet.dts is not None:
+            self._latest = _micros(packet, packet.dts)
+            self._ends[index] = self._latest, self._latest + length
+        elif index in self._ends:
+            _, due = self._ends[index]
+            self._ends[index] = due, due + length
+
+    @staticmethod
+    def _shift(packet: Packet[Any], micros: int) -> None:
+        if not micros:
+            return
+        ticks = round(Fraction(micros, _SECOND) / packet.time_base)
+        if packet.dts is not None:
+            packet.dts += ticks
+        if packet.pts is not None:
+            packet.pts += ticks
+
+
+def _micros(packet: Packet[Any], ticks: int) -> int:
+    return round(ticks * packet.time_base * _SECOND)
+
+
+def _length(packet: Packet[Any]) -> int:
+    context = packet.stream.codec_context
+    if packet.stream.type == "audio" and context.sample_rate:
+        return int((context.frame_size or 0) * _SECOND // context.sample_rate)
+    if not packet.duration and packet.stream.type == "video" and context.framerate:
+        return int(_SECOND / context.framerate)
+    return _micros(packet, packet.duration or 0)

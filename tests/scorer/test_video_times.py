@@ -1,0 +1,60 @@
+"""Every kind of video has the times, holds and offset to the sound that ffmpeg shows of it, whatever holds the result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scorer.video import MissingFrame, PartWriter, VideoIndex, join, probe, read_frames
+from tests.cases import VIDEOS
+from tests.cases.look import differences, look
+from tests.scorer.video_samples import LIMITS
+
+CHUNKS = (1, 7, 10**6)
+
+
+def through(path: Path, folder: Path, index: VideoIndex, chunk_frames: int, container: str) -> tuple[Path, int]:
+    """The result of the frames as they are, and how many were missing: those before stand in for them."""
+    info = index.info.model_copy(update={"container": container})
+    parts, missing = [], 0
+    for number, range_ in enumerate(index.ranges(chunk_frames)):
+        parts.append(folder / f"part{number}")
+        pixels = None
+        with PartWriter(parts[-1], info, info.width, info.height) as writer:
+            frames = list(read_frames(path, info, range_))
+            shown = [frame.pixels for frame in frames if not isinstance(frame, MissingFrame)]
+            for frame in frames:
+                missing += isinstance(frame, MissingFrame)
+                pixels = pixels if isinstance(frame, MissingFrame) else frame.pixels
+                writer.write(shown[0] if pixels is None else pixels, frame.pts)
+    out = folder / f"out.{container}"
+    join(parts, path, info, out)
+    return out, missing
+
+
+TIMES = [
+    "ntsc.mkv", "broadcast.ts", "fragmented.mp4", "late_fragments.mp4", "wrap.ts", "live.mkv", "programme.mpg", "flash.flv",
+    "theora.ogg", "vp8.webm", "slow.mp4", "late_sound.mp4", "joined.ts", "joined_thrice.ts", "joined.vob", "gap.ts",
+    "sound_jumps.ts", "twins.mkv", "old.avi", "from_old.mkv", "from_old.mp4", "packed.avi", "cut_live.mkv", "cut.flv",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TIMES)
+def test_times_are_the_inputs(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    VIDEOS[name].make(path)
+    before, index = look(path), probe(path, LIMITS)
+    for container in ("mp4", "mkv"):
+        for chunk_frames in CHUNKS if container == "mp4" else CHUNKS[1:2]:
+            out, missing = through(path, tmp_path, index, chunk_frames, container)
+            assert missing == 0
+            assert differences(before, look(out), VIDEOS[name].rough) == []
+
+
+def test_pictures_that_are_refused_on_the_way_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "grows.ts"
+    VIDEOS[path.name].make(path)
+    out, missing = through(path, tmp_path, probe(path, LIMITS), 7, "mp4")
+    assert missing == 8
+    assert differences(look(path), look(out)) == []
