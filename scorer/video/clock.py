@@ -14,7 +14,7 @@ import numpy as np
 
 from scorer.errors import InputError
 from scorer.opened import Source
-from scorer.video.info import MOST_TICKS
+from scorer.video.info import MIN_TIMESCALE, MOST_TICKS
 
 DAY = 24 * 60 * 60
 LONGEST = 366 * DAY
@@ -36,7 +36,7 @@ class Clock:
     """Frames a second; the mean where it varies."""
     constant: bool
     unit: Fraction | None
-    """Of the result, where the source's own is too fine for the longest frame."""
+    """Of the result, where the source's own is too fine for the longest frame, or too coarse."""
     duration: int
     """How long the last frame is shown, in the source's unit."""
 
@@ -55,12 +55,14 @@ def read_clock(
         raise InputError(
             f"'{path}' has {float(rate):,.0f} frames a second, and at most {int(FASTEST):,} can be shown: export it again."
         )
-    if constant or not 0 < last_duration * time_base <= DAY:
-        last_duration = round(1 / (rate * time_base))
+    usual = round(1 / (rate * time_base)) if constant else pts[-1] - pts[-2]
+    # A duration is rounded, and so are the time stamps that it was made of.
+    if not 0 < last_duration * time_base <= DAY or (constant and abs(last_duration - usual) <= 1):
+        last_duration = usual
     if abs(pts[0] - origin) * time_base > DAY:
         hours = float((pts[0] - origin) * time_base / 3600)
         raise InputError(f"'{path}' shows its first frame {hours:,.0f} hours from its start: export it again.")
-    unit = None if constant else _coarser(path, ticks, max(last_duration, 1), time_base)
+    unit = None if constant else _unit(path, ticks, max(last_duration, 1), time_base)
     return Clock(rate, constant, unit, max(last_duration, 1))
 
 
@@ -110,13 +112,19 @@ def _rate(
     return (mean.limit_denominator(1001) if mean >= 1 else 1 / (1 / mean).limit_denominator(1001)), False
 
 
-def _coarser(path: Source, ticks: np.ndarray[tuple[int], np.dtype[np.int64]], last: int, time_base: Fraction) -> Fraction | None:
-    """A unit in which the longest frame has ticks that an mp4 can count, or None where the source's own is such a unit."""
+def _unit(path: Source, ticks: np.ndarray[tuple[int], np.dtype[np.int64]], last: int, time_base: Fraction) -> Fraction | None:
+    """The result's: one in which the longest frame has ticks that an mp4 can count, and a start and decoding times have room.
+
+    None where the source's own is such a unit.
+    """
     gaps = np.diff(ticks)
     longest = max(int(gaps.max()), last) * time_base
-    own = Fraction(1, time_base.denominator)
-    if longest / own <= MOST_TICKS:
-        return None
+    own = time_base.denominator
+    if longest * own <= MOST_TICKS:
+        finer = own
+        while finer < MIN_TIMESCALE and 2 * longest * finer <= MOST_TICKS:
+            finer *= 2
+        return Fraction(1, finer) if finer != own else None
     unit = Fraction(1, int(MOST_TICKS / longest))
     if int(gaps.min()) * time_base < unit:
         raise InputError(

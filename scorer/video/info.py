@@ -70,7 +70,7 @@ class VideoInfo(BaseModel):
     origin: Stamp = 0
     """The pts where the result's clock starts: containers made for broadcast start anywhere."""
     unit: Rational | None = None
-    """The result's unit of time, where a varying rate's own is too fine for its longest frame."""
+    """The result's unit of time, where a varying rate's own is too fine for its longest frame, or too coarse."""
     bits: Literal[8, 10, 12]
     """Of a colour component."""
     chroma: Literal["420", "422", "444"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from fractions import Fraction
 from heapq import heapify, heappop, heappush, merge
+from itertools import chain, repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import av
 from av.container import InputContainer, OutputContainer
@@ -83,6 +85,10 @@ def _copy(
         result.close()
 
 
+_REACH = 16
+"""Packets among which those are that come before a picture and are shown after it; x264 has up to 4."""
+
+
 def _when(packet: Packet[Any]) -> Fraction:
     return (packet.dts or 0) * Fraction(packet.time_base)
 
@@ -104,30 +110,64 @@ def _add_video(result: OutputContainer, template: VideoStream, info: VideoInfo) 
 def _pictures(
     parts: Sequence[Path], info: VideoInfo, video: VideoStream, extradata: bytes | None
 ) -> Iterator[Packet[VideoStream]]:
-    """All parts' packets, with decoding times made anew: the i-th is decoded when the (i - REORDERED)-th is shown."""
-    unit = info.result_time_base
-    start, last = info.result_pts(info.start_pts), info.result_pts(info.last_pts)
-    last_ticks = info.frame_ticks if info.constant else max(round((info.end_pts - info.last_pts) * info.time_base / unit), 1)
-    shown = [start - number * info.frame_ticks for number in range(1, REORDERED + 1)]
-    heapify(shown)
-    count, before = 0, shown[0] - 1
+    """All parts' packets, with decoding times made anew."""
+    last = info.result_pts(info.last_pts)
+    last_ticks = max(round((info.end_pts - info.last_pts) * info.time_base / info.result_time_base), 1)
+    packets = _shown(parts, info, extradata)
+    before: int | None = None
+    for part, packet in _regular(packets, info) if info.constant else _late(packets):
+        dts, pts = packet.dts or 0, packet.pts or 0
+        if not (before is None or before < dts) or dts > pts:
+            raise TaskError(f"The part '{part}' isn't in its place: run the same command again.")
+        before = dts
+        packet.duration = last_ticks if pts == last else info.frame_ticks if info.constant else 0
+        packet.stream = video
+        yield packet
+
+
+Placed: TypeAlias = "tuple[Path, Packet[VideoStream]]"
+"""A packet of a part."""
+
+
+def _shown(parts: Sequence[Path], info: VideoInfo, extradata: bytes | None) -> Iterator[Placed]:
+    """All parts' packets, each shown at its time in the result's unit."""
+    count, unit = 0, info.result_time_base
     for part in parts:
         with open_source(part) as container:
             if container.streams.video[0].codec_context.extradata != extradata:
                 raise TaskError(f"The part '{part}' was made with other settings than the first one: run the same command again.")
             for packet in container.demux(container.streams.video[0]):
-                if not packet.size or packet.pts is None:
-                    continue
-                count += 1
-                packet.pts = round(packet.pts * packet.time_base / unit)
-                heappush(shown, packet.pts)
-                packet.dts = heappop(shown)
-                packet.time_base = unit
-                if not before < packet.dts <= packet.pts:
-                    raise TaskError(f"The part '{part}' isn't in its place: run the same command again.")
-                before = packet.dts
-                packet.duration = last_ticks if packet.pts == last else info.frame_ticks
-                packet.stream = video
-                yield packet
+                if packet.size and packet.pts is not None:
+                    count += 1
+                    packet.pts = round(packet.pts * packet.time_base / unit)
+                    packet.time_base = unit
+                    yield part, packet
     if count != info.frames:
         raise TaskError(f"The parts have {count} frames, not {info.frames} as the video: run the same command again.")
+
+
+def _regular(packets: Iterator[Placed], info: VideoInfo) -> Iterator[Placed]:
+    """The i-th is decoded when the (i - REORDERED)-th is shown."""
+    start = info.result_pts(info.start_pts)
+    shown = [start - number * info.frame_ticks for number in range(1, REORDERED + 1)]
+    heapify(shown)
+    for part, packet in packets:
+        heappush(shown, packet.pts or 0)
+        packet.dts = heappop(shown)
+        yield part, packet
+
+
+def _late(packets: Iterator[Placed]) -> Iterator[Placed]:
+    """Each is decoded as late as those behind it allow, which are decoded at least a tick later and before they are shown.
+
+    So the track is as long by its decoding times as it is shown: what reads an mp4 takes a frame for shown until the next is
+    decoded, and leaves out those that would come after the track's end.
+    """
+    waiting = deque["Placed"]()
+    for placed in chain(packets, repeat(None, _REACH)):
+        if placed is not None:
+            waiting.append(placed)
+        if waiting and (placed is None or len(waiting) > _REACH):
+            _, first = waiting[0]
+            first.dts = min((packet.pts or 0) - number for number, (_, packet) in enumerate(waiting))
+            yield waiting.popleft()

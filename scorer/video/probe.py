@@ -76,6 +76,7 @@ def _probe(path: Source, limits: Limits, asked: Wanted) -> VideoIndex:
             _check_work(packets.count, stream, path, limits.max_counted_gigapixels, COUNTED)
             with _opened(path, limits) as (again, video):
                 pts, time_base, access = _count(again, video, path, limits, access)
+            packets.last_duration *= access != "numbered"
         info = describe(path, container, stream, first.picture, pts, time_base, packets.last_duration, access, choice)
         info = info.model_copy(update={"jumps": packets.jumps})
         notes = (*choice.notes, *picture_notes(first.picture, info, timecode(container, stream)))

@@ -9,6 +9,7 @@ from typing import Self
 
 import av
 from av.container import OutputContainer
+from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from scorer.errors import OutputError
@@ -35,6 +36,9 @@ def pixel_format(info: VideoInfo, width: int, height: int) -> str:
     return f"yuv{chroma}p" + ("10le" if info.bits > 8 else "")
 
 
+_LAST = 2
+"""Pictures at a part's end, before which none is coded that is shown later: so the last to be shown is the last to be decoded."""
+
 MOST_SIDE = 16_384
 """Pixels of a side that x264 encodes."""
 
@@ -50,6 +54,7 @@ class PartWriter:
         self._path, self._info, self._shape = path, info, (height, width, 3)
         self._to_picture = ToPicture(info, pixel_format(info, width, height))
         self._exit = ExitStack()
+        self._held: list[av.VideoFrame] = []
 
     def __enter__(self) -> Self:
         height, width, _ = self._shape
@@ -89,15 +94,26 @@ class PartWriter:
             raise ValueError(f"A frame of this part has the shape {self._shape}, not {pixels.shape}.")
         picture = self._to_picture(pixels)
         picture.pts, picture.time_base = self._info.result_pts(pts), self._info.result_time_base
+        self._held.append(picture)
+        if len(self._held) > _LAST:
+            self._encode(self._held.pop(0))
+
+    def _encode(self, picture: av.VideoFrame | None) -> None:
         with writing(self._path):
             self._container.mux(self._stream.encode(picture))
+
+    def _finish(self) -> None:
+        for picture in self._held:
+            picture.pict_type = PictureType.P
+            self._encode(picture)
+        self._encode(None)
+        with writing(self._path):
+            self._container.close()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         with self._exit as stack:
             if error is None:
-                with writing(self._path):
-                    self._container.mux(self._stream.encode(None))
-                    self._container.close()
+                self._finish()
             else:
                 with suppress(OSError, av.FFmpegError):  # the first error is the one to tell
                     self._container.close()

@@ -35,8 +35,9 @@ def through(path: Path, folder: Path, index: VideoIndex, chunk_frames: int, cont
 
 TIMES = [
     "ntsc.mkv", "broadcast.ts", "fragmented.mp4", "late_fragments.mp4", "wrap.ts", "live.mkv", "programme.mpg", "flash.flv",
-    "theora.ogg", "vp8.webm", "slow.mp4", "late_sound.mp4", "joined.ts", "joined_thrice.ts", "joined.vob", "gap.ts",
-    "sound_jumps.ts", "twins.mkv", "old.avi", "from_old.mkv", "from_old.mp4", "packed.avi", "cut_live.mkv", "cut.flv",
+    "theora.ogg", "vp8.webm", "slow.mp4", "late_varying.mkv", "late_sound.mp4", "slides.mp4", "slides.mkv", "slides.webm",
+    "slides.avi", "slides.ts", "two_slides.mp4", "joined.ts", "joined_thrice.ts", "joined.vob", "gap.ts", "sound_jumps.ts",
+    "twins.mkv", "old.avi", "from_old.mkv", "from_old.mp4", "packed.avi", "cut_live.mkv", "cut.flv",
 ]  # fmt: skip
 
 
