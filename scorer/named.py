@@ -29,6 +29,15 @@ def check_input(path: Path) -> None:
         )
 
 
+def path_below(root: Path, source: Path) -> str:
+    """The path of `source` in the store that is `root`. Raises RequestError where it is on another drive."""
+    whole = source.resolve()
+    if not whole.is_relative_to(root):
+        raise RequestError(f"'{source}' is on another drive than the input: put both on one.")
+    path = whole.relative_to(root).as_posix()
+    return path + "/" if source.is_dir() else path
+
+
 def check_style(text: str, kind: StyleKind, model: str, *, here: bool = True) -> None:
     """Raise MissingError, RequestError or StyleError where `text` isn't what a model takes that has styles of that kind.
 

@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from scorer.console import screen
+from scorer import models
+from scorer.console import AsJson, print_json, screen
 from scorer.deployment import Deployment
 from scorer.documents import MOST_BYTES
 from scorer.errors import RequestError
 from scorer.identity import sign_in
 from scorer.ledger import pixels
-from scorer.named import number
+from scorer.named import check_input, number, path_below
 from scorer.plan import Plan, cluster_chunk_length, make_plan
 from scorer.request import Request, parse_request
-from scorer.store import Stores, open_store
+from scorer.store import FolderStore, Store, Stores, open_store
 from scorer.target import DeploymentText, StackName, find_deployment
+from scorer.wishes import Wishes, takes_wishes
 
 if TYPE_CHECKING:  # an image of the scorer has no stacks
     from stacks.estimate import Estimate, Pool, Workload
 
 
+@takes_wishes
 def plan(
-    request: Annotated[str, typer.Argument(metavar="REQUEST", help="A request file here, or its path in the input store.")],
+    wishes: Wishes,
+    request: Annotated[
+        str,
+        typer.Argument(metavar="REQUEST", help="A request file here or in the input store, or a video, folder or image here."),
+    ],
+    settings: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A stack's settings, instead of a stack that is there: stacks/Pulumi.dev.yaml."),
+    ] = None,
     stack: StackName = "",
     deployment: DeploymentText = "",
     input_url: Annotated[
         str,
         typer.Option(
-            metavar="URL", help="Where its media are, if not in the deployment's input store yet: file://$PWD is this folder."
+            metavar="URL",
+            help="Where its media are, if not in the deployment's input store: file://$PWD is this folder, as with --settings.",
         ),
     ] = "",
     frames_per_second: Annotated[
@@ -43,21 +56,22 @@ def plan(
             help="Of one GPU: what the report of an earlier job has of a worker, times slotsPerGpu.",
         ),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Estimate what a request takes: chunks, nodes, minutes, dollars, and what would change that. Nothing runs."""
     try:
         from stacks.estimate import alternatives, estimate
     except ImportError:
         raise RequestError("Plans are made where the deployment's code is: in a checkout, or with the whole package.") from None
-    target = find_deployment(stack, deployment)
-    stores = target.stores()
-    if not input_url:
-        sign_in()
+    if settings is None and not (stack or deployment):
+        raise RequestError(
+            "No deployment was named: give --stack, or its settings without one: --settings stacks/Pulumi.dev.yaml."
+        )
+    target = find_deployment(stack, deployment) if settings is None else _deployment_of(settings)
+    if request.endswith(".json"):
+        parsed, stores = _asked(request, wishes, target, input_url or (Path.cwd().as_uri() if settings is not None else ""))
     else:
-        stores = Stores(open_store(input_url), stores.output, stores.work, stores.logs)
-    most = max(MOST_BYTES, target.limits.request_bytes)
-    data = Path(request).read_bytes() if Path(request).is_file() else stores.input.get(request, most=most)
-    parsed = target.fill_in(parse_request(data, target.limits))
+        parsed, stores = _wished(Path(request), wishes, target)
     target.check(parsed)
     made = make_plan(
         "plan",
@@ -73,9 +87,79 @@ def plan(
     try:
         found = estimate(_workload(parsed, made), _pool(target), frames_per_second)
         others = [(text, estimate(found.workload, other, frames_per_second)) for text, other in alternatives(found.pool)]
-        show(made, found, others)
     except ValueError as error:
         raise RequestError(str(error)) from error
+
+    if as_json:
+        print_json(_facts(made, found, others))
+    else:
+        show(made, found, others)
+
+
+def _asked(request: str, wishes: Wishes, target: Deployment, input_url: str) -> tuple[Request, Stores]:
+    """What a request file asks for, and the stores that its media are in."""
+    if wishes != Wishes():
+        raise RequestError(f"'{request}' says itself how frames are scored: write that there, or name a video instead.")
+    if not input_url:
+        sign_in()
+    stores = target.stores() if not input_url else _reading(open_store(input_url))
+    most = max(MOST_BYTES, target.limits.request_bytes)
+    data = Path(request).read_bytes() if Path(request).is_file() else stores.input.get(request, most=most)
+    return target.fill_in(parse_request(data, target.limits)), stores
+
+
+def _wished(source: Path, wishes: Wishes, target: Deployment) -> tuple[Request, Stores]:
+    """The request that `scorer submit` would make of files that are here."""
+    check_input(source)
+    root = Path(source.resolve().anchor)
+    below = partial(path_below, root)
+    request = wishes.request(source, below(source), models.spec(wishes.model).style, below)
+    return target.fill_in(request), _reading(FolderStore(root))
+
+
+def _reading(media: Store) -> Stores:
+    """Stores of which the first alone is asked for anything."""
+    return Stores(media, media, media, media)
+
+
+def _deployment_of(path: Path) -> Deployment:
+    """The deployment that a stack with these settings would be: its limits, and no address. Raises RequestError."""
+    try:
+        from pulumi import RunError
+
+        from stacks.chosen import of_settings, read_settings
+    except ImportError:
+        raise RequestError("Settings are read with Pulumi's package, which isn't installed: pip install '.[infra]'.") from None
+    try:
+        found = of_settings(read_settings(path))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise RequestError(
+            f"'{path}' can't be read as a stack's settings ({reason}): name one such as stacks/Pulumi.dev.yaml."
+        ) from error
+    except RunError as error:
+        first, *rest = str(error).splitlines()
+        raise RequestError(f"'{path}': {first} {' '.join(each.strip(' -') for each in rest)}") from error
+    nowhere = {name: "" for name, field in Deployment.model_fields.items() if field.annotation is str}
+    return Deployment.model_validate(nowhere | found)
+
+
+def _facts(made: Plan, found: Estimate, others: list[tuple[str, Estimate]]) -> dict[str, Any]:
+    """The same for programs: pairs are the low end and the high one."""
+    frames = [chunk.frames for chunk in made.chunks]
+    size = [made.video.width, made.video.height] if made.video else None
+    return {
+        "name": made.request.name, "frames": made.frames, "size": size, "model": made.request.model, "chunks": len(frames),
+        "chunk_frames": [min(frames), max(frames)], "frames_per_second": [found.speed.slow, found.speed.quick],
+        "notes": made.notes,
+        "estimates": [
+            {
+                "if": text, "gpu_size": each.pool.gpu_size, "nodes": each.nodes, "minutes": each.minutes,
+                "dollars": each.dollars, "idle_dollars_a_day": each.pool.idle_dollars,
+            }
+            for text, each in [("as set", found), *others]
+        ],
+    }  # fmt: skip
 
 
 def _pool(target: Deployment) -> Pool:

@@ -20,7 +20,7 @@ from typing import Annotated
 import typer
 from pydantic import TypeAdapter
 
-from scorer.console import errors
+from scorer.console import AsJson, answer, errors
 from scorer.errors import InputError, MissingError, ModelError
 from scorer.identity import sign_in
 from scorer.install import WEIGHTS, install_wheels, pip
@@ -52,6 +52,7 @@ def publish(
     ] = None,
     stack: StackName = "",
     deployment: DeploymentText = "",
+    as_json: AsJson = False,
 ) -> None:
     """Put a model package where a deployment's nodes find it; print the id that requests name it by."""
     target = find_deployment(stack, deployment)
@@ -59,7 +60,8 @@ def publish(
     package = publish_package(wheels, weights or [], open_store(target.scripts))
     for name, facts in package.models.items():
         errors.print(f"model '{name}': {facts.summary}")
-    typer.echo(package.id)
+    models = {name: facts.model_dump(mode="json") for name, facts in package.models.items()}
+    answer({"package": package.id, "models": models}, [package.id], as_json=as_json)
 
 
 def publish_package(wheels: Sequence[Path], weights: Sequence[Path], scripts: Store) -> Package:

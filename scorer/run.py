@@ -12,10 +12,10 @@ from scorer import models
 from scorer.completion import one_of
 from scorer.console import AsJson, Quiet, answer, errors
 from scorer.engines.local import LocalEngine
-from scorer.errors import MissingError, RequestError
+from scorer.errors import MissingError
 from scorer.job import Outcome, run_job
 from scorer.models.devices import DEVICES, device_of
-from scorer.named import a_path, check_input, whole
+from scorer.named import a_path, check_input, path_below, whole
 from scorer.notes import in_one_line
 from scorer.overview import indexed, write_index
 from scorer.placed import Overwrite, Placed
@@ -53,7 +53,7 @@ def run(
     """Score a video, a folder of images or one image on this machine."""
     check_input(source)
     root = Path(source.resolve().anchor)  # the root of all, or of a drive
-    request = wishes.request(source, _below(root, source), models.spec(wishes.model).style, partial(_below, root), out)
+    request = wishes.request(source, path_below(root, source), models.spec(wishes.model).style, partial(path_below, root), out)
     stores = _local_stores(root, work)
     job = job_id(request.name, "local", request.model_dump_json(exclude_defaults=True).encode() + device_of(device).encode())
     target = result_path(source, wishes.style or [wishes.model], out, job)
@@ -102,12 +102,3 @@ def _style_files(root: Path, request: Request) -> list[Path]:
 def _local_stores(root: Path, work: Path) -> Stores:
     folder = work.absolute()
     return Stores(FolderStore(root), *(FolderStore(folder / name) for name in ("output", "work", "logs")))
-
-
-def _below(root: Path, source: Path) -> str:
-    """The path of `source` in the store that is `root`. Raises RequestError where it is on another drive."""
-    whole = source.resolve()
-    if not whole.is_relative_to(root):
-        raise RequestError(f"'{source}' is on another drive than the input: put both on one.")
-    path = whole.relative_to(root).as_posix()
-    return path + "/" if source.is_dir() else path

@@ -22,7 +22,7 @@ from urllib.parse import quote
 import typer
 
 from scorer import models
-from scorer.console import errors
+from scorer.console import AsJson, answer, errors
 from scorer.deployment import Deployment
 from scorer.errors import OutputError, RequestError
 from scorer.identity import credential, sign_in
@@ -87,11 +87,13 @@ def share(
     revoke: Annotated[
         str, typer.Option(metavar="JOB|all", help="Take a share back by its job's id; all: end every link signed so far.")
     ] = "",
+    as_json: AsJson = False,
 ) -> None:
     """Make links with which somebody outside hands in a video and its style, and takes the result out."""
     target = find_deployment(stack, deployment)
     if revoke:
         _revoke(target, revoke)
+        answer({"revoked": revoke}, [], as_json=as_json)
         return
     if not source or not sender:
         raise RequestError(
@@ -120,8 +122,9 @@ def share(
         out.mkdir(parents=True, exist_ok=True)
         (out / REQUEST).write_bytes(made.request)
         (out / PAGE).write_text(page(made))
-    errors.print(f"Give them {out}/: its page says how, until {made.until:%Y-%m-%d %H:%M} UTC.")
-    typer.echo(made.job)
+    errors.print(f"Give them {out}/: its page says how, until {made.until:%Y-%m-%d %H:%M} UTC.", soft_wrap=True)
+    facts = {"job": made.job, "until": made.until.timestamp(), "page": str((out / PAGE).absolute())}
+    answer(facts, [made.job], as_json=as_json)
 
 
 def _revoke(target: Deployment, job: str) -> None:

@@ -9,13 +9,10 @@ from dataclasses import dataclass
 
 import pulumi
 
+from stacks.chosen import Document, of_settings
 from stacks.cluster import BatchAccount, Pool
-from stacks.estimate import least_pixels
-from stacks.gpu_sizes import SIZES
 from stacks.settings import Settings
 from stacks.storage import Storage
-
-Document = dict[str, str | int | dict[str, int] | list[str] | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,47 +44,4 @@ def describe(parts: Parts) -> pulumi.Output[Document]:
         nodeIdentity=parts.node_identity,
         nodeClientId=parts.node_client_id,
         telemetry=parts.telemetry,
-    ).apply(
-        lambda known: {
-            **known,
-            "gpuSize": chosen.gpu_size,
-            "gpusPerNode": chosen.gpus,
-            "slotsPerNode": chosen.slots_per_node,
-            "nodesMin": chosen.nodes_min,
-            "nodesMax": chosen.nodes_max,
-            "spotPercent": chosen.spot_percent,
-            "keepWarmMinutes": chosen.keep_warm_minutes,
-            "batchSize": chosen.batch_size,
-            "chunkFrames": chosen.chunk_frames or None,
-            "taskRetries": chosen.task_retries,
-            "taskMinutes": chosen.task_minutes,
-            "taskMemoryGb": chosen.memory_per_task,
-            "jobsMax": chosen.jobs_max,
-            "submitMinutes": chosen.submit_minutes,
-            "workDays": chosen.work_days,
-            "mount": chosen.mount,
-            "senderIps": list(chosen.sender_ips),
-            "senderLimits": {
-                "frames": chosen.sender_frames,
-                "gigapixels": chosen.sender_gigapixels,
-                "gpuMinutes": chosen.sender_gpu_minutes,
-                "gigabytes": chosen.sender_gb,
-                "priority": chosen.sender_priority,
-            },
-            "pixelsPerSecond": least_pixels(SIZES[chosen.gpu_size]),
-            "limits": {
-                "requestBytes": chosen.request_bytes,
-                "maxFrames": chosen.max_frames,
-                "maxPixels": chosen.max_pixels,
-                "maxGigapixels": chosen.max_gigapixels,
-                "maxCountedGigapixels": chosen.max_counted_gigapixels,
-                "maxPackets": chosen.max_packets,
-                "maxBatchPixels": chosen.max_batch_pixels,
-                "maxImageMb": chosen.max_image_mb,
-                "maxInputGb": chosen.max_input_gb,
-                # The last one that a look at all requests begins with has the other half of its minutes.
-                "probeSeconds": min(chosen.probe_seconds, chosen.submit_minutes * 60 // 2),
-                "probeMemoryMb": chosen.probe_memory_mb,
-            },
-        }
-    )
+    ).apply(lambda known: {**known, **of_settings(chosen)})

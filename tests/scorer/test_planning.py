@@ -10,6 +10,7 @@ import pulumi
 import pytest
 from pulumi import automation as auto
 
+from scorer import cli
 from tests.azure.engine import BUILT, ROOT
 from tests.conftest import MakeClip
 from tests.scorer.test_deployment import DOCUMENT
@@ -105,10 +106,56 @@ def test_a_stack_by_its_name(request_file: Path) -> None:
     assert elsewhere.stderr.endswith(").\n")
 
 
+DEV = str(ROOT / "stacks/Pulumi.dev.yaml")
+
+
+def test_settings_are_enough(request_file: Path) -> None:
+    """Neither a stack nor a login, nor Pulumi itself."""
+    nothing = {"PATH": "/nowhere"}
+    (request_file.parent / "clip.mp4").symlink_to("media/clip.mp4")
+    done = plan(request_file.parent, "request.json", "--settings", DEV, **nothing)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "trailer: 100 frames, 64x48, model painted"
+    assert "nodesMax 4" in done.stdout
+    wished = plan(
+        request_file.parent, "media/clip.mp4", "--model", "painted", "--style", "7", "--settings", DEV, "--json", **nothing
+    )
+    assert wished.returncode == 0, wished.stderr
+    facts = json.loads(wished.stdout)
+    assert (facts["frames"], facts["size"], facts["model"], facts["chunks"]) == (100, [64, 48], "painted", 2)
+    first = facts["estimates"][0]
+    assert (first["if"], first["gpu_size"], first["nodes"]) == ("as set", "Standard_NC4as_T4_v3", 1)
+    assert first["minutes"][0] <= first["minutes"][1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (None, "'settings.yaml' can't be read as a stack's settings (No such file or directory): name one such as"),
+        ("a: [", "'settings.yaml' can't be read as a stack's settings ("),
+        ("location: westeurope", "(it has no 'config')"),
+        ("config:\n  batch-scoring:location: weseurope", "'weseurope' is no region of Azure: did you mean 'westeurope'?"),
+        ("config:\n  batch-scoring:nodesMax: 2", "location is not set"),
+    ],
+)
+def test_settings_that_are_none(
+    settings: str | None, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if settings is not None:
+        Path("settings.yaml").write_text(settings)
+    monkeypatch.setattr("sys.argv", ["scorer", "plan", "request.json", "--settings", "settings.yaml"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment", "words"),
     [
-        ((), {}, "No deployment was named: give --stack"),
+        ((), {}, "No deployment was named: give --stack, or its settings without one: --settings stacks/Pulumi.dev.yaml"),
+        (("--settings", DEV, "--size", "64"), {}, "'request.json' says itself how frames are scored"),
         (("--stack", "dev"), {"PATH": "/nowhere"}, "Pulumi isn't installed here"),
     ],
 )
