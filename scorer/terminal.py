@@ -69,11 +69,11 @@ def show_original(stores: Stores, plan: Plan) -> None:
     """Link the input beside the report in output/<job>/, which plays it in step with the result, as far as a disk has links."""
     if plan.video is None:
         return
-    source = stores.input.fetch(plan.request.input)
+    source = Path(stores.input.where(plan.request.input))
     link = Path(stores.output.where(f"{plan.job}/{ORIGINAL}{source.suffix}"))
-    link.unlink(missing_ok=True)
     for make in (os.symlink, os.link):
         with suppress(OSError):
+            link.unlink(missing_ok=True)
             make(source, link)
             return
 

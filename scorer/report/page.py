@@ -83,7 +83,7 @@ class Report:
     names: Sequence[str] = ()
     """What else the result may be called where it stands beside the page."""
     original_names: Sequence[str] = ()
-    """What the input may be called where it stands beside the page."""
+    """What the input may be called where it stands beside the page: a link that is surely it, and its own name."""
     seconds: float = 0.0
     """How long the video is shown; 0 where it is none. So is `rate`."""
     rate: float = 0.0

@@ -39,15 +39,22 @@ def test_submit_brings_the_result(way: Trigger, tmp_path: Path, make_clip: MakeC
     job = done.stdout.splitlines()[0]
     assert done.stdout.splitlines()[1].startswith("new.mp4 · 40 frames · ")
     assert (tmp_path / "new.mp4").read_bytes() == by_local_engine(tmp_path, clip, chunk_frames=10).read_bytes()
-    assert b"<html" in (tmp_path / "new-report.html").read_bytes()
+    report = (tmp_path / "new-report.html").read_text()
+    assert f"requests/{job.rpartition('-')[0]}-" in report  # what asked for it
+    assert "can't be made" not in report
+    assert report.count('class="pair"') == 12
+    accounts = {way.azure.deployment[name].split("/")[2] for name in ("input", "work", "logs")}
+    assert all(name not in report for name in (*accounts, str(tmp_path)))
     way.wait()
     assert not way.groups  # the workflow deleted it
     assert [run.status for run in way.runs] == ["Succeeded"]
     # The same again is the same job: nothing is uploaded, nothing is scored, the result is there.
     writes = [call for call in way.azure.blobs.calls if call.method == "PUT"]
-    again = person(way, tmp_path, "submit", str(clip), "--model", "invert", "--chunk-frames", "10", "--every", "0.3")
+    again = person(
+        way, tmp_path, "submit", str(clip), "--model", "invert", "--chunk-frames", "10", "--every", "0.3", "--out", "again.mp4"
+    )
     assert again.stdout.splitlines()[0] == job
-    assert (tmp_path / f"{job}.mp4").read_bytes() == (tmp_path / "new.mp4").read_bytes()
+    assert (tmp_path / "again.mp4").read_bytes() == (tmp_path / "new.mp4").read_bytes()
     assert [call for call in way.azure.blobs.calls if call.method == "PUT"] == writes
     # Looked at afterwards.
     told = person(way, tmp_path, "status", job)

@@ -181,6 +181,15 @@ def test_the_original_is_found_by_its_own_name_but_not_one_of_another_length(
     look.context.close()
 
 
+def test_sound_may_be_longer_than_the_pictures(browser: Browser, tmp_path: Path, film: Path) -> None:
+    result, original = tmp_path / "holiday-3f9a1c.mp4", tmp_path / "holiday.mp4"
+    ffmpeg("-i", film, "-f", "lavfi", "-i", "sine=duration=4", "-c:v", "copy", result)
+    put(result, original)
+    look = opened(browser, tmp_path, "holiday-3f9a1c-report.html")
+    assert look.page.locator(".film video").count() == 2
+    look.context.close()
+
+
 def test_files_that_are_chosen_play(browser: Browser, tmp_path: Path, film: Path) -> None:
     look = opened(browser, tmp_path)
     assert "isn't beside this page" in look.page.inner_text(".lost")
@@ -191,7 +200,22 @@ def test_files_that_are_chosen_play(browser: Browser, tmp_path: Path, film: Path
     look.page.wait_for_selector(".film video")
     settled(look)
     assert same_frame(look)
-    (tmp_path / "text.mp4").write_text("no video")
+    assert look.page.locator(".ask").is_hidden()
+    look.context.close()
+
+
+def test_a_file_of_another_length_is_said_to_be_one(browser: Browser, tmp_path: Path, film: Path) -> None:
+    put(film, tmp_path / "result.mp4")
+    ffmpeg("-i", film, "-frames:v", "10", tmp_path / "short.mp4")
+    look = opened(browser, tmp_path)
+    look.page.get_by_label("Choose the original").set_input_files(tmp_path / "short.mp4")
+    look.page.wait_for_selector(".film video")
+    look.until("document.querySelector('.ask').innerText.includes('This video lasts 0:00.4, the original 0:02.0.')")
+    look.page.get_by_label("Choose the original").set_input_files(film)  # another one
+    look.until("document.querySelector('.ask').hidden")
+    look.page.keyboard.press(".")
+    settled(look)
+    assert same_frame(look)
     look.context.close()
 
 

@@ -43,13 +43,14 @@ function stills(player) {
 }
 
 async function videos(player, result) {
-  const ask = one(".ask", player), lost = one(".lost", result), shown = one("video", result), link = one("a", result);
+  const lost = one(".lost", result), shown = one("video", result), link = one("a", result);
   const seconds = Number(player.dataset.seconds);
   const names = JSON.parse(result.dataset.result), ending = names[0].slice(names[0].lastIndexOf("."));
   const own = ownName();
-  const same = (video) => Math.abs(video.duration - seconds) <= Math.max(0.5, 0.02 * seconds);
   let second = await playable((own ? [own + ending, ...names] : names).map(beside));
   const poster = one(".after img", player);
+  // Sound may be longer than the pictures, in both files.
+  const same = (video) => [seconds, second.duration].some((each) => Math.abs(video.duration - each) <= Math.max(0.5, 0.02 * each));
 
   const ready = (video, name) => {
     second = video;
@@ -62,20 +63,33 @@ async function videos(player, result) {
     lost.hidden = true;
     result.classList.remove("away");
   };
-  const original = async (sources, chosen) => {
-    const first = second && one(".stage", player) && await playable(sources, chosen ? undefined : same);
-    if (first) {
-      player.seek = both(player, first, second, ["Before", "After"], Number(player.dataset.rate) || 25);
-      result.classList.add("beside");
-      shown.removeAttribute("src");
-      all("source", shown).forEach((each) => each.remove());
-      shown.load();
+  const ask = one(".ask", player), told = one("span", ask);
+  const tell = (words) => {
+    told.textContent = words;
+    ask.hidden = !words || !second || !one(".stage", player);
+  };
+  const beforehand = async () => {
+    const [linked, named] = JSON.parse(result.dataset.original).map((name) => new URL(beside(name), location.href).href);
+    return await playable([linked], own ? same : undefined) || (named !== second.src && await playable([named], same));
+  };
+  const pair = async (find, otherwise) => {
+    const first = second && one(".stage", player) && await find();
+    if (!first) {
+      tell(otherwise);
+      return null;
     }
-    const told = one("span", ask);
-    ask.hidden = Boolean(first) && same(first);
-    told.textContent = first ? "This video lasts " + clock(first.duration) + ", the original " + clock(seconds) + "."
-      : chosen ? "This browser can't play that file." : "The original isn't beside this page, or this browser can't play it. To see both in step, drop it here, or";
-    if (!second || !one(".stage", player)) ask.hidden = true;
+    player.seek = both(player, first, second, ["Before", "After"], Number(player.dataset.rate) || 25);
+    result.classList.add("beside");
+    shown.removeAttribute("src");
+    all("source", shown).forEach((each) => each.remove());
+    shown.load();
+    tell("");
+    return first;
+  };
+  const lacking = "The original isn't beside this page, or this browser can't play it. To see both in step, drop it here, or";
+  const chosen = async (file) => {
+    const first = await pair(() => playable([URL.createObjectURL(file)]), "This browser can't play that file.");
+    if (first && !same(first)) tell("This video lasts " + clock(first.duration) + ", the original " + clock(seconds) + ".");
   };
 
   if (second) ready(second, decodeURIComponent(second.src.split("/").pop()));
@@ -83,23 +97,18 @@ async function videos(player, result) {
     lost.hidden = false;
     result.classList.add("away");
   }
-  const taken = second ? second.src : "";
-  const beforehand = JSON.parse(result.dataset.original).map(beside).filter((each) => new URL(each, location.href).href !== taken);
-  await original(beforehand, false);
-
-  const opened = (file) => URL.createObjectURL(file);
-  one("input", ask).addEventListener("change", (event) => { if (event.target.files[0]) original([opened(event.target.files[0])], true); });
+  await pair(beforehand, lacking);
+  one("input", ask).addEventListener("change", (event) => { if (event.target.files[0]) chosen(event.target.files[0]); });
   one("input", lost).addEventListener("change", async (event) => {
-    const video = event.target.files[0] && await playable([opened(event.target.files[0])]);
+    const video = event.target.files[0] && await playable([URL.createObjectURL(event.target.files[0])]);
     if (!video) return;
     ready(video, "");
-    await original(beforehand, false);
+    await pair(beforehand, lacking);
   });
   player.addEventListener("dragover", (event) => event.preventDefault());
   player.addEventListener("drop", (event) => {
     event.preventDefault();
-    const [file] = event.dataTransfer.files;
-    if (file) original([opened(file)], true);
+    if (event.dataTransfer.files[0]) chosen(event.dataTransfer.files[0]);
   });
   player.dataset.ready = "";
 }
