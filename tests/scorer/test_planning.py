@@ -124,7 +124,7 @@ def test_settings_are_enough(request_file: Path) -> None:
     facts = json.loads(wished.stdout)
     assert (facts["frames"], facts["size"], facts["model"], facts["chunks"]) == (100, [64, 48], "painted", 2)
     first = facts["estimates"][0]
-    assert (first["if"], first["gpu_size"], first["nodes"]) == ("as set", "Standard_NC4as_T4_v3", 1)
+    assert (first["if"], first["gpu_size"], first["nodes"]) == ("as set", "Standard_NC4as_T4_v3", 2)
     assert first["minutes"][0] <= first["minutes"][1]
 
 
