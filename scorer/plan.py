@@ -254,7 +254,9 @@ def _check_model(request: Request, device: Device) -> None:
 
 def _common(request: Request, device: Device, style_etags: tuple[str, ...]) -> list[object]:
     """What all chunks depend on."""
-    own = request.model_dump(mode="json", exclude={"name", "chunk_frames", "failure_threshold", "priority", "container", "sound"})
+    own = request.model_dump(
+        mode="json", exclude={"name", "chunk_frames", "failure_threshold", "priority", "container", "sound", "strict"}
+    )
     return [PART_FORMAT, own, device, style_etags]
 
 

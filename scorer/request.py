@@ -114,6 +114,8 @@ class Request(BaseModel):
     """Of a video's result; None: an mp4, or an mkv where that keeps more of the input."""
     sound: Sound = "keep"
     """keep: as it is where the result can hold it, else encoded again; drop: the result has none."""
+    strict: StrictBool = False
+    """Whether a video that is cut off is refused; else what plays of it is scored, with a note."""
     priority: Whole = Field(default=0, ge=-100, le=100)
     """Of jobs whose senders had equally many at work when they began, those with more come first, in steps of 10."""
     failure_threshold: Number = Field(default=0.05, ge=0, le=1)
@@ -128,7 +130,7 @@ class Request(BaseModel):
     @property
     def asked(self) -> Wanted:
         """What it says of a video's tracks."""
-        return Wanted(container=self.container, sound=self.sound)
+        return Wanted(container=self.container, sound=self.sound, strict=self.strict)
 
     @property
     def media(self) -> Literal["video", "frames"]:
@@ -238,6 +240,7 @@ RIGHT = {
     "container": 'write "mp4" or "mkv"',
     "image_format": 'write "jpg", "png", "webp" or "avif"',
     "sound": 'write "keep" or "drop"',
+    "strict": "write true or false",
     "priority": "write a whole number from -100 to 100",
     "failure_threshold": "write a number from 0 to 1, such as 0.05",
 }

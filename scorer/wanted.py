@@ -18,3 +18,5 @@ class Wanted(BaseModel):
     container: ResultContainer | None = None
     """None: the one that holds more."""
     sound: Sound = "keep"
+    strict: bool = False
+    """Whether an input that is cut off is refused."""

@@ -66,6 +66,9 @@ class Wishes:
             help="Whether a video's result has the input's sound.",
         ),
     ] = "keep"
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse a video that is cut off; else what plays of it is scored.")] = (
+        False
+    )
     failure_threshold: Annotated[float, typer.Option(metavar="0..1", parser=number(), help="Share of frames that may fail.")] = (
         0.05
     )

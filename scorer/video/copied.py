@@ -106,8 +106,11 @@ class Copies:
         """The source's streams whose packets are read."""
         return tuple(self._container.streams[index] for index in self._streams)
 
-    def packets(self, jumps: Jumps | None) -> Iterator[Packet[Stream]]:
-        """All packets of the result's, on the clock that `jumps` mends, ready to be written. Raises InputError."""
+    def packets(self, jumps: Jumps | None, *, cut: bool) -> Iterator[Packet[Stream]]:
+        """All packets of the result's, on the clock that `jumps` mends, ready to be written.
+
+        Raises InputError where they can't be read, unless it is known that the source is `cut` off.
+        """
         yield from self._covers
         read = {*self.sources, *(jumps.streams if jumps else ())}
         only(self._container, *read)
@@ -116,6 +119,8 @@ class Copies:
             try:
                 packet = next(packets, None)
             except av.FFmpegError as error:
+                if cut:
+                    break
                 why = error.strerror
                 raise InputError(f"'{self._path}' is damaged in its sound ({why}): copy or export it again.") from error
             if packet is None:

@@ -103,6 +103,8 @@ class VideoInfo(BaseModel):
     access: Access
     jumps: bool = False
     """Whether the source's clock jumps: `Jumps` mends it, which takes reading from the start."""
+    cut: bool = False
+    """Whether the source's end is missing: what can be read of it is all."""
 
     @property
     def seconds(self) -> float:

@@ -76,8 +76,8 @@ def _copy(
             copies = Copies(container, source, result, info.container, info.tracks, origin)
             copy_tags(container, result, origin)
     pictures: Iterator[Packet[Any]] = _pictures(parts, info, video, extradata)
-    jumps = Jumps(container, numbered_stream(container, info.stream)) if info.jumps else None
-    sound: Iterator[Packet[Any]] = copies.packets(jumps)
+    jumps = Jumps(container, numbered_stream(container, info.stream)) if info.jumps or info.cut else None
+    sound: Iterator[Packet[Any]] = copies.packets(jumps, cut=info.cut)
     for packet in merge(pictures, sound, key=_when):
         with writing(out):
             result.mux_one(packet)

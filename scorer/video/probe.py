@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -31,7 +32,7 @@ from scorer.video.source import is_broadcast, only, open_source, prepare, video_
 from scorer.video.stamps import Decoded
 from scorer.video.tags import check_tags, timecode
 from scorer.video.tracks import Choice, Tried, choose
-from scorer.video.whole import check_whole
+from scorer.video.whole import is_cut
 from scorer.wanted import Wanted
 
 # Elsewhere packets and frames may differ: hidden frames, missing or invented time stamps.
@@ -57,16 +58,17 @@ def probe(path: Source, limits: Limits, asked: Wanted | None = None) -> VideoInd
     `limits` bound what it may cost. Raises MissingError where there is no such file, InputError where it isn't a whole video that
     can be decoded here, or is beyond a limit.
     """
-    if isinstance(path, OpenedFile) or path.is_file():
-        check_whole(path, limits.max_packets)
+    cut = (isinstance(path, OpenedFile) or path.is_file()) and is_cut(path, limits.max_packets)
     try:
-        return _probe(path, limits, asked or Wanted())
+        return _probe(path, limits, asked or Wanted(), cut=cut)
     except _SENSELESS as error:  # a number that nobody has thought of
         raise InputError(f"'{path}' has numbers in it that make no sense ({error}): export it again.") from error
 
 
-def _probe(path: Source, limits: Limits, asked: Wanted) -> VideoIndex:
-    packets, choice = _survey(path, limits, asked)
+def _probe(path: Source, limits: Limits, asked: Wanted, *, cut: bool) -> VideoIndex:
+    packets, choice = _survey(path, limits, asked, cut=cut)
+    if packets.cut and asked.strict:
+        raise InputError(f"'{path}' is cut off, its end is missing: copy or export it again, or do without 'strict'.")
     with _opened(path, limits) as (container, stream):
         first = _first_pictures(container, stream, path, limits)
         _check_pixels(first.picture.width, first.picture.height, path, limits)  # the header may say less
@@ -78,8 +80,9 @@ def _probe(path: Source, limits: Limits, asked: Wanted) -> VideoIndex:
                 pts, time_base, access = _count(again, video, path, limits, access)
             packets.last_duration *= access != "numbered"
         info = describe(path, container, stream, first.picture, pts, time_base, packets.last_duration, access, choice)
-        info = info.model_copy(update={"jumps": packets.jumps})
-        notes = (*choice.notes, *picture_notes(first.picture, info, timecode(container, stream)))
+        info = info.model_copy(update={"jumps": packets.jumps, "cut": packets.cut})
+        cut_off = (f"the input is cut off: {info.frames} frames of it play",) if packets.cut else ()
+        notes = (*cut_off, *choice.notes, *picture_notes(first.picture, info, timecode(container, stream)))
     keys = array("q", sorted(set(packets.keys))) if access in ("packets", "frames") else array("q")
     return VideoIndex(info, pts, keys, notes)
 
@@ -132,9 +135,11 @@ class _Packets:
     last_duration: int = 0
     jumps: bool = False
     """Whether their clock jumped, which is mended."""
+    cut: bool = False
+    """Whether there would be more."""
 
 
-def _survey(path: Source, limits: Limits, asked: Wanted) -> tuple[_Packets, Choice]:
+def _survey(path: Source, limits: Limits, asked: Wanted, *, cut: bool) -> tuple[_Packets, Choice]:
     """The video's packets, and which tracks go into the result beside it, each of them tried: what fails is tried another way."""
     tried = Tried()
     while True:
@@ -142,18 +147,18 @@ def _survey(path: Source, limits: Limits, asked: Wanted) -> tuple[_Packets, Choi
             check_tags(container, path)
             choice, known = choose(container, stream, asked, tried), tried.count
             beside = Trial(container, path, choice, clock_start(container, stream), tried)
-            packets = _demux(container, stream, path, limits, beside)
+            packets = _demux(container, stream, path, limits, beside, cut=cut)
         if tried.count == known:
             choice.tracks = [each.model_copy(update={"delay": tried.delays.get(each.stream, 0)}) for each in choice.tracks]
             return packets, choice
 
 
-def _demux(container: InputContainer, stream: VideoStream, path: Source, limits: Limits, beside: Trial) -> _Packets:
+def _demux(container: InputContainer, stream: VideoStream, path: Source, limits: Limits, beside: Trial, *, cut: bool) -> _Packets:
     """The video's packets; those of what goes beside it are tried on the way."""
-    found, last = _Packets(), None
+    found, last = _Packets(cut=cut), None
     jumps, copied = Jumps(container, stream), {each.index for each in beside.sources}
     is_jpeg = stream.codec_context.codec.canonical_name == "mjpeg"
-    for packet in _mended(container, path, limits, jumps, *beside.sources):
+    for packet in _mended(container, path, limits, jumps, *beside.sources, cut=lambda: setattr(found, "cut", True)):
         if packet.stream_index != stream.index:
             if packet.stream_index in copied:
                 beside.take(packet)
@@ -172,7 +177,7 @@ def _demux(container: InputContainer, stream: VideoStream, path: Source, limits:
                 last, found.last_duration = packet.pts, packet.duration or 0
     beside.end()
     found.jumps = jumps.found
-    if beside.sources and found.count < stream.frames:
+    if beside.sources and not cut and found.count < stream.frames:
         _check_alone(found.count, path, limits)
     _check_work(found.count, stream, path, limits.max_gigapixels, ": scale it down, or cut it into shorter videos first.")
     return found
@@ -188,8 +193,10 @@ def _check_alone(count: int, path: Source, limits: Limits) -> None:
             raise InputError(f"'{path}' is cut off or damaged in its sound or subtitles: copy or export it again.")
 
 
-def _all_packets(container: InputContainer, path: Source, limits: Limits, *streams: Stream) -> Iterator[Packet[Any]]:
-    """The streams' packets, empty ones too, as many as are allowed."""
+def _all_packets(
+    container: InputContainer, path: Source, limits: Limits, *streams: Stream, cut: Callable[[], None] = lambda: None
+) -> Iterator[Packet[Any]]:
+    """The streams' packets, empty ones too, as many as are allowed, and as far as they can be read; `cut` is told of no more."""
     only(container, *streams)
     try:
         for count, packet in enumerate(container.demux(*streams)):
@@ -200,12 +207,16 @@ def _all_packets(container: InputContainer, path: Source, limits: Limits, *strea
                 )
             yield packet
     except av.FFmpegError as error:
-        raise InputError(f"'{path}' is cut off or damaged ({error.strerror}): copy or export it again.") from error
+        if error.errno == errno.ENOMEM:
+            raise
+        cut()
 
 
-def _mended(container: InputContainer, path: Source, limits: Limits, jumps: Jumps, *more: Stream) -> Iterator[Packet[Any]]:
+def _mended(
+    container: InputContainer, path: Source, limits: Limits, jumps: Jumps, *more: Stream, cut: Callable[[], None] = lambda: None
+) -> Iterator[Packet[Any]]:
     """The packets of the streams that `jumps` needs, and of `more`, on one clock; not the empty one that comes at the end."""
-    for packet in _all_packets(container, path, limits, *{*jumps.streams, *more}):
+    for packet in _all_packets(container, path, limits, *{*jumps.streams, *more}, cut=cut):
         if packet.size:
             jumps.take(packet)
             yield packet

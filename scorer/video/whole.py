@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import BinaryIO
 
 from scorer.errors import InputError
@@ -14,37 +15,93 @@ _BOXES = {b"ftyp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"styp"
 _NEEDED = {b"moov", b"mdat", b"moof"}
 
 
-def check_whole(path: Source, most_boxes: int) -> None:
-    """Raise InputError where the container says that the file's end is missing; where it doesn't say, that can't be known.
+def is_cut(path: Source, most_boxes: int) -> bool:
+    """Whether the container says that the file's end is missing; where it doesn't say, that can't be known.
 
-    An mp4 of more than `most_boxes` boxes is refused as well: each is looked at.
+    Raises InputError for an mp4 whose index is cut off, and for one of more than `most_boxes` boxes: each is looked at. Of others
+    that many pieces are.
     """
     with reader(path) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
-        needed = _length(file, size, most_boxes)
+        try:
+            needed = _length(file, size, most_boxes)
+        except EOFError as error:
+            raise InputError(f"'{path}' is cut off, its index can't be read: copy or export it again.") from error
     if needed is None:
         raise InputError(f"'{path}' has more than the {most_boxes:,} boxes allowed: export it again.")
-    if size < needed:
-        raise InputError(f"'{path}' is cut off, its end is missing: copy or export it again.")
+    return size < needed
 
 
-def _length(file: BinaryIO, size: int, most_boxes: int) -> int | None:
+def _length(file: BinaryIO, size: int, most: int) -> int | None:
     head = file.read(4096)
-    if head[:4] == _EBML:
-        return _matroska_length(head)
-    if head[:4] == b"RIFF":
-        return 8 + int.from_bytes(head[4:8], "little")
+    pieces: dict[bytes, Callable[[bytes], int]] = {_EBML: _element, b"RIFF": _chunk, b"OggS": _page, b"FLV\x01": _tag}
+    if length_of := pieces.get(head[:4]):
+        return _pieces_length(file, size, most, length_of)
     if head[4:8] in _BOXES:
-        return _boxes_length(file, size, most_boxes)
+        return _boxes_length(file, size, most)
     for at, packet in ((0, 188), (4, 192), (0, 204)):  # MPEG transport streams: packets that start with 0x47
         if len(head) > 4 * packet and set(head[at : 4 * packet : packet]) == {0x47}:
             return -(-size // packet) * packet
     return 0
 
 
+_LONGEST_HEAD = 27 + 255
+"""Bytes that a piece says its length in: of Ogg's pages the most."""
+
+
+def _pieces_length(file: BinaryIO, size: int, most: int, length_of: Callable[[bytes], int]) -> int:
+    """Where the last of the pieces ends that the file is made of; `length_of` says a length by the first bytes, 0 if it can't."""
+    at = 0
+    for _ in range(most):
+        if at >= size:
+            break
+        file.seek(at)
+        length = length_of(file.read(_LONGEST_HEAD))
+        if not length:
+            break
+        at += length
+    return at
+
+
+def _chunk(head: bytes) -> int:
+    """Of an AVI: the whole, or a gigabyte of it each."""
+    return 8 + int.from_bytes(head[4:8], "little") if head[:4] == b"RIFF" else 0
+
+
+_FLV_BACK = 4
+"""Bytes behind each tag, that say how long it was."""
+
+
+def _tag(head: bytes) -> int:
+    """Of an FLV: its header, or type, length, time stamp and stream."""
+    if head[:3] == b"FLV":
+        return int.from_bytes(head[5:9], "big") + _FLV_BACK
+    return 11 + int.from_bytes(head[1:4], "big") + _FLV_BACK if head[:1] in (b"\x08", b"\x09", b"\x12") else 0
+
+
+def _page(head: bytes) -> int:
+    """Of an Ogg (RFC 3533, 6)."""
+    return 27 + head[26] + sum(head[27 : 27 + head[26]]) if head[:4] == b"OggS" and len(head) > 26 else 0
+
+
+_UNSIZED = {b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75"}
+"""Segment and Cluster, which may end where the file does: then what is in them is looked at."""
+
+
+def _element(head: bytes) -> int:
+    """Of a Matroska file (RFC 8794, 4: integers of variable size)."""
+    if not head[:1].strip(b"\0"):
+        return 0
+    width = 9 - head[0].bit_length()
+    size, more = _ebml_size(head[width:])
+    if size is None:
+        return width + more if head[:width] in _UNSIZED else 0
+    return width + more + size
+
+
 def _boxes_length(file: BinaryIO, size: int, most: int) -> int | None:
-    """Where the last box ends that is needed (ISO/IEC 14496-12, 4.2); None where there are more than `most`."""
+    """Where the last box ends that is needed (ISO/IEC 14496-12, 4.2); None where there are more than `most`. Raises EOFError."""
     at = needed = count = 0
     while at + 8 <= size:
         count += 1
@@ -58,18 +115,11 @@ def _boxes_length(file: BinaryIO, size: int, most: int) -> int | None:
         if length < 8:  # 0: up to the file's end
             break
         at += length
+        if head[4:8] == b"moov" and at > size:
+            raise EOFError
         if head[4:8] in _NEEDED:
             needed = at
     return needed
-
-
-def _matroska_length(head: bytes) -> int:
-    """Where the Segment ends, behind the EBML header (RFC 8794, 4: integers of variable size); 0 where it doesn't say."""
-    at = 4  # the header's id
-    header, width = _ebml_size(head[at:])
-    at += width + (header or 0) + 4  # the Segment's id
-    segment, width = _ebml_size(head[at:])
-    return at + width + segment if segment is not None else 0
 
 
 def _ebml_size(data: bytes) -> tuple[int | None, int]:

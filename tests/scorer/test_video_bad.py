@@ -18,6 +18,9 @@ from scorer.errors import InputError, MissingError, OutputError, StorageFullErro
 from scorer.limits import Limits
 from scorer.video import MissingFrame, PartWriter, VideoFrame, join, probe, read_frames
 from scorer.video.files import writing
+from scorer.wanted import Wanted
+from tests.cases import VIDEOS
+from tests.cases.look import differences, look
 from tests.scorer.video_samples import LIMITS, decode, ffmpeg, identity, make, read_all, stamps
 
 X264 = ("-c:v", "libx264", "-preset", "veryfast", "-g", "12")
@@ -78,17 +81,38 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         probe(Path("concat:a.ts|b.ts"), LIMITS)
 
 
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [("end.mp4", ()), ("start.mp4", ("-movflags", "+faststart")), ("in.mkv", ()), ("in.avi", ()), ("in.ts", ())],
-)
+STRICT = Wanted(strict=True)
+
+
 @pytest.mark.parametrize("kept", [0.5, 0.97])
-def test_a_cut_off_file_is_refused(tmp_path: Path, name: str, options: tuple[str, ...], kept: float) -> None:
-    path = make(tmp_path / name, *X264, *options)
+def test_an_mp4_without_its_index_is_refused(tmp_path: Path, kept: float) -> None:
+    path = make(tmp_path / "in.mp4", *X264)
     data = path.read_bytes()
-    path.write_bytes(data[: int(len(data) * kept) // 188 * 188 + 100])
+    path.write_bytes(data[: int(len(data) * kept)])
     with pytest.raises(InputError, match="cut off"):
         probe(path, LIMITS)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["cut.ts", "cut.mkv", "cut_live.mkv", "cut_fragments.mp4", "cut.avi", "cut.mp4", "cut.flv", "cut.ogg"],
+)
+def test_what_plays_of_a_cut_off_file_is_scored_unless_it_is_to_be_whole(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    VIDEOS[name].make(path)
+    before, index = look(path), probe(path, LIMITS)
+    assert f"the input is cut off: {len(before.frames)} frames of it play" in index.notes
+    out = identity(path, tmp_path)
+    assert differences(before, look(out)) == []
+    with pytest.raises(InputError, match="is cut off, its end is missing: copy or export it again"):
+        probe(path, LIMITS, STRICT)
+
+
+@pytest.mark.parametrize("name", ["live.mkv", "flash.flv", "theora.ogg", "fragmented.mp4", "joined.ts", "old.avi"])
+def test_whole_files_are_whole(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    VIDEOS[name].make(path)
+    assert not any("cut off" in note for note in probe(path, LIMITS, STRICT).notes)
 
 
 def test_too_many_pixels_or_frames_are_refused(tmp_path: Path) -> None:
