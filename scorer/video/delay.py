@@ -7,6 +7,7 @@ Source: RFC 9559, 5.1.4.1.27 (CodecDelay), and RFC 8794 (EBML).
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from contextlib import closing
 
 import av
@@ -34,7 +35,8 @@ def delayed(template: Stream, nanoseconds: int) -> InputContainer:
     start, _, behind = head.partition(_SEGMENT)
     _, _, tracks = behind.partition(_TRACKS)
     track = _content(_content(tracks).removeprefix(_TRACK))
-    track += _element(_CODEC_DELAY, nanoseconds.to_bytes(8, "big"))
+    if _CODEC_DELAY not in _names(track):  # else the source said it itself, to the sample
+        track += _element(_CODEC_DELAY, nanoseconds.to_bytes(8, "big"))
     content = _element(_TRACKS, _element(_TRACK, track)) + _element(_CLUSTER, _element(_TIMESTAMP, b"\0"))
     return av.open(io.BytesIO(start + _SEGMENT + _UNKNOWN_SIZE + content), "r", format="matroska")
 
@@ -45,6 +47,20 @@ def _element(name: bytes, content: bytes) -> bytes:
 
 def _content(data: bytes) -> bytes:
     """What follows the size at the start of `data`."""
+    start, end = _span(data)
+    return data[start:end]
+
+
+def _span(data: bytes) -> tuple[int, int]:
+    """Where that starts and ends."""
     width = 9 - data[0].bit_length()
-    size = int.from_bytes(data[:width], "big") & (2 ** (7 * width) - 1)
-    return data[width : width + size]
+    return width, width + (int.from_bytes(data[:width], "big") & (2 ** (7 * width) - 1))
+
+
+def _names(data: bytes) -> Iterator[bytes]:
+    """Of the elements in `data`."""
+    while data:
+        width = 9 - data[0].bit_length()
+        yield data[:width]
+        data = data[width:]
+        data = data[_span(data)[1] :]

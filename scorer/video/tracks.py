@@ -39,6 +39,8 @@ _COVERS = {"mjpeg", "png"}
 _NAMES = {"aac": "AAC", "flac": "FLAC"}
 _ORDINALS = ("first", "second", "third", "fourth")
 
+_TOLD_TOGETHER = ("data track", "attached file")
+"""Phones write five tracks of data, and films have forty fonts."""
 _MOST_NOTES = 20
 
 
@@ -94,7 +96,7 @@ def choose(container: InputContainer, video: Stream, asked: Wanted, tried: Tried
 
 def _choice(kind: ResultContainer, container: InputContainer, video: Stream, asked: Wanted, tried: Tried) -> Choice:
     choice = Choice(kind)
-    counts = defaultdict[str, int](int)
+    counts, lost = defaultdict[str, int](int), defaultdict[str, int](int)
     kinds = [_kind(stream) for stream in container.streams if stream is not video]
     for stream in container.streams:
         if stream is video or (stream.type == "audio" and asked.sound == "drop"):
@@ -109,7 +111,11 @@ def _choice(kind: ResultContainer, container: InputContainer, video: Stream, ask
             choice.tracks.append(Track(stream=stream.index, how=how))
         if how in (None, "aac", "flac") or (how == "text" and kind == "mp4"):
             choice.changes += 1
-        choice.notes += _notes(stream, name, how, kind, reason, is_chapters=bool(container.chapters()))
+        if how is None and what in _TOLD_TOGETHER:
+            lost[what] += not _is_told_elsewhere(stream, is_chapters=bool(container.chapters()))
+        else:
+            choice.notes += _notes(stream, name, how, kind, reason)
+    choice.notes += [f"{_count(number, what)} left out" for what, number in lost.items() if number]
     if len(choice.notes) > _MOST_NOTES:
         more = len(choice.notes) - _MOST_NOTES
         choice.notes[_MOST_NOTES:] = [f"{more} more tracks are changed or left out"]
@@ -166,27 +172,26 @@ def _holds(kind: ResultContainer, stream: Stream) -> bool:
 
 
 def _name(stream: Stream, what: str, number: int, count: int) -> str:
-    codec = stream.name if stream.type == "data" else codec_name(stream)
+    codec = codec_name(stream)
     if what == "video track":
         return f"the {_ORDINALS[number]} video track" if number < len(_ORDINALS) else f"video track {number + 1}"
-    if what == "attached file":
-        return f"the attached file '{stream.name}'"
     told = f" ({codec})" if codec else ""
     if count > 1:
         return f"{what} {number}{told}"
-    single = {"sound track": "the sound", "data track": "a data track"}
-    return single.get(what, f"the {what}") + told
+    return ("the sound" if what == "sound track" else f"the {what}") + told
 
 
-def _notes(
-    stream: Stream, name: str, how: How | None, kind: ResultContainer, reason: str | None, *, is_chapters: bool
-) -> Iterator[str]:
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}s are" if number > 1 else f"a {what} is" if what[0] not in "aeiou" else f"an {what} is"
+
+
+def _notes(stream: Stream, name: str, how: How | None, kind: ResultContainer, reason: str | None) -> Iterator[str]:
     if how in ("aac", "flac"):
         yield f"{name} is re-encoded to {_NAMES[how]}"
     elif how == "text":
         loses = " and loses its styling" if kind == "mp4" and codec_name(stream) in ("ass", "ssa") else ""
         yield f"{name} becomes {TEXT_CODECS[kind]}{loses}"
-    elif how is None and not _is_told_elsewhere(stream, is_chapters=is_chapters):
+    elif how is None:
         why = f", since {reason}" if reason else _why_not(stream, kind)
         yield f"{name} is left out{why}"
 
@@ -202,7 +207,7 @@ def _why_not(stream: Stream, kind: ResultContainer) -> str:
     if stream.type in ("audio", "subtitle") and codec_name(stream) is None:
         return ", since its format is unknown"
     if stream.type == "audio":
-        return ", since it can't be read"
-    if stream.type in ("subtitle", "attachment") and kind == "mp4":
+        return ", since it can be neither copied nor encoded again"
+    if stream.type == "subtitle" and kind == "mp4":
         return ", since an mp4 can't hold it"
     return ""

@@ -3,7 +3,7 @@
 A new kind is a function in one of the modules that are named here.
 """
 
-from tests.cases import times  # noqa: F401  # its cases are added as it is loaded
+from tests.cases import kept, times  # noqa: F401  # their cases are added as they are loaded
 from tests.cases.cases import VIDEOS, VideoCase
 
 __all__ = ["VIDEOS", "VideoCase"]

@@ -45,6 +45,11 @@ class Shown:
         """When the sound's pieces are heard, since the first."""
         return [time - self.sound[0][0] for time, _ in self.sound]
 
+    @property
+    def coded(self) -> str | None:
+        """How the first sound is, as the program calls it: pieces of other coders have other lengths."""
+        return next((each.removeprefix("Audio: ").split(" ")[0].strip(",") for each in self.streams if "Audio:" in each), None)
+
     def text(self) -> str:
         """In one line."""
         if not self.frames:
@@ -84,6 +89,8 @@ def differences(before: Shown, after: Shown, rough: float = 0) -> list[str]:
         found.append(f"the last frame's {before.hold:.3f} s became {after.hold:.3f}")
     if before.offset is not None and after.offset is not None and abs(before.offset - after.offset) > TICK:
         found.append(f"the picture's {before.offset:+.3f} s to the sound became {after.offset:+.3f}")
+    if before.coded != after.coded:
+        return found
     if len(before.sound) != len(after.sound):
         found.append(f"{len(before.sound)} pieces of sound became {len(after.sound)}")
     elif (most := farthest(before.heard, after.heard)) > TICK:

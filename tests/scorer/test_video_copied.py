@@ -79,7 +79,7 @@ def test_sound_whose_header_says_too_little_is_left_out_before_the_work(tmp_path
     """Of FLAC an mp4 says how it is coded, and this track doesn't."""
     track = replace(sound(5, 64), entry=sound_entry(b"fLaC"), size=64)
     path = mp4(tmp_path / "in.mov", STILLS, track)
-    assert probe(path, LIMITS).notes == ("the sound (flac) is left out, since it can't be read",)
+    assert probe(path, LIMITS).notes == ("the sound (flac) is left out, since it can be neither copied nor encoded again",)
     assert "Audio:" not in describe(identity(path, tmp_path))
 
 

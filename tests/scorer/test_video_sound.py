@@ -145,6 +145,12 @@ def test_a_coders_run_up_moves_nothing_in_an_mkv(tmp_path: Path, codec: str, sta
     assert abs(tone_at(heard(out)) - tone_at(heard(path))) < 0.002
 
 
+def test_a_run_up_that_an_mkv_tells_of_stays_to_the_sample(tmp_path: Path) -> None:
+    path = sounding(tmp_path / "in.mkv", "-c:v", "libx264", "-c:a", "aac", "-ar", "44100")
+    out = identity(path, tmp_path, asked=Wanted(container="mkv"))
+    assert stamps_of_sound(out) == stamps_of_sound(path)
+
+
 def stamps_of_sound(path: Path) -> list[str]:
     """When each of ffmpeg's pieces of sound is heard."""
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-copyts", "-i", str(path), "-map", "0:a"]
