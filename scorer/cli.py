@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.table import Table
 from typer.exceptions import TyperException
 
-from scorer import commands, models, steps
-from scorer.console import errors, facts_of, print_json, screen, take_any_text
+from scorer import commands, steps
+from scorer.console import errors, facts_of, print_json, take_any_text
 from scorer.ends import unforeseen
 from scorer.errors import RequestError, ScorerError, StoppedError, UsageError
 from scorer.help import Command, Group
+from scorer.model_list import list_models
 from scorer.named import number
 from scorer.planning import plan
 from scorer.publish import publish
 from scorer.run import report, run
 from scorer.share import share
+from scorer.style_sheet import styles
 from scorer.usage import usage
 
 app = typer.Typer(
@@ -66,17 +67,8 @@ app.command(cls=Command, epilog=RUN_EXAMPLES)(run)
 app.command(cls=Command, epilog="Example: `scorer report --work demo/work`")(report)
 
 
-@app.command(cls=Command, name="models")
-def list_models() -> None:
-    """List the models that are installed, and their options."""
-    for spec in models.specs():
-        table = Table(title=f"{spec.name}: {spec.summary}", title_justify="left", show_header=False, box=None, padding=(0, 2))
-        styles = {"image": "an image", "number": "a number", "network": "a trained network's file", "none": "none"}[spec.style]
-        table.add_row("style", styles + (f", up to {spec.max_styles} mixed" if spec.max_styles > 1 else ""))
-        for name, text in spec.options.items():
-            table.add_row(f"--option {name}=", text)
-        table.add_row("source", spec.source)
-        screen.print(table, "")
+app.command(cls=Command, name="models")(list_models)
+app.command(cls=Command, epilog="Example: `scorer styles --on photo.jpg`")(styles)
 
 
 @app.command(cls=Command, name="bench", epilog="Example: `scorer bench --model adaptive --size 640x360 --peers`")

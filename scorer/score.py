@@ -41,8 +41,20 @@ def load_model(plan: Plan, stores: Stores, threads: int | None = None) -> Model:
                 named.enter_context(called(source, stores.input.where(str(style.source))))
             styles.append(Style(source, style.weight))
         with _of_model(request, "loaded"):
-            settings = ModelSettings(tuple(styles), plan.device, threads, request.options)
+            settings = ModelSettings(tuple(styles), plan.device, threads, _megapixels(plan), request.options)
             return models.spec(request.model).load(settings)
+
+
+# Of a photograph, whose size isn't known before it is opened.
+_USUAL_MEGAPIXELS = 2.0
+
+
+def _megapixels(plan: Plan) -> float:
+    """Of all frames that the model will get, roughly."""
+    if plan.video is None:
+        return plan.frames * _USUAL_MEGAPIXELS
+    width, height = frames.fit_size(plan.video.width, plan.video.height, plan.request.size, even=True)
+    return plan.frames * width * height / 1e6
 
 
 @contextmanager

@@ -62,6 +62,8 @@ class ModelSettings:
     styles: tuple[Style, ...] = ()
     device: Device = "auto"
     threads: int | None = None
+    megapixels: float | None = None
+    """Of all frames of the job, roughly: whether it pays to take time at first. None: many."""
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -87,6 +89,10 @@ class ModelSpec:
     """Pixels that a frame must have a side for it to work: narrower ones are padded by reflection, and its result is cropped."""
     tile_overlap: int | None = 32
     """Pixels that two tiles share where a frame is too large for memory; None: it can't work on tiles."""
+    runs: Callable[[], str] | None = None
+    """What it would compute on here, such as 'openvino'; raises ModelError, saying what to install, where it can't run."""
+    see: str = ""
+    """How to see its styles."""
     downloads: str = ""
     """What it fetches from the internet when first used, if anything: the nodes of a deployment have none."""
 
@@ -126,9 +132,12 @@ def names() -> list[str]:
     return list(_entries())
 
 
-def specs() -> list[ModelSpec]:
-    """Every model that is installed, by name. Raises ModelError."""
-    return [spec(name) for name in _entries()]
+def installed(name: str) -> ModelSpec | ModelError:
+    """The model called `name`, or why its package can't be loaded."""
+    try:
+        return spec(name)
+    except ModelError as error:
+        return error
 
 
 def forget() -> None:

@@ -5,7 +5,9 @@ A predictor reads 100 numbers off the painting, once a job; they steer the netwo
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +15,10 @@ from PIL import Image
 
 from scorer.models import Model, ModelSettings, ModelSpec
 from scorer.models.options import describe_options, parse_options
-from scorer.models.runtime import RuntimeOptions, choose_runtime
+from scorer.models.runtime import RuntimeOptions, choose_runtime, runs_on
 from scorer.models.style_image import load_style_image
 from scorer.models.style_weights import shares
-from scorer.models.weights import SHORTEST, STYLE_SIZE, Array
+from scorer.models.weights import ADAPTIVE, SHORTEST, STYLE_SIZE, Array
 
 
 def load(settings: ModelSettings) -> Model:
@@ -45,7 +47,7 @@ def style_square(path: Path) -> NDArray[np.uint8]:
     return np.asarray(square.resize((STYLE_SIZE, STYLE_SIZE), Image.Resampling.LANCZOS), np.uint8)
 
 
-def _on_torch(settings: ModelSettings, images: list[NDArray[np.uint8]], mix: Array, compiled: bool) -> Model:
+def _on_torch(settings: ModelSettings, images: list[NDArray[np.uint8]], mix: Array, compiled: bool | Literal["auto"]) -> Model:
     import torch
 
     from scorer.models.networks import FixedStyle, StylePredictor, StylisationNetwork
@@ -72,6 +74,7 @@ SPEC = ModelSpec(
     style="image",
     load=load,
     check=check,
+    runs=partial(runs_on, weights=ADAPTIVE),
     max_styles=16,
     least_side=SHORTEST,
     options=describe_options(RuntimeOptions),

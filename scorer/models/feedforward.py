@@ -11,7 +11,7 @@ from pathlib import Path
 from scorer.errors import ModelError
 from scorer.models import Model, ModelSettings, ModelSpec
 from scorer.models.options import describe_options, parse_options
-from scorer.models.runtime import RuntimeOptions, choose_runtime
+from scorer.models.runtime import RuntimeOptions, choose_runtime, runs_on
 from scorer.models.weights import SHORTEST
 
 
@@ -22,8 +22,7 @@ def load(settings: ModelSettings) -> Model:
     have, ModelError where the runtime is missing.
     """
     options = parse_options(RuntimeOptions, settings.options, "feedforward")
-    if find_spec("torch") is None:
-        raise ModelError("Checkpoints are read by torch, which isn't installed: pip install '.[scorer]' in a checkout.")
+    _demand_torch()
     runtime = choose_runtime(settings, options)
 
     from scorer.models.feedforward_network import FrameStyler, as_stylisation_weights, load_network
@@ -37,6 +36,17 @@ def load(settings: ModelSettings) -> Model:
     return TorchModel(FrameStyler(network), settings, compiled=options.compiled)
 
 
+def _demand_torch() -> None:
+    if find_spec("torch") is None:
+        raise ModelError("Checkpoints are read by torch, which isn't installed: pip install '.[scorer]' in a checkout.")
+
+
+def runs() -> str:
+    """What it would compute on here. Raises ModelError."""
+    _demand_torch()
+    return runs_on()
+
+
 def check(settings: ModelSettings) -> None:
     """Raise RequestError for options that `load` would refuse."""
     parse_options(RuntimeOptions, settings.options, "feedforward")
@@ -48,6 +58,7 @@ SPEC = ModelSpec(
     style="network",
     load=load,
     check=check,
+    runs=runs,
     least_side=SHORTEST,
     options=describe_options(RuntimeOptions),
     source="Johnson, Alahi, Fei-Fei 2016, arXiv:1603.08155; the weights are the user's own file",

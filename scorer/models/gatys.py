@@ -6,6 +6,8 @@ By far the slowest of the models, and the only one that needs no training for it
 
 from __future__ import annotations
 
+import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from scorer.errors import StyleError
+from scorer.errors import ModelError, StyleError
 from scorer.models import Frames, Model, ModelSettings, ModelSpec, Style
+from scorer.models.devices import gpus
 from scorer.models.options import Options, describe_options, parse_options
 from scorer.models.style_image import load_style_image
 
@@ -125,6 +128,18 @@ class Gatys:
         return torch.from_numpy(rows).permute(2, 0, 1)[None].contiguous().to(self._device)
 
 
+def runs() -> str:
+    """What it would compute on here, and what it fetches first. Raises ModelError."""
+    if find_spec("torch") is None:
+        raise ModelError("It runs on torch, which isn't installed: pip install '.[scorer]' in a checkout.")
+    own = os.environ.get("SCORER_VGG19")
+    if own and not Path(own).is_file():
+        raise ModelError(f"There is no '{own}', which SCORER_VGG19 names: check the name.")
+    return f"torch, {'a GPU' if gpus() else 'the processor'}" + (
+        "" if own else "; VGG19's weights (0.55 GB) are downloaded at first"
+    )
+
+
 def check(settings: ModelSettings) -> None:
     """Raise RequestError for options that `load` would refuse."""
     parse_options(GatysOptions, settings.options, "gatys")
@@ -136,6 +151,7 @@ SPEC = ModelSpec(
     style="image",
     load=load,
     check=check,
+    runs=runs,
     max_styles=8,
     options=describe_options(GatysOptions),
     source="Gatys, Ecker, Bethge, CVPR 2016; VGG19 weights of torchvision (BSD-3-Clause), downloaded when first used",

@@ -108,10 +108,10 @@ class FixedStyle(nn.Module):
     """A stylisation network with one style for all frames."""
 
     def __init__(self, network: StylisationNetwork, style: Tensor) -> None:
-        """Take a style (S,)."""
+        """Take a style (S,), or one for each frame of a batch (N, S)."""
         super().__init__()
         self.network = network
-        self.modulation = _constant(network.modulation(style[None]))
+        self.modulation = _constant(network.modulation(style.reshape(-1, style.shape[-1])))
 
     def forward(self, frames: Tensor) -> Tensor:
         """Map (N, 3, H, W) in [0, 1] to the same."""

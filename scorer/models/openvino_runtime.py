@@ -95,11 +95,14 @@ class OpenVinoModel:
     """A stylisation network in one style, compiled for each size of batch it meets."""
 
     def __init__(self, weights: Weights, style: Array, threads: int | None, precision: Precision) -> None:
-        """Take a style (S,). Calibrate where int8 is asked for, or where it pays and the style bears it."""
+        """Take a style (S,), or one for each frame of a batch (N, S).
+
+        Calibrate where int8 is asked for, or where it pays and the style bears it.
+        """
         import openvino
 
         self._weights = weights
-        self._style = np.asarray(style, np.float32)[None]  # (1, S)
+        self._style = np.atleast_2d(np.asarray(style, np.float32))  # (1 or N, S)
         self._threads = threads
         self._compiled: dict[tuple[Any, ...], CompiledModel] = {}
         self._ranges: Ranges | None = None

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from scorer.errors import StyleError
-from scorer.models import Model, ModelSettings, ModelSpec, Style
+from scorer.models import Frames, Model, ModelSettings, ModelSpec, Style
+from scorer.models.around import cropped, padded
 from scorer.models.options import describe_options, parse_options
-from scorer.models.runtime import RuntimeOptions, choose_runtime
+from scorer.models.runtime import RuntimeOptions, choose_runtime, runs_on
 from scorer.models.style_weights import shares
-from scorer.models.weights import SHORTEST, Array
+from scorer.models.weights import PAINTED, SHORTEST, Array
 
 STYLES = 26
 
@@ -36,6 +38,27 @@ def load(settings: ModelSettings) -> Model:
 
     network = StylisationNetwork(painted_weights())
     return TorchModel(FixedStyle(network, torch.from_numpy(style)), settings, compiled=options.compiled)
+
+
+def in_every_style(picture: Frames) -> Frames:
+    """The picture (H, W, 3) of 8 bits in each of the trained styles, (STYLES, H, W, 3), at once. Raises ModelError."""
+    least = np.stack([picture] * STYLES)
+    given, each = padded(least, SHORTEST), np.eye(STYLES, dtype=np.float32)
+    settings = ModelSettings(device="cpu")
+    if choose_runtime(settings, RuntimeOptions()) == "openvino":
+        from scorer.models import openvino_runtime
+
+        made = openvino_runtime.load_painted(each, precision="float32").score(given)
+    else:
+        import torch
+
+        from scorer.models.networks import FixedStyle, StylisationNetwork
+        from scorer.models.torch_runtime import TorchModel
+        from scorer.models.weights import painted_weights
+
+        network = FixedStyle(StylisationNetwork(painted_weights()), torch.from_numpy(each))
+        made = TorchModel(network, settings, compiled=False).score(given)
+    return cropped(made, given, *picture.shape[:2])
 
 
 def _checked(settings: ModelSettings) -> tuple[RuntimeOptions, Array]:
@@ -69,6 +92,8 @@ SPEC = ModelSpec(
     style="number",
     load=load,
     check=check,
+    runs=partial(runs_on, weights=PAINTED),
+    see="`scorer styles` shows them on a picture, `--on IMAGE` on yours",
     max_styles=STYLES,
     least_side=SHORTEST,
     options=describe_options(RuntimeOptions),

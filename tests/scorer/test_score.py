@@ -224,3 +224,18 @@ def test_a_runtime_that_lacks_is_installed_from_the_checkout(stores: FolderStore
     monkeypatch.setattr(models, "spec", lambda _: SimpleNamespace(load=load))
     with pytest.raises(ModelError, match=r"needs the package 'torch'.*pip install '\.\[scorer\]' in a checkout"):
         load_model(plan, stores)
+
+
+@pytest.mark.parametrize(("frames", "way"), [(4, "eager"), (30_000, "compiled")])
+def test_torch_compiles_for_long_jobs_alone(
+    stores: FolderStores, make_clip: MakeClip, monkeypatch: pytest.MonkeyPatch, frames: int, way: str
+) -> None:
+    make_clip(frames=4, size="640x360").replace(stores.input.root / "clip.mp4")
+    options = {"runtime": "torch"}
+    request = make_request(
+        {"name": "job", "input": "clip.mp4", "model": "painted", "styles": [{"source": 7}], "options": options}
+    )
+    plan = dispatch("job", request, stores, "cpu")
+    long = plan.model_copy(update={"frames": frames})
+    monkeypatch.setattr("scorer.models.torch_runtime._can_compile", lambda _: True)
+    assert load_model(long, stores).runtime.endswith(way)

@@ -210,3 +210,18 @@ def test_half_precision_on_cuda_stays_within_a_level() -> None:
     pixels = frames((2, 32, 48, 3))
     cpu = TorchModel(model._eager.module.float().cpu(), CPU, compiled=False).score(pixels)
     assert np.abs(model.score(pixels).astype(int) - cpu).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("megapixels", "compiled", "way"),
+    [
+        (None, "auto", "compiled"), (1.0, "auto", "eager"), (5000.0, "auto", "compiled"),
+        (1.0, True, "compiled"), (None, False, "eager"),
+    ],
+)  # fmt: skip
+def test_it_compiles_where_that_pays(
+    monkeypatch: pytest.MonkeyPatch, megapixels: float | None, compiled: runtime.Compiled, way: str
+) -> None:
+    monkeypatch.setattr(runtime, "_can_compile", lambda _: True)
+    model = TorchModel(nn.Identity(), ModelSettings(device="cpu", megapixels=megapixels), compiled=compiled)
+    assert model.runtime.endswith(way)
