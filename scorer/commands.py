@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from scorer.client import Client, Standing
 
 # What a result may be; which one is known once the video was looked at.
-VIDEOS = (".mp4", ".mkv")
+VIDEOS = (".mp4", ".mkv", ".mov")
 # Where is kept what was put where: the folder that `scorer run` works in.
 HERE = Path(".scorer")
 

@@ -53,8 +53,8 @@ class Written(BaseModel):
 
     def is_named(self, plan: Plan, chunk: Chunk) -> bool:
         """Whether a try of the chunk's task may have written it: any task may say so of any file."""
-        own = re.escape(chunk.part.rpartition("/")[2])
-        return re.fullmatch(f"{own}-[0-9a-f]{{16}}\\.nut" if plan.video is not None else "", self.file) is not None
+        own, ending = re.escape(chunk.part.rpartition("/")[2]), plan.request.coding.part_container
+        return re.fullmatch(f"{own}-[0-9a-f]{{16}}\\.{ending}" if plan.video is not None else "", self.file) is not None
 
     def path(self, plan: Plan) -> str:
         """Where in the work store a video's part is."""
@@ -162,7 +162,7 @@ class VideoMedia(Media[int]):
     def _open(self, pixels: Frames) -> video.PartWriter:
         path = self._exit.enter_context(self._stores.work.writing(self._path))
         height, width = pixels.shape[:2]
-        return self._exit.enter_context(video.PartWriter(path, self._info, width, height))
+        return self._exit.enter_context(video.PartWriter(path, self._info, width, height, self._plan.request.coding))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:

@@ -27,7 +27,7 @@ from scorer.request import Request
 from scorer.sandbox import check_style, probe_video
 from scorer.store import Entry, Stores, called
 from scorer.video import FrameRange, VideoIndex, VideoInfo
-from scorer.work import check_bytes, check_room, fit_video
+from scorer.work import check_bytes, check_room, coding_notes, fit_video
 
 # Raised whenever parts made by older code would differ from those made now.
 PART_FORMAT = 3
@@ -133,8 +133,8 @@ class Plan(BaseModel):
                 yield style.source, etag
 
     def part_path(self, chunk: Chunk) -> str:
-        """Where in the work store a video's chunk has its parts, with a token for each try: NUT, for time stamps of any unit."""
-        return f"{self.job}/{chunk.part}.nut"
+        """Where in the work store a video's chunk has its parts, with a token for each try."""
+        return f"{self.job}/{chunk.part}.{self.request.coding.part_container}"
 
     @property
     def result(self) -> str:
@@ -226,13 +226,14 @@ def make_plan(
             with called(path, where):
                 index = probe_video(path, limits, request.asked)
             request = fit_video(request, index.info, limits, batch_size, where)
+            notes = (*index.notes, *coding_notes(request, index.info))
             chunks = _video_chunks(index, length(index.info.frames), [*_common(request, device, style_etags), entry.etag])
         except ScorerError:  # whoever plans many jobs keeps nothing of what is refused
             stores.input.release(entry.path, entry.etag)
             raise
         return Plan(
             job=job, request=request, device=device, input_etag=entry.etag, input_bytes=entry.size, style_etags=style_etags,
-            video=index.info, frames=index.info.frames, chunks=chunks, notes=index.notes, **most,
+            video=index.info, frames=index.info.frames, chunks=chunks, notes=notes, **most,
         )  # fmt: skip
     files, notes = listing.images(request, stores.input, limits)
     request = request.model_copy(update={"batch_size": request.batch_size or batch_size})

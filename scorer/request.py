@@ -25,6 +25,7 @@ from pydantic import model_validator as after_all
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from scorer import models
+from scorer.coding import Codec, Coding, Quality, check_coding
 from scorer.errors import RequestError
 from scorer.image_names import is_photo
 from scorer.limits import Limits
@@ -111,11 +112,15 @@ class Request(BaseModel):
     chunk_frames: Whole | None = Field(default=None, ge=1, le=100_000)
     """Frames of one task; None: by the length of the job."""
     container: ResultContainer | None = None
-    """Of a video's result; None: an mp4, or an mkv where that keeps more of the input."""
+    """Of a video's result; None: an mp4 (of ProRes a mov), or an mkv where that keeps more of the input."""
     sound: Sound = "keep"
     """keep: as it is where the result can hold it, else encoded again; drop: the result has none."""
     strict: StrictBool = False
     """Whether a video that is cut off is refused; else what plays of it is scored, with a note."""
+    codec: Codec | None = None
+    """Of a video's result; None: h264, or hevc where the video has more than 8 bits a colour."""
+    quality: Quality = "good"
+    """Of a video's result: how much its codec keeps of the frames, and how large it becomes."""
     priority: Whole = Field(default=0, ge=-100, le=100)
     """Of jobs whose senders had equally many at work when they began, those with more come first, in steps of 10."""
     failure_threshold: Number = Field(default=0.05, ge=0, le=1)
@@ -125,12 +130,20 @@ class Request(BaseModel):
     def _fits_model(self) -> Self:
         if self.package is None:  # a package is looked at where it can be read
             check_model(self, models.spec(self.model))
+        check_coding(self.codec, self.quality, self.container)
+        if self.media == "frames" and self.coding != Coding():
+            raise ValueError(f"codec and quality are of videos, and '{self.input}' has images; leave them out")
         return self
 
     @property
     def asked(self) -> Wanted:
         """What it says of a video's tracks."""
-        return Wanted(container=self.container, sound=self.sound, strict=self.strict)
+        return Wanted(container=self.container, sound=self.sound, strict=self.strict, codec=self.codec)
+
+    @property
+    def coding(self) -> Coding:
+        """How a video's result is coded."""
+        return Coding(codec=self.codec, quality=self.quality)
 
     @property
     def media(self) -> Literal["video", "frames"]:
@@ -237,10 +250,12 @@ RIGHT = {
     "size": "write the pixels of the longer side, a whole number from 16 to 8192",
     "batch_size": "write a whole number from 1 to 256",
     "chunk_frames": "write a whole number from 1 to 100000",
-    "container": 'write "mp4" or "mkv"',
+    "container": 'write "mp4", "mkv" or "mov"',
     "image_format": 'write "jpg", "png", "webp" or "avif"',
     "sound": 'write "keep" or "drop"',
     "strict": "write true or false",
+    "codec": 'write "h264", "hevc", "av1" or "prores", or leave it out',
+    "quality": 'write "small", "good", "high" or "lossless"',
     "priority": "write a whole number from -100 to 100",
     "failure_threshold": "write a number from 0 to 1, such as 0.05",
 }

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 CREATE, READ = "c", "r"
 # Clocks differ.
 EARLIER = timedelta(minutes=15)
-# What a result is called depends on the video: an .mp4 can't hold all that an .mkv can.
-RESULTS = ("result.mp4", "result.mkv")
+# What a result is called depends on the video and its codec: an .mp4 can't hold all that an .mkv can.
+RESULTS = ("result.mp4", "result.mkv", "result.mov")
 PAGE, REQUEST = "README.md", "request.json"
 # What the sender will have beside their own files.
 TAKEN = {PAGE, REQUEST, *RESULTS, REPORT, STATUS, REJECTED}
@@ -210,7 +210,7 @@ class _Signer:
 def page(made: Share) -> str:
     """What the sender does, command by command, as a page of Markdown."""
     uploads = "\n".join(f"    azcopy copy {shlex.quote(name)} '{link}'" for name, link in made.uploads.items())
-    video, wide, report, status, rejected = (made.downloads[name] for name in (*RESULTS, REPORT, STATUS, REJECTED))
+    video, wide, editors, report, status, rejected = (made.downloads[name] for name in (*RESULTS, REPORT, STATUS, REJECTED))
     return f"""# Hand in a video, take the result out
 
 These links work until {made.until:%Y-%m-%d %H:%M} UTC, for whoever has them: keep them to yourself. Needed:
@@ -229,9 +229,10 @@ Where `state` is `done`, take the result out, and its report:
     azcopy copy '{video}' result.mp4
     azcopy copy '{report}' report.html
 
-Where an .mp4 can't hold all of the video's tracks, the result is an .mkv:
+Where `result` is another than `result.mp4` there, it is one of these:
 
     azcopy copy '{wide}' result.mkv
+    azcopy copy '{editors}' result.mov
 
 If there is no `status.json` after some minutes, the request may have been refused, and this says why:
 

@@ -21,7 +21,7 @@ STATUS = "status.json"
 State = Literal["planned", "scoring", "merging", "done", "failed", "cancelled"]
 
 
-ResultName = Literal["result.mp4", "result.mkv", "result/"]
+ResultName = Literal["result.mp4", "result.mkv", "result.mov", "result/"]
 """A video, or a folder of images: what a result is called in output/<job>/."""
 
 ENDED: tuple[State, ...] = ("done", "failed", "cancelled")

@@ -1,4 +1,4 @@
-"""What a request says of a video's result beside its pictures."""
+"""What a request says of a video's result: what is beside its pictures in it, and in which container all that is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-ResultContainer = Literal["mp4", "mkv"]
+from scorer.coding import Codec
+
+ResultContainer = Literal["mp4", "mkv", "mov"]
 Sound = Literal["keep", "drop"]
 
 
@@ -20,3 +22,5 @@ class Wanted(BaseModel):
     sound: Sound = "keep"
     strict: bool = False
     """Whether an input that is cut off is refused."""
+    codec: Codec | None = None
+    """Of the pictures: an mp4 can't hold ProRes."""

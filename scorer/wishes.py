@@ -53,8 +53,8 @@ class Wishes:
     container: Annotated[
         str | None,
         typer.Option(
-            metavar="mp4|mkv",
-            autocompletion=completion.one_of("mp4", "mkv"),
+            metavar="mp4|mkv|mov",
+            autocompletion=completion.one_of("mp4", "mkv", "mov"),
             help="A video's: an mp4, or an mkv where it keeps more, if not given.",
         ),
     ] = None
@@ -69,6 +69,22 @@ class Wishes:
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a video that is cut off; else what plays of it is scored.")] = (
         False
     )
+    codec: Annotated[
+        str | None,
+        typer.Option(
+            metavar="h264|hevc|av1|prores",
+            autocompletion=completion.one_of("h264", "hevc", "av1", "prores"),
+            help="A video's; h264, or hevc for over 8 bits a colour, if not given.",
+        ),
+    ] = None
+    quality: Annotated[
+        str,
+        typer.Option(
+            metavar="small|good|high|lossless",
+            autocompletion=completion.one_of("small", "good", "high", "lossless"),
+            help="How much a video's result keeps, and how large it is.",
+        ),
+    ] = "good"
     failure_threshold: Annotated[float, typer.Option(metavar="0..1", parser=number(), help="Share of frames that may fail.")] = (
         0.05
     )

@@ -10,7 +10,7 @@ from scorer.errors import InputError, RequestError
 from scorer.limits import Limits
 from scorer.request import Request
 from scorer.store import Entry, Stores
-from scorer.video import MOST_SIDE, VideoInfo
+from scorer.video import VideoInfo, encoding_of
 
 
 def fit_video(request: Request, info: VideoInfo, limits: Limits, batch_size: int | None, name: str) -> Request:
@@ -25,9 +25,11 @@ def fit_video(request: Request, info: VideoInfo, limits: Limits, batch_size: int
             f"The request's size is {request.size}: it makes frames of {width}x{height} pixels, more than the "
             f"{limits.max_pixels:,} allowed; ask for {_largest(info, limits.max_pixels)} or less, or leave it out."
         )
-    if max(width, height) > MOST_SIDE:
+    encoder = encoding_of(info, request.coding, width, height).encoder
+    if not encoder.takes(width, height):
         raise InputError(
-            f"'{name}' has {width}x{height} pixels, and a result may have {MOST_SIDE:,} a side: ask for a size of 8192 or less."
+            f"'{name}' makes frames of {width}x{height} pixels, and {encoder.told} takes {encoder.range_of_sides}: "
+            "ask for another size or codec."
         )
     if info.frames * pixels > limits.max_gigapixels * 10**9:
         raise RequestError(
@@ -44,6 +46,11 @@ def fit_video(request: Request, info: VideoInfo, limits: Limits, batch_size: int
     if request.batch_size is None and batch_size is not None:
         return request.model_copy(update={"batch_size": min(batch_size, most)})
     return request
+
+
+def coding_notes(request: Request, info: VideoInfo) -> tuple[str, ...]:
+    """What the request's codec and quality change of the video."""
+    return encoding_of(info, request.coding, *frames.fit_size(info.width, info.height, request.size, even=True)).notes
 
 
 def _largest(info: VideoInfo, pixels: int) -> int:

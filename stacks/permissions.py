@@ -24,7 +24,7 @@ NODE_WORK = ("*/parts/*", "*/failed/*", "*/result.json")
 NODE_WORK_DELETE = ("*/parts/*", "*/failed/*.try-*")
 # By blobfuse a write is an upload under another name that is renamed (and the first name deleted); folders are blobs, too.
 MOUNTED_WORK = ("*/parts/*", "*/parts", "*/failed/*", "*/failed", "*/result.json*")
-NODE_OUTPUT = ("*/status.json", "*/report.html", "*/result.mp4", "*/result.mkv", "*/result/*")
+NODE_OUTPUT = ("*/status.json", "*/report.html", "*/result.mp4", "*/result.mkv", "*/result.mov", "*/result/*")
 # Images of an earlier plan.
 NODE_OUTPUT_DELETE = ("*/result/*",)
 # Ends all links of an account: https://learn.microsoft.com/rest/api/storagerp/storage-accounts/revoke-user-delegation-keys

@@ -107,10 +107,10 @@ def _upright(pixels: NDArray[Any], info: VideoInfo) -> NDArray[Any]:
 class ToPicture:
     """Turns arrays into pictures to be encoded."""
 
-    def __init__(self, info: VideoInfo, pixel_format: str) -> None:
+    def __init__(self, info: VideoInfo, pixel_format: str, *, full_range: bool) -> None:
         self._format = pixel_format
         self._matrix = _MATRICES[info.matrix]
-        self._range = FULL if info.full_range else LIMITED
+        self._range = FULL if full_range else LIMITED
         self._reformatter = VideoReformatter()
 
     def __call__(self, pixels: Frames) -> av.VideoFrame:

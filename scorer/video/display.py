@@ -155,13 +155,13 @@ def telling(template: VideoStream, display: Display) -> InputContainer:
 
     The library lets nobody add that to a stream, but copies it along with one.
     """
-    file = io.BytesIO()
-    with av.open(file, "w", format="mp4", container_options={"movflags": "empty_moov"}) as result:
+    file, form = io.BytesIO(), "mov" if template.codec_context.codec.canonical_name == "prores" else "mp4"
+    with av.open(file, "w", format=form, container_options={"movflags": "empty_moov"}) as result:
         result.add_stream_from_template(template, opaque=True)
         result.start_encoding()
         head = file.getvalue()
     path = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", None)
-    return av.open(io.BytesIO(_within(head, path, display.boxes())), "r", format="mp4")
+    return av.open(io.BytesIO(_within(head, path, display.boxes())), "r", format="mov")
 
 
 def _within(data: bytes, path: tuple[bytes | None, ...], more: bytes) -> bytes:

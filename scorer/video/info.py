@@ -40,10 +40,10 @@ MIN_TIMESCALE = 10_000
 """Ticks a second that the result has at least: a late start is rounded to one of them."""
 
 REORDERED = 2
-"""How many pictures x264 may give before one that is shown earlier (B-frames that others refer to)."""
+"""How many pictures x264 and x265 may give before one that is shown earlier (B-frames that others refer to)."""
 
 AHEAD = 4
-"""How many pictures earlier than it is shown x264 may give one: before the 3 B-frames of its preset, and one for rounding."""
+"""How many pictures earlier than it is shown they may give one: before the 3 B-frames of their presets, and one for rounding."""
 
 MOST_TICKS = (2**31 - 1) // (REORDERED + AHEAD)
 """How long a frame may be shown, in ticks of the result: mp4 counts in 31 bits how much later than decoded it is shown."""

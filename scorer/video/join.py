@@ -48,8 +48,8 @@ def join(parts: Sequence[Path], source: Path, info: VideoInfo, out: Path) -> Non
 def _open_result(path: Path, info: VideoInfo) -> OutputContainer:
     ticks = str(info.result_time_base.denominator)
     # Edit lists, which hold the first frame's and the sound's start, count in the movie's timescale.
-    mp4 = {"movflags": "+faststart", "video_track_timescale": ticks, "movie_timescale": ticks}
-    form, options = FORMATS[info.container], mp4 if info.container == "mp4" else {}
+    boxes = {"movflags": "+faststart", "video_track_timescale": ticks, "movie_timescale": ticks}
+    form, options = FORMATS[info.container], {} if info.container == "mkv" else boxes
     if info.display:  # boxes of spheres are from no standard, but from YouTube
         options["strict"] = "unofficial"
     return av.open(str(path.absolute()), "w", format=form, container_options=options, metadata_errors="replace")
@@ -66,7 +66,7 @@ def _copy(
     origin = info.origin * info.time_base
     with open_source(parts[0]) as first:
         template = first.streams.video[0]
-        extradata = template.codec_context.extradata
+        form = _form(template)
         with writing(out):
             video = _add_video(result, template, info)
             copy_track_tags(container.streams[info.stream], video)
@@ -75,7 +75,7 @@ def _copy(
             video.disposition = container.streams[info.stream].disposition
             copies = Copies(container, source, result, info.container, info.tracks, origin)
             copy_tags(container, result, origin)
-    pictures: Iterator[Packet[Any]] = _pictures(parts, info, video, extradata)
+    pictures: Iterator[Packet[Any]] = _pictures(parts, info, video, form)
     jumps = Jumps(container, numbered_stream(container, info.stream)) if info.jumps or info.cut else None
     sound: Iterator[Packet[Any]] = copies.packets(jumps, cut=info.cut)
     for packet in merge(pictures, sound, key=_when):
@@ -104,18 +104,31 @@ def _add_video(result: OutputContainer, template: VideoStream, info: VideoInfo) 
     video.time_base = info.result_time_base
     video.codec_context.framerate = info.rate
     video.codec_context.sample_aspect_ratio = info.sample_aspect
+    codec = template.codec_context.codec.canonical_name
+    if codec == "hevc" and info.container != "mkv":
+        video.codec_context.codec_tag = "hvc1"  # Apple's players show no other
+    if codec == "prores":  # it says which of its qualities this is
+        video.codec_context.codec_tag = template.codec_context.codec_tag
     return video
 
 
-def _pictures(
-    parts: Sequence[Path], info: VideoInfo, video: VideoStream, extradata: bytes | None
-) -> Iterator[Packet[VideoStream]]:
+Form: TypeAlias = tuple[str, int, int, bytes | None]
+"""Codec, width, height and headers: what all parts have in common."""
+
+
+def _form(part: VideoStream) -> Form:
+    context = part.codec_context
+    return context.codec.canonical_name, context.width, context.height, context.extradata
+
+
+def _pictures(parts: Sequence[Path], info: VideoInfo, video: VideoStream, form: Form) -> Iterator[Packet[VideoStream]]:
     """All parts' packets, with decoding times made anew."""
     last = info.result_pts(info.last_pts)
     last_ticks = max(round((info.end_pts - info.last_pts) * info.time_base / info.result_time_base), 1)
-    packets = _shown(parts, info, extradata)
+    packets = _shown(parts, info, form)
+    reordered = REORDERED if form[0] in ("h264", "hevc") else 0
     before: int | None = None
-    for part, packet in _regular(packets, info) if info.constant else _late(packets):
+    for part, packet in _regular(packets, info, reordered) if info.constant else _late(packets):
         dts, pts = packet.dts or 0, packet.pts or 0
         if not (before is None or before < dts) or dts > pts:
             raise TaskError(f"The part '{part}' isn't in its place: run the same command again.")
@@ -129,12 +142,12 @@ Placed: TypeAlias = "tuple[Path, Packet[VideoStream]]"
 """A packet of a part."""
 
 
-def _shown(parts: Sequence[Path], info: VideoInfo, extradata: bytes | None) -> Iterator[Placed]:
+def _shown(parts: Sequence[Path], info: VideoInfo, form: Form) -> Iterator[Placed]:
     """All parts' packets, each shown at its time in the result's unit."""
     count, unit = 0, info.result_time_base
     for part in parts:
         with open_source(part) as container:
-            if container.streams.video[0].codec_context.extradata != extradata:
+            if _form(container.streams.video[0]) != form:
                 raise TaskError(f"The part '{part}' was made with other settings than the first one: run the same command again.")
             for packet in container.demux(container.streams.video[0]):
                 if packet.size and packet.pts is not None:
@@ -146,10 +159,10 @@ def _shown(parts: Sequence[Path], info: VideoInfo, extradata: bytes | None) -> I
         raise TaskError(f"The parts have {count} frames, not {info.frames} as the video: run the same command again.")
 
 
-def _regular(packets: Iterator[Placed], info: VideoInfo) -> Iterator[Placed]:
-    """The i-th is decoded when the (i - REORDERED)-th is shown."""
+def _regular(packets: Iterator[Placed], info: VideoInfo, reordered: int) -> Iterator[Placed]:
+    """The i-th is decoded when the (i - `reordered`)-th is shown."""
     start = info.result_pts(info.start_pts)
-    shown = [start - number * info.frame_ticks for number in range(1, REORDERED + 1)]
+    shown = [start - number * info.frame_ticks for number in range(1, reordered + 1)]
     heapify(shown)
     for part, packet in packets:
         heappush(shown, packet.pts or 0)

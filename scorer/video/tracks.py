@@ -17,7 +17,7 @@ from scorer.video.codecs import SOUND
 from scorer.video.delay import MOST
 from scorer.wanted import ResultContainer, Wanted
 
-FORMATS: dict[ResultContainer, str] = {"mp4": "mp4", "mkv": "matroska"}
+FORMATS: dict[ResultContainer, str] = {"mp4": "mp4", "mkv": "matroska", "mov": "mov"}
 """Their names in the library."""
 
 How = Literal["copy", "aac", "flac", "text", "cover", "file"]
@@ -28,10 +28,11 @@ _MP4_SOUND = {"aac", "mp3", "mp2", "ac3", "eac3", "opus", "flac", "alac", "dts"}
 
 _SUBTITLES: dict[ResultContainer, set[str]] = {
     "mp4": {"mov_text"},
+    "mov": {"mov_text"},
     "mkv": {"subrip", "ass", "ssa", "webvtt", "hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle"},
 }
 _TEXT = {"mov_text", "subrip", "ass", "ssa", "webvtt"}
-TEXT_CODECS: dict[ResultContainer, str] = {"mp4": "mov_text", "mkv": "srt"}
+TEXT_CODECS: dict[ResultContainer, str] = {"mp4": "mov_text", "mov": "mov_text", "mkv": "srt"}
 """What text subtitles become that a container doesn't hold as they are."""
 
 _LOSSLESS = {"flac", "alac", "truehd", "mlp", "wavpack", "tta", "wmalossless", "s302m"}
@@ -89,8 +90,9 @@ def sound_codecs(container: InputContainer) -> tuple[str, ...]:
 
 
 def choose(container: InputContainer, video: Stream, asked: Wanted, tried: Tried) -> Choice:
-    """What can hold all tracks as they are; an mp4 where that makes no difference, or as asked for."""
-    kinds: tuple[ResultContainer, ...] = (asked.container,) if asked.container else ("mp4", "mkv")
+    """What can hold all tracks as they are; an mp4 (of ProRes a mov) where that makes no difference, or as asked for."""
+    usual: ResultContainer = "mov" if asked.codec == "prores" else "mp4"
+    kinds: tuple[ResultContainer, ...] = (asked.container,) if asked.container else (usual, "mkv")
     return min((_choice(kind, container, video, asked, tried) for kind in kinds), key=lambda choice: choice.changes)
 
 
@@ -109,7 +111,7 @@ def _choice(kind: ResultContainer, container: InputContainer, video: Stream, ask
         name = _name(stream, what, counts[what], kinds.count(what))
         if how is not None:
             choice.tracks.append(Track(stream=stream.index, how=how))
-        if how in (None, "aac", "flac") or (how == "text" and kind == "mp4"):
+        if how in (None, "aac", "flac") or (how == "text" and kind != "mkv"):
             choice.changes += 1
         if how is None and what in _TOLD_TOGETHER:
             lost[what] += not _is_told_elsewhere(stream, is_chapters=bool(container.chapters()))
@@ -147,7 +149,7 @@ def _ways(stream: Stream, kind: ResultContainer) -> Iterable[How]:
     if codec is None:
         return []
     if is_cover(stream):
-        return ["cover"] if codec in _COVERS else []
+        return ["cover"] if codec in _COVERS and kind != "mov" else []
     if stream.type == "audio":
         return _sound_ways(stream, codec, kind)
     if stream.type == "subtitle":
@@ -156,10 +158,10 @@ def _ways(stream: Stream, kind: ResultContainer) -> Iterable[How]:
 
 
 def _sound_ways(stream: Stream, codec: str, kind: ResultContainer) -> Iterator[How]:
-    if codec in _MP4_SOUND or (kind != "mp4" and _holds(kind, stream)):
+    if codec in _MP4_SOUND if kind == "mp4" else _holds(kind, stream):
         yield "copy"
     if stream.codec_context.codec.name in SOUND:
-        yield "flac" if codec in _LOSSLESS or codec.startswith("pcm_") else "aac"
+        yield "flac" if kind != "mov" and (codec in _LOSSLESS or codec.startswith("pcm_")) else "aac"
 
 
 def _holds(kind: ResultContainer, stream: Stream) -> bool:
@@ -189,7 +191,7 @@ def _notes(stream: Stream, name: str, how: How | None, kind: ResultContainer, re
     if how in ("aac", "flac"):
         yield f"{name} is re-encoded to {_NAMES[how]}"
     elif how == "text":
-        loses = " and loses its styling" if kind == "mp4" and codec_name(stream) in ("ass", "ssa") else ""
+        loses = " and loses its styling" if kind != "mkv" and codec_name(stream) in ("ass", "ssa") else ""
         yield f"{name} becomes {TEXT_CODECS[kind]}{loses}"
     elif how is None:
         why = f", since {reason}" if reason else _why_not(stream, kind)
@@ -208,6 +210,6 @@ def _why_not(stream: Stream, kind: ResultContainer) -> str:
         return ", since its format is unknown"
     if stream.type == "audio":
         return ", since it can be neither copied nor encoded again"
-    if stream.type == "subtitle" and kind == "mp4":
-        return ", since an mp4 can't hold it"
+    if stream.type == "subtitle" and kind != "mkv":
+        return f", since {'a mov' if kind == 'mov' else 'an mp4'} can't hold it"
     return ""

@@ -1,46 +1,28 @@
-"""Writing a chunk's scored frames: H.264 that looks like what the model gave, tagged and timed as the source was."""
+"""Writing a chunk's scored frames: coded as the request wants it, tagged and timed as the source was."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack, suppress
+from heapq import heappushpop
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import av
 from av.container import OutputContainer
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
+from scorer.coding import Coding
 from scorer.errors import OutputError
 from scorer.models import Frames
 from scorer.video.color import FULL, LIMITED, ToPicture
+from scorer.video.encoders import THREADS, encoding_of
 from scorer.video.files import whole_file, writing
 from scorer.video.info import VideoInfo
 
-# At crf 18 no difference is seen. 'superfast' takes 60% of the time of 'veryfast', gives 0.4 dB more, and files half as large
-# again; measured at 640x360 and 1280x720. The number of threads is fixed since the bytes depend on it.
-PRESET = "superfast"
-CRF = "18"
-THREADS = 2
-
-PART_CONTAINER = "nut"
-"""Keeps any time stamp as it is, whatever the file is called; mp4 rounds a late start."""
-
-
-def pixel_format(info: VideoInfo, width: int, height: int) -> str:
-    """The source's depth and chroma, but full chroma where an odd size has no half."""
-    chroma = info.chroma
-    if (chroma != "444" and width % 2) or (chroma == "420" and height % 2):
-        chroma = "444"
-    return f"yuv{chroma}p" + ("10le" if info.bits > 8 else "")
-
-
 _LAST = 2
 """Pictures at a part's end, before which none is coded that is shown later: so the last to be shown is the last to be decoded."""
-
-MOST_SIDE = 16_384
-"""Pixels of a side that x264 encodes."""
 
 
 class PartWriter:
@@ -50,42 +32,53 @@ class PartWriter:
     for a frame of another size.
     """
 
-    def __init__(self, path: Path, info: VideoInfo, width: int, height: int) -> None:
+    def __init__(self, path: Path, info: VideoInfo, width: int, height: int, coding: Coding | None = None) -> None:
         self._path, self._info, self._shape = path, info, (height, width, 3)
-        self._to_picture = ToPicture(info, pixel_format(info, width, height))
+        self._form = (coding or Coding()).part_container
+        self._encoding = encoding_of(info, coding or Coding(), width, height)
+        self._to_picture = ToPicture(info, self._encoding.pixel_format, full_range=self._encoding.full_range)
         self._exit = ExitStack()
         self._held: list[av.VideoFrame] = []
+        self._shown: list[int] | None = None
 
     def __enter__(self) -> Self:
         height, width, _ = self._shape
-        if max(width, height) > MOST_SIDE:
+        encoder = self._encoding.encoder
+        if not encoder.takes(width, height):
             raise OutputError(
                 f"'{self._path}' can't be written with frames of {width}x{height} pixels, "
-                f"since H.264 takes {MOST_SIDE:,} a side: choose a smaller size."
+                f"since {encoder.told} takes {encoder.range_of_sides}: choose another size or codec."
             )
         with ExitStack() as stack:
             temporary = stack.enter_context(whole_file(self._path))
             with writing(self._path):
-                # The first frames' decoding times are before 0: nothing is to be moved because of that.
-                options = {"avoid_negative_ts": "disabled"}
-                self._container = av.open(str(temporary.absolute()), "w", format=PART_CONTAINER, container_options=options)
+                self._container = av.open(str(temporary.absolute()), "w", format=self._form, container_options=self._options())
             self._stream = self._add_stream(self._container)
             self._exit = stack.pop_all()
         return self
 
+    def _options(self) -> dict[str, str]:
+        # The first frames' decoding times are before 0: nothing is to be moved because of that.
+        options = {"avoid_negative_ts": "disabled"}
+        if self._form == "mov":
+            ticks = str(self._info.result_time_base.denominator)
+            options |= {"video_track_timescale": ticks, "movie_timescale": ticks}
+        return options
+
     def _add_stream(self, container: OutputContainer) -> VideoStream:
-        info = self._info
+        info, encoding = self._info, self._encoding
         height, width, _ = self._shape
-        stream = container.add_stream("libx264", rate=info.rate, options={"preset": PRESET, "crf": CRF})
+        added = container.add_stream(encoding.encoder.library, rate=info.rate, options=dict(encoding.options))
+        stream = cast(VideoStream, added)  # the library's stub knows some codecs alone by their names
         stream.time_base = info.result_time_base
         context = stream.codec_context
         context.width, context.height = width, height
-        context.pix_fmt = pixel_format(info, width, height)
+        context.pix_fmt = encoding.pixel_format
         context.time_base = info.result_time_base
         context.thread_count = THREADS
         context.sample_aspect_ratio = info.sample_aspect
         context.colorspace, context.color_primaries, context.color_trc = info.matrix, info.primaries, info.transfer
-        context.color_range = FULL if info.full_range else LIMITED
+        context.color_range = FULL if encoding.full_range else LIMITED
         return stream
 
     def write(self, pixels: Frames, pts: int) -> None:
@@ -100,7 +93,16 @@ class PartWriter:
 
     def _encode(self, picture: av.VideoFrame | None) -> None:
         with writing(self._path):
-            self._container.mux(self._stream.encode(picture))
+            for packet in self._stream.encode(picture):
+                packet.dts = self._decoded(packet.pts or 0)
+                self._container.mux_one(packet)
+
+    def _decoded(self, pts: int) -> int:
+        """When the next packet is decoded, which is shown at `pts`: in parts of few frames x265 says any number."""
+        if self._shown is None:  # the first packet is shown first
+            reordered, ticks = self._encoding.encoder.reordered, self._info.frame_ticks
+            self._shown = [pts - number * ticks for number in range(reordered, 0, -1)]
+        return heappushpop(self._shown, pts)
 
     def _finish(self) -> None:
         for picture in self._held:

@@ -84,7 +84,7 @@ class Done:
 @pytest.mark.parametrize(
     ("out", "code", "words"),
     [
-        ("film.avi", 2, "The result can't be named 'film.avi': it is an .mp4 or an .mkv file; call it 'film.mp4'."),
+        ("film.avi", 2, "The result can't be named 'film.avi': it is an .mp4 or an .mkv or an .mov file; call it 'film.mp4'."),
         ("folder.mp4", 8, "'folder.mp4' is in the way: it is a folder; give the result another name."),
         ("/proc/nothing/film.mp4", 8, "'/proc/nothing/film.mp4' can't be written"),
         ("clip.mp4", 8, "'clip.mp4' is the input itself: give the result another name."),

@@ -56,7 +56,7 @@ def test_the_pictures_are_the_same_for_any_chunks_and_workers(
     """Invert's pictures against those of ffmpeg's own filter."""
     clip = tmp_path / "clip.mp4"
     ffmpeg("-i", bunny, "-frames:v", "20", "-vf", "scale=320:180", "-crf", "10", "-an", clip)
-    how = ["--chunk-frames", chunk_frames, "--workers", workers]
+    how = ["--chunk-frames", chunk_frames, "--workers", workers, "--quality", "high"]
     run("run", clip, "--model", "invert", "--out", "out.mp4", *how, folder=tmp_path)
     compare = "[0:v]format=gbrp,negate[n];[1:v]format=gbrp[o];[n][o]psnr"
     said = ffmpeg("-i", clip, "-i", tmp_path / "out.mp4", "-lavfi", compare, "-f", "null", "-")

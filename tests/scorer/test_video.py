@@ -169,11 +169,12 @@ def test_flat_colours_and_their_tags_stay(tmp_path: Path, pixel_format: str, col
         assert abs(patch - colour_value).max() <= 2
     out = identity(path, tmp_path)
     told = video_line(out)
-    shown = pixel_format if range_ == "tv" or scale == 257 else pixel_format.replace("yuv", "yuvj")
+    coded = "yuv420p10le" if scale == 257 else "yuv420p"
+    shown = coded if range_ == "tv" or scale == 257 else "yuvj420p"
     names = matrix if matrix == primaries == transfer else f"{matrix}/{primaries}/{transfer}"
-    assert f"{shown}({range_}, {names}, " in told
+    assert f"{shown}({range_}, {names}" in told
     peak = 1023 if scale == 257 else 255
-    difference = abs(decode(out, pixel_format, 192, 64) - decode(path, pixel_format, 192, 64))
+    difference = abs(decode(out, coded, 192, 64) - decode(path, coded, 192, 64))
     assert np.percentile(difference, 90) <= 2 * peak / 255
 
 

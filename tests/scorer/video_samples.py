@@ -10,11 +10,13 @@ import imageio_ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
+from scorer.coding import Coding
 from scorer.limits import Limits
 from scorer.video import MissingFrame, PartWriter, VideoFrame, VideoIndex, join, probe, read_frames
 from scorer.wanted import Wanted
 
 LIMITS = Limits(max_pixels=4096 * 4096, max_frames=100_000)
+HIGH = Coding(quality="high")
 
 
 def ffmpeg(*arguments: object) -> bytes:
@@ -85,13 +87,13 @@ def read_all(path: Path, index: VideoIndex, chunk_frames: int) -> list[VideoFram
     return [frame for each in index.ranges(chunk_frames) for frame in read_frames(path, index.info, each)]
 
 
-def identity(path: Path, folder: Path, chunk_frames: int = 17, asked: Wanted | None = None) -> Path:
+def identity(path: Path, folder: Path, chunk_frames: int = 17, asked: Wanted | None = None, coding: Coding = HIGH) -> Path:
     """Read, write, join: the whole way without a model."""
     index = probe(path, LIMITS, asked)
     parts = []
     for number, each in enumerate(index.ranges(chunk_frames)):
         parts.append(folder / f"part{number}.mp4")
-        with PartWriter(parts[-1], index.info, index.info.width, index.info.height) as writer:
+        with PartWriter(parts[-1], index.info, index.info.width, index.info.height, coding) as writer:
             for frame in read_frames(path, index.info, each):
                 assert isinstance(frame, VideoFrame)
                 writer.write(frame.pixels, frame.pts)
