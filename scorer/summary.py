@@ -41,7 +41,7 @@ def write_report(plan: Plan, stores: Stores, status: Status) -> None:
     title = PurePosixPath(request.input).name
     page = Report(
         job=plan.job, title=title, state=status.state, model=request.model, model_source=models.spec(request.model).source,
-        runtime=part.runtime if part else "none", styles=list(_styles(plan, stores)), settings=_settings(plan, status),
+        runtime=part.runtime if part else "", styles=list(_styles(plan, stores)), settings=_settings(plan, status),
         versions=report.versions(), started=status.started, stage_seconds=status.stage_seconds, frames=plan.frames,
         width=part.width if part else 0, height=part.height if part else 0,
         samples=[_sample(plan, pair) for pair in samples(plan, stores)], result=plan.result if done else None,

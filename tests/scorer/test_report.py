@@ -194,3 +194,17 @@ def test_a_job_without_anything_has_a_page(browser: Browser, tmp_path: Path) -> 
     assert look.page.locator(".failures").count() == 0
     look.quiet()
     look.context.close()
+
+
+def test_a_job_that_failed_promises_no_result(browser: Browser, tmp_path: Path) -> None:
+    facts = [("frames", "100", "")]
+    failed = replace(REPORT, state="failed", error="it broke", runtime="", facts=facts, samples=[])
+    look = Look(browser, tmp_path, render(failed, [frame(3, error="no picture")]))
+    text = look.page.inner_text("body")
+    for words in ("Output", "stands in", " on \n", "Result"):
+        assert words not in text
+    for words in ("it broke", "Input", "1 frame of 100 failed (1.0%).", "no picture"):
+        assert words in text
+    assert look.page.locator(".plot").count() == 0
+    look.quiet()
+    look.context.close()
