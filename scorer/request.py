@@ -105,11 +105,11 @@ class Request(BaseModel):
     """What images come out as; None: as they came, or as PNG where that can't be."""
     strength: Number = Field(default=1.0, ge=0, le=1)
     """The share of the model's result in what comes out, the original being the rest: 0 is the original, 1 the whole style."""
-    size: Whole | None = Field(default=None, ge=16, le=8192)
+    size: Annotated[int, Field(ge=16, le=8192), BeforeValidator(_as_number)] | None = None
     """Pixels of the longer side of the frames that the model gets; None leaves them as they are."""
-    batch_size: Whole | None = Field(default=None, ge=1, le=256)
+    batch_size: Annotated[int, Field(ge=1, le=256), BeforeValidator(_as_number)] | None = None
     """Frames the model gets at once; None: 1 on a CPU, 8 on a GPU."""
-    chunk_frames: Whole | None = Field(default=None, ge=1, le=100_000)
+    chunk_frames: Annotated[int, Field(ge=1, le=100_000), BeforeValidator(_as_number)] | None = None
     """Frames of one task; None: by the length of the job."""
     container: ResultContainer | None = None
     """Of a video's result; None: an mp4 (of ProRes a mov), or an mkv where that keeps more of the input."""

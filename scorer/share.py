@@ -26,6 +26,7 @@ from scorer.console import AsJson, answer, errors
 from scorer.deployment import Deployment
 from scorer.errors import OutputError, RequestError
 from scorer.identity import credential, sign_in
+from scorer.image_names import result_name
 from scorer.named import number
 from scorer.refusal import REJECTED
 from scorer.request import Request, job_id
@@ -70,7 +71,7 @@ class Share:
 @takes_wishes
 def share(
     wishes: Wishes,
-    source: Annotated[str, typer.Argument(metavar="NAME", help="What the sender's video is called, such as film.mp4.")] = "",
+    source: Annotated[str, typer.Argument(metavar="NAME", help="What the sender's video or image is called: film.mp4.")] = "",
     sender: Annotated[
         str, typer.Option(metavar="NAME", help="Whose it is: a folder of their own, and their turn in the queue.")
     ] = "",
@@ -172,9 +173,17 @@ def make_share(
     signer = _Signer.of(target.input, now - EARLIER, now + last, addresses)
     uploads = {name: signer.link(target.input, place, CREATE) for name, place in files.items()}
     uploads[REQUEST] = signer.link(target.input, path, CREATE)
-    names = (*RESULTS, REPORT, STATUS, REJECTED)
-    downloads = {name: signer.link(target.output, f"{job}/{name}", READ) for name in names}
+    blobs = {**_results(request), **{name: name for name in (REPORT, STATUS, REJECTED)}}
+    downloads = {name: signer.link(target.output, f"{job}/{blob}", READ) for name, blob in blobs.items()}
     return Share(job, data, (*files.values(), path), uploads, downloads, now + last)
+
+
+def _results(request: Request) -> dict[str, str]:
+    """What the result may be called for the sender, and its blob's name below the job's."""
+    if not request.is_photo:
+        return {name: name for name in RESULTS}
+    name = result_name(request.input.removeprefix(request.folder), request.image_format)
+    return {f"result{Path(name).suffix}": f"result/{name}"}
 
 
 @dataclass(frozen=True)
@@ -210,7 +219,10 @@ class _Signer:
 def page(made: Share) -> str:
     """What the sender does, command by command, as a page of Markdown."""
     uploads = "\n".join(f"    azcopy copy {shlex.quote(name)} '{link}'" for name, link in made.uploads.items())
-    video, wide, editors, report, status, rejected = (made.downloads[name] for name in (*RESULTS, REPORT, STATUS, REJECTED))
+    report, status, rejected = (made.downloads[name] for name in (REPORT, STATUS, REJECTED))
+    result, *others = (f"    azcopy copy '{link}' {name}" for name, link in made.downloads.items() if name.startswith("result."))
+    text = "\nWhere `result` is another than `result.mp4` there, it is one of these:\n\n"
+    wide = text + "\n".join(others) + "\n" if others else ""
     return f"""# Hand in a video, take the result out
 
 These links work until {made.until:%Y-%m-%d %H:%M} UTC, for whoever has them: keep them to yourself. Needed:
@@ -226,14 +238,9 @@ See where it stands (the file is there once the request is taken in):
 
 Where `state` is `done`, take the result out, and its report:
 
-    azcopy copy '{video}' result.mp4
+{result}
     azcopy copy '{report}' report.html
-
-Where `result` is another than `result.mp4` there, it is one of these:
-
-    azcopy copy '{wide}' result.mkv
-    azcopy copy '{editors}' result.mov
-
+{wide}
 If there is no `status.json` after some minutes, the request may have been refused, and this says why:
 
     azcopy copy '{rejected}' rejected.json

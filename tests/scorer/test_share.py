@@ -1,9 +1,14 @@
-"""Where links work from."""
+"""Where links work from, and what the sender is told to take out."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
+from scorer import share
 from scorer.errors import RequestError
-from scorer.share import link_addresses
+from scorer.request import make_request
+from scorer.share import link_addresses, make_share, page
 
 
 @pytest.mark.parametrize(
@@ -31,3 +36,24 @@ def test_a_place_that_links_cant_be_bound_to(ip: str, senders: list[str], said: 
     with pytest.raises(RequestError) as caught:
         link_addresses(ip, senders)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "results"),
+    [
+        ("film.mp4", {"result.mp4": "result.mp4", "result.mkv": "result.mkv", "result.mov": "result.mov"}),
+        ("photo.jpg", {"result.jpg": "result/photo.jpg"}),
+        ("scan.tif", {"result.png": "result/scan.tif.png"}),
+    ],
+)
+def test_a_sender_takes_out_what_there_will_be(monkeypatch: pytest.MonkeyPatch, source: str, results: dict[str, str]) -> None:
+    signer = SimpleNamespace(link=lambda url, blob, permission: f"{permission}:{url}/{blob}")
+    monkeypatch.setattr(share._Signer, "of", lambda *_: signer)
+    request = make_request({"name": "a", "input": f"videos/acme/{source}", "model": "invert"})
+    target = SimpleNamespace(input="az://data/input", output="az://data/output")
+    made = make_share(target, request, "acme", {source: request.input}, timedelta(hours=1))  # type: ignore[arg-type]  # these two alone
+    for name, blob in results.items():
+        assert made.downloads[name] == f"r:az://data/output/{made.job}/{blob}"
+        assert f"azcopy copy '{made.downloads[name]}' {name}\n" in page(made)
+    assert page(made).count("azcopy copy 'r:") == len(results) + 3
+    assert made.until > datetime.now(UTC)
