@@ -168,6 +168,8 @@ def picture_notes(picture: av.VideoFrame, info: VideoInfo, timecode: str | None)
     yield from dict.fromkeys(note for kind, note in _LEFT_OUT.items() if kind in kinds)
     if Type.SPHERICAL in kinds and not (info.display and info.display.sphere):
         yield "the way its pictures cover a sphere is left out"
+    if Type.STEREO3D in kinds and not (info.display and info.display.view):
+        yield "how its pictures are for two eyes is left out"
     if picture.interlaced_frame:
         yield "the video is interlaced and comes out deinterlaced"
     if info.coded_matrix is not None:

@@ -24,7 +24,6 @@ from scorer.limits import Limits
 from scorer.opened import OpenedFile, Source
 from scorer.scans import too_many_scans
 from scorer.video.clock import DAY, usable
-from scorer.video.copied import Trial
 from scorer.video.describe import clock_start, describe, picture_notes
 from scorer.video.info import Access, VideoIndex
 from scorer.video.jumps import Jumps
@@ -32,6 +31,7 @@ from scorer.video.source import is_broadcast, only, open_source, prepare, video_
 from scorer.video.stamps import Decoded
 from scorer.video.tags import check_tags, timecode
 from scorer.video.tracks import Choice, Tried, choose
+from scorer.video.trial import Trial
 from scorer.video.whole import is_cut
 from scorer.wanted import Wanted
 

@@ -28,9 +28,15 @@ JITTER = Fraction(1, 25)
 """Seconds that a time stamp may be off from where the samples before it end: containers count milliseconds, or video frames, and
 nobody sees lips and words apart by less."""
 
-MOST_SAMPLES = 24 * 60 * 60 * 48_000 * 2
-"""Of all channels and all tracks together: a day of stereo."""
+MOST_SECONDS = 24 * 60 * 60
+"""From a track's first sample to its last."""
+MOST_SAMPLES = MOST_SECONDS * 48_000 * 16
+"""Of all channels and all tracks together: a day of eight pairs."""
 
+LOUDEST = 1000
+"""Of full scale: what a coder takes for infinite is far above, and above 1 nobody hears anything else."""
+
+_CANT = (av.FFmpegError, ValueError)
 _SHALLOW = ("u8", "u8p", "s16", "s16p")
 """Sample formats of no more than 16 bits."""
 
@@ -64,8 +70,11 @@ class Recoder:
 
     def take(self, packet: Packet[Any]) -> Iterator[Packet[Stream]]:
         """What the packet gives; nothing where it is damaged: silence stands in then."""
-        for frame in self._decoded(packet):
-            yield from self._encoded(self._resampled(frame))
+        try:
+            for frame in self._decoded(packet):
+                yield from self._encoded(self._resampled(frame))
+        except _CANT:  # a form of sound that was none of its first: what comes is left out
+            self._left = 0
 
     def end(self) -> Iterator[Packet[Stream]]:
         """What is still to come."""
@@ -81,7 +90,7 @@ class Recoder:
             return []
         try:
             return [frame for frame in self._context.decode(packet) if frame.samples]
-        except (av.FFmpegError, ValueError):
+        except _CANT:
             return []
 
     def _resampled(self, frame: AudioFrame) -> list[AudioFrame]:
@@ -95,11 +104,22 @@ class Recoder:
 
     def _encoded(self, frames: list[AudioFrame]) -> Iterator[Packet[Stream]]:
         for each in frames:
-            for frame in self._placed(each):
+            for frame in self._placed(self._finite(each)):
                 frame.pts, frame.time_base = self._next, Fraction(1, self._rate)
                 self._next = (self._next or 0) + frame.samples
                 self._left -= frame.samples
                 yield from self.stream.encode(frame)
+
+    def _finite(self, frame: AudioFrame) -> AudioFrame:
+        """The frame without numbers that are none, at which a coder would end."""
+        if frame.format.name != "fltp":
+            return frame
+        samples = self._samples_of(frame)
+        if np.abs(samples).max(initial=0) <= LOUDEST:
+            return frame
+        finite = self._made(np.clip(np.nan_to_num(samples), -LOUDEST, LOUDEST))
+        finite.pts, finite.time_base = frame.pts, frame.time_base
+        return finite
 
     def _placed(self, frame: AudioFrame) -> Iterator[AudioFrame]:
         """The frame where its time stamp says: behind silence where there is a gap, without what overlaps."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from scorer.video import probe
+from scorer.video import copied, probe, trial
+from scorer.video.sound import Recoder
 from scorer.wanted import ResultContainer, Wanted
 from tests.scorer.video_samples import LIMITS, audio_hashes, describe, ffmpeg, identity, make, stamps
 
@@ -116,6 +118,34 @@ def recoded(path: Path, folder: Path) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tracks, "_MP4_SOUND", set())
         return identity(path, folder, asked=Wanted(container="mp4"))
+
+
+def test_numbers_that_are_none_end_no_coder(tmp_path: Path) -> None:
+    path, raw = tmp_path / "in.mov", tmp_path / "in.raw"
+    samples = (np.sin(np.arange(RATE) * 0.06) / 2).astype("<f4")
+    samples[20_000:20_100], samples[30_000], samples[40_000] = np.nan, np.inf, 1e30
+    raw.write_bytes(samples.tobytes())
+    ffmpeg("-v", "error", "-f", "f32le", "-ar", RATE, "-ac", 1, "-i", raw, "-c:a", "pcm_f32le", path)
+    with av.open(str(path)) as source, av.open(str(tmp_path / "out.mp4"), "w") as result:
+        coder = Recoder(source.streams.audio[0], result, "aac", 10**6)
+        for packet in source.demux(source.streams.audio[0]):
+            result.mux(list(coder.take(packet)) if packet.size else [])
+        result.mux(list(coder.end()))
+    raw_out = ffmpeg("-v", "error", "-i", tmp_path / "out.mp4", "-f", "s16le", "-")
+    assert abs(len(raw_out) // 2 - RATE) <= 1024
+
+
+def test_sound_of_days_is_not_encoded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = sounding(tmp_path / "in.avi", "-c:v", "mpeg4", "-c:a", "adpcm_ms")
+    monkeypatch.setattr(trial, "MOST_SECONDS", Fraction(1, 2))
+    assert probe(path, LIMITS).notes == ("the sound (adpcm_ms) is left out, since it is too long to be encoded again",)
+
+
+def test_no_more_is_made_than_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a packet says it becomes."""
+    path = sounding(tmp_path / "in.avi", "-c:v", "mpeg4", "-c:a", "adpcm_ms")
+    monkeypatch.setattr(copied, "MOST_SAMPLES", RATE // 2)
+    assert RATE // 2 <= len(heard(identity(path, tmp_path))) < RATE * 3 // 4
 
 
 def test_sound_may_be_dropped(tmp_path: Path) -> None:
