@@ -11,6 +11,7 @@ import pytest
 from av.sidedata.sidedata import Type
 from numpy.typing import NDArray
 
+from scorer.coding import Codec, Coding
 from scorer.video import VideoFrame, probe, read_frames
 from scorer.video.describe import _side_data
 from scorer.video.display import Display, Light, Mastering, Sphere
@@ -44,6 +45,14 @@ def test_hdr10_is_told_to_screens(tmp_path: Path, container: ResultContainer) ->
     assert "Content light level metadata: MaxCLL=1000, MaxFALL=400" in said
     assert "bt2020nc/bt2020/smpte2084" in video_line(out)
     assert probe(out, LIMITS).info.display == probe(path, LIMITS).info.display
+
+
+@pytest.mark.parametrize("codec", ["hevc", "av1", "prores"])
+def test_hdr10_is_told_beside_every_codec(tmp_path: Path, codec: Codec) -> None:
+    path = make(tmp_path / "in.mp4", "-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-x265-params", HDR10, seconds=0.5)
+    out = identity(path, tmp_path, asked=Wanted(codec=codec), coding=Coding(codec=codec))
+    assert any("max_luminance=1000.0" in line for line in told(out))
+    assert codec in video_line(out)
 
 
 def spherical(path: Path, *boxes: bytes) -> Path:
