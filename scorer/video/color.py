@@ -45,6 +45,15 @@ def known_matrix(tagged: int, width: int, height: int) -> int:
     return BT709 if width >= 1280 or height > 576 else BT601
 
 
+def is_convertible(picture: av.VideoFrame) -> bool:
+    """Whether the library reads pixels in the picture's form: of some it knows the names alone."""
+    try:
+        VideoReformatter().reformat(picture, 16, 16, format="gbrp")
+    except (av.FFmpegError, ValueError):
+        return False
+    return True
+
+
 class ToPixels:
     """Turns decoded pictures into arrays; one for each stream that is read."""
 

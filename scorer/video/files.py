@@ -14,6 +14,10 @@ from scorer.errors import OutputError, ScorerError, StorageFullError
 
 # EFBIG: a limit on one file's size, set by the system or by the user's quota.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_OF_THE_FOLDER = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP,
+    errno.EBUSY, errno.EIO,
+}  # fmt: skip
 
 
 @contextmanager
@@ -44,7 +48,11 @@ def writing(path: Path) -> Iterator[None]:
 def _output_error(path: Path, error: OSError | av.FFmpegError) -> ScorerError:
     if error.errno in _FULL:
         return StorageFullError(f"The disk is full, '{path}' can't be written: free some space, then run the same command again.")
-    return OutputError(f"'{path}' can't be written ({error.strerror}): check the folder's name and permissions.")
+    if error.errno in _OF_THE_FOLDER:
+        return OutputError(f"'{path}' can't be written ({error.strerror}): check the folder's name and permissions.")
+    return OutputError(
+        f"'{path}' can't be written ({error.strerror}): its container doesn't take the video or its sound; try another."
+    )
 
 
 def _sync_folder(folder: Path) -> None:

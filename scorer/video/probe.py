@@ -24,6 +24,7 @@ from scorer.limits import Limits
 from scorer.opened import OpenedFile, Source
 from scorer.scans import too_many_scans
 from scorer.video.clock import DAY, usable
+from scorer.video.color import is_convertible
 from scorer.video.describe import clock_start, describe, picture_notes
 from scorer.video.info import Access, VideoIndex
 from scorer.video.jumps import Jumps
@@ -72,6 +73,9 @@ def _probe(path: Source, limits: Limits, asked: Wanted, *, cut: bool) -> VideoIn
     with _opened(path, limits) as (container, stream):
         first = _first_pictures(container, stream, path, limits)
         _check_pixels(first.picture.width, first.picture.height, path, limits)  # the header may say less
+        if not is_convertible(first.picture):
+            form = first.picture.format.name
+            raise InputError(f"'{path}' has pixels in the form {form}, which can't be read here: convert it to H.264 first.")
         access, time_base = _access(container, stream, packets, first), Fraction(stream.time_base or 1)
         pts = array("q", sorted(each for each in packets.pts if each >= first.start))
         if access != "packets":

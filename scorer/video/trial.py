@@ -86,8 +86,9 @@ class _TrackTrial:
 
     def __init__(self, container: InputContainer, path: Source, kind: ResultContainer, track: Track, origin: Fraction) -> None:
         self.kind, self.how, self.failed = kind, track.how, False
-        # Opus says it in its own header.
-        self._is_told_of_delay = kind == "mkv" and track.how == "copy" and container.streams[track.stream].name != "opus"
+        # Opus says it in its own header, and what was Matroska before says it already, to the sample.
+        told = container.streams[track.stream].name == "opus" or "matroska" in container.format.name
+        self._is_told_of_delay = kind == "mkv" and track.how == "copy" and not told
         self._telemetry = Telemetry() if container.streams[track.stream].type == "subtitle" else None
         self._read = self._made = self.early = 0
         self._first, self._last = Fraction(2 * LONGEST), Fraction(-2 * LONGEST)

@@ -218,6 +218,18 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
         join([tmp_path / "part0.mp4"], path, info, tmp_path / "gone" / "out.mp4")
 
 
+def test_what_a_container_refuses_is_no_matter_of_permissions() -> None:
+    with pytest.raises(OutputError, match=r"Invalid argument\): its container") as caught, writing(Path("out.mp4")):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    assert "permissions" not in str(caught.value)
+
+
+def test_pixels_that_cant_be_read_are_refused_before_the_work(tmp_path: Path) -> None:
+    path = make(tmp_path / "in.nut", "-c:v", "rawvideo", "-pix_fmt", "bgr4", seconds=0.2)
+    with pytest.raises(InputError, match="pixels in the form bgr4, which can't be read here"):
+        probe(path, LIMITS)
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_a_full_disk_is_told_as_such(number: int) -> None:
     with pytest.raises(StorageFullError, match="disk is full"), writing(Path("out.mp4")):
