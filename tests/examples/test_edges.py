@@ -18,9 +18,9 @@ REPOSITORY = Path(__file__).parents[2]
 RUN = """
 import sys
 import numpy as np
-from scorer.models import ModelSettings, spec, specs
+from scorer.models import ModelSettings, names, spec
 name, options, given, wanted = sys.argv[1], dict(each.split("=") for each in sys.argv[2].split()), sys.argv[3], sys.argv[4]
-assert {"edges", "double"} <= {each.name for each in specs()}
+assert {"edges", "double"} <= set(names())
 assert spec(name).style == "none"
 model = spec(name).load(ModelSettings(options=options))
 model.reset()

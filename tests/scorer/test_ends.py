@@ -400,7 +400,7 @@ def test_a_run_with_a_model_that_raises(tmp_path: Path, raised: str, where: str)
 
 
 def test_all_that_is_known_is_shown_to_whoever_asks() -> None:
-    code = "import sys; sys.argv[1:] = ['models']; from scorer import cli, models; models.specs = lambda: 1 / 0; cli.main()"
+    code = "import sys; sys.argv[1:] = ['models']; from scorer import cli, models; models.names = lambda: 1 / 0; cli.main()"
     for debug in ("", "1"):
         variables = {**os.environ, "SCORER_DEBUG": debug}
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=variables)

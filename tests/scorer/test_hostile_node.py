@@ -17,7 +17,7 @@ from scorer import commands, steps
 from scorer.client import Client, Standing
 from scorer.deployment import read_deployment
 from scorer.engines.azure_batch import AzureBatchEngine
-from scorer.errors import ChangedError, DocumentError, InternalError, MissingError, ScorerError
+from scorer.errors import ChangedError, DocumentError, InternalError, MissingError, OutputError, ScorerError
 from scorer.failure import chunk_key
 from scorer.job import close_job, merge_job
 from scorer.models import Frames
@@ -61,7 +61,8 @@ class Scene:
 
     def kept(self) -> dict[str, bytes]:
         """Every file that isn't the job's, nor what was asked for."""
-        own = {self.stores.input.root / PATH, self.folder / "out-report.html"}
+        placed = self.folder / "home/.scorer/work" / self.job / "placed.jsonl"  # by the id that was asked for
+        own = {self.stores.input.root / PATH, self.folder / "out-report.html", placed}
         folders = [store.root / self.job for store in (self.stores.output, self.stores.work, self.stores.logs)]
         folders += [self.out, self.folder / "pristine", self.folder / "quarantine" / self.job]
         return {
@@ -459,14 +460,16 @@ def test_a_status_of_tomorrow_is_closed_as_well(scene: Scene) -> None:
         assert read_status(scene.job, scene.stores).state == ("failed" if closed else "merging")
 
 
-def test_links_that_stand_at_the_place_are_replaced(scene: Scene) -> None:
-    """Whatever names an earlier fetch, or somebody else, left there."""
+def test_links_that_stand_at_the_place_are_left_or_replaced(scene: Scene) -> None:
+    """Whatever names somebody left there: they are never followed."""
     scene.out.mkdir()
     mine = scene.folder / "home/.bashrc"
     for name in ("a.png", ".a.png.part", "b.png"):
         (scene.out / name).symlink_to(mine)
     os.link(mine, scene.out / "c.png")
-    assert scene.reads(PEOPLE[2]) is None
+    assert isinstance(scene.reads(PEOPLE[2]), OutputError)
+    assert all((scene.out / name).is_symlink() for name in ("a.png", "b.png"))
+    assert scene.reads(lambda scene: commands.fetch(scene.job, out=scene.out, overwrite=True)) is None
     assert mine.read_text() == "mine"
     names = ["a.png", "b.png", "c.png", "d.png"]
     assert all((scene.out / name).is_file() and not (scene.out / name).is_symlink() for name in names)
