@@ -66,6 +66,8 @@ def describe(
         unit=clock.unit,
         bits=_bits(picture.format),
         chroma=_chroma(picture.format),
+        # VP8 and VP9 have it in packets of their own, which their decoders here leave out.
+        alpha=any(component.is_alpha for component in picture.format.components) or stream.metadata.get("alpha_mode") == "1",
         sample_aspect=1 / aspect if turned else aspect,
         rotation=rotation,
         mirrored=mirrored,

@@ -143,6 +143,8 @@ def _notes(info: VideoInfo, codec: Codec, chroma: str, bits: int) -> list[str]:
         notes.append(f"{_named(info.chroma)} became {_named(chroma)}, which few players show")
     if bits < info.bits:
         notes.append(f"{info.bits} bits a colour became {bits}")
+    if info.alpha:
+        notes.append("transparency is left out")
     if codec == "h264" and bits > 8:
         notes.append(f"{told} has {bits} bits a colour, which few players show: codec 'hevc' suits them")
     return notes

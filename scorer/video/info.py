@@ -74,6 +74,8 @@ class VideoInfo(BaseModel):
     bits: Literal[8, 10, 12]
     """Of a colour component."""
     chroma: Literal["420", "422", "444"]
+    alpha: bool = False
+    """Whether frames are partly transparent, which results aren't."""
     sample_aspect: Rational = Fraction(1)
     """Width of a pixel to its height, upright; 1 where unknown."""
     rotation: Literal[0, 90, 180, 270] = 0

@@ -135,6 +135,21 @@ def test_what_screens_are_told_goes_into_each_codec(tmp_path: Path, codec: Codec
     assert "MaxCLL=1000, MaxFALL=400" in describe(out)
 
 
+@pytest.mark.parametrize(
+    ("name", "coder", "form", "alpha"),
+    [
+        ("in.mov", "prores_ks", "yuva444p10le", True),
+        ("in.webm", "libvpx-vp9", "yuva420p", True),
+        ("in.mov", "qtrle", "argb", True),
+        ("in.webm", "libvpx-vp9", "yuv420p", False),
+        ("in.mov", "qtrle", "rgb24", False),
+    ],
+)
+def test_transparency_that_is_left_out_is_told(tmp_path: Path, name: str, coder: str, form: str, alpha: bool) -> None:
+    info = probe(make(tmp_path / name, "-c:v", coder, "-pix_fmt", form, size="96x64", seconds=0.1), LIMITS).info
+    assert ("transparency is left out" in encoding_of(info, Coding(), 96, 64).notes) == alpha
+
+
 @pytest.mark.parametrize("codec", CODECS)
 def test_the_bytes_are_the_same_on_any_number_of_cores(tmp_path: Path, codec: Codec) -> None:
     path = make(tmp_path / "in.mkv", *FFV1, "-pix_fmt", "yuv420p", size="192x128", seconds=1)
