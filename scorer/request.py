@@ -259,7 +259,7 @@ RIGHT = {
     "priority": "write a whole number from -100 to 100",
     "failure_threshold": "write a number from 0 to 1, such as 0.05",
 }
-"""What each field should be, for whoever wrote something else, where that isn't one of a few words."""
+"""What each field should be, for whoever wrote something else."""
 
 
 def _sentence(error: ValidationError) -> str:

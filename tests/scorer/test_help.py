@@ -8,10 +8,7 @@ import pytest
 
 from scorer import cli
 
-COMMANDS = (
-    "run", "models", "bench", "submit", "status", "fetch", "cancel", "restart", "share", "plan", "publish",
-    "dispatch", "prepare", "score", "merge", "release",
-)  # fmt: skip
+COMMANDS = [each.name or getattr(each.callback, "__name__", "") for each in cli.app.registered_commands]
 
 
 def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -41,9 +38,11 @@ def test_no_page_shows_types_or_braces(command: str, monkeypatch: pytest.MonkeyP
         ("run clip.mp4 --option pre", ["precision="]),
         ("run clip.mp4 --model gatys --option it", ["iterations="]),
         ("run clip.mp4 --device c", ["cpu", "cuda"]),
-        ("run clip.mp4 --container ", ["mp4", "mkv"]),
+        ("run clip.mp4 --container m", ["mp4", "mkv", "mov"]),
         ("submit clip.mp4 --stack ", ["dev", "prod"]),
-        ("run --str", ["--strength"]),
+        ("run clip.mp4 --codec ", ["h264", "hevc", "av1", "prores"]),
+        ("run clip.mp4 --quality l", ["lossless"]),
+        ("run --stre", ["--strength"]),
     ],
 )
 def test_the_shell_offers_values(

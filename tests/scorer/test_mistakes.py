@@ -81,7 +81,7 @@ MISTAKES = {
     "run film.mp4 --style night.png --device gpu": (2, "Device 'gpu' is not known: choose auto, cpu, cuda"),
     "runn film.mp4": (64, "No such command 'runn'. Did you mean 'run'?"),
     # --out
-    "run film.mp4 --style night.png --out film.mov": (2, "'film.mov'"),
+    "run film.mp4 --style night.png --out film.avi": (2, "can't be named 'film.avi': it is an .mp4"),
     "run film.mp4 --style night.png --out styled": (2, "'styled'"),
     "run film.mp4 --style night.png --out paintings": (8, "'paintings' is in the way: it is a folder"),
     "run film.mp4 --style night.png --out film.mp4": (8, "'film.mp4' is the input itself: give the result another name"),

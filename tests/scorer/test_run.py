@@ -185,7 +185,7 @@ def test_sound_that_nothing_can_hold_is_encoded_again_or_dropped(tmp_path: Path,
     assert "the sound (adpcm_ms) is re-encoded to AAC" in done.stdout
     done = run("run", "odd.mkv", "--model", "invert", "--sound", "drop", "--out", "silent.mp4", folder=tmp_path)
     assert "not as it was" not in done.stdout
-    assert "keep' or 'drop'" in run("run", "odd.mkv", "--model", "invert", "--sound", "no", folder=tmp_path, code=2).stderr
+    assert 'write "keep" or "drop"' in run("run", "odd.mkv", "--model", "invert", "--sound", "no", folder=tmp_path, code=2).stderr
 
 
 def test_the_result_is_named_after_a_style_with_an_at(tmp_path: Path, make_clip: MakeClip) -> None:
