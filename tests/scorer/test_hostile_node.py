@@ -384,7 +384,7 @@ def test_what_a_model_says_goes_out_clean(scene: Scene) -> None:
     merge_job(plan, scene.stores)
     written = [path for store in (scene.stores.output, scene.stores.logs) for path in (store.root / "rude").rglob("*")]
     texts = [path.read_text() for path in written if path.suffix in (".json", ".jsonl", ".html")]
-    assert len(texts) == 3
+    assert len(texts) == 4
     for text in texts:
         assert all(map(is_plain, text.split("\n")))
     assert "gpj." in texts[-1] + texts[0] + texts[1]
