@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -24,10 +26,11 @@ def command(request: Request, device: Device) -> str:
         words += ["--style", name + (f"@{style.weight:g}" if style.weight != 1 else "")]
     as_options = {field.name for field in fields(Wishes)}
     for field, value in _chosen(request):
+        option = f"--{field.replace('_', '-')}"
         if field in as_options:
-            words += [f"--{field.replace('_', '-')}", f"{value}"]
-    for option, value in request.options.items():
-        words += ["--option", f"{option}={str(value).lower() if isinstance(value, bool) else value}"]
+            words += [option] if value is True else [option, f"{value}"]
+    for name, value in request.options.items():
+        words += ["--option", f"{name}={_option(value)}"]
     words += ["--out", f"result.{request.image_format}"] if request.image_format else []
     words += ["--device", device] if device != "auto" else []
     return shlex.join(words)
@@ -47,8 +50,19 @@ def _chosen(request: Request) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
+def _option(value: object) -> str:
+    """As a person writes it: a text in quotes only where it would be taken for something else."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            json.loads(value)
+            return json.dumps(value)
+        return value
+    return json.dumps(value)
+
+
 def _file(path: str) -> str:
     """A path of the input store. A report is sent on: where else in a machine its input was is nobody's business."""
     whole, here = Path("/") / path, Path.cwd()
     name = whole.relative_to(here).as_posix() if whole.is_relative_to(here) and whole != here else whole.name
+    name = f"./{name}" if name.startswith("-") else name
     return name + "/" if path.endswith("/") else name

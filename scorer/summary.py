@@ -110,7 +110,6 @@ def _sample(plan: Plan, pair: Pair) -> Sample:
 
 def _facts(plan: Plan, stores: Stores, *, done: bool) -> Iterator[tuple[str, str, str]]:
     """What is said of input and output, side by side: name, input, output."""
-    entry = None
     if plan.video is None:
         images = list(stores.output.list(f"{plan.job}/{plan.result}")) if done else []
         yield "images", _kinds(file.name for chunk in plan.chunks for file in chunk.files), _kinds(each.path for each in images)

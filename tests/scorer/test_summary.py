@@ -8,8 +8,13 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
+
+from scorer import wishes
+from scorer.asked import command as command_of
 from scorer.notes import MOST as NOTES
 from scorer.report import Sample, render
+from scorer.request import make_request
 from scorer.samples import MOST_BYTES, MOST_FAILED_BYTES, SAMPLES, find_failed
 from scorer.summary import MOST_STYLE_BYTES
 from tests.conftest import MakeClip, ffmpeg, write_images
@@ -57,11 +62,11 @@ def test_facts_of_input_and_output_are_those_of_ffmpeg(tmp_path: Path, make_clip
     said = text(report(tmp_path))
     result = next(tmp_path.glob("ten bits-*"))
     streams = ffmpeg("-i", result, "-f", "null", "-")
-    pixels = re.search(r"Video: h264 .*?(yuv\w+)", streams)
-    assert pixels
+    coded = re.search(r"Video: (\w+).*?, (yuv\w+)", streams)
+    assert coded
     for words in (
-        f"pixels\nyuv422p10le, 10 bits\n{pixels[1]}, ",
-        "video\nffv1\nH.264 (",
+        f"pixels\nyuv422p10le, 10 bits\n{coded[2]}, ",
+        f"video\nffv1\n{ {'h264': 'H.264', 'hevc': 'HEVC'}[coded[1]] } (",
         "size\n96 \u00d7 64\n96 \u00d7 64",
         "frames\n12\n12",
         "rate\n29.97 (30000/1001) frames/s\n29.97 (30000/1001) frames/s",
@@ -84,6 +89,24 @@ def test_its_command_asks_for_the_same_job(tmp_path: Path) -> None:
     again = run(*command(html)[1:], "--out", "again", folder=tmp_path)
     assert "all done before" in again.stdout
     assert len(list((tmp_path / ".scorer/output").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"strict": True, "container": "mkv"}, "--container mkv --strict"),
+        ({"options": {"needs": "7", "scale": 2}, "strength": 0.25}, "--strength 0.25 --option 'needs=\"7\"' --option scale=2"),
+        ({"input": "videos/-rf.mp4"}, ""),
+    ],
+)
+def test_a_command_says_what_the_request_asks(asked: dict[str, object], said: str) -> None:
+    request = make_request({"name": "job", "input": "videos/film.mp4", "model": "invert", **asked})
+    source = "./-rf.mp4" if "input" in asked else "film.mp4"
+    words = shlex.split(command_of(request, "auto"))
+    assert words[:3] == ["scorer", "run", source]
+    assert sorted(words[3:]) == sorted(["--model", "invert", *shlex.split(said)])
+    options = [word.removeprefix("--option ") for word in said.split("--option ")[1:]]
+    assert wishes.options([shlex.split(option)[0] for option in options]) == request.options
 
 
 def test_it_tells_nothing_of_the_machine_that_its_reader_need_not_know(tmp_path: Path, make_clip: MakeClip) -> None:
