@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from math import ceil
-from typing import Any
+from typing import Any, Self
 
 import av
 from av.container import InputContainer, OutputContainer
@@ -36,6 +37,30 @@ AGAIN = ("aac", "flac")
 _MIME = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}", re.ASCII)
 
 
+@dataclass(frozen=True)
+class _Ticks:
+    """Times in one track's own unit, as whole numbers: a film has a million packets, and fractions take their time."""
+
+    unit: Fraction | None
+    """The result's."""
+    shift: int
+    """Where the result's clock starts."""
+    longest: int
+    """A packet's most in an mp4."""
+    farthest: int
+    """From the start."""
+    step: int
+    """The least between two packets."""
+    day: int
+
+    @classmethod
+    def of(cls, origin: Fraction, time_base: Fraction, unit: Fraction | None) -> Self:
+        """Those of a track whose stamps are in `time_base`, and in `unit` in the result."""
+        result = unit or time_base
+        longest, step = int(_MOST_TICKS * result / time_base), max(1, ceil(result / time_base))
+        return cls(unit, round(origin / time_base), longest, int(LONGEST / time_base), step, int(DAY / time_base))
+
+
 class Copies:
     """The tracks of `container` that go into `result`, on its clock, which starts `origin` seconds after the source's."""
 
@@ -46,6 +71,7 @@ class Copies:
         self._container, self._path, self._origin = container, path, origin
         self._ends: dict[int, int] = {}
         self._starts: dict[int, int] = {}
+        self._ticks: dict[int, _Ticks] = {}
         self._streams: dict[int, Stream] = {}
         self._makers: dict[int, Recoder | Converter] = {}
         self._covers: list[Packet[Stream]] = []
@@ -144,12 +170,10 @@ class Copies:
         copy = self._streams[index]
         stamp = packet.dts if packet.dts is not None else packet.pts if packet.pts is not None else self._ends.get(index, 0)
         shown = packet.pts if packet.pts is not None else stamp
-        shift = round(self._origin / packet.time_base)
-        unit = copy.time_base or packet.time_base
-        gap = abs(stamp - self._ends.get(index, shift)) * packet.time_base / unit
-        if (copy.type == "audio" and gap > _MOST_TICKS) or max(
-            abs(stamp - shift), abs(shown - shift)
-        ) * packet.time_base > LONGEST:
+        ticks = self._ticks_of(packet, copy)
+        shift = ticks.shift
+        gap = abs(stamp - self._ends.get(index, shift))
+        if (copy.type == "audio" and gap > ticks.longest) or max(abs(stamp - shift), abs(shown - shift)) > ticks.farthest:
             hours = abs(float((shown - shift) * packet.time_base)) / 3600
             raise InputError(
                 f"'{self._path}' has sound or subtitles {hours:,.0f} hours from its start, far from all others: "
@@ -158,12 +182,20 @@ class Copies:
         last = self._starts.get(index)
         if last is not None and (stamp < last or (stamp == last and copy.type == "audio")):
             # By too little to be a jump; but no container takes what is decoded before the packet before it.
-            stamp = last + (max(1, ceil(unit / packet.time_base)) if copy.type == "audio" else 0)
+            stamp = last + (ticks.step if copy.type == "audio" else 0)
             shown = max(stamp, shown)
         self._starts[index] = stamp
-        self._ends[index] = stamp + min(max(packet.duration or 0, 0), int(DAY / packet.time_base))
+        self._ends[index] = stamp + min(max(packet.duration or 0, 0), ticks.day)
         packet.pts, packet.dts = shown - shift, stamp - shift
         return packet
+
+    def _ticks_of(self, packet: Packet[Any], copy: Stream) -> _Ticks:
+        """Made once a track, and once more when the result's unit is known: that is with its header."""
+        unit = copy.time_base
+        known = self._ticks.get(packet.stream_index)
+        if known is None or known.unit != unit:
+            known = self._ticks[packet.stream_index] = _Ticks.of(self._origin, packet.time_base, unit)
+        return known
 
 
 def cover(path: Source, index: int) -> bytes:

@@ -77,7 +77,8 @@ class Jumps:
 
 
 def _micros(packet: Packet[Any], ticks: int) -> int:
-    return round(ticks * packet.time_base * _SECOND)
+    unit = packet.time_base  # whole numbers: a film has a million packets, and fractions take their time
+    return (2 * ticks * unit.numerator * _SECOND + unit.denominator) // (2 * unit.denominator)
 
 
 def _length(packet: Packet[Any]) -> int:
