@@ -85,6 +85,10 @@ MISTAKES = {
     "run film.mp4 --style night.png --out styled": (2, "'styled'"),
     "run film.mp4 --style night.png --out paintings": (8, "'paintings' is in the way: it is a folder"),
     "run film.mp4 --style night.png --out film.mp4": (8, "'film.mp4' is the input itself: give the result another name"),
+    "run paintings --style night.png --out films.mp4": (
+        2,
+        "'films.mp4' is a video's name, and images come out as a folder: call",
+    ),
     # With a deployment
     "submit film.mp4 --style night.png": (2, "No deployment was named: give --stack"),
     "submit nowhere.mp4 --style night.png": (4, "no 'nowhere.mp4': look into '"),
