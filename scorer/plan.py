@@ -27,7 +27,7 @@ from scorer.request import Request
 from scorer.sandbox import check_style, probe_video
 from scorer.store import Entry, Stores, called
 from scorer.video import FrameRange, VideoIndex, VideoInfo
-from scorer.work import check_bytes, check_room, coding_notes, fit_video
+from scorer.work import check_bytes, check_room, encoding, fit_video
 
 # Raised whenever parts made by older code would differ from those made now.
 PART_FORMAT = 3
@@ -226,7 +226,7 @@ def make_plan(
             with called(path, where):
                 index = probe_video(path, limits, request.asked)
             request = fit_video(request, index.info, limits, batch_size, where)
-            notes = (*index.notes, *coding_notes(request, index.info))
+            notes = (*index.notes, *encoding(request, index.info).notes)
             chunks = _video_chunks(index, length(index.info.frames), [*_common(request, device, style_etags), entry.etag])
         except ScorerError:  # whoever plans many jobs keeps nothing of what is refused
             stores.input.release(entry.path, entry.etag)

@@ -23,6 +23,7 @@ from scorer.request import Request, parse_request
 from scorer.store import FolderStore, Store, Stores, open_store
 from scorer.target import DeploymentText, StackName, find_deployment
 from scorer.wishes import Wishes, takes_wishes
+from scorer.work import encoding
 
 if TYPE_CHECKING:  # an image of the scorer has no stacks
     from stacks.estimate import Estimate, Pool, Workload
@@ -175,7 +176,8 @@ def _workload(request: Request, made: Plan) -> Workload:
     from stacks.estimate import Workload
 
     chunks = tuple(chunk.frames for chunk in made.chunks)
-    return Workload(chunks=chunks, pixels=pixels(made, request)[1], model=request.model)
+    codec = encoding(request, made.video).codec if made.video else "h264"  # images take about as long
+    return Workload(chunks=chunks, pixels=pixels(made, request)[1], model=request.model, codec=codec)
 
 
 def show(made: Plan, found: Estimate, others: list[tuple[str, Estimate]]) -> None:

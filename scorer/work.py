@@ -10,7 +10,7 @@ from scorer.errors import InputError, RequestError
 from scorer.limits import Limits
 from scorer.request import Request
 from scorer.store import Entry, Stores
-from scorer.video import VideoInfo, encoding_of
+from scorer.video import Encoding, VideoInfo, encoding_of
 
 
 def fit_video(request: Request, info: VideoInfo, limits: Limits, batch_size: int | None, name: str) -> Request:
@@ -48,9 +48,9 @@ def fit_video(request: Request, info: VideoInfo, limits: Limits, batch_size: int
     return request
 
 
-def coding_notes(request: Request, info: VideoInfo) -> tuple[str, ...]:
-    """What the request's codec and quality change of the video."""
-    return encoding_of(info, request.coding, *frames.fit_size(info.width, info.height, request.size, even=True)).notes
+def encoding(request: Request, info: VideoInfo) -> Encoding:
+    """How the result's pictures are coded where the model doesn't change their size."""
+    return encoding_of(info, request.coding, *frames.fit_size(info.width, info.height, request.size, even=True))
 
 
 def _largest(info: VideoInfo, pixels: int) -> int:

@@ -25,6 +25,8 @@ PEAK = {"T4 16 GB": 65e12, "A100 80 GB": 312e12, "H100 94 GB": 835e12}
 SLOW_SHARE, QUICK_SHARE = 0.05, 0.35
 # Pixels that a core decodes and encodes in a second.
 SLOW_CODING, QUICK_CODING = 40e6, 100e6
+# The share of that speed at which each codec is coded, as docs/quality.md has it.
+CODING = {"h264": 1.0, "hevc": 0.3, "av1": 0.6, "prores": 0.12}
 
 # Seconds. A node starts and pulls the image, some 6 GB; a container starts and loads a model; parts are copied into a result.
 NODE_STARTS, TASK_STARTS, MERGE_STARTS, MERGED_FRAMES = 420.0, 30.0, 30.0, 2000.0
@@ -43,6 +45,8 @@ class Workload:
     pixels: int
     """Of a frame that the model gets."""
     model: str
+    codec: str = "h264"
+    """Of the result."""
 
     @property
     def frames(self) -> int:
@@ -95,7 +99,7 @@ def speed(workload: Workload, pool: Pool) -> Speed:
             "which the report of an earlier job has."
         )
     scored = PEAK[pool.size.gpu] / (operations * workload.pixels)
-    coded = pool.size.cores / pool.size.gpus / workload.pixels
+    coded = pool.size.cores / pool.size.gpus / workload.pixels * CODING[workload.codec]
     return Speed(min(scored * SLOW_SHARE, coded * SLOW_CODING), min(scored * QUICK_SHARE, coded * QUICK_CODING))
 
 

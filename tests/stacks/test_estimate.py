@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
+from scorer.coding import Codec
 from scorer.models.feedforward_network import TransformerNet
 from scorer.models.networks import StylisationNetwork
 from scorer.models.weights import adaptive_weights, painted_weights
 from stacks.estimate import (
+    CODING,
     MERGE_STARTS,
     MERGED_FRAMES,
     NODE_STARTS,
@@ -26,6 +28,7 @@ from stacks.estimate import (
     alternatives,
     estimate,
     simulate,
+    speed,
 )
 from stacks.gpu_sizes import SIZES
 
@@ -108,6 +111,12 @@ def test_what_holds_of_any_job(chunks: int, frames: int, nodes: int, warm: int) 
     assert simulate(work, own, 60).minutes <= simulate(work, own, 50).minutes + 1e-6
     dedicated = pool(nodes_max=nodes, keep_warm_minutes=warm, spot_percent=0)
     assert simulate(work, own, 50).dollars <= simulate(work, dedicated, 50).dollars + 1e-6
+
+
+def test_a_codec_that_takes_longer_slows_what_the_processor_bounds() -> None:
+    assert set(CODING) == set(get_args(Codec))
+    speeds = {codec: speed(replace(job(10), codec=codec), POOL) for codec in CODING}
+    assert speeds["prores"].slow < speeds["hevc"].slow < speeds["av1"].slow <= speeds["h264"].slow
 
 
 def test_a_measured_speed_replaces_the_arithmetic() -> None:
