@@ -86,7 +86,9 @@ def test_what_the_size_makes_of_all_frames_is_within_the_budget(stores: FolderSt
 def test_a_video_too_wide_for_the_result_asks_for_a_size(stores: FolderStores) -> None:
     mp4(stores.input.root / "wide.mov", stills("PNG", 2, 20_000, 2))
     asked = {"name": "job", "input": "wide.mov", "model": "invert"}
-    with pytest.raises(InputError, match=r"wide\.mov' has 20000x2 pixels, and a result may have 16,384 a side: ask for a size"):
+    with pytest.raises(
+        InputError, match=r"wide\.mov' makes frames of 20000x2 pixels, and H\.264 takes 1 to 16,384 pixels a side"
+    ):
         dispatch("job", make_request(asked), stores, "cpu")
     assert dispatch("job", make_request(asked | {"size": 8192}), stores, "cpu").frames == 2
 
