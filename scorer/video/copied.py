@@ -75,6 +75,8 @@ class Copies:
         self._streams: dict[int, Stream] = {}
         self._makers: dict[int, Recoder | Converter] = {}
         self._covers: list[Packet[Stream]] = []
+        # In an mkv, which counts milliseconds, pieces of sound that are shorter than one begin at the same.
+        self._ascending = {each.stream for each in tracks if kind != "mkv" and each.how == "copy" and _is_sound(container, each)}
         most = MOST_SAMPLES // max(1, sum(track.how in AGAIN for track in tracks))
         for track in tracks:
             stream: Any = container.streams[track.stream]
@@ -180,9 +182,10 @@ class Copies:
                 "their time stamps jump, export it again."
             )
         last = self._starts.get(index)
-        if last is not None and (stamp < last or (stamp == last and copy.type == "audio")):
+        step = ticks.step if index in self._ascending else 0
+        if last is not None and stamp < last + min(step, 1):
             # By too little to be a jump; but no container takes what is decoded before the packet before it.
-            stamp = last + (ticks.step if copy.type == "audio" else 0)
+            stamp = last + step
             shown = max(stamp, shown)
         self._starts[index] = stamp
         self._ends[index] = stamp + min(max(packet.duration or 0, 0), ticks.day)
@@ -196,6 +199,10 @@ class Copies:
         if known is None or known.unit != unit:
             known = self._ticks[packet.stream_index] = _Ticks.of(self._origin, packet.time_base, unit)
         return known
+
+
+def _is_sound(container: InputContainer, track: Track) -> bool:
+    return container.streams[track.stream].type == "audio"
 
 
 def cover(path: Source, index: int) -> bytes:

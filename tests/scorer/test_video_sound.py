@@ -188,6 +188,14 @@ def stamps_of_sound(path: Path) -> list[str]:
     return re.findall(r"pts_time:\s*(\S+)", done.stderr.decode())
 
 
+@pytest.mark.parametrize("kind", ["mkv", "mp4"])
+def test_pieces_shorter_than_a_millisecond_stay_where_they_were(tmp_path: Path, kind: ResultContainer) -> None:
+    path = sounding(tmp_path / "in.mkv", "-c:a", "truehd", "-strict", "-2")
+    before, after = (heard(each) for each in (path, identity(path, tmp_path, asked=Wanted(container=kind))))
+    assert abs(len(before) - len(after)) <= RATE / 1000
+    assert abs(tone_at(before) - tone_at(after)) < 0.001
+
+
 def test_a_track_without_packets_is_left_out_with_a_note(tmp_path: Path) -> None:
     """A broadcast lists tracks that nothing is sent on."""
     full = sounding(tmp_path / "full.ts", "-c:v", "libx264", "-c:a", "ac3")
