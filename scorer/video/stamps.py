@@ -10,6 +10,9 @@ from av.packet import Packet
 
 _NONE = -(2**63)
 
+_LONGEST = 4
+"""Usual durations: a picture without a time stamp isn't believed to be shown for longer before the next."""
+
 
 class Decoded:
     """The time stamps of decoded pictures, in the order in which the decoder gives them, which is that in which they are shown.
@@ -18,7 +21,7 @@ class Decoded:
     """
 
     def __init__(self) -> None:
-        self._own, self._decoding = array("q"), array("q")
+        self._own, self._decoding, self._lengths = array("q"), array("q"), array("q")
         self._lost = list[int]()
         self._last = _NONE
         self._ordered = True
@@ -31,12 +34,14 @@ class Decoded:
         if self._own:
             self._own.extend(self._lost)
             self._decoding.extend(self._lost)
+            self._lengths.extend([0] * len(self._lost))
         self._lost.clear()
         own = _NONE if picture.pts is None else picture.pts
         self._ordered = self._ordered and own > self._last
         self._last = own
         self._own.append(own)
         self._decoding.append(_NONE if picture.dts is None else picture.dts)
+        self._lengths.append(picture.duration or 0)
 
     def add_lost(self, packet: Packet[Any] | None) -> None:
         """Append one that can't be decoded."""
@@ -48,8 +53,9 @@ class Decoded:
         return array("q", sorted(set(self._own) - {_NONE})) if self._ordered else None
 
     def guessed(self, usual: int, *, decoding_only: bool) -> array[int] | None:
-        """When each is shown as far as can be told, as ffmpeg does; None where nothing can. A frame is shown for `usual` ticks.
+        """When each is shown as far as can be told, as ffmpeg does; None where nothing can.
 
+        A frame is shown for `usual` ticks, unless it says itself how long: films on a DVD are, for two and three fields in turn.
         `decoding_only` is for containers that know but when packets are decoded (AVI). Elsewhere pictures that come in another
         order than their time stamps had theirs from packets in the order of decoding: each has another one's.
         """
@@ -75,13 +81,12 @@ class Decoded:
             best.append(own if trusted else decoding)
         return best
 
-    @staticmethod
-    def _following(stamps: array[int], usual: int) -> array[int]:
+    def _following(self, stamps: array[int], usual: int) -> array[int]:
         """A picture without a stamp is shown after the one before it."""
-        found, last = array("q"), -usual
-        for stamp in stamps:
-            last = last + usual if stamp == _NONE else stamp
-            found.append(last)
+        found, after = array("q"), 0
+        for stamp, length in zip(stamps, self._lengths, strict=True):
+            found.append(after if stamp == _NONE else stamp)
+            after = found[-1] + (length if 0 < length < _LONGEST * usual else usual)
         return found
 
 

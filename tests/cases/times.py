@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -132,6 +133,34 @@ def _joined_thrice(path: Path) -> None:
 def _joined_vob(path: Path) -> None:
     one = both(path.with_name("one.vob"), "-c:v", "mpeg2video", "-c:a", "ac3", "-f", "vob")
     joined(path, one, one)
+
+
+@case(
+    "film.vob",
+    "a film on a DVD without time stamps: every third frame is shown for a field more",
+    rough=0.02,
+)
+def _film_on_dvd(path: Path) -> None:
+    plain = path.with_name("plain.m2v")
+    ffmpeg(*QUIET, *picture(2, rate="24000/1001"), "-c:v", "mpeg2video", "-g", "12", "-bf", "0", "-f", "mpeg2video", plain)
+    telecined = path.with_name("telecined.m2v")
+    telecined.write_bytes(_telecined(plain.read_bytes()))
+    ffmpeg(*QUIET, "-i", telecined, "-c", "copy", path)
+
+
+def _telecined(data: bytes) -> bytes:
+    """The same pictures for a screen of 60000/1001 fields a second (ISO/IEC 13818-2, 6.2.2 and 6.2.3.1)."""
+    found, pictures, top_first = bytearray(data), 0, True
+    for at in (each.start() for each in re.finditer(rb"\x00\x00\x01[\xb3\xb5]", data)):
+        if found[at + 3] == 0xB3:
+            found[at + 7] = found[at + 7] & 0xF0 | 4  # 30000/1001 frames a second
+        elif found[at + 4] >> 4 == 1:
+            found[at + 5] &= ~8  # frames aren't shown as a whole
+        elif found[at + 4] >> 4 == 8:
+            is_long = pictures % 3 == 0
+            found[at + 7] = found[at + 7] & 0x7D | top_first << 7 | is_long << 1
+            pictures, top_first = pictures + 1, top_first != is_long
+    return bytes(found)
 
 
 @case("gap.ts", "the signal is lost for 5 s")

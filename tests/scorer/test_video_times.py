@@ -43,7 +43,7 @@ TIMES = [
     "programme.mpg", "flash.flv", "theora.ogg", "vp8.webm", "slow.mp4", "late_varying.mkv", "late_sound.mp4", "slides.mp4",
     "slides.mkv", "slides.webm", "slides.avi", "slides.ts", "two_slides.mp4", "joined.ts", "joined_thrice.ts", "joined.vob",
     "gap.ts", "sound_jumps.ts", "twins.mkv", "old.avi", "from_old.mkv", "from_old.mp4", "packed.avi", "cut_live.mkv",
-    "cut.flv",
+    "cut.flv", "film.vob",
 ]  # fmt: skip
 
 
