@@ -20,7 +20,7 @@ from scorer.image_names import is_photo, result_name
 from scorer.limits import Limits
 from scorer.listing import in_folder
 from scorer.models import StyleKind
-from scorer.named import a_path, check_input, number, whole
+from scorer.named import a_path, a_place, check_input, number, whole
 from scorer.names import unfit
 from scorer.notes import in_one_line
 from scorer.package import find_package
@@ -47,7 +47,7 @@ HERE = Path(".scorer")
 Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `scorer submit` and `scorer status` print it.")]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", metavar="PATH", parser=a_path, help="Where the result goes; named after the job by default."),
+    typer.Option("--out", metavar="PATH", parser=a_place, help="Where the result goes; named after the job by default."),
 ]
 Every = Annotated[float, typer.Option(metavar="SECONDS", parser=number(0.1, 3600), help="How often to look.")]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -30,8 +31,12 @@ def check_input(path: Path) -> None:
 
 
 def path_below(root: Path, source: Path) -> str:
-    """The path of `source` in the store that is `root`. Raises RequestError where it is on another drive."""
+    """The path of `source` in the store that is `root`. Raises RequestError for another drive, and for bytes that are no text."""
     whole = source.resolve()
+    try:
+        str(whole).encode()
+    except UnicodeEncodeError:
+        raise RequestError(f"'{whole}' has bytes in it that are no text (UTF-8): rename that file or folder.") from None
     if not whole.is_relative_to(root):
         raise RequestError(f"'{source}' is on another drive than the input: put both on one.")
     path = whole.relative_to(root).as_posix()
@@ -133,13 +138,33 @@ def a_path(given: object) -> Path:
     return Path(text)
 
 
+def a_place(given: object) -> Path:
+    """A path to write to: what the shell or another system would take for something else becomes no folder of that name."""
+    path = a_path(given)
+    if re.match(r"~[^/\\]*[/\\]|~$|[A-Za-z][A-Za-z0-9+.-]+:/", str(path)) or (
+        os.name != "nt" and re.match(r"[A-Za-z]:\\", str(path))
+    ):
+        raise typer.BadParameter(f"'{_shown(path)}' is no place on this machine: {_no_place(path)}")
+    return path
+
+
+def _no_place(path: Path) -> str:
+    text = str(path)
+    if text.startswith("~"):
+        with suppress(RuntimeError):  # there is no such user
+            return f"the shell leaves a '~' in quotes as it is; write '{path.expanduser()}'"
+    return "write a plain path, such as 'results/film.mp4'"
+
+
 def pixels(given: object) -> int:
     """A side of a frame."""
     text = str(given)
     if re.fullmatch("[+-]?[0-9]{1,9}", text):
         return int(text)
     such_as = 1280
-    if sides := re.fullmatch(r"([0-9]{1,5})[xX*,: ]+([0-9]{1,5})", text):
+    if thousands := re.fullmatch(r"([0-9]{1,2})[.,' ]([0-9]{3})", text):
+        such_as = int(thousands[1] + thousands[2])
+    elif sides := re.fullmatch(r"([0-9]{1,5})[xX*,: ]+([0-9]{1,5})", text):
         such_as = max(int(sides[1]), int(sides[2]))
     elif height := re.fullmatch(r"([0-9]{1,5})[pi]", text):
         such_as = round(int(height[1]) * 16 / 9)

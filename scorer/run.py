@@ -15,7 +15,7 @@ from scorer.engines.local import LocalEngine
 from scorer.errors import MissingError
 from scorer.job import Outcome, run_job
 from scorer.models.devices import DEVICES, device_of
-from scorer.named import a_path, check_input, path_below, whole
+from scorer.named import a_path, a_place, check_input, path_below, whole
 from scorer.notes import in_one_line
 from scorer.overview import indexed, write_index
 from scorer.placed import Overwrite, Placed
@@ -30,7 +30,7 @@ from scorer.summary import REPORT
 from scorer.terminal import deliveries, result_path, show_original, with_ending
 from scorer.wishes import Wishes, takes_wishes
 
-Work = Annotated[Path, typer.Option(metavar="DIR", parser=a_path, help="Where plans, parts, results and records are kept.")]
+Work = Annotated[Path, typer.Option(metavar="DIR", parser=a_place, help="Where plans, parts, results and records are kept.")]
 
 
 @takes_wishes
@@ -39,7 +39,7 @@ def run(
     wishes: Wishes,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", parser=a_path, help="The result: a video (.mp4 or .mkv), a folder, or an image."),
+        typer.Option(metavar="PATH", parser=a_place, help="The result: a video (.mp4 or .mkv), a folder, or an image."),
     ] = None,
     workers: Annotated[int | None, typer.Option(metavar="N", parser=whole(1, 256), help="Worker processes.")] = None,
     device: Annotated[

@@ -17,7 +17,7 @@ from scorer.image_names import format_for
 from scorer.limits import Limits
 from scorer.models import Frames
 from scorer.models.painted import STYLES, in_every_style
-from scorer.named import a_path, check_input
+from scorer.named import a_path, a_place, check_input
 from scorer.placed import Overwrite, Placed
 from scorer.placing import place
 from scorer.store import FolderStore
@@ -34,7 +34,7 @@ def styles(
         Path | None,
         typer.Option(metavar="IMAGE", parser=a_path, help="What they are shown on; a drawn picture if not given."),
     ] = None,
-    out: Annotated[Path, typer.Option(metavar="PATH", parser=a_path, help="The sheet, an image.")] = Path("styles.png"),
+    out: Annotated[Path, typer.Option(metavar="PATH", parser=a_place, help="The sheet, an image.")] = Path("styles.png"),
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     as_json: AsJson = False,

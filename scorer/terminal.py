@@ -35,17 +35,19 @@ _VIDEOS = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v")
 
 def check_place(target: Path, *, folder: bool, source: Path | None = None) -> None:
     """Raise OutputError where `target`, a folder or file, can't be written or is `source`; RequestError where it is misnamed."""
-    if source is not None and target.resolve() == source.resolve():
+    with storage_errors(str(target), writing=True):  # of names that no file can have
+        there, is_input = target.exists(), source is not None and os.path.realpath(target) == os.path.realpath(source)
+    if is_input:
         raise OutputError(f"'{target}' is the input itself: give the result another name.")
-    if target.exists() and target.is_dir() != folder:
+    if there and target.is_dir() != folder:
         raise OutputError(
             f"'{target}' is in the way: it is a {'folder' if target.is_dir() else 'file'}; give the result another name."
         )
-    if folder and not target.exists() and target.suffix.lower() in _VIDEOS:
+    if folder and not there and target.suffix.lower() in _VIDEOS:
         raise RequestError(f"'{target}' is a video's name, and images come out as a folder: call it '{target.with_suffix('')}'.")
     place = target.absolute() if folder else target.absolute().parent
-    there = next(each for each in (place, *place.parents) if each.exists())
-    with storage_errors(str(target), writing=True), tempfile.TemporaryFile(dir=there):
+    nearest = next(each for each in (place, *place.parents) if each.exists())
+    with storage_errors(str(target), writing=True), tempfile.TemporaryFile(dir=nearest):
         pass
 
 

@@ -173,8 +173,8 @@ def options(texts: Sequence[str] | None) -> dict[str, Any]:
 
 def _option(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
-    if not equals:
-        raise RequestError(f"Option '{text}' has no value: write it as NAME=VALUE.")
+    if not equals or not name:
+        raise RequestError(f"Option '{text}' has no {'name' if equals else 'value'}: write it as NAME=VALUE.")
     try:
         return name, json.loads(value)
     except ValueError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from pathlib import Path
 
@@ -64,6 +65,7 @@ MISTAKES = {
         64,
         "'4K' is no number: write how many pixels the longer side has, such as 3840",
     ),
+    "run film.mp4 --style night.png --size 1,920": (64, "the longer side has, such as 1920"),
     "run film.mp4 --style night.png --size 5": (
         2,
         "size is 5: write the pixels of the longer side, a whole number from 16 to 8192",
@@ -76,6 +78,7 @@ MISTAKES = {
     "run film.mp4 --style night.png --model Painted": (7, "no model 'Painted': did you mean 'painted'?"),
     "run film.mp4 --style night.png --option precison=int8": (2, "no option 'precison'; it has: "),
     "run film.mp4 --style night.png --option precision": (2, "Option 'precision' has no value: write it as NAME=VALUE"),
+    "run film.mp4 --style night.png --option =int8": (2, "Option '=int8' has no name: write it as NAME=VALUE"),
     "run film.mp4 --style night.png --option precision=half": (2, "is 'half': it should be 'auto', 'int8' or 'float32'"),
     "run film.mp4 --stlye night.png": (64, "no option '--stlye': did you mean '--style'?"),
     "run film.mp4 --style night.png --device gpu": (2, "Device 'gpu' is not known: choose auto, cpu, cuda"),
@@ -89,6 +92,13 @@ MISTAKES = {
         2,
         "'films.mp4' is a video's name, and images come out as a folder: call",
     ),
+    "run film.mp4 --style night.png --out '~/styled.mp4'": (64, "the shell leaves a '~' in quotes as it is; write '/"),
+    "run paintings --style night.png --out ~nobody-here/styled": (64, "'~nobody-here/styled' is no place on this machine"),
+    "run film.mp4 --style night.png --out https://example.com/styled.mp4": (64, "'https://example.com/styled.mp4' is no place"),
+    r"run film.mp4 --style night.png --out 'C:\styled.mp4'": (64, r"'C:\styled.mp4' is no place on this machine: write a plain"),
+    "run film.mp4 --style night.png --work s3://bucket": (64, "'s3://bucket' is no place on this machine: write a plain path"),
+    f"run film.mp4 --style night.png --out {'n' * 252}.mp4": (8, ".mp4' can't be written: File name too long; choose another"),
+    f"run film.mp4 --style night.png --out {'n' * 300}/styled.mp4": (8, "can't be written: File name too long; choose another"),
     # With a deployment
     "submit film.mp4 --style night.png": (2, "No deployment was named: give --stack"),
     "submit nowhere.mp4 --style night.png": (4, "no 'nowhere.mp4': look into '"),
@@ -133,6 +143,23 @@ def test_a_mistake_is_told_with_what_to_type(
     assert sentence.endswith((".", "?"))
     assert told.out == ""
     assert {path for path in desk.rglob("*") if ".scorer" not in path.parts} == before
+
+
+@pytest.mark.parametrize("raw", [b"film\xff.mp4", b"\xfe/film.mp4"])
+def test_bytes_in_a_name_that_are_no_text_are_told_with_the_name(
+    raw: bytes, desk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    film = Path(os.fsdecode(raw))
+    film.parent.mkdir(exist_ok=True)
+    film.write_bytes((desk / "film.mp4").read_bytes())
+    monkeypatch.setattr("sys.argv", ["scorer", "run", str(film), "--style", str(desk / "night.png")])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert "\ufffd" in told
+    assert "has bytes in it that are no text (UTF-8): rename that file or folder." in told
 
 
 def test_a_program_gets_each_of_them_as_json(
