@@ -52,11 +52,16 @@ class Placed:
                 return
         if _place(target) in self._inputs or os.path.realpath(target) in self._inputs:
             raise OutputError(f"'{target}' is what the result is made of: give the result another name.")
-        if not self._overwrite and (_place(target), found.st_size, found.st_mtime_ns) not in self._own:
+        if not self._overwrite and not self._made((_place(target), found.st_size, found.st_mtime_ns)):
             raise OutputError(
                 f"'{target}' is there already, and this job didn't make it: give the result another name with --out, or write "
                 "--overwrite to replace it."
             )
+
+    def _made(self, line: tuple[str, int, int]) -> bool:
+        if line not in self._own:
+            self._own |= set(self._read())  # the same command may run twice at once
+        return line in self._own
 
     def add(self, target: Path, made: Path) -> None:
         """Say that the file `made` is about to appear at `target`."""

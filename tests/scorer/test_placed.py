@@ -92,6 +92,18 @@ def test_what_it_is_made_of_is_never_replaced(tmp_path: Path, name: str) -> None
     assert (tmp_path / name).read_bytes() == before
 
 
+def test_the_same_command_run_twice_at_once_ends_well_twice(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "output")
+    target = tmp_path / "out.mp4"
+    first, second = (Placed(tmp_path / ".scorer", "job-1") for _ in range(2))
+    for result, placed in ((b"result", first), (b"the same, made once more", second)):
+        store.put("result.mp4", result)
+        place(store, "result.mp4", target, placed)
+        assert target.read_bytes() == result
+    with pytest.raises(OutputError, match=NO):
+        Placed(tmp_path / ".scorer", "job-2").check(target)
+
+
 def test_a_record_survives_being_cut_off(tmp_path: Path) -> None:
     """Killed between the record's line and the file, between two files, or in a line: the same command goes on."""
     store = FolderStore(tmp_path / "output")
