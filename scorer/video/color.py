@@ -85,18 +85,30 @@ class ToPixels:
         return pixels
 
     def _planar(self, picture: av.VideoFrame, form: str, color_range: int) -> av.VideoFrame:
-        info, matrix = self._info, _MATRICES[self._info.matrix]
+        info = self._info
+        # Recordings that are joined may differ in what they say of their colours.
+        own = picture.colorspace if info.coded_matrix is None and picture.colorspace in _MATRICES else info.matrix
+        matrix = _MATRICES[own]
         return self._reformatter.reformat(
             picture,
             *self._size,
             format=form,
             src_colorspace=matrix,
             dst_colorspace=matrix,
-            src_color_range=FULL if info.full_range or picture.format.is_rgb else LIMITED,
+            src_color_range=_range(picture, info),
             dst_color_range=color_range,
             interpolation=ACCURATE,
             threads=1,
         )
+
+
+def _range(picture: av.VideoFrame, info: VideoInfo) -> int:
+    """The picture's own, where it says one, else the first picture's."""
+    if picture.format.is_rgb or picture.format.name.startswith("yuvj"):
+        return FULL
+    if picture.format.name.startswith("yuv") and picture.color_range in (LIMITED, FULL):
+        return picture.color_range
+    return FULL if info.full_range else LIMITED
 
 
 def _plane(planar: av.VideoFrame, number: int, deep: bool) -> NDArray[Any]:

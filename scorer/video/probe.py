@@ -85,7 +85,8 @@ def _probe(path: Source, limits: Limits, asked: Wanted, *, cut: bool) -> VideoIn
             packets.last_duration *= access != "numbered"
         info = describe(path, container, stream, first.picture, pts, time_base, packets.last_duration, access, choice)
         info = info.model_copy(update={"jumps": packets.jumps, "cut": packets.cut})
-        cut_off = (f"the input is cut off: {info.frames} frames of it play",) if packets.cut else ()
+        playing = "1 frame of it plays" if info.frames == 1 else f"{info.frames} frames of it play"
+        cut_off = (f"the input is cut off: {playing}",) if packets.cut else ()
         notes = (*cut_off, *choice.notes, *picture_notes(first.picture, info, timecode(container, stream)))
     keys = array("q", sorted(set(packets.keys))) if access in ("packets", "frames") else array("q")
     return VideoIndex(info, pts, keys, notes)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 import av
+from av.codec.context import Flags
 from av.container import InputContainer
 from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
@@ -92,6 +93,7 @@ def prepare(container: InputContainer, stream: VideoStream, threads: int = 0) ->
     """Have this stream alone read, and decoded by `threads` threads, or as many as help."""
     context = stream.codec_context
     context.thread_type, context.thread_count = "AUTO", threads
+    context.flags |= Flags.unaligned  # else less is cropped than the stream says, where that suits a processor better
     # The size may change on the way: four times as many pixels (and the borders that decoders add) are still scaled down.
     context.options = {"max_pixels": str(4 * context.width * context.height + 2**20)}
     only(container, stream)

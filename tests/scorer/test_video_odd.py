@@ -53,6 +53,31 @@ def test_the_shape_of_pixels_is_one_that_screens_have(tmp_path: Path, suffix: st
     )
 
 
+def test_all_is_cropped_that_the_stream_says(tmp_path: Path) -> None:
+    cropping = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-bsf:v", "h264_metadata=crop_left=8:crop_top=6")
+    path = make(tmp_path / "in.mp4", *cropping, size="64x48", seconds=0.2)
+    index = probe(path, LIMITS)
+    assert (index.info.width, index.info.height) == (56, 42)
+    frame = read_all(path, index, 100)[0]
+    assert isinstance(frame, VideoFrame)
+    assert abs(frame.pixels - decode(path, "rgb24", 56, 42)[0].reshape(42, 56, 3)).mean() < 8
+
+
+@pytest.mark.parametrize("other", ["range=pc", "colorspace=bt709", "range=pc:colorspace=bt709"])
+def test_recordings_that_are_joined_keep_their_own_colours(tmp_path: Path, other: str) -> None:
+    for name, told in (("one", "range=tv:colorspace=smpte170m"), ("two", other)):
+        own = ("-f", "lavfi", "-i", "color=0xE04020:s=64x48:r=25:d=0.4", "-map", "1", "-c:v", "libx264", "-qp", "1")
+        make(tmp_path / f"{name}.ts", *own, "-vf", f"scale=out_{told.replace(':', ':out_').replace('space', '_matrix')},"
+             f"format=yuv420p,setparams={told}")  # fmt: skip
+    path = tmp_path / "in.ts"
+    path.write_bytes(b"".join((tmp_path / f"{name}.ts").read_bytes() for name in ("one", "two")))
+    frames = read_all(path, probe(path, LIMITS), 100)
+    assert len(frames) == 20
+    for frame in frames:
+        assert isinstance(frame, VideoFrame)
+        assert abs(frame.pixels.mean((0, 1)) - (0xE0, 0x40, 0x20)).max() < 6
+
+
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (3, 1), (1, 64), (MOST_SIDE, 2)])
 def test_the_smallest_and_the_widest_frames_come_out(tmp_path: Path, size: tuple[int, int]) -> None:
     out = identity(mp4(tmp_path / "in.mov", stills("PNG", 2, *size)), tmp_path)
