@@ -95,7 +95,10 @@ def decode(data: bytes, name: str, max_pixels: int, size: int | None = None) -> 
             _refuse(image, name, max_pixels, size)
             if image.format in ("JPEG", "MPO") and (why := too_many_scans(data)):
                 raise InputError(f"'{name}' can't be decoded, since {why}: save it again.")
-            deep = _is_deep(data, image)
+            try:
+                deep = _is_deep(data, image)
+            except ValueError as error:
+                raise InputError(f"'{name}' can't be decoded, since it is {error}: save it again, as a PNG.") from None
             pixels, alpha = _deep(data, image) if deep else _plain(image)
             turn = image.getexif().get(_ORIENTATION, 1)
             return Picture(

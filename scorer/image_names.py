@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
@@ -70,24 +71,27 @@ def passed_over(names: Iterable[str]) -> str:
     return f"passed over: {_some(told)}" if told else ""
 
 
-def notes_on(names: Sequence[str], image_format: str | None) -> list[str]:
-    """What the results of the images `names` won't have of them, and where they can't be told apart."""
+def notes_on(names: Sequence[str], image_format: str | None, *, alone: bool = False) -> list[str]:
+    """What the results of the images `names` won't have of them, and where they can't be told apart.
+
+    One image `alone` has a result of its own name, which says the format.
+    """
     kinds = {name: kind_of(name) for name in names}
     found = []
     renamed = [result_name(name, image_format) for name in names if result_name(name, image_format) != name]
-    if renamed:
+    if renamed and not alone:
         found.append(f"in another format: {_some(renamed)}")
     if any(kind in ("GIF", "TIFF") for kind in kinds.values()):
         found.append("of a GIF or TIFF file the first picture is taken")
     if "AVIF" in kinds.values() or (image_format == "avif" and names):
         found.append("AVIF comes out with 8 bits")
     if image_format == "jpg" and any(kind != "JPEG" for kind in kinds.values()):
-        found.append("JPEG holds no transparency and 8 bits")
+        found.append("JPEG holds 8 bits and no transparency")
     if barred := [name for name in names if bars_windows(name)]:
         found.append(f"Windows takes no files of these names: {_some(barred)}")
     same = defaultdict(list)
     for name in names:
-        same[name.casefold()].append(name)
+        same[unicodedata.normalize("NFC", name).casefold()].append(name)
     if alike := [name for group in same.values() if len(group) > 1 for name in group]:
         found.append(f"one file each on Windows and macOS: {_some(alike)}")
     return found

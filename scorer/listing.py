@@ -20,7 +20,7 @@ def images(request: Request, store: Store, limits: Limits) -> tuple[list[Entry],
         return in_folder(store, request.folder, limits, request.image_format)
     entry = store.head(request.input)
     check_images([entry], limits)
-    return [entry], _notes([entry], request.image_format)
+    return [entry], _notes([entry], request.image_format, alone=True)
 
 
 def in_folder(store: Store, folder: str, limits: Limits, image_format: str | None = None) -> tuple[list[Entry], tuple[str, ...]]:
@@ -55,7 +55,7 @@ def _check_names(names: Sequence[str]) -> None:
             raise InputError(f"The image {name!r} can't be used, since of its name {why}: rename it.")
 
 
-def _notes(entries: Sequence[Entry], image_format: str | None) -> tuple[str, ...]:
+def _notes(entries: Sequence[Entry], image_format: str | None, *, alone: bool = False) -> tuple[str, ...]:
     """Raises InputError where results can't have the names that they should."""
     results: dict[str, str] = {}
     for name in map(_name, entries):
@@ -64,4 +64,4 @@ def _notes(entries: Sequence[Entry], image_format: str | None) -> tuple[str, ...
             raise InputError(f"The image {name!r} can't be used, since its result '{result}' is over {LONGEST} bytes: rename it.")
         if (other := results.setdefault(result, name)) != name:
             raise InputError(f"The images '{other}' and '{name}' would both come out as '{result}': rename one of them.")
-    return tuple(notes_on([_name(entry) for entry in entries], image_format))
+    return tuple(notes_on([_name(entry) for entry in entries], image_format, alone=alone))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from scorer.errors import InputError, ScorerError
+from scorer.image_names import notes_on
 from scorer.limits import Limits
 from scorer.merge import merge
 from scorer.plan import Plan, dispatch
@@ -170,6 +171,18 @@ def test_coded_as_nothing_but_what_programs_write(stores: FolderStores) -> None:
     said = stores.logs.get("job/000000.jsonl").decode()
     assert "a TIFF file coded as jpeg" in said
     assert "no whole numbers of 1 to 16 bits" in said
+    assert "damaged" not in said
+
+
+def test_a_note_says_what_changes_and_one_image_has_no_result_of_another_name() -> None:
+    assert notes_on(["a.png"], "jpg", alone=True) == ["JPEG holds 8 bits and no transparency"]
+    assert notes_on(["a.png"], "webp", alone=True) == []
+    assert notes_on(["a.bmp"], None) == ["in another format: a.bmp.png"]
+
+
+def test_names_that_differ_in_how_their_accents_are_written_are_told() -> None:
+    twins = ["\u00fc.png", "u\u0308.png"]
+    assert notes_on(twins, None) == [f"one file each on Windows and macOS: {twins[0]} and {twins[1]}"]
 
 
 def test_what_systems_leave_is_no_image_and_the_rest_is_told(stores: FolderStores) -> None:

@@ -39,6 +39,13 @@ def _has_part(log: Path, parts: dict[Path, int]) -> bool:
     return any(part.name.startswith(log.stem) for part in parts)
 
 
+def test_stopped_while_it_loads_it_shows_nothing_of_its_inside(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run([*SCORER, "run"], check=False, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Stopped before anything began.\n")
+
+
 def test_again_does_nothing_again(tmp_path: Path, make_clip: MakeClip) -> None:
     command: list[str | Path] = ["run", make_clip(), "--model", "invert", "--out", "out.mp4"]
     run(*command, folder=tmp_path)
