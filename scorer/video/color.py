@@ -46,9 +46,10 @@ def known_matrix(tagged: int, width: int, height: int) -> int:
 
 
 def is_convertible(picture: av.VideoFrame) -> bool:
-    """Whether the library reads pixels in the picture's form: of some it knows the names alone."""
+    """Whether the library reads pixels in the picture's form, whatever their matrix: of some it knows the names alone."""
+    matrix = Colorspace.ITU709
     try:
-        VideoReformatter().reformat(picture, 16, 16, format="gbrp")
+        VideoReformatter().reformat(picture, 16, 16, format="gbrp", src_colorspace=matrix, dst_colorspace=matrix)
     except (av.FFmpegError, ValueError):
         return False
     return True
