@@ -35,16 +35,27 @@ def is_cut(path: Source, most_boxes: int) -> bool:
 
 def _length(file: BinaryIO, size: int, most: int) -> int | None:
     head = file.read(4096)
-    pieces: dict[bytes, Callable[[bytes], int]] = {_EBML: _element, b"RIFF": _chunk, b"OggS": _page, b"FLV\x01": _tag}
+    pieces: dict[bytes, Callable[[bytes], int]] = {
+        _EBML: _element,
+        b"RIFF": _chunk,
+        b"OggS": _page,
+        b"FLV\x01": _tag,
+        b"DKIF": _frame,
+    }
     if length_of := pieces.get(head[:4]):
         return _pieces_length(file, size, most, length_of)
     if head[4:8] in _BOXES:
         return _boxes_length(file, size, most)
+    if head.startswith(_ASF):
+        return _asf_length(head)
     for at, packet in ((0, 188), (4, 192), (0, 204)):  # MPEG transport streams: packets that start with 0x47
         if len(head) > 4 * packet and set(head[at : 4 * packet : packet]) == {0x47}:
             return -(-size // packet) * packet
     return 0
 
+
+_ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 
 _LONGEST_HEAD = 27 + 255
 """Bytes that a piece says its length in: of Ogg's pages the most."""
@@ -78,6 +89,19 @@ def _tag(head: bytes) -> int:
     if head[:3] == b"FLV":
         return int.from_bytes(head[5:9], "big") + _FLV_BACK
     return 11 + int.from_bytes(head[1:4], "big") + _FLV_BACK if head[:1] in (b"\x08", b"\x09", b"\x12") else 0
+
+
+def _frame(head: bytes) -> int:
+    """Of an IVF: its header, or a frame."""
+    return int.from_bytes(head[6:8], "little") if head[:4] == b"DKIF" else 12 + int.from_bytes(head[:4], "little")
+
+
+def _asf_length(head: bytes) -> int:
+    """What the file properties of an ASF or WMV say, unless it was written while it was sent (ASF specification, 3.2)."""
+    at = head.find(_ASF_PROPERTIES)
+    size, flags = head[at + 40 : at + 48], head[at + 88 : at + 92]
+    is_live = int.from_bytes(flags, "little") & 1
+    return 0 if at < 0 or is_live else int.from_bytes(size, "little")
 
 
 def _page(head: bytes) -> int:

@@ -289,3 +289,15 @@ def _cut_flv(path: Path) -> None:
 @case("cut.ogg", "cut off")
 def _cut_ogg(path: Path) -> None:
     cut(both(path.with_name("whole.ogg"), "-c:v", "libtheora", "-bf", "0", "-c:a", "libvorbis", seconds=2), path)
+
+
+@case("cut.wmv", "cut off")
+def _cut_wmv(path: Path) -> None:
+    ffmpeg(*QUIET, *picture(2), "-c:v", "wmv2", whole := path.with_name("whole.wmv"))
+    cut(whole, path)
+
+
+@case("cut.ivf", "cut off")
+def _cut_ivf(path: Path) -> None:
+    ffmpeg(*QUIET, *picture(2), "-c:v", "libvpx", "-auto-alt-ref", "0", whole := path.with_name("whole.ivf"))
+    cut(whole, path)

@@ -95,7 +95,7 @@ def test_an_mp4_without_its_index_is_refused(tmp_path: Path, kept: float) -> Non
 
 @pytest.mark.parametrize(
     "name",
-    ["cut.ts", "cut.mkv", "cut_live.mkv", "cut_fragments.mp4", "cut.avi", "cut.mp4", "cut.flv", "cut.ogg"],
+    ["cut.ts", "cut.mkv", "cut_live.mkv", "cut_fragments.mp4", "cut.avi", "cut.mp4", "cut.flv", "cut.ogg", "cut.wmv", "cut.ivf"],
 )
 def test_what_plays_of_a_cut_off_file_is_scored_unless_it_is_to_be_whole(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
@@ -106,6 +106,13 @@ def test_what_plays_of_a_cut_off_file_is_scored_unless_it_is_to_be_whole(tmp_pat
     assert differences(before, look(out)) == []
     with pytest.raises(InputError, match="is cut off, its end is missing: copy or export it again"):
         probe(path, LIMITS, STRICT)
+
+
+@pytest.mark.parametrize("suffix", ["wmv", "ivf"])
+def test_whole_files_of_old_kinds_are_whole(tmp_path: Path, suffix: str) -> None:
+    codec = "wmv2" if suffix == "wmv" else "libvpx"
+    path = make(tmp_path / f"in.{suffix}", "-c:v", codec)
+    probe(path, LIMITS, STRICT)
 
 
 @pytest.mark.parametrize("name", ["live.mkv", "flash.flv", "theora.ogg", "fragmented.mp4", "joined.ts", "old.avi"])
