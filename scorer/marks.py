@@ -21,6 +21,7 @@ from scorer.ends import typed
 from scorer.errors import DocumentError, FailureThresholdError, MissingError, ScorerError
 from scorer.failure import chunk_key
 from scorer.plan import Chunk, Plan
+from scorer.report.text import counted
 from scorer.store import Stores
 from scorer.text import clean
 
@@ -117,7 +118,8 @@ def most_failures(plan: Plan) -> int:
 def too_many_failed(failed: int, most: int, example: str) -> FailureThresholdError:
     """The error that says so, with one of the reasons."""
     return FailureThresholdError(
-        f"{failed} frames failed and at most {most} may ({example.rstrip('.')}): mend the input or raise the failure threshold."
+        f"{counted(failed, 'frame')} failed and at most {most} may ({example.rstrip('.')}): mend the input or raise the failure "
+        "threshold."
     )
 
 

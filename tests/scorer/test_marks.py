@@ -13,7 +13,7 @@ from scorer.engines.local import LocalEngine
 from scorer.errors import FailureThresholdError
 from scorer.failure import chunk_key, clear_failures, kept_failures
 from scorer.gaps import fill_gaps
-from scorer.marks import Marks
+from scorer.marks import Marks, too_many_failed
 from scorer.models import Frames
 from scorer.parts import find_part, find_parts
 from scorer.score import load_model, score_chunk
@@ -180,3 +180,7 @@ def test_what_a_task_asks_of_its_store(stores: FolderStores, monkeypatch: pytest
     score_chunk(plan, plan.chunks[0], stores, Idle())
     assert calls == ["list", "put", "delete"]
     assert find_part(plan, plan.chunks[0], stores) is not None
+
+
+def test_one_frame_is_no_frames() -> None:
+    assert str(too_many_failed(1, 0, "frame 0: red.")).startswith("1 frame failed and at most 0 may (frame 0: red): ")

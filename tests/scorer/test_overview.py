@@ -149,12 +149,12 @@ def test_it_is_small_and_shows_the_newest(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == [INDEX, "output"]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_sticks_out_on_a_phone(browser: Browser, tmp_path: Path, scheme: str) -> None:
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 390), ("light", 1280)])
+def test_nothing_sticks_out(browser: Browser, tmp_path: Path, scheme: str, width: int) -> None:
     put_job(tmp_path, 1, input="x" * 200, model="m" * 90, styles=["s" * 200], settings={"k" * 100: "v" * 200})
     put_job(tmp_path, 2, status={"state": "failed", "error": "e" * 900})
-    look = opened(browser, tmp_path, width=390, color_scheme=scheme)
-    assert look.page.evaluate("document.documentElement.scrollWidth") <= 390
+    look = opened(browser, tmp_path, width=width, color_scheme=scheme)
+    assert look.page.evaluate("document.documentElement.scrollWidth") <= width
     look.quiet()
     look.context.close()
 
