@@ -138,7 +138,7 @@ def indexed(work: Path) -> Iterator[None]:
 def _jobs(folder: Path) -> Iterator[str]:
     """The jobs in `folder`, the newest first."""
     found: list[tuple[float, str]] = []
-    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False) and _JOB.fullmatch(entry.name):
                 found.append((entry.stat().st_mtime, entry.name))

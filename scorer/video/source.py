@@ -43,7 +43,7 @@ def open_source(path: Source, max_pixels: int = MOST_PIXELS) -> Iterator[InputCo
         container = av.open(name, "r", options=limit, container_options=options, metadata_errors="replace")
     except PermissionError as error:
         raise InputError(f"'{path}' may not be read: change its permissions.") from error
-    except (av.FFmpegError, ValueError) as error:
+    except (av.FFmpegError, ValueError, OSError) as error:  # OSError: in a file of a few bytes it is sought before the beginning
         raise InputError(_why_not(path)) from error
     with container:
         yield container

@@ -31,6 +31,9 @@ MISTAKES = {
     "run '' --style night.png": (64, "it is empty: name a file, or '.' for this folder"),
     "run --style night.png": (64, "Missing argument 'INPUT'"),
     "run text.mp4 --style night.png": (3, "text.mp4' is not a video"),
+    "run empty.mp4 --style night.png": (3, "empty.mp4' is empty: copy it here again"),
+    "run byte.mp4 --style night.png": (3, "byte.mp4' is not a video in a container known here"),
+    "report --work night.png": (4, "There is no job in 'night.png'"),
     # --style
     "run film.mp4": (2, "model 'adaptive' needs an image as its style; name one with --style"),
     "run film.mp4 night.png": (64, "'night.png' is too much: write a name with spaces in quotes, a style behind --style"),
@@ -116,6 +119,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_images(folder, ["night.png"])
     write_images(folder / "paintings", ["waves.png"])
     (folder / "empty.png").touch()
+    (folder / "empty.mp4").touch()
+    (folder / "byte.mp4").write_bytes(b"x")
     (folder / "net.pth").write_bytes(b"\x80\x02")
     for name in ("text.mp4", "text.jpg"):
         (folder / name).write_text("words\n" * 100)
