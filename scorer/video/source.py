@@ -37,7 +37,8 @@ def open_source(path: Source, max_pixels: int = MOST_PIXELS) -> Iterator[InputCo
     """Open `path` for reading; no decoder is given a frame of more than `max_pixels`. Raises MissingError or InputError."""
     name, protocols = _opened(path)
     lists = {"format_whitelist": ",".join(CONTAINERS), "codec_whitelist": ",".join(DECODERS)}
-    options = {"protocol_whitelist": protocols, **lists}
+    # As ffmpeg does: what a broadcast tells of its tracks on the way holds, too.
+    options = {"protocol_whitelist": protocols, "scan_all_pmts": "1", **lists}
     limit = {"max_pixels": str(max_pixels)}
     try:
         container = av.open(name, "r", options=limit, container_options=options, metadata_errors="replace")

@@ -168,6 +168,11 @@ def _gap(path: Path) -> None:
     joined(path, both(path.with_name("one.ts")), both(path.with_name("two.ts"), "-output_ts_offset", "7"))
 
 
+@case("sound_later.ts", "joined recordings, of which the first has no sound")
+def _sound_later(path: Path) -> None:
+    joined(path, both(path.with_name("one.ts"), "-an", seconds=3), both(path.with_name("two.ts")))
+
+
 @case("grows.ts", "joined recordings, of which the second has so many more pixels than the first that it is refused")
 def _grows(path: Path) -> None:
     two = both(path.with_name("two.ts"), "-s", "1280x960", "-frames:v", "8", "-output_ts_offset", "2")

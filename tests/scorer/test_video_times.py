@@ -43,7 +43,7 @@ TIMES = [
     "programme.mpg", "flash.flv", "theora.ogg", "vp8.webm", "slow.mp4", "late_varying.mkv", "late_sound.mp4", "slides.mp4",
     "slides.mkv", "slides.webm", "slides.avi", "slides.ts", "two_slides.mp4", "joined.ts", "joined_thrice.ts", "joined.vob",
     "gap.ts", "sound_jumps.ts", "twins.mkv", "old.avi", "from_old.mkv", "from_old.mp4", "packed.avi", "cut_live.mkv",
-    "cut.flv", "film.vob",
+    "cut.flv", "film.vob", "sound_later.ts",
 ]  # fmt: skip
 
 
@@ -59,6 +59,14 @@ def test_times_are_the_inputs(tmp_path: Path, name: str) -> None:
             out, missing = through(path, tmp_path, index, chunk_frames, container)
             assert missing == 0
             assert differences(before, look(out), VIDEOS[name].rough) == []
+
+
+def test_sound_that_begins_in_a_later_recording_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "sound_later.ts"
+    VIDEOS[path.name].make(path)
+    index = probe(path, LIMITS)
+    assert index.notes == ()
+    assert [track.how for track in index.info.tracks] == ["copy"]
 
 
 def test_pictures_that_are_refused_on_the_way_are_counted(tmp_path: Path) -> None:
