@@ -20,6 +20,8 @@ def usage(error: TyperException) -> str:
     if said.startswith("No such option"):
         near = closest(name, known) or next(iter(known), "")
         said = f"There is no option '{name}'" + (f": did you mean '{near}'?" if near else "")
+        if not near and len(name) == 2:  # the first letter of '-film.mp4'
+            said += f"; write './{name}...' for a file whose name begins so"
     elif extra := _EXTRA.fullmatch(said):
         said = (
             f"'{extra[1]}' is too much: write a name with spaces in quotes, a style behind --style, and a command for each "

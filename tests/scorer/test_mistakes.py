@@ -34,6 +34,7 @@ MISTAKES = {
     "run empty.mp4 --style night.png": (3, "empty.mp4' is empty: copy it here again"),
     "run byte.mp4 --style night.png": (3, "byte.mp4' is not a video in a container known here"),
     "report --work night.png": (4, "There is no job in 'night.png'"),
+    "run -film.mp4 --style night.png": (64, "There is no option '-f'; write './-f...' for a file whose name begins so."),
     # --style
     "run film.mp4": (2, "model 'adaptive' needs an image as its style; name one with --style"),
     "run film.mp4 night.png": (64, "'night.png' is too much: write a name with spaces in quotes, a style behind --style"),
