@@ -117,8 +117,17 @@ class Media(ABC, Generic[Form]):
         return self._chunk.files[number - self._chunk.first].name if self._chunk.files else None
 
 
-class VideoMedia(Media[int]):
-    """A range of the one video; a frame's form is its time stamp."""
+@dataclass(frozen=True)
+class VideoForm:
+    """What a frame of a video has beside its colours."""
+
+    pts: int
+    alpha: Frames | None = None
+    """(H, W), at the size the model gets; None where there is none, or the result can't have it."""
+
+
+class VideoMedia(Media[VideoForm]):
+    """A range of the one video."""
 
     def __init__(self, plan: Plan, chunk: Chunk, stores: Stores, info: VideoInfo, frame_range: FrameRange) -> None:
         super().__init__(plan, chunk, stores)
@@ -128,36 +137,40 @@ class VideoMedia(Media[int]):
         name, _, ending = plan.part_path(chunk).rpartition(".")
         self._path = f"{name}-{secrets.token_hex(8)}.{ending}"
         self._writer: video.PartWriter | None = None
-        self._last: Frames | None = None
+        self._alpha = video.encoding_of(info, plan.request.coding, info.width, info.height).alpha
+        self._last: tuple[Frames, Frames | None] | None = None
         self._waiting: list[int] = []
         self._exit = ExitStack()
 
-    def read(self) -> Iterator[Frame[int]]:
+    def read(self) -> Iterator[Frame[VideoForm]]:
         info = self._info
         path = self._stores.input.fetch(self._plan.request.input, self._plan.input_etag)
         size = self._plan.request.size
         shape = frames.fit_size(info.width, info.height, size, even=True)
         started = time.perf_counter()
-        for number, found in enumerate(video.read_frames(path, info, self._range), self._chunk.first):
+        found_frames = video.read_frames(path, info, self._range, alpha=self._alpha)
+        for number, found in enumerate(found_frames, self._chunk.first):
             if isinstance(found, video.MissingFrame):
-                yield Frame(number, found.pts, None, found.why, ms_since(started))
+                yield Frame(number, VideoForm(found.pts), None, found.why, ms_since(started))
             else:
                 pixels = found.pixels if size is None else frames.resize(found.pixels, *shape)
-                yield Frame(number, found.pts, pixels, None, ms_since(started))
+                alpha = None if found.alpha is None else frames.resize(found.alpha, *shape)
+                yield Frame(number, VideoForm(found.pts, alpha), pixels, None, ms_since(started))
             started = time.perf_counter()
 
-    def write(self, frame: Frame[int], pixels: Frames | None) -> None:
-        pixels = self._last if pixels is None else pixels
-        if pixels is None:  # nothing came before it in this chunk: what comes next stands in
-            self._waiting.append(frame.form)
+    def write(self, frame: Frame[VideoForm], pixels: Frames | None) -> None:
+        if pixels is not None:
+            height, width = pixels.shape[:2]
+            self._last = pixels, None if frame.form.alpha is None else frames.resize(frame.form.alpha, width, height)
+        if self._last is None:  # nothing came before it in this chunk: what comes next stands in
+            self._waiting.append(frame.form.pts)
             return
+        shown, alpha = self._last
         if self._writer is None:
-            self._writer = self._open(pixels)
-            for pts in self._waiting:
-                self._writer.write(pixels, pts)
-            self._waiting.clear()
-        self._writer.write(pixels, frame.form)
-        self._last = pixels
+            self._writer = self._open(shown)
+        for pts in (*self._waiting, frame.form.pts):
+            self._writer.write(shown, pts, alpha)
+        self._waiting.clear()
 
     def _open(self, pixels: Frames) -> video.PartWriter:
         path = self._exit.enter_context(self._stores.work.writing(self._path))
@@ -171,7 +184,7 @@ class VideoMedia(Media[int]):
                 width, height = frames.fit_size(info.width, info.height, self._plan.request.size, even=True)
                 last = self._waiting.pop()
                 black = np.zeros((height, width, 3), np.uint8 if info.bits == 8 else np.uint16)
-                self.write(Frame(self._chunk.first, last, None, None, 0.0), black)
+                self.write(Frame(self._chunk.first, VideoForm(last), None, None, 0.0), black)
         finally:
             self._exit.__exit__(kind, error, trace)
 
@@ -208,7 +221,7 @@ class FolderMedia(Media[Picture | None]):
         return Written(etag=_images_etag(self._plan, self._chunk, self._stores.output.head) or "")
 
 
-def open_media(plan: Plan, chunk: Chunk, stores: Stores) -> Media[int] | Media[Picture | None]:
+def open_media(plan: Plan, chunk: Chunk, stores: Stores) -> Media[VideoForm] | Media[Picture | None]:
     """The chunk's media, to be used as a context."""
     if plan.video is not None and chunk.range is not None:
         return VideoMedia(plan, chunk, stores, plan.video, chunk.range)

@@ -30,7 +30,7 @@ from scorer.video import FrameRange, VideoIndex, VideoInfo
 from scorer.work import check_bytes, check_room, encoding, fit_video
 
 # Raised whenever parts made by older code would differ from those made now.
-PART_FORMAT = 3
+PART_FORMAT = 4
 
 PLAN = "plan.json"
 MOST_BYTES = 2**29

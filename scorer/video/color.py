@@ -33,6 +33,9 @@ _MATRICES = {
 }
 """ITU-T H.273 code points that can be converted, and the library's own numbers for them."""
 
+_ALPHA_PEAK = 1023
+"""Of yuva444p10le, the one form with alpha that results have."""
+
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 
@@ -70,6 +73,16 @@ class ToPixels:
         rare = self._info.coded_matrix
         pixels = self._usual(picture) if rare is None else self._converted(picture, rare)
         return _upright(deinterlace(pixels) if picture.interlaced_frame else pixels, self._info)
+
+    def alpha(self, picture: av.VideoFrame) -> Frames:
+        """(H, W), upright, uint8 or uint16 as the pixels are; opaque where the picture has none."""
+        bits = picture.format.components[-1].bits if self._deep else 8
+        coded = bits if bits in (8, 10, 12) else 16
+        # Of the library's conversions, these leave alpha as it is.
+        form = "gbrap" if coded == 8 else f"yuva444p{coded}le"
+        plane = _plane(self._planar(picture, form, FULL if self._info.full_range else LIMITED), 3, coded > 8)
+        alpha = _rescaled(plane, 2**coded - 1, np.uint16 if self._deep else np.uint8)
+        return _upright(deinterlace(alpha[..., None])[..., 0] if picture.interlaced_frame else alpha, self._info)
 
     def _usual(self, picture: av.VideoFrame) -> Frames:
         planar = self._planar(picture, "gbrp16le" if self._deep else "gbrp", FULL)
@@ -118,6 +131,13 @@ def _plane(planar: av.VideoFrame, number: int, deep: bool) -> NDArray[Any]:
     return rows.reshape(plane.height, -1)[:, : plane.width]
 
 
+def _rescaled(plane: NDArray[Any], peak: int, kind: type[np.uint8 | np.uint16]) -> NDArray[Any]:
+    """From 0..peak to all that `kind` holds."""
+    most = int(np.iinfo(kind).max)
+    rescaled: NDArray[Any] = ((plane.astype(np.uint32) * most + peak // 2) // peak).astype(kind)
+    return rescaled
+
+
 def _upright(pixels: NDArray[Any], info: VideoInfo) -> NDArray[Any]:
     if info.rotation:
         pixels = cv2.rotate(pixels, _TURNS[info.rotation])
@@ -135,11 +155,11 @@ class ToPicture:
         self._range = FULL if full_range else LIMITED
         self._reformatter = VideoReformatter()
 
-    def __call__(self, pixels: Frames) -> av.VideoFrame:
-        """From (H, W, 3), R'G'B' full range, uint8 or uint16."""
+    def __call__(self, pixels: Frames, alpha: Frames | None = None) -> av.VideoFrame:
+        """From (H, W, 3), R'G'B' full range, and (H, W) where the form has alpha, None being opaque; both uint8 or uint16."""
         rows: NDArray[Any] = np.ascontiguousarray(pixels)
         picture = av.VideoFrame.from_numpy_buffer(rows, "rgb24" if rows.dtype == np.uint8 else "rgb48le")
-        return self._reformatter.reformat(
+        picture = self._reformatter.reformat(
             picture,
             format=self._format,
             src_colorspace=self._matrix,
@@ -149,3 +169,7 @@ class ToPicture:
             interpolation=ACCURATE,
             threads=1,
         )
+        if alpha is not None:
+            plane, peak = _plane(picture, 3, deep=True), int(np.iinfo(alpha.dtype).max)
+            plane[:] = (alpha.astype(np.uint32) * _ALPHA_PEAK + peak // 2) // peak
+        return picture

@@ -17,6 +17,7 @@ from av.video.format import VideoFormat
 from av.video.stream import VideoStream
 
 from scorer.opened import Source
+from scorer.video.alpha import is_apart
 from scorer.video.clock import DAY, read_clock
 from scorer.video.color import BT2020, FULL, RGB, UNKNOWN, known_matrix
 from scorer.video.display import Display
@@ -66,8 +67,7 @@ def describe(
         unit=clock.unit,
         bits=_bits(picture.format),
         chroma=_chroma(picture.format),
-        # VP8 and VP9 have it in packets of their own, which their decoders here leave out.
-        alpha=any(component.is_alpha for component in picture.format.components) or stream.metadata.get("alpha_mode") == "1",
+        alpha=any(component.is_alpha for component in picture.format.components) or is_apart(stream),
         sample_aspect=1 / aspect if turned else aspect,
         rotation=rotation,
         mirrored=mirrored,

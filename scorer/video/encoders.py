@@ -89,6 +89,11 @@ class Encoding:
         return ENCODERS[self.codec]
 
     @property
+    def alpha(self) -> bool:
+        """Whether the pictures may be transparent."""
+        return self.pixel_format.startswith("yuva")
+
+    @property
     def bits(self) -> int:
         """Of a colour component."""
         return 12 if "12le" in self.pixel_format else 10 if "10le" in self.pixel_format else 8
@@ -98,13 +103,14 @@ def encoding_of(info: VideoInfo, coding: Coding, width: int, height: int) -> Enc
     """How frames of this size are coded as `coding` wants it, with notes of what that changes."""
     codec = coding.codec or _usual(info, width, height)
     encoder = ENCODERS[codec]
-    chroma, bits = _chroma(info, codec, coding.quality, width, height), _bits(info, codec, coding.quality)
+    alpha = info.alpha and codec == "prores"
+    chroma, bits = "444" if alpha else _chroma(info, codec, coding.quality, width, height), _bits(info, codec, coding.quality)
     options = {**encoder.settings, **encoder.steps[coding.quality]}
     if codec == "prores" and chroma == "444":
         options["profile"] = "4444"
     return Encoding(
         codec,
-        f"yuv{chroma}p" + (f"{bits}le" if bits > 8 else ""),
+        f"yuv{'a' * alpha}{chroma}p" + (f"{bits}le" if bits > 8 else ""),
         # ProRes has no place to say that its range is full.
         info.full_range and codec != "prores",
         options,
@@ -143,7 +149,7 @@ def _notes(info: VideoInfo, codec: Codec, chroma: str, bits: int) -> list[str]:
         notes.append(f"{_named(info.chroma)} became {_named(chroma)}, which few players show")
     if bits < info.bits:
         notes.append(f"{info.bits} bits a colour became {bits}")
-    if info.alpha:
+    if info.alpha and codec != "prores":
         notes.append("transparency is left out")
     if codec == "h264" and bits > 8:
         notes.append(f"{told} has {bits} bits a colour, which few players show: codec 'hevc' suits them")

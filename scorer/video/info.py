@@ -75,7 +75,7 @@ class VideoInfo(BaseModel):
     """Of a colour component."""
     chroma: Literal["420", "422", "444"]
     alpha: bool = False
-    """Whether frames are partly transparent, which results aren't."""
+    """Whether frames are partly transparent, or may be."""
     sample_aspect: Rational = Fraction(1)
     """Width of a pixel to its height, upright; 1 where unknown."""
     rotation: Literal[0, 90, 180, 270] = 0

@@ -13,9 +13,11 @@ from typing import Any
 import av
 from av.container import InputContainer
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from scorer.models import Frames
+from scorer.video.alpha import decoder_of
 from scorer.video.color import ToPixels
 from scorer.video.info import FrameRange, VideoInfo
 from scorer.video.jumps import Jumps
@@ -36,6 +38,8 @@ class VideoFrame:
     pts: int
     pixels: Frames
     """(H, W, 3), R'G'B' full range, upright; uint8, or uint16 scaled to 0..65535 where the source has more than 8 bits."""
+    alpha: Frames | None = None
+    """(H, W), of the same dtype; 0 is transparent. None where it isn't wanted."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +50,14 @@ class MissingFrame:
     why: str
 
 
-def read_frames(path: Path, info: VideoInfo, range_: FrameRange) -> Iterator[VideoFrame | MissingFrame]:
+def read_frames(path: Path, info: VideoInfo, range_: FrameRange, *, alpha: bool = False) -> Iterator[VideoFrame | MissingFrame]:
     """The frames of `range_` in the order they are shown: always exactly `range_.frames` items, of ascending pts.
 
-    Raises MissingError or InputError where the file can't be opened any more; never for damaged frames.
+    `alpha` says whether it is wanted. Raises MissingError or InputError where the file can't be opened any more; never for
+    damaged frames.
     """
     count, last = 0, None
-    for frame in _numbered(path, info, range_) if info.access == "numbered" else _matched(path, info, range_):
+    for frame in (_numbered if info.access == "numbered" else _matched)(path, info, range_, alpha):
         if last is not None and frame.pts <= last:
             continue  # it came too late: its place is taken
         yield frame
@@ -77,11 +82,11 @@ def _shown(info: VideoInfo, range_: FrameRange, number: int, last: int | None) -
 
 
 @contextmanager
-def _opened(path: Path, info: VideoInfo) -> Iterator[tuple[InputContainer, VideoStream]]:
+def _opened(path: Path, info: VideoInfo, alpha: bool) -> Iterator[tuple[InputContainer, VideoStream, VideoCodecContext]]:
     with open_source(path) as container:
         stream = numbered_stream(container, info.stream)
         prepare(container, stream)
-        yield container, stream
+        yield container, stream, decoder_of(stream) if alpha else stream.codec_context
 
 
 def _packets(container: InputContainer, stream: VideoStream, info: VideoInfo) -> Iterator[Packet[Any]]:
@@ -99,35 +104,35 @@ def _packets(container: InputContainer, stream: VideoStream, info: VideoInfo) ->
         return
 
 
-def _tried(stream: VideoStream, packet: Packet[VideoStream] | None) -> tuple[list[av.VideoFrame], bool]:
+def _tried(decoder: VideoCodecContext, packet: Packet[VideoStream] | None) -> tuple[list[av.VideoFrame], bool]:
     """The pictures that are ready, and whether something was damaged."""
     try:
-        return stream.decode(packet), False
+        return decoder.decode(packet), False
     except av.FFmpegError:
         return [], True
 
 
-def _decode(stream: VideoStream, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
-    return _tried(stream, packet)[0]
+def _decode(decoder: VideoCodecContext, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
+    return _tried(decoder, packet)[0]
 
 
-def _numbered(path: Path, info: VideoInfo, range_: FrameRange) -> Iterator[VideoFrame | MissingFrame]:
+def _numbered(path: Path, info: VideoInfo, range_: FrameRange, alpha: bool) -> Iterator[VideoFrame | MissingFrame]:
     """Count from the file's first frame on, as the probe did; only the range's are converted."""
     stamps = range_.pts or ()
-    with _opened(path, info) as (container, stream):
-        to_pixels = ToPixels(info)
-        for number, picture in enumerate(_in_order(container, stream, info), -range_.first):
+    with _opened(path, info, alpha) as (container, stream, decoder):
+        convert = _Conversion(info, alpha)
+        for number, picture in enumerate(_in_order(_packets(container, stream, info), decoder), -range_.first):
             if number == range_.frames:
                 return
             if number >= 0:
-                yield MissingFrame(stamps[number], DAMAGED) if picture is None else _converted(picture, stamps[number], to_pixels)
+                yield MissingFrame(stamps[number], DAMAGED) if picture is None else convert(picture, stamps[number])
 
 
-def _in_order(container: InputContainer, stream: VideoStream, info: VideoInfo) -> Iterator[av.VideoFrame | None]:
+def _in_order(packets: Iterator[Packet[VideoStream]], decoder: VideoCodecContext) -> Iterator[av.VideoFrame | None]:
     """All pictures; None for those between them that can't be decoded."""
     began, lost = False, 0
-    for packet in chain(_packets(container, stream, info), [None]):
-        pictures, failed = _tried(stream, packet)
+    for packet in chain(packets, [None]):
+        pictures, failed = _tried(decoder, packet)
         for picture in pictures:
             yield from [None] * (lost if began else 0)
             yield picture
@@ -135,29 +140,29 @@ def _in_order(container: InputContainer, stream: VideoStream, info: VideoInfo) -
         lost += failed
 
 
-def _matched(path: Path, info: VideoInfo, range_: FrameRange) -> Iterator[VideoFrame | MissingFrame]:
+def _matched(path: Path, info: VideoInfo, range_: FrameRange, alpha: bool) -> Iterator[VideoFrame | MissingFrame]:
     """Go to the range's key frame; where the first frame doesn't come out, try a longer run-up before giving it up.
 
     Last the whole file is read, damaged key frames and all, and without seeking: an index may lead nowhere.
     """
-    to_pixels = ToPixels(info)
+    convert = _Conversion(info, alpha)
     for run_up in _RUN_UPS if info.access != "sequential" else ():
         found = False
-        with _opened(path, info) as (container, stream):
+        with _opened(path, info, alpha) as (container, stream, decoder):
             packets = _packets_from(container, stream, info, range_, range_.seek_pts - round(run_up / info.time_base))
-            for frame in _from(packets, stream, range_, to_pixels):
+            for frame in _from(packets, decoder, range_, convert):
                 if not found and isinstance(frame, MissingFrame) and run_up < _LONGEST_RUN_UP:
                     break
                 found = True
                 yield frame
         if found:
             return
-    with _opened(path, info) as (container, stream):
-        yield from _from(_packets(container, stream, info), stream, range_, to_pixels)
+    with _opened(path, info, alpha) as (container, stream, decoder):
+        yield from _from(_packets(container, stream, info), decoder, range_, convert)
 
 
 def _from(
-    packets: Iterator[Packet[VideoStream]], stream: VideoStream, range_: FrameRange, to_pixels: ToPixels
+    packets: Iterator[Packet[VideoStream]], decoder: VideoCodecContext, range_: FrameRange, convert: _Conversion
 ) -> Iterator[VideoFrame | MissingFrame]:
     """The range's frames, decoded from these packets; nothing where there are none.
 
@@ -169,14 +174,14 @@ def _from(
     for packet in packets:
         if range_.pts is None and _inside(packet, range_):
             heappush(waiting, packet.pts or 0)
-        for picture in _decode(stream, packet):
-            yield from _due(picture, waiting, to_pixels)
+        for picture in _decode(decoder, packet):
+            yield from _due(picture, waiting, convert)
             if range_.end_pts is not None and (picture.pts or 0) >= range_.end_pts:
                 return
     if packet is None:
         return
-    for picture in _decode(stream, None):
-        yield from _due(picture, waiting, to_pixels)
+    for picture in _decode(decoder, None):
+        yield from _due(picture, waiting, convert)
     while waiting:
         yield MissingFrame(heappop(waiting), DAMAGED)
 
@@ -201,14 +206,14 @@ def _packets_from(
             yield from packets
 
 
-def _due(picture: av.VideoFrame, waiting: list[int], to_pixels: ToPixels) -> Iterator[VideoFrame | MissingFrame]:
+def _due(picture: av.VideoFrame, waiting: list[int], convert: _Conversion) -> Iterator[VideoFrame | MissingFrame]:
     """The frames that `picture` shows to be lost, and itself, as far as they are waited for."""
     if picture.pts is None:
         return
     while waiting and waiting[0] < picture.pts:
         yield MissingFrame(heappop(waiting), DAMAGED)
     if waiting and waiting[0] == picture.pts:
-        yield _converted(picture, heappop(waiting), to_pixels)
+        yield convert(picture, heappop(waiting))
 
 
 def _inside(packet: Packet[VideoStream], range_: FrameRange) -> bool:
@@ -217,8 +222,14 @@ def _inside(packet: Packet[VideoStream], range_: FrameRange) -> bool:
     return packet.pts >= range_.start_pts and (range_.end_pts is None or packet.pts < range_.end_pts)
 
 
-def _converted(picture: av.VideoFrame, pts: int, to_pixels: ToPixels) -> VideoFrame | MissingFrame:
-    try:
-        return VideoFrame(pts, to_pixels(picture))
-    except (av.FFmpegError, ValueError) as error:
-        return MissingFrame(pts, f"its picture can't be converted ({error})")
+class _Conversion:
+    """Of the decoded pictures of one stream."""
+
+    def __init__(self, info: VideoInfo, alpha: bool) -> None:
+        self._to_pixels, self._alpha = ToPixels(info), alpha
+
+    def __call__(self, picture: av.VideoFrame, pts: int) -> VideoFrame | MissingFrame:
+        try:
+            return VideoFrame(pts, self._to_pixels(picture), self._to_pixels.alpha(picture) if self._alpha else None)
+        except (av.FFmpegError, ValueError) as error:
+            return MissingFrame(pts, f"its picture can't be converted ({error})")

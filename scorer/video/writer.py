@@ -81,11 +81,14 @@ class PartWriter:
         context.color_range = FULL if encoding.full_range else LIMITED
         return stream
 
-    def write(self, pixels: Frames, pts: int) -> None:
-        """Append (H, W, 3), uint8 or uint16, shown at `pts` of the source's clock; pts ascend."""
+    def write(self, pixels: Frames, pts: int, alpha: Frames | None = None) -> None:
+        """Append (H, W, 3), uint8 or uint16, shown at `pts` of the source's clock; pts ascend.
+
+        `alpha` is (H, W) of the same dtype, for codings that have it; None is opaque.
+        """
         if pixels.shape != self._shape:
             raise ValueError(f"A frame of this part has the shape {self._shape}, not {pixels.shape}.")
-        picture = self._to_picture(pixels)
+        picture = self._to_picture(pixels, alpha)
         picture.pts, picture.time_base = self._info.result_pts(pts), self._info.result_time_base
         self._held.append(picture)
         if len(self._held) > _LAST:
