@@ -133,7 +133,7 @@ def _input(source: Path, own: str, uploads: dict[str, Path], limits: Limits) -> 
 
     if not source.is_dir():
         if is_photo(source.name) and (why := unfit(source.name)):
-            raise InputError(f"The image {source.name!r} can't be used, since of its name {why}: rename it.")
+            raise InputError(f"The image {source.name!r} can't be used by its name: {why}. Rename it.")
         name = f"videos/{own}{digest(source)[:16]}/{source.name}"
         uploads[name] = source
         return name

@@ -52,7 +52,7 @@ def _name(entry: Entry) -> str:
 def _check_names(names: Sequence[str]) -> None:
     for name in names:
         if why := unfit(name):
-            raise InputError(f"The image {name!r} can't be used, since of its name {why}: rename it.")
+            raise InputError(f"The image {name!r} can't be used by its name: {why}. Rename it.")
 
 
 def _notes(entries: Sequence[Entry], image_format: str | None, *, alone: bool = False) -> tuple[str, ...]:

@@ -86,7 +86,7 @@ def _files(paths: Sequence[Path]) -> dict[str, Path]:
         if not path.is_file():
             raise MissingError(f"There is no file '{path}': name a wheel, or a file of weights.")
         if why := unfit(path.name):
-            raise InputError(f"'{path}' can't be published, since of its name {why}: rename it.")
+            raise InputError(f"'{path}' can't be published by its name: {why}. Rename it.")
         if path.name in files:
             raise InputError(f"Two files are called '{path.name}': rename one.")
         files[path.name] = path

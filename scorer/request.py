@@ -131,8 +131,8 @@ class Request(BaseModel):
         if self.package is None:  # a package is looked at where it can be read
             check_model(self, models.spec(self.model))
         check_coding(self.codec, self.quality, self.container)
-        if self.media == "frames" and self.coding != Coding():
-            raise ValueError(f"codec and quality are of videos, and '{self.input}' has images; leave them out")
+        if self.media == "frames" and (self.coding != Coding() or self.asked != Wanted()):
+            raise ValueError(f"container, sound, strict, codec and quality are of videos, not of '{self.input}': leave them out")
         return self
 
     @property
@@ -239,7 +239,7 @@ def _no_constant(name: str) -> NoReturn:
 RIGHT = {
     "version": "write 1, or leave it out",
     "name": "write up to 40 letters, digits, '-' and '_', the first of them a letter or digit",
-    "input": "write the path of a video in the input store, or of a folder with '/' at its end",
+    "input": "write the path of a video, an image, or a folder with '/' at its end in the input store, of at most 900 characters",
     "styles": 'write a list of up to 32 styles, such as [{"source": "styles/night.jpg"}]',
     "source": "write an image's or a network's path in the input store, or a trained style's number without quotes",
     "weight": "write a number over 0, at most 1000",

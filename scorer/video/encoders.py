@@ -58,7 +58,8 @@ ENCODERS: dict[Codec, Encoder] = {
             "small": {"crf": "31"}, "good": {"crf": "27"}, "high": {"crf": "19"},
             "lossless": {"x265-params": f"{_X265}:lossless=1"},
         },
-        reordered=REORDERED, least_side=16, most_side=8192,
+        # Between 36 and 48 pixels wide x265 writes beyond its buffers, and the process dies of that, sooner or later.
+        reordered=REORDERED, least_side=64, most_side=8192,
     ),
     "av1": Encoder(
         "AV1", "libsvtav1", {"preset": "10", "svtav1-params": "lp=2"},

@@ -191,7 +191,7 @@ def test_sizes_that_a_codec_does_not_take_are_refused_at_dispatch(stores: Folder
     make_clip(frames=2, size="48x8")
     with pytest.raises(InputError, match=r"clip\.mp4' makes frames of 48x8 pixels, and AV1 takes 64 to 8,192 pixels a side"):
         planned(stores, codec="av1")
-    with pytest.raises(InputError, match=r"HEVC takes 16 to 8,192 pixels a side: ask for another size or codec"):
+    with pytest.raises(InputError, match=r"HEVC takes 64 to 8,192 pixels a side: ask for another size or codec"):
         planned(stores, codec="hevc")
     assert planned(stores).result == "result.mp4"
 
@@ -211,8 +211,11 @@ def test_ten_bits_too_small_for_hevc_are_coded_all_the_same(tmp_path: Path) -> N
         ({"codec": "prores", "quality": "lossless"}, ["codec 'prores' has no quality 'lossless'"]),
         ({"codec": "prores", "container": "mp4"}, ["codec 'prores' can't be put into a container 'mp4': ask for 'mov' or 'mkv'"]),
         ({"codec": "av1", "container": "mov"}, ["codec 'av1' can't be put into a container 'mov': ask for 'mp4' or 'mkv'"]),
-        ({"input": "shots/", "codec": "hevc"}, ["codec and quality are of videos", "shots/"]),
-        ({"input": "shots/", "quality": "high"}, ["codec and quality are of videos", "shots/"]),
+        ({"input": "shots/", "codec": "hevc"}, ["codec and quality are of videos, not of 'shots/'", "shots/"]),
+        ({"input": "shots/", "quality": "high"}, ["codec and quality are of videos, not of 'shots/'", "shots/"]),
+        ({"input": "a.jpg", "container": "mkv"}, ["container, sound, strict", "a.jpg"]),
+        ({"input": "shots/", "sound": "drop"}, ["container, sound, strict", "shots/"]),
+        ({"input": "shots/", "strict": True}, ["container, sound, strict", "shots/"]),
     ],
 )
 def test_a_codec_or_quality_that_is_none_is_told(change: dict[str, object], words: list[str]) -> None:
