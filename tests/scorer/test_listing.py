@@ -234,7 +234,7 @@ def test_a_name_that_can_not_be_used_is_told_before_the_work(stores: FolderStore
     with pytest.raises(InputError) as caught:
         plan_of(stores)
     assert why in str(caught.value)
-    assert str(caught.value).endswith(". Rename it.")
+    assert str(caught.value).lower().endswith("rename it.")
     assert str(caught.value).isprintable()
 
 
