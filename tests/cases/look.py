@@ -89,6 +89,8 @@ def differences(before: Shown, after: Shown, rough: float = 0) -> list[str]:
         found.append(f"the last frame's {before.hold:.3f} s became {after.hold:.3f}")
     if before.offset is not None and after.offset is not None and abs(before.offset - after.offset) > TICK:
         found.append(f"the picture's {before.offset:+.3f} s to the sound became {after.offset:+.3f}")
+    if bool(before.sound) != bool(after.sound):
+        found.append("there is no sound any more" if before.sound else "there is sound that wasn't there")
     if before.coded != after.coded:
         return found
     if len(before.sound) != len(after.sound):
