@@ -21,7 +21,7 @@ import scorer.plan
 from tests.folders import FolderStores
 from tests.scorer.office import Office
 
-def killed(path, limits):
+def killed(*asked):
     os.kill(os.getpid(), signal.SIGKILL)
 
 scorer.plan.probe_video = killed

@@ -42,6 +42,6 @@ def test_all_chunks_in_turn_whatever_becomes_of_one(tmp_path: Path) -> None:
     job = run("dispatch", "a.json", folder=tmp_path, environment=urls).stdout.strip()
     for _ in range(2):
         done = run("score", job, folder=tmp_path, code=10, environment=urls)
-        assert "chunk 0: 1 frames failed" in done.stderr
+        assert "chunk 0: 1 frame failed" in done.stderr
         assert len(list((tmp_path / "work" / job / "parts").glob("*.json"))) == 2
     assert "chunk 1: 2 frames, scored before" in done.stderr
