@@ -5,9 +5,24 @@ from pathlib import Path
 import pytest
 
 from tests.folders import FolderStores
+from tests.scorer.hostile_scene import Scene, open_scene
 from tests.scorer.office import Office
 
 
 @pytest.fixture
 def office(stores: FolderStores, tmp_path: Path) -> Office:
     return Office.open(stores, tmp_path)
+
+
+@pytest.fixture
+def scene(
+    stores: FolderStores, office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Scene:
+    return open_scene(stores, office, tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that the tasks on a node share."""
+    monkeypatch.setenv("SCORER_NODE_DIR", str(tmp_path))
+    return tmp_path

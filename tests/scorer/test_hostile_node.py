@@ -3,148 +3,38 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scorer import commands, steps
-from scorer.client import Client, Standing
+from scorer.client import Standing
 from scorer.deployment import read_deployment
-from scorer.engines.azure_batch import AzureBatchEngine
-from scorer.errors import ChangedError, DocumentError, InternalError, MissingError, OutputError, ScorerError
+from scorer.errors import ChangedError, DocumentError, MissingError, ScorerError
 from scorer.failure import chunk_key
 from scorer.job import close_job, merge_job
 from scorer.models import Frames
 from scorer.plan import dispatch, read_plan
-from scorer.refusal import Rejection, job_of
+from scorer.refusal import Rejection
 from scorer.request import parse_request
-from scorer.score import load_model, score_chunk
+from scorer.score import score_chunk
 from scorer.standings import describe
 from scorer.status import Status, StatusWriter, read_status
-from scorer.store import Entry, FolderStore
 from scorer.waiting import answer
 from tests.conftest import MakeClip, write_images
 from tests.folders import FolderStores
-from tests.scorer.office import LIMITS, Office
+from tests.scorer.hostile_scene import OTHERS, PATH, WORDS, Scene
 from tests.scorer.test_deployment import DOCUMENT
-from tests.scorer.test_text import HOSTILE, is_plain
-
-PATH, OTHERS = "requests/acme/nightly.json", "requests/other/theirs.json"
-WORDS = HOSTILE.replace("\ud800", "")
+from tests.scorer.test_text import is_plain
 
 VALUES: list[Any] = [None, -1, 2**70, float("nan"), WORDS, "../../home/.bashrc", ["x" * 5000]]
 """What a field may become."""
 GARBAGE = [b"", b"null", b"[]", b"{}", b"\xff\xfe", b"[" * 100_000, b"{" + b" " * 2**21 + b"}", b'{"job": "a", "job": "b"}']
 """What a document may become."""
-
-
-@dataclass
-class Scene:
-    """A job that is done, other people's things beside it, and whoever reads what is kept of it."""
-
-    client: Client
-    office: Office
-    stores: FolderStores
-    folder: Path
-    job: str
-    said: pytest.CaptureFixture[str]
-
-    @property
-    def out(self) -> Path:
-        return self.folder / "out"
-
-    def kept(self) -> dict[str, bytes]:
-        """Every file that isn't the job's, nor what was asked for."""
-        placed = self.folder / "home/.scorer/work" / self.job / "placed.jsonl"  # by the id that was asked for
-        own = {self.stores.input.root / PATH, self.folder / "out-report.html", placed}
-        folders = [store.root / self.job for store in (self.stores.output, self.stores.work, self.stores.logs)]
-        folders += [self.out, self.folder / "pristine", self.folder / "quarantine" / self.job]
-        return {
-            str(path): path.read_bytes()
-            for path in sorted(self.folder.rglob("*"))
-            if path.is_file() and path not in own and not any(path.is_relative_to(each) for each in folders)
-        }
-
-    def save(self) -> None:
-        for store in (self.stores.output, self.stores.work, self.stores.logs):
-            shutil.copytree(store.root, self.folder / "pristine" / store.root.name)
-
-    def restore(self) -> None:
-        for store in (self.stores.output, self.stores.work, self.stores.logs):
-            pristine = self.folder / "pristine" / store.root.name
-            for path in [path for path in store.root.rglob("*") if path.is_file()]:
-                if not (pristine / path.relative_to(store.root)).exists():
-                    path.unlink()
-            for path in [path for path in pristine.rglob("*") if path.is_file()]:
-                own = store.root / path.relative_to(pristine)
-                if not own.exists() or own.read_bytes() != path.read_bytes():
-                    own.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(path, own)
-        shutil.rmtree(self.out, ignore_errors=True)
-
-    def reads(self, reader: Callable[[Scene], object]) -> ScorerError | None:
-        """What the reader ends with; it said nothing that a terminal obeys, and nothing else has changed."""
-        before = self.kept()
-        error = None
-        try:
-            reader(self)
-        except ScorerError as caught:
-            error = caught
-        assert error is None or (not isinstance(error, InternalError) and is_plain(str(error))), error
-        printed = self.said.readouterr()
-        assert all(map(is_plain, (printed.out + printed.err).split("\n"))), printed
-        after = self.kept()
-        assert {path: after.get(path) for path in before} == before
-        assert {Path(path).parent for path in after.keys() - before.keys()} <= {self.stores.work.root / "answered"}
-        for path in (self.stores.output.root / self.job).glob("*.json"):
-            text = path.read_text(errors="replace")
-            assert path.read_bytes() in self.planted or is_plain(text.replace("\n", "")), text
-        return error
-
-    planted: tuple[bytes, ...] = ()
-
-
-@pytest.fixture
-def scene(
-    stores: FolderStores, office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Scene:
-    monkeypatch.setattr(AzureBatchEngine, "look", lambda *_: (None, None))
-    for name in ("delete", "end"):
-        monkeypatch.setattr(AzureBatchEngine, name, lambda *_: None)
-    monkeypatch.setattr(AzureBatchEngine, "at_work", lambda *_: {})
-    monkeypatch.setattr(AzureBatchEngine, "jobs", lambda *_: [])
-    client = Client(read_deployment(json.dumps({**DOCUMENT, "limits": LIMITS})))
-    client.stores = stores
-    monkeypatch.setattr(commands, "_client", lambda *_: client)
-    write_images(stores.input.root / "shots", ["a.png", "b.png", "c.png", "d.png"])
-    data = json.dumps({"name": "nightly", "input": "shots/", "model": "invert", "chunk_frames": 2}).encode()
-    stores.input.put(PATH, data)
-    job = job_of(f"{stores.input.url}/{PATH}", data)
-    plan = dispatch(job, parse_request(data, office.intake.target.limits), stores)
-    StatusWriter(job, stores).state("scoring", frames=plan.frames, request=PATH)
-    model = load_model(plan, stores)
-    for chunk in plan.chunks:
-        score_chunk(plan, chunk, stores, model)
-    merge_job(plan, stores)
-    theirs = json.dumps({"name": "theirs", "input": "secret/", "model": "invert"}).encode()
-    stores.input.put(OTHERS, theirs)
-    stores.input.put("secret/a.png", b"secret")
-    for store in (stores.output, stores.work, stores.logs):
-        store.put("theirs-0123456789ab/result.mp4", b"theirs")
-        store.put("theirs-0123456789ab/plan.json", b"theirs")
-    answer(stores.input.head(PATH), stores)
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home/.bashrc").write_text("mine")
-    monkeypatch.chdir(tmp_path / "home")
-    made = Scene(client, office, stores, tmp_path, job, capsys)
-    made.save()
-    return made
 
 
 def variants(document: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
@@ -192,7 +82,7 @@ def _look_once(scene: Scene) -> None:
 PEOPLE: list[Callable[[Scene], object]] = [
     lambda scene: commands.status(scene.job),
     lambda _: commands.status(),
-    lambda scene: commands.fetch(scene.job, out=scene.out),
+    Scene.fetch,
     lambda scene: commands.cancel(scene.job),
     lambda scene: commands.restart(scene.job, out=scene.out),
     _look_once,
@@ -400,57 +290,6 @@ def test_images_whose_names_lead_astray_are_refused(scene: Scene, name: str) -> 
     assert error.exit_code in (2, 3, 12)
 
 
-NAMES = [
-    "../../home/.bashrc", "..", ".", "", "/etc/cron.d/x", "..\\..\\home\\.bashrc", "C:evil.png", "C:\\evil.png", ".bashrc",
-    "a.png\n", "a\x1b[2J.png", "a\u202egnp.png", "trail.png.", "trail.png ", "x" * 1000 + ".png", "run.sh", "a.png\0.sh", "NUL",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_names_that_lead_out_of_the_folder(scene: Scene, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A listing may hold any name: nothing is fetched where one of them is none of an image."""
-
-    class Forged(FolderStore):
-        def list(self, folder: str) -> Iterator[Entry]:
-            yield from super().list(folder)
-            yield Entry(folder + name, 1, "1")
-
-        def head(self, path: str) -> Entry:
-            return Entry(path, 1, "1")
-
-        def fetch(self, path: str, etag: str | None = None) -> Path:
-            del path, etag
-            return scene.stores.input.root / "secret/a.png"
-
-    monkeypatch.setattr(scene.client, "stores", replace(scene.stores, output=Forged(scene.stores.output.root)))
-    assert isinstance(scene.reads(PEOPLE[2]), DocumentError)
-    assert not scene.out.exists()
-
-
-def test_more_names_than_frames(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Endless(FolderStore):
-        def list(self, folder: str) -> Iterator[Entry]:
-            number = 0
-            while True:
-                number += 1
-                yield Entry(f"{folder}{number}.png", 1, "1")
-
-    monkeypatch.setattr(scene.client, "stores", replace(scene.stores, output=Endless(scene.stores.output.root)))
-    status = json.loads((scene.stores.output.root / scene.job / "status.json").read_bytes())
-    (scene.stores.output.root / scene.job / "status.json").write_text(json.dumps({**status, "frames": 10**9}))
-    assert isinstance(scene.reads(PEOPLE[2]), DocumentError)
-    assert not scene.out.exists()
-
-
-def test_a_result_without_images_or_report(scene: Scene) -> None:
-    (scene.stores.output.root / scene.job / "report.html").unlink()
-    commands.fetch(scene.job, out=scene.out)
-    assert scene.said.readouterr().out.rstrip().endswith("report: none")
-    for path in (scene.stores.output.root / scene.job / "result").iterdir():
-        path.unlink()
-    assert isinstance(scene.reads(PEOPLE[2]), MissingError)
-
-
 def test_a_status_of_tomorrow_is_closed_as_well(scene: Scene) -> None:
     now = time.time()
     for updated, closed in ((now - 60, True), (now + 60, False), (now + 86_400, True), (1e11, True)):
@@ -458,21 +297,3 @@ def test_a_status_of_tomorrow_is_closed_as_well(scene: Scene) -> None:
         scene.stores.output.put(f"{scene.job}/status.json", status.model_dump_json().encode())
         assert close_job(scene.job, now, "AllTasksComplete", scene.stores) == closed
         assert read_status(scene.job, scene.stores).state == ("failed" if closed else "merging")
-
-
-def test_links_that_stand_at_the_place_are_left_or_replaced(scene: Scene) -> None:
-    """Whatever names somebody left there: they are never followed."""
-    scene.out.mkdir()
-    mine = scene.folder / "home/.bashrc"
-    for name in ("a.png", ".a.png.part", "b.png"):
-        (scene.out / name).symlink_to(mine)
-    os.link(mine, scene.out / "c.png")
-    assert isinstance(scene.reads(PEOPLE[2]), OutputError)
-    assert all((scene.out / name).is_symlink() for name in ("a.png", "b.png"))
-    assert scene.reads(lambda scene: commands.fetch(scene.job, out=scene.out, overwrite=True)) is None
-    assert mine.read_text() == "mine"
-    names = ["a.png", "b.png", "c.png", "d.png"]
-    assert all((scene.out / name).is_file() and not (scene.out / name).is_symlink() for name in names)
-    for name in names:
-        assert (scene.out / name).read_bytes() == (scene.stores.output.root / scene.job / "result" / name).read_bytes()
-    assert scene.reads(PEOPLE[2]) is None  # and again
