@@ -37,10 +37,10 @@ def read(
     return parse(model, store.get(path, etag, most), store.where(path), **asked)
 
 
-def find(model: type[Document], store: Store, path: str, **asked: object) -> Document | None:
+def find(model: type[Document], store: Store, path: str, *, most: int = MOST_BYTES, **asked: object) -> Document | None:
     """Like `read`, None where there is none that holds: for what is made anew then."""
     try:
-        return read(model, store, path, **asked)  # type: ignore[arg-type]  # fields alone
+        return read(model, store, path, most=most, etag=None, **asked)
     except (MissingError, DocumentError):
         return None
 

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -32,11 +33,11 @@ class Look:
     """A page, open in the browser."""
 
     def __init__(
-        self, browser: Browser, folder: Path, html: str, width: int = 1200, name: str = "report.html", **context: object
+        self, browser: Browser, folder: Path, html: str, width: int = 1200, name: str = "report.html", **context: Any
     ) -> None:
         self.path = folder / name
         self.path.write_bytes(html.encode())
-        self.context = browser.new_context(viewport={"width": width, "height": 900}, **context)  # type: ignore[arg-type]  # its options are a flat list
+        self.context = browser.new_context(viewport={"width": width, "height": 900}, **context)
         self.page: Page = self.context.new_page()
         self.asked: list[str] = []
         self.complaints: list[str] = []
