@@ -20,6 +20,7 @@ from scorer.video.color import FULL, LIMITED, ToPicture
 from scorer.video.encoders import THREADS, encoding_of
 from scorer.video.files import whole_file, writing
 from scorer.video.info import VideoInfo
+from scorer.video.priority import priority_kept
 
 _LAST = 2
 """Pictures at a part's end, before which none is coded that is shown later: so the last to be shown is the last to be decoded."""
@@ -54,6 +55,8 @@ class PartWriter:
             with writing(self._path):
                 self._container = av.open(str(temporary.absolute()), "w", format=self._form, container_options=self._options())
             self._stream = self._add_stream(self._container)
+            with writing(self._path), priority_kept():
+                self._stream.codec_context.open(strict=False)
             self._exit = stack.pop_all()
         return self
 

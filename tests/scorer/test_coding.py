@@ -6,13 +6,14 @@ import os
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from scorer.coding import Codec, Coding, Quality
 from scorer.errors import InputError, RequestError
 from scorer.plan import Plan, dispatch
 from scorer.request import make_request
-from scorer.video import encoding_of, probe
+from scorer.video import PartWriter, encoding_of, probe
 from scorer.wanted import Wanted
 from tests.conftest import MakeClip
 from tests.folders import FolderStores
@@ -236,3 +237,15 @@ def test_a_person_gets_the_codec_asked_for_and_hears_nothing_of_its_library(
     assert "x265" not in done.stderr
     again = run("run", clip, "--model", "invert", "--codec", codec, "--quality", "small", "--out", name, folder=tmp_path)
     assert "all done before" in again.stdout
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_coding_leaves_the_machine_to_others_too(tmp_path: Path, codec: Codec) -> None:
+    path = make(tmp_path / "in.mkv", *FFV1, "-pix_fmt", "yuv420p", size="96x64", seconds=0.1)
+    info = probe(path, LIMITS).info
+    before = os.sched_getscheduler(0)
+    with PartWriter(tmp_path / "out.mkv", info, 96, 64, Coding(codec=codec)) as writer:
+        for number in range(4):
+            writer.write(np.zeros((64, 96, 3), np.uint8), number)
+        assert {os.sched_getscheduler(int(each.name)) for each in Path("/proc/self/task").iterdir()} == {before}
+    assert os.sched_getscheduler(0) == before
