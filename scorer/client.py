@@ -13,6 +13,7 @@ from pathlib import Path
 from azure.batch import BatchClient
 from azure.storage.blob import BlobServiceClient
 
+from scorer.clouds import current
 from scorer.deployment import Deployment
 from scorer.documents import MOST_BYTES, unbelievable
 from scorer.engines.azure_batch import AzureBatchEngine, JobLine, Tasks
@@ -120,7 +121,8 @@ class Client:
         self.target = target
         self.stores: Stores = target.stores()
         self._jobs: dict[tuple[str, str], str] = {}
-        self._batch = AzureBatchEngine(BatchClient(target.batch_endpoint, credential()), target, for_person=True)
+        client = BatchClient(target.batch_endpoint, credential(), credential_scopes=[current().batch_scope])
+        self._batch = AzureBatchEngine(client, target, for_person=True)
         account, self.container = target.input.removeprefix("az://").split("/")
         self.account = account
         self.blobs = BlobServiceClient(blob_endpoint(account), credential=credential())

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from scorer import models
+from scorer.clouds import PUBLIC
 from scorer.errors import ModelError, RequestError
 from scorer.ledger import SenderLimits
 from scorer.limits import Limits
@@ -72,6 +73,10 @@ class Deployment(_Document):
     """By model: what one GPU is reckoned to do at the least."""
     sender_ips: tuple[str, ...] = ()
     """Addresses and ranges that outside senders come from."""
+    cloud: str = PUBLIC.name
+    """A name in `scorer.clouds`."""
+    blob_endpoint: str = ""
+    """Template of its storage accounts' addresses; '': as the cloud's are."""
     data_account: str = ""
     """Resource id of the account of input and output, whose links can be revoked."""
 

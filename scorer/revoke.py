@@ -12,15 +12,15 @@ import os
 import time
 
 from scorer.client import Client
+from scorer.clouds import current
 from scorer.deployment import Deployment
 from scorer.errors import MissingError, OutputError, RequestError, StoreError
 from scorer.identity import credential
 from scorer.senders import Given, read_given
 from scorer.store.problems import LET_IN
 
-# Azure's resource manager; other clouds, and stand-ins for tests, have other addresses.
+# Another address of Azure's resource manager than the cloud's own, for stand-ins.
 ENDPOINT = "SCORER_ARM_ENDPOINT"
-PUBLIC_ENDPOINT = "https://management.azure.com"
 API_VERSION = "2025-06-01"
 
 
@@ -54,8 +54,8 @@ def revoke_all(target: Deployment) -> None:
 
     if not target.data_account:
         raise RequestError("The deployment's description doesn't name its data account: run 'pulumi up' of this version first.")
-    endpoint = os.environ.get(ENDPOINT, PUBLIC_ENDPOINT)
-    token = BearerTokenCredentialPolicy(credential(), f"{PUBLIC_ENDPOINT}/.default")
+    endpoint = os.environ.get(ENDPOINT, current().resource_manager)
+    token = BearerTokenCredentialPolicy(credential(), f"{current().resource_manager}/.default")
     call = HttpRequest("POST", f"{endpoint}{target.data_account}/revokeUserDelegationKeys?api-version={API_VERSION}")
     arm: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(endpoint, policies=[RetryPolicy(), token])
     with arm:

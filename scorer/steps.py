@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from scorer.clouds import current
 from scorer.console import errors, screen
 from scorer.deployment import Deployment, read_deployment
 from scorer.documents import MOST_BYTES
@@ -94,7 +95,8 @@ def _take_in(path: str, target: Deployment, stores: Stores, said: Telemetry) -> 
     def tell(text: str) -> None:
         errors.print(text, soft_wrap=True)
 
-    engine = AzureBatchEngine(BatchClient(target.batch_endpoint, credential()), target)
+    client = BatchClient(target.batch_endpoint, credential(), credential_scopes=[current().batch_scope])
+    engine = AzureBatchEngine(client, target)
     intake = Intake(target, stores, open_store(target.scripts), open_store(target.quarantine), engine, said, tell)
     if path.rstrip("/") == REQUESTS:
         until = time.monotonic() + target.submit_minutes * 60 * SWEEP_SHARE

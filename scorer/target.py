@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from scorer.clouds import enter
 from scorer.completion import stacks
 from scorer.deployment import Deployment, read_deployment
 from scorer.errors import RequestError
@@ -28,9 +29,11 @@ DeploymentText = Annotated[
 def find_deployment(stack: str, text: str) -> Deployment:
     """The deployment that the options name. Raises RequestError."""
     if stack:
-        return read_deployment(_stack_output(stack))
+        text = _stack_output(stack)
     if text:
-        return read_deployment(text)
+        target = read_deployment(text)
+        enter(target.cloud, target.blob_endpoint)
+        return target
     raise RequestError("No deployment was named: give --stack, or the stack's output 'deployment' in SCORER_DEPLOYMENT.")
 
 

@@ -21,7 +21,7 @@ from azure.batch import models as batch
 from azure.batch.models._models import BatchJobTerminateOptions  # the SDK asks for it, and forgot to make it public
 
 from scorer.deployment import Deployment
-from scorer.engines.batch_bodies import CANCELLED, chunk_task, digest_of, job_body, merge_task, sender_of
+from scorer.engines.batch_bodies import CANCELLED, chunk_task, digest_of, is_of, job_body, merge_task, sender_of
 from scorer.engines.batch_calls import ENDED, AgainError, Calls, EndedError, NoJobError, ThereError
 from scorer.errors import BatchError, BusyError, ChangedError, ShareError
 from scorer.plan import Plan
@@ -80,8 +80,7 @@ class AzureBatchEngine:
 
     def jobs(self) -> list[JobLine]:
         """The jobs that Batch has, the newest first. Raises BatchError."""
-        chosen = ["id", "state", "metadata", "priority", "creationTime"]
-        found = self._calls(lambda: list(self.client.list_jobs(select=chosen)))
+        found = self._list(["state", "priority", "creationTime"])
         lines = [
             JobLine(
                 str(job.id), getattr(job.state, "value", None) or "", sender_of(job), job.priority or 0,
@@ -90,6 +89,13 @@ class AzureBatchEngine:
             for job in found
         ]  # fmt: skip
         return sorted(lines, key=lambda line: -line.created)
+
+    def _list(self, chosen: Sequence[str], state: str = "") -> list[batch.BatchJob]:
+        """The deployment's own jobs, in that state if one is given. Others' may be in the account: we leave them alone."""
+        select = ["id", "metadata", "poolInfo", *chosen]
+        where = f"state eq '{state}'" if state else None
+        found = self._calls(lambda: list(self.client.list_jobs(filter=where, select=select)))
+        return [job for job in found if is_of(self.deployment, job)]
 
     def look(self, job: str) -> tuple[Tasks | None, str | None]:
         """The job's tasks, and why it has ended if it has; nothing where Batch has no such job. Raises BatchError."""
@@ -120,9 +126,7 @@ class AzureBatchEngine:
 
     def at_work(self) -> Counter[str]:
         """How many jobs each sender has at work. Raises BatchError."""
-        chosen = ["id", "metadata"]
-        active = self._calls(lambda: list(self.client.list_jobs(filter="state eq 'active'", select=chosen)))
-        return Counter(map(sender_of, active))
+        return Counter(map(sender_of, self._list([], "active")))
 
     def share_slots(self) -> None:
         """Let no sender's jobs take all slots while others have jobs at work: senders get equal shares. Raises BatchError.
@@ -130,8 +134,7 @@ class AzureBatchEngine:
         Tasks that run already come to their end. What a sender doesn't use is others' once its jobs have ended, and this is
         called again. Source: https://learn.microsoft.com/rest/api/batchservice/jobs/update-job
         """
-        chosen = ["id", "metadata", "maxParallelTasks"]
-        active = self._calls(lambda: list(self.client.list_jobs(filter="state eq 'active'", select=chosen)))
+        active = self._list(["maxParallelTasks"], "active")
         shares = slot_shares({str(job.id): sender_of(job) for job in active}, self.deployment.slots)
         for job in active:
             share = shares[str(job.id)]
@@ -159,15 +162,13 @@ class AzureBatchEngine:
 
     def unfinished(self) -> list[str]:
         """Jobs at work that don't end by themselves yet: whoever submitted them has not come to the end. Raises BatchError."""
-        chosen = ["id", "onAllTasksComplete"]
-        active = self._calls(lambda: list(self.client.list_jobs(filter="state eq 'active'", select=chosen)))
+        active = self._list(["onAllTasksComplete"], "active")
         ends = batch.BatchAllTasksCompleteMode.TERMINATE_JOB
         return [str(job.id) for job in active if job.all_tasks_complete_mode != ends]
 
     def ends(self) -> dict[str, tuple[datetime, str]]:
         """When each of the jobs that Batch has ended came to its end, and why. Raises BatchError."""
-        chosen = ["id", "executionInfo"]
-        ended = self._calls(lambda: list(self.client.list_jobs(filter="state eq 'completed'", select=chosen)))
+        ended = self._list(["executionInfo"], "completed")
         known = ((str(job.id), job.execution_info) for job in ended if job.execution_info)
         return {job: (info.end_time, info.termination_reason or "without a reason") for job, info in known if info.end_time}
 

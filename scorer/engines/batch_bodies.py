@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 from azure.batch import models as batch
 
+from scorer.clouds import told
 from scorer.deployment import Deployment
 from scorer.ends import DEBUG, TRIES
 from scorer.plan import Chunk, Plan
 from scorer.slots import GPUS, SLOTS, SLOTS_DIR
-from scorer.store.blob import ENDPOINT, blob_endpoint
+from scorer.store.blob import blob_endpoint
 
 MERGE = "merge"
 # Why Batch ended a job that a person cancelled.
 CANCELLED = "Cancelled"
 SENDER = "sender"
+# Whose job it is: the address of its deployment's work/, which no other deployment has.
+DEPLOYMENT = "deployment"
 # SHA-256 of the plan that the job was begun with.
 PLAN = "plan"
 
@@ -64,7 +66,9 @@ def job_body(plan: Plan, deployment: Deployment, sender: str, place: int) -> bat
         display_name=plan.request.name,
         priority=priority(plan.request.priority, place),
         metadata=[
-            batch.BatchMetadataItem(name=name, value=value) for name, value in ((SENDER, sender), (PLAN, plan.digest)) if value
+            batch.BatchMetadataItem(name=name, value=value)
+            for name, value in ((SENDER, sender), (PLAN, plan.digest), (DEPLOYMENT, deployment.work))
+            if value
         ],
         uses_task_dependencies=True,
         max_parallel_tasks=deployment.slots,
@@ -103,6 +107,12 @@ def sender_of(job: batch.BatchJob) -> str:
 def digest_of(job: batch.BatchJob) -> str:
     """Of the plan that it was begun with; '' where an earlier version began it."""
     return _metadata(job, PLAN)
+
+
+def is_of(deployment: Deployment, job: batch.BatchJob) -> bool:
+    """Whether the job is one of the deployment's. Earlier versions' jobs don't say so: they are in its pool."""
+    known = _metadata(job, DEPLOYMENT)
+    return known == deployment.work if known else job.pool_info is not None and job.pool_info.pool_id == deployment.pool
 
 
 def _metadata(job: batch.BatchJob, name: str) -> str:
@@ -164,7 +174,7 @@ def _environment(deployment: Deployment) -> dict[str, str]:
         "AZURE_CLIENT_ID": deployment.node_client_id,
         "APPLICATIONINSIGHTS_CONNECTION_STRING": deployment.telemetry,
     }
-    return own | ({ENDPOINT: os.environ[ENDPOINT]} if ENDPOINT in os.environ else {})
+    return own | told()
 
 
 def _container(plan: Plan, deployment: Deployment) -> batch.BatchTaskContainerSettings:

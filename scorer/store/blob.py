@@ -16,6 +16,7 @@ from obstore.exceptions import AlreadyExistsError
 from obstore.store import AzureStore
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from scorer.clouds import BLOB_ENDPOINT, current
 from scorer.errors import OutputError, StoreError
 from scorer.identity import STORAGE, credential
 from scorer.store.base import Entry, Store
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
     from azure.storage.blob import BlobProperties, ContainerClient
     from obstore import GetOptions
     from obstore.store import AzureCredential
-
-# Other clouds than the public one, and stand-ins for tests, have other addresses.
-ENDPOINT = "SCORER_BLOB_ENDPOINT"
-PUBLIC_ENDPOINT = "https://{account}.blob.core.windows.net"
 
 # A download or an upload is cut into pieces that are moved side by side; a block blob has at most 50,000 of them.
 PIECE = 16 * 2**20
@@ -42,7 +39,7 @@ T = TypeVar("T")
 
 def blob_endpoint(account: str) -> str:
     """The address of the account's Blob service."""
-    return os.environ.get(ENDPOINT, PUBLIC_ENDPOINT).format(account=account)
+    return os.environ.get(BLOB_ENDPOINT, current().blobs).format(account=account)
 
 
 def _token() -> AzureCredential:

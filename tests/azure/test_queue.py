@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from azure.batch import BatchClient
+from azure.batch.models import BatchJobCreateOptions, BatchMetadataItem, BatchPoolInfo
 
 from scorer.deployment import Deployment, read_deployment
 from scorer.engines.azure_batch import FORGET, AzureBatchEngine, slot_shares
@@ -249,3 +250,23 @@ def test_a_job_that_somebody_deletes_already_is_waited_for(
     engine.delete("deleted")
     assert asked == ["DELETE", "GET", "GET"]
     small_azure.batch.pool.fixed = None
+
+
+def test_jobs_of_others_in_one_account_are_left_alone(
+    small_azure: SmallAzure, target: Deployment, engine: AzureBatchEngine
+) -> None:
+    """A company's account may be several deployments': no turn is lost to theirs, and none is changed, ended or deleted."""
+    theirs = [BatchMetadataItem(name="deployment", value="az://theirs/work"), BatchMetadataItem(name="sender", value="them")]
+    pool = BatchPoolInfo(pool_id=target.pool)
+    engine.client.create_job(BatchJobCreateOptions(id="theirs", pool_info=pool, metadata=theirs, max_parallel_tasks=1))
+    engine.client.create_job(BatchJobCreateOptions(id="of-an-earlier-version", pool_info=pool))
+    assert "theirs" not in {line.job for line in engine.jobs()} | set(engine.unfinished())
+    assert "of-an-earlier-version" in engine.unfinished()
+    assert "them" not in engine.at_work()
+    engine.share_slots()
+    assert small_azure.batch.job("theirs").body["maxParallelTasks"] == 1
+    end(small_azure, [small_azure.batch.job(job) for job in ("theirs", "of-an-earlier-version")])
+    assert "theirs" not in engine.ends()
+    engine.forget(datetime.now(UTC) + timedelta(days=99999))
+    assert engine.has("theirs")
+    engine.client.begin_delete_job("theirs")
