@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 
 import pulumi
+from pulumi_azure_native import batch as azure_batch
 from pulumi_azure_native import resources
 
-from stacks import defaults, naming, outputs, settings
+from scorer import clouds
+from stacks import defaults, existing, naming, outputs, settings
 from stacks.alerts import Alerts, AlertsArgs
 from stacks.autoscale import AutoscaleRules, formula
 from stacks.cluster import BatchAccount, BatchAccountArgs, Pool, PoolArgs
@@ -26,29 +28,51 @@ from stacks.workflow import Workflow, WorkflowArgs
 
 ROOT = Path(__file__).resolve().parent
 chosen = settings.load()
+cloud = settings.cloud_of(chosen.location)
 name = naming.prefix(pulumi.get_stack())
 
-group = resources.ResourceGroup(
-    name, location=chosen.location, tags=dict(chosen.tags), opts=pulumi.ResourceOptions(protect=chosen.protect)
+if chosen.existing_resource_group_resource_id:
+    group = existing.group(chosen)
+else:
+    made = resources.ResourceGroup(
+        name, location=chosen.location, tags=dict(chosen.tags), opts=pulumi.ResourceOptions(protect=chosen.protect)
+    )
+    group = existing.Group(made.name, made.id, made)
+defaults.apply_to_all(
+    group.made,
+    chosen.location,
+    chosen.tags,
+    protect=chosen.protect,
+    elsewhere=(azure_batch.Pool,) if chosen.existing_batch_account_resource_id else (),
 )
-defaults.apply_to_all(group, chosen.tags, protect=chosen.protect)
 
 # Who acts, and where it is written down.
 identities = Identities(name, IdentitiesArgs(resource_group_name=group.name))
-telemetry = Telemetry(name, TelemetryArgs(resource_group_name=group.name, retention_days=chosen.log_days))
+telemetry = Telemetry(
+    name,
+    TelemetryArgs(
+        resource_group_name=group.name,
+        retention_days=chosen.log_days,
+        workspace_id=chosen.existing_log_analytics_workspace_resource_id,
+    ),
+)
 
 # The ground: a network, and the two storage accounts behind it.
-network = Network(
-    name,
-    NetworkArgs(
-        resource_group_name=group.name,
-        location=chosen.location,
-        address_space=chosen.address_space,
-        zone_redundant=chosen.zone_redundant,
-        private=chosen.private,
-        mount=chosen.mount,
-        foreign_registry=chosen.foreign_registry,
-    ),
+network = (
+    existing.virtual_network(chosen)
+    if chosen.existing_virtual_network_resource_id
+    else Network(
+        name,
+        NetworkArgs(
+            resource_group_name=group.name,
+            location=chosen.location,
+            address_space=chosen.address_space,
+            zone_redundant=chosen.zone_redundant,
+            private=chosen.private,
+            mount=chosen.mount,
+            foreign_registry=chosen.foreign_registry,
+        ),
+    )
 )
 storage = Storage(
     name,
@@ -72,21 +96,26 @@ storage = Storage(
 )
 
 # What runs: two images in a registry.
-registry = Registry(
-    name,
-    RegistryArgs(
-        resource_group_name=group.name,
-        sku=chosen.registry_sku,
-        zone_redundant=chosen.zone_redundant,
-        # Those who build in Azure come from the internet.
-        public=chosen.builds_any or not chosen.private,
-    ),
+registry = (
+    existing.registry(chosen)
+    if chosen.existing_registry_resource_id
+    else Registry(
+        name,
+        RegistryArgs(
+            resource_group_name=group.name,
+            sku=chosen.registry_sku,
+            zone_redundant=chosen.zone_redundant,
+            # Those who build in Azure come from the internet.
+            public=chosen.builds_any or not chosen.private,
+        ),
+    )
 )
 image = Image(
     f"{name}-scorer",
     ImageArgs(
         registry=registry,
         context=ImageContext("scorer", ROOT, chosen.base_image or None),
+        arm_endpoint=cloud.resource_manager,
         reference=None if chosen.image == "build" else chosen.image,
     ),
 )
@@ -95,19 +124,24 @@ submitter_image = Image(
     ImageArgs(
         registry=registry,
         context=ImageContext("submitter", ROOT, chosen.base_image or None),
+        arm_endpoint=cloud.resource_manager,
         reference=None if chosen.submitter_image == "build" else chosen.submitter_image,
     ),
 )
 
 # Where it runs: the Batch account, everything that anybody may do, and the GPU nodes, which need all of it.
-batch = BatchAccount(
-    name,
-    BatchAccountArgs(
-        resource_group_name=group.name,
-        private=chosen.private,
-        # The submitter comes by the NAT gateway's address, or by a private endpoint.
-        allowed_ips=chosen.allowed_ips if chosen.private else [network.address, *chosen.allowed_ips],
-    ),
+batch = (
+    existing.batch_account(chosen)
+    if chosen.existing_batch_account_resource_id
+    else BatchAccount(
+        name,
+        BatchAccountArgs(
+            resource_group_name=group.name,
+            private=chosen.private,
+            # The submitter comes by the NAT gateway's address, or by a private endpoint.
+            allowed_ips=chosen.allowed_ips if chosen.private else [*network.addresses, *chosen.allowed_ips],
+        ),
+    )
 )
 permissions = Permissions(
     name,
@@ -133,12 +167,22 @@ endpoints = (
             vnet_id=network.id,
             subnet_id=network.endpoints_subnet_id,
             targets=[
-                Target(name="data", id=storage.data.id, service="blob"),
-                Target(name="ops", id=storage.ops.id, service="blob"),
-                Target(name="registry", id=registry.id, service="registry"),
-                Target(name="batch", id=batch.id, service="batchAccount"),
-                Target(name="batch-nodes", id=batch.id, service="nodeManagement"),
+                Target("data", storage.data.id, "blob"),
+                Target("ops", storage.ops.id, "blob"),
+                # What existed before has the endpoints that its owner gave it.
+                *([Target("registry", registry.id, "registry")] if isinstance(registry, Registry) else []),
+                *(
+                    [Target("batch", batch.id, "batchAccount"), Target("batch-nodes", batch.id, "nodeManagement")]
+                    if isinstance(batch, BatchAccount)
+                    else []
+                ),
             ],
+            zone_names=cloud.zones,
+            existing_zones={
+                "blob": chosen.blob_private_dns_zone_resource_id,
+                "registry": chosen.registry_private_dns_zone_resource_id,
+                "batch": chosen.batch_private_dns_zone_resource_id,
+            },
         ),
     ).ready
     if chosen.private
@@ -147,7 +191,7 @@ endpoints = (
 pool = Pool(
     name,
     PoolArgs(
-        resource_group_name=group.name,
+        resource_group_name=batch.resource_group_name,
         account_name=batch.name,
         gpu_size=chosen.gpu_size,
         gpus=chosen.gpus,
@@ -206,6 +250,7 @@ workflow = Workflow(
                 subnet_id=network.submitter_subnet_id,
                 deployment=pulumi.Output.json_dumps(deployment, sort_keys=True),
                 urls=storage.urls,
+                cloud=clouds.environment(cloud, storage.endpoint),
                 telemetry=telemetry.connection_string,
                 tags=chosen.tags,
             )
@@ -218,6 +263,8 @@ workflow = Workflow(
         dead_letter_account_id=storage.ops.id,
         dead_letter_container_name=storage.containers["dead-letters"].name,
         subnet_id=network.submitter_subnet_id,
+        network_group_id=network.group_id,
+        arm_endpoint=cloud.resource_manager,
         time_limit_minutes=chosen.submit_minutes,
         runs_at_once=chosen.jobs_at_once,
         readers=chosen.allowed_ips,
@@ -226,8 +273,10 @@ workflow = Workflow(
 )
 
 # Who looks after it: logs of everything, alerts, a budget and a workbook.
-telemetry.diagnose("batch", batch.id)
-telemetry.diagnose("registry", registry.id, metrics=False)
+if isinstance(batch, BatchAccount):
+    telemetry.diagnose("batch", batch.id)
+if isinstance(registry, Registry):
+    telemetry.diagnose("registry", registry.id, metrics=False)
 for what, each in workflow.all.items():
     telemetry.diagnose(what, each.id)
 if workflow.topic:
@@ -242,6 +291,7 @@ alerts = Alerts(
         workspace_id=telemetry.workspace_id,
         insights_id=telemetry.insights_id,
         batch_account_id=batch.id,
+        batch_account_is_ours=isinstance(batch, BatchAccount),
         workflow_ids={what: each.id for what, each in workflow.all.items()},
         system_topic_id=workflow.topic.id if workflow.topic else None,
         nodes_min=chosen.nodes_min,
@@ -255,13 +305,13 @@ pulumi.export("deployment", deployment)
 pulumi.export("resourceGroup", group.name)
 pulumi.export("workflow", workflow.main.name)
 pulumi.export("batchAccount", batch.name)
-pulumi.export("registry", registry.registry.name)
+pulumi.export("registry", registry.name)
 pulumi.export(
     "portal",
     {
-        "resourceGroup": outputs.portal(group.id),
-        "workflow": outputs.portal(workflow.main.id),
-        "batch": outputs.portal(batch.id),
-        "workbook": outputs.portal(alerts.workbook_id),
+        "resourceGroup": outputs.page(cloud.portal, group.id),
+        "workflow": outputs.page(cloud.portal, workflow.main.id),
+        "batch": outputs.page(cloud.portal, batch.id),
+        "workbook": outputs.page(cloud.portal, alerts.workbook_id),
     },
 )

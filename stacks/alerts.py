@@ -10,7 +10,7 @@ import pulumi
 from pulumi_azure_native import applicationinsights, consumption, monitor
 
 from stacks import naming, workbook
-from stacks.watches import BATCH, RESIZE_HAPPENED, RESIZE_QUERY, RESIZE_REMEDY, TOPIC, WATCHES, WORKFLOW, Watch, idle_watch
+from stacks.watches import BATCH, POOL, RESIZE_HAPPENED, RESIZE_REMEDY, TOPIC, WATCHES, WORKFLOW, Watch, idle_watch, resize_query
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +22,8 @@ class AlertsArgs:
     workspace_id: pulumi.Input[str]
     insights_id: pulumi.Input[str]
     batch_account_id: pulumi.Input[str]
+    batch_account_is_ours: bool = True
+    """Where others have pools in it, too, its counts of nodes say nothing of ours."""
     workflow_ids: Mapping[str, pulumi.Input[str]]
     """By what each is called."""
     system_topic_id: pulumi.Input[str] | None
@@ -50,6 +52,8 @@ class Alerts(pulumi.ComponentResource):
         }
         idle = idle_watch(args.nodes_min, args.keep_warm_minutes)
         for watch in (*WATCHES, idle) if idle else WATCHES:
+            if watch.resource == BATCH and not args.batch_account_is_ours:
+                continue
             for suffix, target in targets[watch.resource].items():
                 self._metric_alert(f"{name}-{watch.name}{suffix}", watch, target, group, args.resource_group_name)
         self._resize_alert(name, args, group)
@@ -130,7 +134,9 @@ class Alerts(pulumi.ComponentResource):
             criteria=monitor.ScheduledQueryRuleCriteriaArgs(
                 all_of=[
                     monitor.ConditionArgs(
-                        query=RESIZE_QUERY,
+                        query=pulumi.Output.from_input(args.batch_account_id).apply(
+                            lambda account: resize_query(account, f"{name}-{POOL}")
+                        ),
                         time_aggregation=monitor.TimeAggregation.COUNT,
                         operator="GreaterThan",  # the SDK's ConditionOperator lists another service's words
                         threshold=0,
@@ -184,9 +190,9 @@ class Alerts(pulumi.ComponentResource):
             display_name=workbook.TITLE,
             source_id=args.insights_id,
             version="Notebook/1.0",
-            serialized_data=pulumi.Output.all(args.batch_account_id, args.workspace_id, args.insights_id).apply(
-                lambda ids: workbook.serialize(*ids)
-            ),
+            serialized_data=pulumi.Output.all(
+                args.batch_account_id, args.workspace_id, args.insights_id, args.resource_group_id
+            ).apply(lambda ids: workbook.serialize(*ids)),
             opts=pulumi.ResourceOptions(parent=self),
         )
 

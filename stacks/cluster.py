@@ -15,6 +15,7 @@ from pulumi_azure_native import batch
 
 from stacks import naming
 from stacks.autoscale import EVALUATION_INTERVAL
+from stacks.watches import POOL
 
 # Where a mounted work/ is found, below the directory that Batch names in AZ_BATCH_NODE_MOUNTS_DIR.
 MOUNT_PATH = "work"
@@ -76,6 +77,7 @@ class BatchAccount(pulumi.ComponentResource):
         )
         self.id = account.id
         self.name = account.name
+        self.resource_group_name = args.resource_group_name
         self.endpoint = pulumi.Output.concat("https://", account.account_endpoint)
         self.register_outputs({"id": self.id, "endpoint": self.endpoint})
 
@@ -132,7 +134,7 @@ class Pool(pulumi.ComponentResource):
     def __init__(self, name: str, args: PoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("batch-scoring:stacks:Pool", name, None, opts)
         pool = batch.Pool(
-            f"{name}-gpu",
+            f"{name}-{POOL}",
             resource_group_name=args.resource_group_name,
             account_name=args.account_name,
             vm_size=args.gpu_size,

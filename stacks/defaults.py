@@ -11,18 +11,30 @@ from pulumi_azure_native import authorization, consumption, monitor, resources
 OUTLIVE_THEIR_GROUP = (authorization.RoleAssignment, authorization.RoleDefinition, consumption.Budget, monitor.DiagnosticSetting)
 
 
-def apply_to_all(group: resources.ResourceGroup, tags: Mapping[str, str], *, protect: bool) -> None:
-    """Give `tags` to all resources declared from here on, and let them be deleted with `group`.
+def apply_to_all(
+    group: resources.ResourceGroup | None,
+    location: str,
+    tags: Mapping[str, str],
+    *,
+    protect: bool,
+    elsewhere: tuple[type[pulumi.Resource], ...] = (),
+) -> None:
+    """Give `tags` and, where it takes one, `location` to all resources declared from here on; and delete them with `group`.
 
     Deleting the group takes along what isn't declared here: container groups of the workflow, and what Azure made by itself.
-    A protected group stays, so then each resource is deleted by itself: else a refused `pulumi destroy` would only forget them.
+    A protected group stays, and one that was there before (None) does: so then each resource is deleted by itself, else a
+    `pulumi destroy` would only forget them. So is what is `elsewhere`, in groups of others.
     """
 
     def transform(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
         if not isinstance(args.resource, pulumi.CustomResource) or args.resource is group:
             return None
-        props = {**args.props, "tags": dict(tags)} if "tags" in args.props else args.props
-        if not protect and not isinstance(args.resource, OUTLIVE_THEIR_GROUP):
+        props = dict(args.props)
+        if "tags" in props:
+            props["tags"] = dict(tags)
+        if "location" in props and props["location"] is None:
+            props["location"] = location
+        if group is not None and not protect and not isinstance(args.resource, (*OUTLIVE_THEIR_GROUP, *elsewhere)):
             args.opts.deleted_with = group
         return pulumi.ResourceTransformationResult(props, args.opts)
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 import pulumi
 
+from scorer import clouds
 from stacks.chosen import Document, of_settings
 from stacks.cluster import BatchAccount, Pool
+from stacks.existing import ExistingBatchAccount
 from stacks.settings import Settings
 from stacks.storage import Storage
 
@@ -21,7 +23,7 @@ class Parts:
 
     settings: Settings
     storage: Storage
-    batch: BatchAccount
+    batch: BatchAccount | ExistingBatchAccount
     pool: Pool
     image: pulumi.Input[str]
     node_identity: pulumi.Input[str]
@@ -37,6 +39,7 @@ def describe(parts: Parts) -> pulumi.Output[Document]:
     chosen = parts.settings
     return pulumi.Output.all(
         **parts.storage.urls,
+        blobEndpoint=parts.storage.endpoint,
         dataAccount=parts.storage.data.id,
         batchEndpoint=parts.batch.endpoint,
         pool=parts.pool.name,
@@ -44,4 +47,4 @@ def describe(parts: Parts) -> pulumi.Output[Document]:
         nodeIdentity=parts.node_identity,
         nodeClientId=parts.node_client_id,
         telemetry=parts.telemetry,
-    ).apply(lambda known: {**known, **of_settings(chosen)})
+    ).apply(lambda known: {**known, "cloud": clouds.of_region(chosen.location).name, **of_settings(chosen)})

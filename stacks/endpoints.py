@@ -5,23 +5,21 @@ Source: https://learn.microsoft.com/azure/private-link/private-endpoint-dns
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pulumi
 from pulumi_azure_native import network, privatedns
 
-ZONES = {
-    "blob": "privatelink.blob.core.windows.net",
-    "registry": "privatelink.azurecr.io",
-    "batchAccount": "privatelink.batch.azure.com",
-    "nodeManagement": "privatelink.batch.azure.com",
-}
+from stacks.setting_types import BY_POLICY
+
+# Which zone the names of each service are in: a key of a cloud's zones.
+KINDS = {"blob": "blob", "registry": "registry", "batchAccount": "batch", "nodeManagement": "batch"}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Target:
-    """One thing to reach: what we call it, its resource id, and which of its services (a key of ZONES)."""
+    """One thing to reach: what we call it, its resource id, and which of its services (a key of KINDS)."""
 
     name: str
     id: pulumi.Input[str]
@@ -36,6 +34,10 @@ class EndpointsArgs:
     vnet_id: pulumi.Input[str]
     subnet_id: pulumi.Input[str]
     targets: Sequence[Target]
+    zone_names: Mapping[str, str]
+    """By kind, what the cloud calls the zones."""
+    existing_zones: Mapping[str, str] = field(default_factory=dict)
+    """By kind, the id of a zone that is there and linked, or BY_POLICY; a zone is made for the others."""
 
 
 class Endpoints(pulumi.ComponentResource):
@@ -45,14 +47,17 @@ class Endpoints(pulumi.ComponentResource):
         super().__init__("batch-scoring:stacks:Endpoints", name, None, opts)
         self._name, self._args = name, args
         self.ready: list[pulumi.Resource] = []
-        zones = {zone: self._zone(zone) for zone in sorted({ZONES[target.service] for target in args.targets})}
+        zones = {kind: self._zone_id(kind) for kind in sorted({KINDS[target.service] for target in args.targets})}
         last: dict[str, pulumi.Resource] = {}
         for target in args.targets:
             # One after another in each zone: Azure may refuse two of one account that are made at the same time.
-            zone = ZONES[target.service]
-            last[zone] = self._endpoint(target, zones[zone], [last[zone]] if zone in last else [])
-            self.ready.append(last[zone])
+            kind = KINDS[target.service]
+            last[kind] = self._endpoint(target, zones[kind], [last[kind]] if kind in last else [])
+            self.ready.append(last[kind])
         self.register_outputs({})
+
+    def _zone_id(self, kind: str) -> pulumi.Input[str]:
+        return self._args.existing_zones.get(kind) or self._zone(self._args.zone_names[kind]).id
 
     def _zone(self, zone_name: str) -> privatedns.PrivateZone:
         # DNS zones are global, and the name is what they are for.
@@ -76,7 +81,8 @@ class Endpoints(pulumi.ComponentResource):
         self.ready.append(link)
         return zone
 
-    def _endpoint(self, target: Target, zone: privatedns.PrivateZone, after: list[pulumi.Resource]) -> pulumi.Resource:
+    def _endpoint(self, target: Target, zone_id: pulumi.Input[str], after: list[pulumi.Resource]) -> pulumi.Resource:
+        by_policy = zone_id == BY_POLICY
         endpoint = network.PrivateEndpoint(
             f"{self._name}-{target.name}",
             resource_group_name=self._args.resource_group_name,
@@ -84,13 +90,18 @@ class Endpoints(pulumi.ComponentResource):
             private_link_service_connections=[
                 {"name": target.name, "private_link_service_id": target.id, "group_ids": [target.service]},
             ],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=after),
+            # What a policy adds is its own business.
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=after, ignore_changes=["customDnsConfigs"] if by_policy else None
+            ),
         )
+        if by_policy:
+            return endpoint
         return network.PrivateDnsZoneGroup(
             f"{self._name}-{target.name}",
             resource_group_name=self._args.resource_group_name,
             private_endpoint_name=endpoint.name,
             private_dns_zone_group_name="default",
-            private_dns_zone_configs=[{"name": target.service, "private_dns_zone_id": zone.id}],
+            private_dns_zone_configs=[{"name": target.service, "private_dns_zone_id": zone_id}],
             opts=pulumi.ResourceOptions(parent=endpoint),
         )

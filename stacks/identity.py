@@ -72,13 +72,15 @@ def define(
     *,
     actions: Sequence[str] = (),
     data_actions: Sequence[str] = (),
+    elsewhere: str | None = None,
 ) -> authorization.RoleDefinition:
     """A role of the deployment's own, for the resource group of id `group`; `what` says what it lets somebody do.
 
-    Its GUID, and its name, which no other role of the tenant has, follow from the group.
+    Its GUID, and its name, which no other role of the tenant has, follow from the group. A role can only be assigned in groups
+    that it names, so one for what stands in another group is made there: that of id `elsewhere`.
     """
-    scope = pulumi.Output.from_input(group)
-    identifier = scope.apply(lambda text: naming.guid(text, name, kind))
+    identifier = pulumi.Output.from_input(group).apply(lambda text: naming.guid(text, name, kind))
+    scope = pulumi.Output.from_input(group if elsewhere is None else elsewhere)
     return authorization.RoleDefinition(
         f"{name}-{kind}",
         role_definition_id=identifier,

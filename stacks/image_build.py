@@ -22,8 +22,7 @@ import tenacity
 from stacks.image_context import ImageContext
 
 API = "2019-06-01-preview"
-# Azure's own; another one for emulators.
-ENDPOINT = "https://management.azure.com"
+# Another address than the cloud's own, for emulators.
 ENDPOINT_VARIABLE = "ARM_RESOURCE_MANAGER_ENDPOINT"
 # Seconds that a build may take; the service allows 8 hours. torch's 3 GB come in, and an image of that size goes out.
 BUILD_SECONDS = 2 * 3600
@@ -45,6 +44,8 @@ class Builder:
     """Builds images in one registry."""
 
     registry_id: str
+    endpoint: str
+    """Azure Resource Manager's."""
     token: Callable[[], str]
     """Of whoever deploys, for Azure Resource Manager; asked before each call, since a build may outlast one."""
     tell: Callable[[str], None]
@@ -93,7 +94,7 @@ class Builder:
         return self._call("POST", path, body)
 
     def _call(self, method: str, path: str, body: object) -> Any:
-        endpoint = os.environ.get(ENDPOINT_VARIABLE, ENDPOINT)
+        endpoint = os.environ.get(ENDPOINT_VARIABLE, self.endpoint)
         url = f"{endpoint}{self.registry_id}/{path}?api-version={API}"
         headers = {"Authorization": f"Bearer {self.token()}", "Content-Type": "application/json"}
         data = json.dumps(body).encode() if body is not None else b"" if method == "POST" else None

@@ -37,6 +37,7 @@ DIAGNOSTIC_COLUMNS = {
     "ResourceProvider": "string",
     "Category": "string",
     "OperationName": "string",
+    "ResourceId": "string",
     "id_s": "string",
     "jobId_s": "string",
     "executionInfo_exitCode_d": "real",
@@ -59,6 +60,21 @@ RESIZE_FAILURES = f"""{DIAGNOSTICS}
 | where ResourceProvider == "MICROSOFT.BATCH" and Category == "ServiceLog"
 | where OperationName == "PoolResizeCompleteEvent" and resultCode_s != "Success\""""
 
+# How a query begins to choose rows, and what else it asks of them where a workspace has rows of other deployments, too.
+_CHOICES = {
+    'where ResourceProvider == "MICROSOFT.BATCH"': ' and ResourceId =~ "{account}"',
+    'where ResourceProvider == "MICROSOFT.LOGIC"': ' and ResourceId startswith "{group}/"',
+    f'where AppRoleName == "{ROLE}"': ' and _ResourceId =~ "{insights}"',
+}
+
+
+def of_ours(query: str, *, account: str = "", group: str = "", insights: str = "") -> str:
+    """The query about our own rows alone: of this Batch account, resource group and Application Insights, by their ids."""
+    for choice, more in _CHOICES.items():
+        query = query.replace(choice, choice + more.format(account=account, group=group, insights=insights))
+    return query
+
+
 BLOB_LOGS = ("StorageRead", "StorageWrite", "StorageDelete")
 
 
@@ -69,6 +85,8 @@ class TelemetryArgs:
     resource_group_name: pulumi.Input[str]
     retention_days: int
     """30 to 730. Application Insights keeps what it writes for 90 at least."""
+    workspace_id: str = ""
+    """Of a workspace that exists, in whose settings we have no say; empty: one is made."""
 
 
 class Telemetry(pulumi.ComponentResource):
@@ -82,27 +100,17 @@ class Telemetry(pulumi.ComponentResource):
         super().__init__("batch-scoring:stacks:Telemetry", name, None, opts)
         self._prefix = name
         child = pulumi.ResourceOptions(parent=self)
-        workspace = operationalinsights.Workspace(
-            f"{name}-logs",
-            resource_group_name=args.resource_group_name,
-            sku=operationalinsights.WorkspaceSkuArgs(name=operationalinsights.WorkspaceSkuNameEnum.PER_GB2018),
-            retention_in_days=args.retention_days,
-            features=operationalinsights.WorkspaceFeaturesArgs(
-                disable_local_auth=True, enable_log_access_using_only_resource_permissions=True
-            ),
-            opts=child,
-        )
+        self.workspace_id: pulumi.Input[str] = args.workspace_id or self._workspace(name, args)
         insights = applicationinsights.Component(
             f"{name}-insights",
             resource_group_name=args.resource_group_name,
             kind="other",
             application_type=applicationinsights.ApplicationType.OTHER,
             ingestion_mode=applicationinsights.IngestionMode.LOG_ANALYTICS,
-            workspace_resource_id=workspace.id,
+            workspace_resource_id=self.workspace_id,
             disable_local_auth=True,
             opts=child,
         )
-        self.workspace_id: pulumi.Output[str] = workspace.id
         self.insights_id: pulumi.Output[str] = insights.id
         self.connection_string: pulumi.Output[str] = insights.connection_string
         self.register_outputs(
@@ -112,6 +120,18 @@ class Telemetry(pulumi.ComponentResource):
                 "connection_string": self.connection_string,
             }
         )
+
+    def _workspace(self, name: str, args: TelemetryArgs) -> pulumi.Output[str]:
+        return operationalinsights.Workspace(
+            f"{name}-logs",
+            resource_group_name=args.resource_group_name,
+            sku=operationalinsights.WorkspaceSkuArgs(name=operationalinsights.WorkspaceSkuNameEnum.PER_GB2018),
+            retention_in_days=args.retention_days,
+            features=operationalinsights.WorkspaceFeaturesArgs(
+                disable_local_auth=True, enable_log_access_using_only_resource_permissions=True
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        ).id
 
     def diagnose(self, name: str, resource_id: pulumi.Input[str], *, metrics: bool = True) -> monitor.DiagnosticSetting:
         """Send all logs of a resource, and its metrics, to the workspace.

@@ -104,6 +104,9 @@ class Network(pulumi.ComponentResource):
         self.id = vnet.id
         self.address = address.ip_address.apply(lambda text: text or "")
         """The public address that everything inside is seen from outside as."""
+        self.addresses = [self.address]
+        self.group_id: str | None = None
+        """Of its own resource group, where that isn't the deployment's."""
         self.nodes_subnet_id = pulumi.Output.concat(vnet.id, "/subnets/nodes")
         self.submitter_subnet_id = pulumi.Output.concat(vnet.id, "/subnets/submitter")
         self.endpoints_subnet_id = pulumi.Output.concat(vnet.id, "/subnets/endpoints")

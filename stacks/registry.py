@@ -11,7 +11,9 @@ from typing import Literal
 import pulumi
 from pulumi_azure_native import authorization, containerregistry
 
+from scorer import clouds
 from stacks import naming
+from stacks.existing import ExistingRegistry
 from stacks.image_build import Builder
 from stacks.image_context import ImageContext
 
@@ -66,6 +68,7 @@ class Registry(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, replace_on_changes=["zoneRedundancy"]),
         )
         self.id = self.registry.id
+        self.name = self.registry.name
         self.login_server = self.registry.login_server
         self.register_outputs({"id": self.id, "login_server": self.login_server})
 
@@ -74,8 +77,10 @@ class Registry(pulumi.ComponentResource):
 class ImageArgs:
     """One image: of `context`, unless `reference` names one that is ready."""
 
-    registry: Registry
+    registry: Registry | ExistingRegistry
     context: ImageContext
+    arm_endpoint: str = clouds.PUBLIC.resource_manager
+    """Where builds are asked for."""
     reference: str | None = None
     """A ready image, as Docker would pull it; nothing is built then."""
 
@@ -93,14 +98,14 @@ class Image(pulumi.ComponentResource):
         super().__init__("batch-scoring:stacks:Image", name, None, opts)
         self._context = args.context
         self._image = f"{args.context.name}:{args.context.tag}"
-        self._registry_id = ""
+        self._registry_id, self._endpoint = "", args.arm_endpoint
         if args.reference is not None:
             self.reference = pulumi.Output.from_input(args.reference)
         else:
             self.reference = self._built(name, args.registry).output.apply(str)
         self.register_outputs({"reference": self.reference})
 
-    def _built(self, name: str, registry: Registry) -> pulumi.Stash:
+    def _built(self, name: str, registry: Registry | ExistingRegistry) -> pulumi.Stash:
         if not registry.public:
             raise ValueError(
                 f"The image '{self._context.name}' can't be built: the registry is closed to the internet and so to builders. "
@@ -127,6 +132,7 @@ class Image(pulumi.ComponentResource):
         loop = asyncio.get_running_loop()
         builder = Builder(
             self._registry_id,
+            self._endpoint,
             lambda: asyncio.run_coroutine_threadsafe(self._token(), loop).result(),
             partial(pulumi.log.info, ephemeral=True),
         )

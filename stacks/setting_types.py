@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+# In the place of a DNS zone's id: a policy of the company's adds the records of private endpoints.
+BY_POLICY = "none"
 Trigger = Literal["events", "polling"]
 NetworkIsolation = Literal["service-endpoints", "private-endpoints"]
 Mount = Literal["none", "blob"]

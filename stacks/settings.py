@@ -6,6 +6,7 @@ Pulumi.yaml lists the same settings with the same defaults, so that `pulumi conf
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
@@ -14,7 +15,8 @@ from pulumi.runtime.config import CONFIG
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from stacks import gpu_sizes, regions
+from scorer import clouds
+from stacks import existing_settings, gpu_sizes, regions
 from stacks.setting_types import (
     STORAGE_ADDRESSES,
     Base,
@@ -32,6 +34,9 @@ from stacks.setting_types import (
 from stacks.setting_words import what_is_wrong
 
 PROJECT = "batch-scoring"
+# The setting of Pulumi's azure-native that says which of Azure's clouds is meant.
+ENVIRONMENT = "azure-native:environment"
+VAULTS = "|".join(re.escape(cloud.vaults) for cloud in clouds.CLOUDS.values())
 
 # GiB of a node that are for Linux, Docker, Batch's agent, and what fetches a job's inputs.
 NODE_MEMORY_GB = 4
@@ -110,8 +115,8 @@ class Settings(BaseModel):
     customer_key: Annotated[
         str,
         matches(
-            r"https://[a-zA-Z0-9-]{3,24}\.vault\.azure\.net/keys/[a-zA-Z0-9-]{1,127}",
-            "a key's address without version, such as https://NAME.vault.azure.net/keys/KEY",
+            rf"https://[a-zA-Z0-9-]{{3,24}}({VAULTS})/keys/[a-zA-Z0-9-]{{1,127}}",
+            f"a key's address without version, such as https://NAME{clouds.PUBLIC.vaults}/keys/KEY",
         ),
     ] = Field("", description="Key Vault key that encrypts storage; empty means Microsoft's keys")
     customer_key_identity: Annotated[
@@ -225,6 +230,18 @@ class Settings(BaseModel):
     look_minutes: int = Field(15, ge=1, le=1440, description="Minutes between two looks for requests that still wait")
     jobs_at_once: int = Field(10, ge=1, le=100, description="Limit on requests: container groups that take them in at once")
     submit_minutes: int = Field(30, ge=5, le=720, description="Limit on requests: minutes that taking one in may last")
+    existing_resource_group_resource_id: existing_settings.ExistingGroup = ""
+    existing_virtual_network_resource_id: existing_settings.ExistingNetwork = ""
+    nodes_subnet_name: existing_settings.NodesSubnet = "nodes"
+    submitter_subnet_name: existing_settings.SubmitterSubnet = "submitter"
+    endpoints_subnet_name: existing_settings.EndpointsSubnet = "endpoints"
+    egress_ips: existing_settings.EgressIps = ()
+    blob_private_dns_zone_resource_id: existing_settings.BlobZone = ""
+    registry_private_dns_zone_resource_id: existing_settings.RegistryZone = ""
+    batch_private_dns_zone_resource_id: existing_settings.BatchZone = ""
+    existing_log_analytics_workspace_resource_id: existing_settings.ExistingWorkspace = ""
+    existing_batch_account_resource_id: existing_settings.ExistingBatchAccount = ""
+    existing_registry_resource_id: existing_settings.ExistingRegistry = ""
     tags: dict[Annotated[str, matches(r"[^<>%&\\?/]{1,128}", "a tag's name: it may not hold < > % & \\ ? or /")], Tag] = Field(
         default_factory=dict, max_length=40, description="Tags on every resource"
     )
@@ -262,7 +279,8 @@ class Settings(BaseModel):
     def foreign_registry(self) -> bool:
         """Whether an image comes from elsewhere than Azure's registries."""
         references = {self.image, self.submitter_image} - {"build"}
-        return any(not reference.partition("/")[0].endswith(".azurecr.io") for reference in references)
+        azures = tuple(cloud.registries for cloud in clouds.CLOUDS.values())
+        return any(not reference.partition("/")[0].endswith(azures) for reference in references)
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -271,9 +289,11 @@ class Settings(BaseModel):
             broken.append(
                 f"nodesMin is {self.nodes_min}, more than nodesMax, {self.nodes_max}: raise nodesMax or lower nodesMin."
             )
-        if self.private and self.registry_sku != "Premium":
+        broken += existing_settings.misfits(self)
+        makes_registry = not self.existing_registry_resource_id
+        if self.private and makes_registry and self.registry_sku != "Premium":
             broken.append(f"registrySku is '{self.registry_sku}': private endpoints need Premium.")
-        if self.zone_redundant and self.registry_sku != "Premium":
+        if self.zone_redundant and makes_registry and self.registry_sku != "Premium":
             broken.append(f"registrySku is '{self.registry_sku}': a zone-redundant registry needs Premium.")
         if self.task_memory_gb > self._most_memory:
             broken.append(
@@ -309,6 +329,18 @@ def parse(raw: Mapping[str, str]) -> Settings:
         raise pulumi.RunError(
             "These settings need another value:\n" + "\n".join(f"  - {sentence}" for sentence in sentences)
         ) from error
+
+
+def cloud_of(location: str) -> clouds.Cloud:
+    """The cloud that is deployed to. Raises pulumi.RunError where it isn't the one that the location is in."""
+    told = CONFIG.get().get(ENVIRONMENT, clouds.PUBLIC.name)
+    right = clouds.of_region(location)
+    if told != right.name:
+        raise pulumi.RunError(
+            f"{ENVIRONMENT} is '{told}', and location '{location}' is in the cloud '{right.name}': "
+            f"'pulumi config set {ENVIRONMENT} {right.name}', or another location."
+        )
+    return right
 
 
 def load() -> Settings:

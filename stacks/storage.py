@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pulumi
 from pulumi_azure_native import storage
@@ -93,6 +93,8 @@ class Storage(pulumi.ComponentResource):
             **{kind: pulumi.Output.concat("az://", self.ops.name, f"/{kind}") for kind in OPS_CONTAINERS},
         }
         """Each container's store, as `scorer` writes it."""
+        self.endpoint = pulumi.Output.all(self.data.name, self.data.primary_endpoints).apply(_template)
+        """Of the Blob service of both accounts, with {account} where an account's name stands."""
         self.register_outputs({"data": self.data.name, "ops": self.ops.name})
 
     def _account(self, name: str, kind: Literal["data", "ops"]) -> storage.StorageAccount:
@@ -159,6 +161,14 @@ class Storage(pulumi.ComponentResource):
             public_access=storage.PublicAccess.NONE,
             opts=pulumi.ResourceOptions(parent=account),
         )
+
+
+def _template(known: Sequence[Any]) -> str:
+    """From https://films.blob.core.windows.net/ to https://{account}.blob.core.windows.net: Azure says which, not we."""
+    account, endpoints = known
+    if endpoints is None:  # in a preview
+        return ""
+    return str(endpoints["blob"]).rstrip("/").replace(f"//{account}.", "//{account}.", 1)
 
 
 def _encryption(encryption: Encryption) -> storage.EncryptionArgs:

@@ -40,6 +40,8 @@ class SubmitterArgs:
     """The deployment's description as JSON."""
     urls: Mapping[str, pulumi.Input[str]]
     """az:// addresses of the containers by their names: input, output, work, logs."""
+    cloud: Mapping[str, pulumi.Input[str]]
+    """What the SDKs and the scorer need to know of Azure's cloud, as variables of the environment."""
     telemetry: pulumi.Input[str]
     """Application Insights' connection string."""
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -63,6 +65,7 @@ def container_group(args: SubmitterArgs) -> pulumi.Output[Body]:
             # Which of the identities that a machine may have the SDKs are to take.
             AZURE_CLIENT_ID=args.identity_client_id,
             APPLICATIONINSIGHTS_CONNECTION_STRING=args.telemetry,
+            **args.cloud,
         ),
     ).apply(lambda known: body(**known, tags=args.tags))
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from pulumi_azure_native import monitor
 
-from stacks.monitoring import RESIZE_FAILURES
+from stacks.monitoring import RESIZE_FAILURES, of_ours
 
 BATCH = "Microsoft.Batch/batchAccounts"
 WORKFLOW = "Microsoft.Logic/workflows"
 TOPIC = "Microsoft.EventGrid/systemTopics"
+# What the pool is called behind the prefix of all names.
+POOL = "gpu"
 
 # Metric alerts look back over one of these windows only: minutes, and how Azure writes them.
 # https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-create-metric-alert-rule
@@ -103,12 +105,17 @@ WATCHES = (
     ),
 )
 
-RESIZE_QUERY = f"{RESIZE_FAILURES}\n| project TimeGenerated, Pool = id_s, Code = resultCode_s"
 RESIZE_HAPPENED = "The pool did not get the nodes it asked for; jobs wait or run on fewer nodes."
 RESIZE_REMEDY = (
     "The code says why. With a quota code, ask for more cores of the GPU size's family in the Batch account's quotas; "
     "with an allocation code, the region has none to give: wait, lower spotPercent, or choose another gpuSize or location."
 )
+
+
+def resize_query(account: str, pools: str) -> str:
+    """Resizes that failed, of the pools of the Batch account (its id) whose names begin with `pools`."""
+    failures = of_ours(RESIZE_FAILURES, account=account)
+    return f'{failures}\n| where id_s startswith "{pools}"\n| project TimeGenerated, Pool = id_s, Code = resultCode_s'
 
 
 def idle_window(keep_warm_minutes: int) -> str | None:

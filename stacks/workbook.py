@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from enum import IntEnum
 
-from stacks.monitoring import DIAGNOSTICS, FRAME_MILLISECONDS, FRAMES, JOB_EVENTS, RESIZE_FAILURES, ROLE, STEPS, TASKS
+from stacks.monitoring import DIAGNOSTICS, FRAME_MILLISECONDS, FRAMES, JOB_EVENTS, RESIZE_FAILURES, ROLE, STEPS, TASKS, of_ours
 
 # A JSON value, as far as a workbook needs one.
 Json = str | int | bool | Sequence["Json"] | dict[str, "Json"]
@@ -113,11 +113,12 @@ They are counted from the pool's first resize in the time range on. Spot nodes t
 count as if they had stayed."""
 
 
-def serialize(batch_account_id: str, workspace_id: str, insights_id: str) -> str:
+def serialize(batch_account_id: str, workspace_id: str, insights_id: str, group_id: str) -> str:
     """The workbook's JSON, as Azure takes it, about these resources."""
 
     def chart(title: str, query: str, visualization: str, width: int = 50) -> Json:
-        return _query(title, query, visualization, width, workspace_id)
+        own = of_ours(query, account=batch_account_id, group=group_id, insights=insights_id)
+        return _query(title, own, visualization, width, workspace_id)
 
     def nodes(title: str, metrics: dict[str, str], aggregation: Aggregation) -> Json:
         return _metrics(title, metrics, aggregation, batch_account_id)

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-from pulumi_azure_native import authorization, eventgrid, logic
+from pulumi_azure_native import eventgrid, logic
 
+from scorer import clouds
 from stacks.identity import Role, assign, define
 from stacks.submitter import API_VERSION
 
@@ -61,13 +62,15 @@ class WorkflowArgs:
     dead_letter_account_id: pulumi.Input[str]
     dead_letter_container_name: pulumi.Input[str]
     subnet_id: pulumi.Input[str]
+    network_group_id: str | None = None
+    """Of the resource group that the subnet is in, where that is another one."""
     time_limit_minutes: int
     """How long a container group may take."""
     runs_at_once: int
     """Requests that are taken in at the same time; the others wait."""
     readers: Sequence[str] = ()
     """Addresses from which people may read what runs took in and gave out, as addresses or ranges; none: nobody may."""
-    arm_endpoint: str = "https://management.azure.com"
+    arm_endpoint: str = clouds.PUBLIC.resource_manager
     wait_for: Sequence[pulumi.Resource] = ()
     """What the first request needs: the submitter's roles, endpoints."""
 
@@ -155,16 +158,16 @@ class Workflow(pulumi.ComponentResource):
     def _permissions(self) -> list[pulumi.Resource]:
         """What the workflow may do: run container groups, put them into their subnet, and give them the submitter's identity."""
         args, principal = self._args, self._args.identity_principal_id
-        groups = self._role("groups", "run container groups", GROUP_ACTIONS)
-        subnet = self._role("subnet", "join a subnet", SUBNET_ACTIONS)
+        groups = define(self._name, "groups", "run container groups", args.resource_group_id, self, actions=GROUP_ACTIONS)
+        subnet = define(
+            self._name, "subnet", "join a subnet", args.resource_group_id, self,
+            actions=SUBNET_ACTIONS, elsewhere=args.network_group_id,
+        )  # fmt: skip
         return [
             assign(f"{self._name}-groups", groups.id, principal, args.resource_group_id, parent=self),
             assign(f"{self._name}-subnet", subnet.id, principal, args.subnet_id, parent=self),
             assign(f"{self._name}-submitter", Role.IDENTITY_OPERATOR, principal, args.submitter_identity_id, parent=self),
         ]
-
-    def _role(self, kind: str, what: str, actions: list[str]) -> authorization.RoleDefinition:
-        return define(self._name, kind, what, self._args.resource_group_id, self, actions=actions)
 
     def _dead_letter_permission(self, topic: eventgrid.SystemTopic) -> pulumi.Resource:
         """Event Grid writes what it couldn't deliver as the topic itself."""

@@ -116,6 +116,20 @@ _ADDED: dict[str, Callable[[Resource], Json]] = {
 }
 
 
+# Look-ups of what others made: the type that each is of, and the argument that has its name.
+_LOOKED_UP = {
+    "azure-native:resources:getResourceGroup": ("", ""),
+    "azure-native:network:getVirtualNetwork": ("Microsoft.Network/virtualNetworks", "virtualNetworkName"),
+    "azure-native:batch:getBatchAccount": ("Microsoft.Batch/batchAccounts", "accountName"),
+    "azure-native:containerregistry:getRegistry": ("Microsoft.ContainerRegistry/registries", "registryName"),
+}
+
+
+def _read(found: Resource) -> Json:
+    """A resource as whoever looks it up reads it."""
+    return outputs(found) | {"id": found.id}
+
+
 def invoke(cloud: Cloud, token: str, args: Json) -> Json:
     """The answer to a call. Raises ArmError for one that isn't known."""
     group = f"{group_id(args.get('resourceGroupName', ''))}/providers"
@@ -128,4 +142,8 @@ def invoke(cloud: Cloud, token: str, args: Json) -> Json:
         if args["triggerName"] not in workflow.body["properties"]["definition"]["triggers"]:
             raise ArmError("WorkflowTriggerNotFound", f"The workflow has no trigger '{args['triggerName']}'.")
         return {"value": callback_url(workflow.id), "method": "POST"}
+    if token in _LOOKED_UP:
+        arm_type, name = _LOOKED_UP[token]
+        path = f"{group}/{arm_type}/{args[name]}" if name in args else group_id(args["resourceGroupName"])
+        return _read(cloud.get(path))
     raise ArmError("NotFound", f"There is no call '{token}'.")

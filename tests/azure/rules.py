@@ -156,6 +156,11 @@ def _role_assignment(cloud: Cloud, made: Resource) -> None:
     role = properties["roleDefinitionId"]
     if role.rpartition("/")[2] not in BUILT_IN_ROLES and cloud.find(role) is None:
         raise ArmError("RoleDefinitionDoesNotExist", f"There is no role '{role}'.")
+    where = made.id.lower().partition("/providers/microsoft.authorization/")[0]
+    own = cloud.find(role)
+    scopes = own.body["properties"]["assignableScopes"] if own else ["/"]
+    if not any(f"{where}/".startswith(scope.lower().rstrip("/") + "/") for scope in scopes):
+        raise ArmError("RoleDefinitionNotAssignable", f"The role '{role}' can't be assigned at '{where}', only in {scopes}.")
     _condition(properties)
     _is_only_one(cloud, made)
     principal = properties["principalId"]

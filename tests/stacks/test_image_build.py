@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from scorer.clouds import PUBLIC
 from stacks import image_build
 from stacks.image_build import Builder, BuildError, upload
 from stacks.image_context import ImageContext
@@ -17,6 +18,7 @@ from tests.azure.builds import RUNS, BuildService
 from tests.azure.cloud import Cloud
 from tests.azure.ground import Ground
 
+ARM = PUBLIC.resource_manager
 CONTEXT = ImageContext("submitter", Path(__file__).parents[2])
 
 
@@ -34,7 +36,7 @@ def told() -> list[str]:
 @pytest.fixture
 def builder(service: BuildService, told: list[str]) -> Builder:
     (registry,) = service.cloud.of_type("Microsoft.ContainerRegistry/registries")
-    return Builder(registry.id, lambda: TOKEN, told.append)
+    return Builder(registry.id, ARM, lambda: TOKEN, told.append)
 
 
 def test_an_image_is_built_of_what_was_uploaded(service: BuildService, builder: Builder, told: list[str]) -> None:
@@ -94,9 +96,9 @@ def test_a_refusal_says_what_to_do(service: BuildService, builder: Builder, code
 
 def test_a_login_that_isnt_one_and_a_registry_that_isnt_there(service: BuildService, builder: Builder) -> None:
     with pytest.raises(BuildError, match="InvalidAuthenticationToken"):
-        Builder(builder.registry_id, lambda: "other", print).build(CONTEXT, "submitter:1")
+        Builder(builder.registry_id, ARM, lambda: "other", print).build(CONTEXT, "submitter:1")
     with pytest.raises(BuildError, match="ResourceNotFound"):
-        Builder(builder.registry_id + "x", lambda: TOKEN, print).build(CONTEXT, "submitter:1")
+        Builder(builder.registry_id + "x", ARM, lambda: TOKEN, print).build(CONTEXT, "submitter:1")
     assert not service.cloud.uploads
 
 

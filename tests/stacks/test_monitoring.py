@@ -16,6 +16,7 @@ from stacks.watches import WATCHES, Watch, idle_watch, idle_window
 from tests.azure.cloud import Cloud
 from tests.azure.fixtures import Deploy
 
+GROUP = "/subscriptions/s/resourceGroups/g"
 ACCOUNT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Batch/batchAccounts/b"
 WORKSPACE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.OperationalInsights/workspaces/w"
 INSIGHTS = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Insights/components/i"
@@ -54,19 +55,19 @@ FREQUENCIES = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 30, 60)]
 # .../appexceptions, .../apptraces. The columns of AzureDiagnostics follow the events of
 # https://learn.microsoft.com/azure/batch/batch-pool-resize-complete-event, .../batch-task-fail-event and
 # https://learn.microsoft.com/azure/logic-apps/monitor-workflows-collect-diagnostic-data, with a letter for their type.
-COMMON = {"TimeGenerated", "AppRoleName", "AppRoleInstance", "OperationId", "Properties", "ItemCount"}
+COMMON = {"TimeGenerated", "_ResourceId", "AppRoleName", "AppRoleInstance", "OperationId", "Properties", "ItemCount"}
 DOCUMENTED_COLUMNS: dict[str, set[str]] = {
     "AppMetrics": COMMON | {"Name", "Sum", "Min", "Max"},
     "AppTraces": COMMON | {"Message", "SeverityLevel"},
     "AppExceptions": COMMON | {"ExceptionType", "OuterMessage", "OuterType", "ProblemId", "InnermostMessage", "SeverityLevel"},
-    "AzureDiagnostics": {"TimeGenerated", "ResourceProvider", "Category", "OperationName"}
+    "AzureDiagnostics": {"TimeGenerated", "ResourceId", "ResourceProvider", "Category", "OperationName"}
     | {"id_s", "currentDedicatedNodes_d", "currentLowPriorityNodes_d", "resultCode_s", "resultMessage_s"}
     | {"jobId_s", "executionInfo_exitCode_d"}
     | {"resource_workflowName_s", "status_s", "code_s", "error_message_s"},
 }
 DIMENSIONS = {"job", "chunk", "node", "step", "outcome", "event", "reason"}
 KQL = words(
-    "let where extend project summarize order by asc desc union isfuzzy true in and or on bin tostring toint "
+    "let startswith where extend project summarize order by asc desc union isfuzzy true in and or on bin tostring toint "
     "strcat case iff null count countif dcount dcountif isnotempty sum min max arg_max percentilew round next "
     "datetime datatable string real"
 )
@@ -89,7 +90,7 @@ class Item(TypedDict):
 
 
 def items(kind: int) -> list[Item]:
-    document = json.loads(workbook.serialize(ACCOUNT, WORKSPACE, INSIGHTS))
+    document = json.loads(workbook.serialize(ACCOUNT, WORKSPACE, INSIGHTS, GROUP))
     return [item for item in cast(list[Item], document["items"]) if item["type"] == kind]
 
 
@@ -97,7 +98,9 @@ def minutes(duration: str) -> timedelta:
     return TypeAdapter(timedelta).validate_python(duration)
 
 
-QUERIES = {item["name"]: item["content"]["query"] for item in items(3)} | {"resize alert": watches.RESIZE_QUERY}
+QUERIES = {item["name"]: item["content"]["query"] for item in items(3)} | {
+    "resize alert": watches.resize_query(ACCOUNT, "scoring-dev-gpu")
+}
 
 
 def all_watches(nodes_min: int = 0, keep_warm_minutes: int = 10) -> list[Watch]:
@@ -201,7 +204,7 @@ def test_all_that_can_go_wrong_is_watched() -> None:
 
 
 def test_workbook_is_made_of_the_parts_that_azure_knows() -> None:
-    text = workbook.serialize(ACCOUNT, WORKSPACE, INSIGHTS)
+    text = workbook.serialize(ACCOUNT, WORKSPACE, INSIGHTS, GROUP)
     document = json.loads(text)
     assert document["version"] == "Notebook/1.0"
     assert document["fallbackResourceIds"] == [INSIGHTS]
@@ -284,6 +287,18 @@ def test_queries_of_azure_s_log_work_before_its_first_row() -> None:
     for column, kind in monitoring.DIAGNOSTIC_COLUMNS.items():
         if "_" in column:
             assert kinds[column[-1]] == kind, column
+
+
+def test_rows_of_other_deployments_in_one_workspace_are_left_out() -> None:
+    for name, query in QUERIES.items():
+        for choice, own in (
+            ('ResourceProvider == "MICROSOFT.BATCH"', f'ResourceId =~ "{ACCOUNT}"'),
+            ('ResourceProvider == "MICROSOFT.LOGIC"', f'ResourceId startswith "{GROUP}/"'),
+            ('AppRoleName == "scorer"', f'_ResourceId =~ "{INSIGHTS}"'),
+        ):
+            assert query.count(choice) == query.count(f"{choice} and {own}"), name
+        chosen = query.count(" and ResourceId ") + query.count(" and _ResourceId ")
+        assert chosen == len(re.findall(r"\b(?:AzureDiagnostics,|AppMetrics|AppTraces|AppExceptions)", query)), name
 
 
 def test_names_of_telemetry_are_written_down_and_drawn() -> None:

@@ -15,6 +15,9 @@ from stacks.settings import Settings, parse
 ROOT = Path(__file__).parents[2]
 PULUMI_YAML = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
 README = (ROOT / "stacks/README.md").read_text()
+GROUP = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/hub"
+PROVIDERS = f"{GROUP}/providers"
+NETWORK = f"{PROVIDERS}/Microsoft.Network/virtualNetworks/hub"
 
 
 def refusals(**raw: str) -> list[str]:
@@ -96,6 +99,28 @@ def test_values_come_as_pulumi_keeps_them() -> None:
         ("gpuSise", "x", "gpuSise is no setting of this project: did you mean 'gpuSize'? Set that, and remove it with"),
         ("nodes_max", "4", "nodes_max is no setting of this project: did you mean 'nodesMax'?"),
         ("colour", "x", "colour is no setting of this project: see the README, or remove it with 'pulumi config rm colour'."),
+        (
+            "existingVirtualNetworkResourceId",
+            "hub",
+            "existingVirtualNetworkResourceId 'hub' is not a virtual network's resource id",
+        ),
+        (
+            "existingBatchAccountResourceId",
+            f"{PROVIDERS}/Microsoft.Storage/storageAccounts/films",
+            f"existingBatchAccountResourceId '{PROVIDERS}/Microsoft.Storage/storageAccounts/films' is not a Batch account's",
+        ),
+        (
+            "existingResourceGroupResourceId",
+            f"{GROUP}/x",
+            f"existingResourceGroupResourceId '{GROUP}/x' is not a resource group's",
+        ),
+        ("nodesSubnetName", "", "nodesSubnetName '' is not a subnet's name: 'az network vnet subnet list"),
+        (
+            "blobPrivateDnsZoneResourceId",
+            f"{PROVIDERS}/Microsoft.Network/privateDnsZones/example.com",
+            f"blobPrivateDnsZoneResourceId '{PROVIDERS}/Microsoft.Network/privateDnsZones/example.com' is another zone than",
+        ),
+        ("batchPrivateDnsZoneResourceId", "no", "batchPrivateDnsZoneResourceId 'no' is not a private DNS zone's resource id"),
         ("gpusize", "x", "gpusize is no setting of this project: did you mean 'gpuSize'? Set that, and remove it with"),
     ],
 )
@@ -118,6 +143,33 @@ def test_all_bad_values_are_told_at_once() -> None:
         (
             {"customerKey": "https://vault.vault.azure.net/keys/k"},
             "customerKey and customerKeyIdentity belong together: set both or neither.",
+        ),
+        (
+            {"egressIps": '["20.1.2.3"]'},
+            "egressIps is '20.1.2.3', of a VNet that exists: set existingVirtualNetworkResourceId, too.",
+        ),
+        (
+            {"submitterSubnetName": "aci"},
+            "submitterSubnetName is 'aci', of a VNet that exists: set existingVirtualNetworkResourceId, too.",
+        ),
+        (
+            {"existingVirtualNetworkResourceId": NETWORK},
+            "existingVirtualNetworkResourceId is set, and a Batch account lets in only addresses that it knows: "
+            "set egressIps to those of the VNet's way out, or networkIsolation to private-endpoints.",
+        ),
+        (
+            {"existingVirtualNetworkResourceId": NETWORK, "egressIps": '["20.1.2.3"]', "submitterSubnetName": "Nodes"},
+            "nodesSubnetName, submitterSubnetName, endpointsSubnetName are nodes, Nodes, endpoints: "
+            "each takes a subnet of its own.",
+        ),
+        (
+            {"blobPrivateDnsZoneResourceId": "none"},
+            "blobPrivateDnsZoneResourceId is 'none': only networkIsolation private-endpoints has use for it.",
+        ),
+        (
+            {"blobPrivateDnsZoneResourceId": "none", "networkIsolation": "private-endpoints", "registrySku": "Premium"},
+            "blobPrivateDnsZoneResourceId is 'none', and its owner links it to VNets that exist: "
+            "set existingVirtualNetworkResourceId, too.",
         ),
         ({"monthlyBudget": "5"}, "monthlyBudget is 5, but nobody would hear of it: set alertAddress too."),
     ],

@@ -1,0 +1,218 @@
+"""What a company has already: looked up by its resource id before anything is made, and left as it is.
+
+Nothing of it is in Pulumi's state, so nothing changes or deletes it. What lacks for us is told in sentences, in a preview as
+well. Whoever deploys must be able to read it, to join its subnets and to assign roles on it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import pulumi
+from pulumi_azure_native import batch, containerregistry, network, resources
+
+from stacks import resource_ids
+from stacks.settings import Settings
+
+DELEGATION = "Microsoft.ContainerInstance/containerGroups"
+STORAGE = "Microsoft.Storage"
+CONTAINERS_OWN = ipaddress.IPv4Network("172.17.0.0/16")
+# Of a subnet, Azure keeps as many addresses: https://learn.microsoft.com/azure/virtual-network/virtual-networks-faq
+KEPT = 5
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Group:
+    """The resource group that everything is in."""
+
+    name: pulumi.Output[str]
+    id: pulumi.Output[str]
+    made: resources.ResourceGroup | None = None
+    """None where it was there before, and stays."""
+
+
+@dataclass(frozen=True)
+class ExistingNetwork:
+    """A VNet with subnets, as its owner made them."""
+
+    id: pulumi.Output[str]
+    nodes_subnet_id: pulumi.Output[str]
+    submitter_subnet_id: pulumi.Output[str]
+    endpoints_subnet_id: pulumi.Output[str]
+    group_id: str | None
+    """Of the resource group that it is in, where that isn't the deployment's."""
+    addresses: Sequence[pulumi.Input[str]] = ()
+    """Public ones that everything inside is seen from outside as."""
+
+
+@dataclass(frozen=True)
+class ExistingBatchAccount:
+    """A Batch account, as its owner made it: who reaches it is the owner's business."""
+
+    id: pulumi.Output[str]
+    name: pulumi.Output[str]
+    endpoint: pulumi.Output[str]
+    resource_group_name: str
+
+
+@dataclass(frozen=True)
+class ExistingRegistry:
+    """A registry, as its owner made it."""
+
+    id: pulumi.Output[str]
+    name: str
+    login_server: pulumi.Output[str]
+    public: bool = field(default=True, init=False)
+    """Whoever builds in it knows that it is, or is told by the look-up."""
+
+
+def group(chosen: Settings) -> Group:
+    """The resource group that the settings name."""
+    known = resource_ids.parse(chosen.existing_resource_group_resource_id)
+    found = resources.get_resource_group_output(resource_group_name=known.name)
+    checked = _checked("resource group", known, found, lambda _: [], lambda there: there.id)
+    return Group(checked.apply(lambda there: there.name), checked.apply(lambda there: there.id))
+
+
+def virtual_network(chosen: Settings) -> ExistingNetwork:
+    """The VNet that the settings name, with its subnets."""
+    known = resource_ids.parse(chosen.existing_virtual_network_resource_id)
+    found = network.get_virtual_network_output(resource_group_name=known.group, virtual_network_name=known.name)
+    checked = _checked("VNet", known, found, lambda there: network_lacks(chosen, there), lambda there: there.id or "")
+    # The id as the settings have it: Azure may write the group's name otherwise from one answer to the next.
+    network_id = checked.apply(lambda _: known.text)
+
+    def subnet(name: str) -> pulumi.Output[str]:
+        return pulumi.Output.concat(network_id, "/subnets/", name)
+
+    return ExistingNetwork(
+        network_id,
+        subnet(chosen.nodes_subnet_name),
+        subnet(chosen.submitter_subnet_name),
+        subnet(chosen.endpoints_subnet_name),
+        known.group_id,
+        chosen.egress_ips,
+    )
+
+
+def batch_account(chosen: Settings) -> ExistingBatchAccount:
+    """The Batch account that the settings name."""
+    known = resource_ids.parse(chosen.existing_batch_account_resource_id)
+    found = batch.get_batch_account_output(resource_group_name=known.group, account_name=known.name)
+    checked = _checked("Batch account", known, found, lambda there: account_lacks(chosen, there), lambda there: there.id)
+    return ExistingBatchAccount(
+        checked.apply(lambda _: known.text),
+        checked.apply(lambda _: known.name),
+        checked.apply(lambda there: f"https://{there.account_endpoint}"),
+        known.group,
+    )
+
+
+def registry(chosen: Settings) -> ExistingRegistry:
+    """The registry that the settings name."""
+    known = resource_ids.parse(chosen.existing_registry_resource_id)
+    found = containerregistry.get_registry_output(resource_group_name=known.group, registry_name=known.name)
+    checked = _checked("registry", known, found, lambda there: registry_lacks(chosen, there), lambda there: there.id)
+    return ExistingRegistry(checked.apply(lambda _: known.text), known.name, checked.apply(lambda there: there.login_server))
+
+
+def network_lacks(chosen: Settings, found: network.GetVirtualNetworkResult) -> list[str]:
+    """What a VNet lacks for us, a sentence each."""
+    if found.location != chosen.location:
+        return [f"it is in {found.location}, and location is {chosen.location}: Batch joins VNets of its own region alone."]
+    subnets = {str(each.name).lower(): each for each in found.subnets or []}
+    wanted: dict[str, Callable[[Settings, network.outputs.SubnetResponse], list[str]]] = {
+        chosen.nodes_subnet_name: _nodes_lack,
+        chosen.submitter_subnet_name: _submitter_lacks,
+    }
+    if chosen.private:
+        wanted[chosen.endpoints_subnet_name] = _endpoints_lack
+    lacks = []
+    for name, look in wanted.items():
+        subnet = subnets.get(name.lower())
+        said = ["doesn't exist: its owner makes it."] if subnet is None else look(chosen, subnet)
+        lacks += [f"its subnet '{name}' {each}" for each in said]
+    return lacks
+
+
+def _nodes_lack(chosen: Settings, subnet: network.outputs.SubnetResponse) -> list[str]:
+    ranges = [ipaddress.IPv4Network(text) for text in _prefixes(subnet) if ":" not in text]
+    room = sum(each.num_addresses - KEPT for each in ranges)
+    lacks = _without_endpoint(chosen, subnet)
+    if subnet.delegations:
+        lacks.append("is delegated to a service: nodes need one that isn't.")
+    if any(each.overlaps(CONTAINERS_OWN) for each in ranges):
+        lacks.append(f"overlaps {CONTAINERS_OWN}, which containers on the nodes use: take another.")
+    if room < chosen.nodes_max:
+        lacks.append(f"has room for {max(0, room)} nodes, and nodesMax is {chosen.nodes_max}: widen it, or lower nodesMax.")
+    # Of a pool without public addresses: https://learn.microsoft.com/azure/batch/simplified-node-communication-pool-no-public-ip
+    for what, value in (
+        ("private endpoints", subnet.private_endpoint_network_policies),
+        ("private link services", subnet.private_link_service_network_policies),
+    ):
+        if value not in (None, "Disabled"):
+            lacks.append(f"has network policies for {what}, with which no nodes without public addresses come: disable them.")
+    return lacks
+
+
+def _submitter_lacks(chosen: Settings, subnet: network.outputs.SubnetResponse) -> list[str]:
+    lacks = _without_endpoint(chosen, subnet)
+    if not any(str(each.service_name).lower() == DELEGATION.lower() for each in subnet.delegations or []):
+        lacks.append(f"isn't delegated to {DELEGATION}: its owner does that.")
+    return lacks
+
+
+def _endpoints_lack(_: Settings, subnet: network.outputs.SubnetResponse) -> list[str]:
+    return ["is delegated to a service: private endpoints need one that isn't."] if subnet.delegations else []
+
+
+def _without_endpoint(chosen: Settings, subnet: network.outputs.SubnetResponse) -> list[str]:
+    """Storage lets subnets in that have its service endpoint, where there are no private endpoints."""
+    has = any(str(each.service).startswith(STORAGE) for each in subnet.service_endpoints or [])
+    return [] if has or chosen.private else [f"has no service endpoint {STORAGE}: its owner adds it."]
+
+
+def _prefixes(subnet: network.outputs.SubnetResponse) -> list[str]:
+    return list(subnet.address_prefixes or ([subnet.address_prefix] if subnet.address_prefix else []))
+
+
+def account_lacks(chosen: Settings, found: batch.GetBatchAccountResult) -> list[str]:
+    """What a Batch account lacks for us, a sentence each."""
+    lacks = []
+    if found.location != chosen.location:
+        lacks.append(f"it is in {found.location}, and location is {chosen.location}: nodes are where their account is.")
+    if found.pool_allocation_mode != "BatchService":
+        lacks.append(f"its pools are allocated by {found.pool_allocation_mode}, and only BatchService is known to work.")
+    modes = [str(mode) for mode in found.allowed_authentication_modes or []]
+    if modes and "AAD" not in modes:
+        lacks.append(f"it lets nobody in by Microsoft Entra ID ({', '.join(modes)} alone): its owner allows AAD.")
+    return lacks
+
+
+def registry_lacks(chosen: Settings, found: containerregistry.GetRegistryResult) -> list[str]:
+    """What a registry lacks for us, a sentence each."""
+    if chosen.builds_any and found.public_network_access == "Disabled":
+        return ["it is closed to the internet, so nothing can be built in it: set image and submitterImage to ready ones."]
+    return []
+
+
+def _checked(
+    what: str, known: resource_ids.ResourceId, found: pulumi.Output[T], lacks: Callable[[T], list[str]], id_of: Callable[[T], str]
+) -> pulumi.Output[T]:
+    """What was found, unless it is another one or lacks something: then pulumi.RunError says so."""
+
+    def check(there: T) -> T:
+        if not resource_ids.same(id_of(there), known.text):
+            said = [f"it isn't in the subscription that is deployed to, which has '{id_of(there)}' instead."]
+        else:
+            said = lacks(there)
+        if said:
+            raise pulumi.RunError("\n".join(f"The {what} '{known.name}' can't be used: {each}" for each in said))
+        return there
+
+    return found.apply(check)

@@ -1,0 +1,139 @@
+"""Settings that name what a company has already, by resource id: their types, and what can't work together.
+
+Names follow Azure Verified Modules: https://azure.github.io/Azure-Verified-Modules/specs/shared/interfaces/
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator, Field
+
+from scorer.clouds import CLOUDS
+from stacks.setting_types import BY_POLICY, PublicAddress, matches
+
+if TYPE_CHECKING:
+    from stacks.settings import Settings
+
+_SUBSCRIPTION = r"(?i:/subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/resourceGroups/)[\w().-]{1,90}"
+
+
+def _id(kind: str, what: str, command: str, also: str = "") -> AfterValidator:
+    """The resource id of a `kind`, which `command` of the Azure CLI shows; `also` is a word that may stand in its place."""
+    provider = "/".join(("(?i:/providers", kind.replace(".", r"\."))) + r")/[\w().-]+"
+    word = f"|{also}" if also else ""
+    or_word = f", or '{also}'" if also else ""
+    return matches(
+        f"{_SUBSCRIPTION}{provider}{word}", f"a {what}'s resource id: take it from 'az {command} show --query id'{or_word}"
+    )
+
+
+def _subnet(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9]([\w.-]{0,78}\w)?", text):
+        raise ValueError("is not a subnet's name: 'az network vnet subnet list --query [].name' tells those that there are")
+    return text
+
+
+_Subnet = Annotated[str, AfterValidator(_subnet)]
+
+ExistingGroup = Annotated[
+    str,
+    matches(_SUBSCRIPTION, "a resource group's resource id: take it from 'az group show --query id'"),
+    Field(description="Resource group that exists, to deploy into; empty: one is made"),
+]
+ExistingNetwork = Annotated[
+    str,
+    _id("Microsoft.Network/virtualNetworks", "virtual network", "network vnet"),
+    Field(description="VNet that exists, with its subnets, rules and ways out; empty: one is made of addressSpace"),
+]
+NodesSubnet = Annotated[_Subnet, Field(description="Name of the nodes' subnet in existingVirtualNetworkResourceId")]
+SubmitterSubnet = Annotated[
+    _Subnet,
+    Field(description="Name of the subnet there that is delegated to Microsoft.ContainerInstance/containerGroups"),
+]
+EndpointsSubnet = Annotated[_Subnet, Field(description="Name of the subnet there that takes private endpoints")]
+EgressIps = Annotated[
+    tuple[PublicAddress, ...],
+    Field(max_length=100, description="Public addresses that existingVirtualNetworkResourceId calls the internet from"),
+]
+
+
+def _zone(text: str, kind: str) -> str:
+    names = [cloud.zones[kind] for cloud in CLOUDS.values()]
+    if text not in ("", BY_POLICY) and text.rpartition("/")[2].lower() not in names:
+        raise ValueError(f"is another zone than private endpoints need there: name that of {' or '.join(names)}")
+    return text
+
+
+_ZONE = _id("Microsoft.Network/privateDnsZones", "private DNS zone", "network private-dns zone", BY_POLICY)
+_LINKED = "that exists and is linked to the VNet; 'none': a policy adds the records; empty: one is made"
+BlobZone = Annotated[
+    str, _ZONE, AfterValidator(partial(_zone, kind="blob")), Field(description=f"Private DNS zone for blobs {_LINKED}")
+]
+RegistryZone = Annotated[
+    str, _ZONE, AfterValidator(partial(_zone, kind="registry")), Field(description=f"Private DNS zone for the registry {_LINKED}")
+]
+BatchZone = Annotated[
+    str, _ZONE, AfterValidator(partial(_zone, kind="batch")), Field(description=f"Private DNS zone for Batch {_LINKED}")
+]
+ExistingWorkspace = Annotated[
+    str,
+    _id("Microsoft.OperationalInsights/workspaces", "Log Analytics workspace", "monitor log-analytics workspace"),
+    Field(description="Log Analytics workspace that exists, for all logs; empty: one is made"),
+]
+ExistingBatchAccount = Annotated[
+    str,
+    _id("Microsoft.Batch/batchAccounts", "Batch account", "batch account"),
+    Field(description="Batch account that exists, for instance because it has the quota; empty: one is made"),
+]
+ExistingRegistry = Annotated[
+    str,
+    _id("Microsoft.ContainerRegistry/registries", "container registry", "acr"),
+    Field(description="Container registry that exists, for the images; empty: one is made"),
+]
+
+
+def misfits(chosen: Settings) -> list[str]:
+    """A sentence for each combination that can't work."""
+    network = chosen.existing_virtual_network_resource_id
+    return [*_network_misfits(chosen, network), *_zone_misfits(chosen, network)]
+
+
+def _network_misfits(chosen: Settings, network: str) -> list[str]:
+    broken = []
+    subnets = {
+        "nodesSubnetName": (chosen.nodes_subnet_name, "nodes"),
+        "submitterSubnetName": (chosen.submitter_subnet_name, "submitter"),
+        "endpointsSubnetName": (chosen.endpoints_subnet_name, "endpoints"),
+    }
+    names = [name for name, _ in subnets.values()]
+    if len({name.lower() for name in names}) < len(names):
+        broken.append(f"{', '.join(subnets)} are {', '.join(names)}: each takes a subnet of its own.")
+    if network and not (chosen.egress_ips or chosen.private or chosen.existing_batch_account_resource_id):
+        broken.append(
+            "existingVirtualNetworkResourceId is set, and a Batch account lets in only addresses that it knows: "
+            "set egressIps to those of the VNet's way out, or networkIsolation to private-endpoints."
+        )
+    if network:
+        return broken
+    named = [f"{key} is '{name}'" for key, (name, usual) in subnets.items() if name != usual]
+    named += [f"egressIps is '{', '.join(chosen.egress_ips)}'"] if chosen.egress_ips else []
+    return broken + [f"{each}, of a VNet that exists: set existingVirtualNetworkResourceId, too." for each in named]
+
+
+def _zone_misfits(chosen: Settings, network: str) -> list[str]:
+    broken = []
+    for key, value in (
+        ("blobPrivateDnsZoneResourceId", chosen.blob_private_dns_zone_resource_id),
+        ("registryPrivateDnsZoneResourceId", chosen.registry_private_dns_zone_resource_id),
+        ("batchPrivateDnsZoneResourceId", chosen.batch_private_dns_zone_resource_id),
+    ):
+        if value and not chosen.private:
+            broken.append(f"{key} is '{value}': only networkIsolation private-endpoints has use for it.")
+        elif value and not network:
+            broken.append(
+                f"{key} is '{value}', and its owner links it to VNets that exist: set existingVirtualNetworkResourceId, too."
+            )
+    return broken

@@ -1,0 +1,203 @@
+"""A company's own network, registry, Batch account, logs and group: used as they are, refused in a sentence, never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from stacks import existing
+from stacks.settings import Settings, parse
+from tests.azure import provider
+from tests.azure.arm import SUBSCRIPTION, Json
+from tests.azure.cloud import Cloud
+from tests.azure.engine import Deployment, EngineError
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples/existing-network"
+GROUPS = f"/subscriptions/{SUBSCRIPTION}/resourceGroups"
+SETTINGS: Json = {
+    key.removeprefix("batch-scoring:"): value
+    for key, value in yaml.safe_load((EXAMPLE / "Pulumi.films.yaml").read_text())["config"].items()
+}
+POOL = "Microsoft.Batch/batchAccounts/pools"
+
+
+@dataclass
+class Company:
+    """What the platform team has, and the folder and port of what is deployed into it."""
+
+    azure: Cloud
+    port: int
+    folder: Path
+    theirs: dict[str, Json]
+
+    def films(self, name: str, **settings: Any) -> Deployment:
+        """The film team's stack."""
+        return Deployment(folder=self.folder / name, port=self.port, stack="films", settings={**SETTINGS, **settings})
+
+    def now(self) -> dict[str, Json]:
+        """All that stands in the cloud."""
+        return {each.id: each.body for each in self.azure}
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+    azure, folder = Cloud(), tmp_path_factory.mktemp("company")
+    with provider.serve(azure) as port:
+        Deployment(folder=folder / "platform", port=port, stack="platform", program=EXAMPLE / "__main__.py").up()
+        yield Company(azure, port, folder, {each.id: each.body for each in azure})
+
+
+def test_the_example_comes_stays_and_goes_and_leaves_what_was_there(company: Company) -> None:
+    films, azure = company.films("films"), company.azure
+    films.up()
+    assert films.up().is_unchanged
+    ours = {each: body for each, body in company.now().items() if each not in company.theirs}
+    assert {each: company.now()[each] for each in company.theirs} == company.theirs
+    outside = [each for each in ours if not each.startswith(f"{GROUPS}/films/")]
+    # In the company's groups: the pool where the quota is, and what lets our identities use what is there.
+    assert {each.split("/providers/")[-1].rsplit("/", 1)[0] for each in outside} == {
+        "Microsoft.Batch/batchAccounts/examplecompanybatch/pools",
+        "Microsoft.Authorization/roleAssignments",
+        "Microsoft.Authorization/roleDefinitions",
+    }
+    (pool,) = azure.of_type(POOL)
+    subnet = pool.body["properties"]["networkConfiguration"]["subnetId"]
+    assert subnet == f"{SETTINGS['existingVirtualNetworkResourceId']}/subnets/gpu-nodes"
+    films.destroy()
+    assert company.now() == company.theirs
+
+
+def test_what_lacks_is_told_before_anything_is_made(company: Company) -> None:
+    """All of it through the engine once; each kind by itself below."""
+    before = len(company.azure.events)
+    with pytest.raises(EngineError) as refused:
+        company.films(
+            "refused", nodesSubnetName="containers", submitterSubnetName="nothing", endpointsSubnetName="gpu-nodes", nodesMax=100
+        ).preview()
+    said = str(refused.value)
+    for sentence in (
+        "The VNet 'hub' can't be used: its subnet 'containers' is delegated to a service: nodes need one that isn't.",
+        "The VNet 'hub' can't be used: its subnet 'containers' has room for 27 nodes, and nodesMax is 100: widen it, or lower",
+        "The VNet 'hub' can't be used: its subnet 'nothing' doesn't exist: its owner makes it.",
+    ):
+        assert sentence in said
+    assert "Traceback" not in said
+    assert len(company.azure.events) == before
+
+
+SUBNETS: list[Json] = [
+    {"name": "nodes", "address_prefix": "10.0.0.0/26", "service_endpoints": [{"service": "Microsoft.Storage"}]},
+    {
+        "name": "submitter", "address_prefix": "10.0.1.0/28", "service_endpoints": [{"service": "Microsoft.Storage.Global"}],
+        "delegations": [{"service_name": "Microsoft.ContainerInstance/containerGroups"}],
+    },
+    {"name": "endpoints", "address_prefix": "10.0.2.0/28"},
+]  # fmt: skip
+
+
+def a_network(location: str = "westeurope", **changed: Json) -> Any:
+    """As a look-up finds one; `changed` are subnets by their names."""
+    found = [{**subnet, **changed.get(str(subnet["name"]), {})} for subnet in SUBNETS]
+    return _found({"location": location, "subnets": found})
+
+
+class Found(SimpleNamespace):
+    """Like the SDK's answers: what isn't there is None."""
+
+    def __getattr__(self, name: str) -> None:
+        return None
+
+
+def _found(answer: Any) -> Any:
+    if isinstance(answer, dict):
+        return Found(**{key: _found(each) for key, each in answer.items()})
+    return [_found(each) for each in answer] if isinstance(answer, list) else answer
+
+
+def chosen(**raw: str) -> Settings:
+    network = f"{GROUPS}/hub/providers/Microsoft.Network/virtualNetworks/hub"
+    return parse({"location": "westeurope", "existingVirtualNetworkResourceId": network, "egressIps": '["20.1.2.3"]', **raw})
+
+
+PRIVATE = {"networkIsolation": "private-endpoints", "registrySku": "Premium"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "there", "said"),
+    [
+        ({}, a_network(), []),
+        (PRIVATE, a_network(nodes={"service_endpoints": []}, submitter={"service_endpoints": None}), []),
+        ({}, a_network("northeurope"), ["it is in northeurope, and location is westeurope"]),
+        ({}, a_network(nodes={"name": "gpu"}), ["its subnet 'nodes' doesn't exist"]),
+        ({}, a_network(nodes={"service_endpoints": []}), ["its subnet 'nodes' has no service endpoint Microsoft.Storage"]),
+        ({}, a_network(submitter={"service_endpoints": None}), ["its subnet 'submitter' has no service endpoint"]),
+        ({}, a_network(submitter={"delegations": []}), ["its subnet 'submitter' isn't delegated to Microsoft.ContainerInstance"]),
+        ({}, a_network(nodes={"delegations": [{"service_name": "Microsoft.Web/x"}]}), ["its subnet 'nodes' is delegated"]),
+        ({"nodesMax": "60"}, a_network(), ["its subnet 'nodes' has room for 59 nodes, and nodesMax is 60"]),
+        ({"nodesMax": "59"}, a_network(), []),
+        ({}, a_network(nodes={"address_prefix": "172.17.4.0/24"}), ["its subnet 'nodes' overlaps 172.17.0.0/16"]),
+        (
+            {},
+            a_network(nodes={"private_endpoint_network_policies": "Enabled", "private_link_service_network_policies": "Enabled"}),
+            ["its subnet 'nodes' has network policies for private endpoints", "its subnet 'nodes' has network policies for"],
+        ),
+        (PRIVATE, a_network(endpoints={"delegations": [{"service_name": "x"}]}), ["its subnet 'endpoints' is delegated"]),
+        ({}, a_network(endpoints={"name": "other"}), []),
+    ],
+)  # fmt: skip
+def test_what_a_vnet_lacks(raw: dict[str, str], there: Any, said: list[str]) -> None:
+    lacks = existing.network_lacks(chosen(**raw), there)
+    assert len(lacks) == len(said)
+    assert all(found.startswith(begins) for found, begins in zip(lacks, said, strict=True)), lacks
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ({}, []),
+        ({"allowed_authentication_modes": None}, []),
+        ({"location": "northeurope"}, ["it is in northeurope, and location is westeurope"]),
+        ({"pool_allocation_mode": "UserSubscription"}, ["its pools are allocated by UserSubscription"]),
+        ({"allowed_authentication_modes": ["SharedKey"]}, ["it lets nobody in by Microsoft Entra ID (SharedKey alone)"]),
+    ],
+)
+def test_what_a_batch_account_lacks(there: Json, said: list[str]) -> None:
+    usual = {"location": "westeurope", "pool_allocation_mode": "BatchService", "allowed_authentication_modes": ["AAD"]}
+    lacks = existing.account_lacks(chosen(), _found({**usual, **there}))
+    assert [found[: len(begins)] for found, begins in zip(lacks, said, strict=True)] == said
+
+
+def test_nothing_is_built_in_a_closed_registry() -> None:
+    closed = _found({"public_network_access": "Disabled"})
+    ready = {"image": "images.example/scorer:1", "submitterImage": "images.example/scorer-submitter:1"}
+    assert existing.registry_lacks(chosen(**ready), closed) == []
+    assert existing.registry_lacks(chosen(), _found({"public_network_access": "Enabled"})) == []
+    (said,) = existing.registry_lacks(chosen(), closed)
+    assert said.startswith("it is closed to the internet, so nothing can be built in it")
+
+
+def test_a_hub_s_policies_make_the_records_that_it_says(company: Company) -> None:
+    """'none' makes neither a zone nor its records, and what a policy adds to an endpoint stays."""
+    films = company.films(
+        "policies", existingBatchAccountResourceId=None, existingRegistryResourceId=None, registrySku="Premium",
+        batchPrivateDnsZoneResourceId="none", registryPrivateDnsZoneResourceId="none",
+    )  # fmt: skip
+    films.up()
+    endpoints = company.azure.of_type("Microsoft.Network/privateEndpoints")
+    records = company.azure.of_type("Microsoft.Network/privateEndpoints/privateDnsZoneGroups")
+    assert (len(endpoints), len(records)) == (5, 2)
+    configs = [config for each in records for config in each.body["properties"]["privateDnsZoneConfigs"]]
+    assert {each["properties"]["privateDnsZoneId"] for each in configs} == {SETTINGS["blobPrivateDnsZoneResourceId"]}
+    (batch,) = (each for each in endpoints if each.request.name.startswith("scoring-films-batch-nodes"))
+    batch.inputs["customDnsConfigs"] = [{"fqdn": "batch.example", "ipAddresses": ["10.200.2.9"]}]
+    films.refresh()
+    assert films.up().is_unchanged
+    films.destroy()
+    assert company.now() == company.theirs
