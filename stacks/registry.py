@@ -137,7 +137,9 @@ class Image(pulumi.ComponentResource):
             partial(pulumi.log.info, ephemeral=True),
         )
         # In a thread: other resources are made meanwhile.
-        await asyncio.to_thread(builder.build, self._context, self._image)
+        base = await asyncio.to_thread(builder.build, self._context, self._image)
+        if base:
+            pulumi.log.info(f"image {self._image} was built on {base}")
 
     async def _token(self) -> str:
         """What whoever deploys shows to Azure; the provider renews it."""

@@ -82,7 +82,8 @@ Guid = Annotated[
         "an object id: take it from 'az ad user show' or 'az ad group show'; 'az ad signed-in-user show --query id' tells yours",
     ),
 ]
-_IMAGE = r"[\w.-]+(:\d+)?(/[\w.-]+)+(@sha256:[0-9a-f]{64}|:(?!latest$)[\w.-]{1,128})"
+_DIGEST = r"@sha256:[0-9a-f]{64}"
+_IMAGE = rf"[\w.-]+(:\d+)?(/[\w.-]+)+((:[\w.-]{{1,128}})?{_DIGEST}|:(?!latest$)[\w.-]{{1,128}})"
 Reference = Annotated[
     str,
     matches(
@@ -92,6 +93,10 @@ Reference = Annotated[
 ]
 Base = Annotated[
     str,
-    matches(f"|{_IMAGE}", "an image: write a reference such as mirror.example/python:3.11.15-slim-bookworm, or leave it empty"),
+    matches(
+        f"|{_IMAGE}",
+        "an image: write a reference such as mirror.example/python:3.11.15-slim-bookworm, best with @sha256: and its digest, "
+        "or leave it empty",
+    ),
 ]
 Tag = Annotated[str, Field(max_length=256)]

@@ -86,7 +86,15 @@ class Settings(BaseModel):
     )
     submitter_image: Reference = Field("build", description="Image of the submitter: 'build', or a reference as for image")
     base_image: Base = Field(
-        "", description="Image that both are built on: a mirror of the base that their Dockerfiles name; empty for that itself"
+        "",
+        description="Image that both are built on: a mirror of the base that their Dockerfiles name, best by digest; empty for "
+        "that itself",
+    )
+    rebuild_days: int = Field(
+        0,
+        ge=0,
+        le=365,
+        description="Days after which 'pulumi up' builds images anew though nothing of them was changed; 0: never",
     )
     registry_sku: RegistrySku = Field(
         "Basic", description="Basic, Standard, or Premium (needed by private endpoints and zone redundancy)"

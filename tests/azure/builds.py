@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.server
 import itertools
 import json
@@ -21,6 +22,25 @@ from tests.azure.cloud import Cloud, declared
 
 RUNS = "Microsoft.ContainerRegistry/registries/runs"
 API = "2019-06-01-preview"
+BASE_DIGEST = f"sha256:{hashlib.sha256(b'base').hexdigest()}"
+# The end of a good run's log: https://learn.microsoft.com/azure/container-registry/container-registry-tutorial-quick-task
+LOG = f"""Successfully built 4f1c2d3e4a5b
+2026/11/24 10:00:00 The following dependencies were found:
+2026/11/24 10:00:00
+- image:
+    registry: small.azurecr.io
+    repository: scorer
+    tag: made
+    digest: sha256:{"0" * 64}
+  runtime-dependency:
+    registry: registry.hub.docker.com
+    repository: library/python
+    tag: 3.11.15-slim-bookworm
+    digest: {BASE_DIGEST}
+  git: {{}}
+
+Run ID: cb1 was successful after 9m31s
+"""
 # Faults of these codes end a run instead of refusing it.
 ENDS = {"Failed", "Timeout", "Canceled", "Error"}
 
@@ -86,6 +106,7 @@ class BuildService:
         number = f"cb{len(self._runs) + 1}"
         self._runs[number] = run
         if run.status == "Succeeded":
+            run.log = LOG
             self.cloud.images.append(f"{name}/{run.image}")
         return {"properties": {"runId": number, "status": "Queued"}}
 

@@ -38,9 +38,9 @@ class Builder:
 
     def __init__(self, cache: Path) -> None:
         self.cache = cache
-        # The gigabytes in here are those that the constraints name: other constraints, another store.
-        constraints = ImageContext("scorer").files["constraints.txt"]
-        self.store = cache / f"images-{hashlib.sha256(constraints).hexdigest()[:12]}"
+        # The gigabytes in here are those that the lock names: another lock, another store.
+        scorer = ImageContext("scorer")
+        self.store = cache / f"images-{hashlib.sha256(scorer.files[scorer.lock]).hexdigest()[:12]}"
         self._built: dict[str, str] = {}
 
     def image(self, name: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import hashlib
 import json
 import os
@@ -15,6 +17,8 @@ import av
 import cv2
 import numpy as np
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from numpy.typing import NDArray
 
 from stacks.image_context import ImageContext
@@ -78,6 +82,28 @@ def test_every_package_has_the_version_that_the_tests_ran_with(images: Builder, 
     if name == "submitter":
         found.pop("setuptools", None)  # the base's: venv brings it
     assert found == {package: expected[package] for package in found}
+
+
+def document(images: Builder, name: str, file: str) -> str:
+    # Packed, since of what a container prints at once 64 KiB are sure to come through.
+    packed = images.run(images.image(name), "sh", "-c", f"gzip -c /usr/share/doc/batch-scoring/{file} | base64 --wrap=0")
+    return gzip.decompress(base64.b64decode(packed)).decode()
+
+
+@BOTH
+def test_the_bill_of_materials_is_what_is_installed(images: Builder, name: str) -> None:
+    text = document(images, name, "sbom.cdx.json")
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    components = json.loads(text)["components"]
+    assert {canonical(each["name"]): each["version"] for each in components} == installed(images, name)
+
+
+@BOTH
+def test_the_licences_of_all_that_is_installed_are_there(images: Builder, name: str) -> None:
+    text = document(images, name, "THIRD_PARTY.txt")
+    lines = {canonical(line) for line in text.splitlines()}
+    assert set(installed(images, name)) - lines == set()
+    assert "Permission is hereby granted, free of charge" in text
 
 
 def test_only_the_scorer_has_models_runtimes(images: Builder) -> None:

@@ -40,7 +40,8 @@ def builder(service: BuildService, told: list[str]) -> Builder:
 
 
 def test_an_image_is_built_of_what_was_uploaded(service: BuildService, builder: Builder, told: list[str]) -> None:
-    builder.build(CONTEXT, "submitter:1")
+    base = builder.build(CONTEXT, "submitter:1")
+    assert base == f"registry.hub.docker.com/library/python:3.11.15-slim-bookworm@{builds.BASE_DIGEST}"
     assert list(service.cloud.uploads.values()) == [CONTEXT.archive()]
     assert service.cloud.images == ["images/submitter:1"]
     assert told == ["image submitter:1: run cb1, queued (0 min)", "image submitter:1: run cb1, running (0 min)"]
@@ -57,6 +58,12 @@ def test_another_base_is_a_build_argument(service: BuildService, builder: Builde
     monkeypatch.setattr(service, "_schedule", listen)
     builder.build(ImageContext(CONTEXT.name, CONTEXT.root, "mirror.example/python:3.11"), "submitter:1")
     assert sent[0]["arguments"] == [{"name": "BASE", "value": "mirror.example/python:3.11", "isSecret": False}]
+
+
+def test_a_log_that_tells_no_base_ends_nothing(service: BuildService, builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "log", lambda _: "Run ID: cb1 was successful")
+    assert builder.build(CONTEXT, "submitter:1") == ""
+    assert service.cloud.images == ["images/submitter:1"]
 
 
 @pytest.mark.parametrize("end", ["Failed", "Timeout", "Canceled", "Error"])

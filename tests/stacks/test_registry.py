@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from stacks.image_age import CLOCK_VARIABLE
 from tests.azure.builds import RUNS
 from tests.azure.cloud import Cloud
 from tests.azure.engine import EngineError
 from tests.azure.fixtures import Deploy
 
 POOL = "Microsoft.Batch/batchAccounts/pools"
+MONDAY = 1_795_392_000  # 2026-11-23, UTC
 WORKFLOW = "Microsoft.Logic/workflows"
 
 
@@ -37,7 +39,9 @@ def test_a_build_that_failed_shows_its_log_and_is_built_by_the_next_update(azure
     assert deployment.up().is_unchanged
 
 
-def test_another_content_is_another_image_built_beside_the_old_one(azure: Cloud, deploy: Deploy) -> None:
+def test_another_content_or_age_is_another_image_built_beside_the_old_one(
+    azure: Cloud, deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deployment = deploy("dev")
     first = deployment.up().outputs["deployment"]["image"]
     deployment.settings["baseImage"] = "mirror.example/python:3.11.15-slim-bookworm"
@@ -47,6 +51,19 @@ def test_another_content_is_another_image_built_beside_the_old_one(azure: Cloud,
     built = [image for image in azure.images if "/scorer:" in image]
     assert built == [reference.replace(".azurecr.io", "") for reference in (first, second)]
     assert {event.verb for event in events} == {"update"}
+
+    monkeypatch.setenv(CLOCK_VARIABLE, str(MONDAY))
+    deployment.settings["rebuildDays"] = "7"
+    weekly = deployment.up().outputs["deployment"]["image"]
+    assert weekly == f"{second}-20261123"
+    monkeypatch.setenv(CLOCK_VARIABLE, str(MONDAY + 7 * 86_400 - 1))
+    assert deployment.up().is_unchanged, "until the week is over"
+    monkeypatch.setenv(CLOCK_VARIABLE, str(MONDAY + 7 * 86_400))
+    with azure.fresh_record() as events:
+        assert deployment.up().outputs["deployment"]["image"] == f"{second}-20261130"
+    assert POOL not in {event.type for event in events}, "nodes and the jobs on them stay"
+    names = {first, second, weekly, f"{second}-20261130"}
+    assert {reference.replace(".azurecr.io", "") for reference in names} <= set(azure.images), "jobs keep theirs"
 
 
 def test_images_that_are_ready_are_not_built(azure: Cloud, deploy: Deploy) -> None:

@@ -1,0 +1,201 @@
+"""The pipelines that ship: whole by their platforms' rules, without known holes, and doing what their guide says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PIPELINES = ROOT / "examples" / "pipelines"
+GITHUB = PIPELINES / "github" / "deploy.yml"
+AZURE = PIPELINES / "azure-devops" / "azure-pipelines.yml"
+SCRIPTS = sorted(PIPELINES.rglob("*.sh"))
+MAKEFILE = (ROOT / "Makefile").read_text()
+ACTIONLINT_VERSION = "1.7.12"
+
+
+def workflow() -> Any:
+    return yaml.safe_load(GITHUB.read_text())
+
+
+def steps_of_github() -> list[dict[str, Any]]:
+    return [step for job in workflow()["jobs"].values() for step in job["steps"]]
+
+
+def tool(name: str) -> str:
+    """A program that came with Python's packages."""
+    found = shutil.which(name)
+    assert found, f"{name} isn't installed: make test does it"
+    return found
+
+
+def actionlint() -> str:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "batch-scoring")
+    found = shutil.which("actionlint") or cache / f"actionlint-{ACTIONLINT_VERSION}" / "actionlint"
+    return str(found)
+
+
+def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, **environment}
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+
+
+def test_actionlint_has_nothing_against_it(tmp_path: Path) -> None:
+    options = ("-no-color", "-shellcheck", tool("shellcheck"), "-pyflakes=")
+    done = run(actionlint(), *options, GITHUB)
+    assert done.returncode == 0, done.stdout + done.stderr
+    broken = tmp_path / "broken.yml"
+    broken.write_text(GITHUB.read_text().replace("needs: images", "needs: image"))
+    assert 'job "up" needs job "image" which does not exist' in run(actionlint(), *options, broken).stdout
+
+
+def test_zizmor_finds_no_hole(tmp_path: Path) -> None:
+    options = ("--offline", "--no-config", "--no-progress", "--persona=pedantic", "--format=plain", "--color=never")
+    files = [GITHUB, GITHUB.with_name("dependabot.yml")]
+    done = run(tool("zizmor"), *options, *files)
+    assert done.returncode == 0, done.stdout
+    broken = tmp_path / "broken.yml"
+    broken.write_text(re.sub(r"actions/checkout@\w+ .*", "actions/checkout@v6", GITHUB.read_text()))
+    assert "unpinned-uses" in run(tool("zizmor"), *options, broken).stdout
+
+
+def test_azure_devops_schema_takes_it() -> None:
+    schema = json.loads((resources.files("check_jsonschema") / "builtin_schemas/vendor/azure-pipelines.json").read_text())
+    # Azure DevOps reads each scalar as text, as the schema does.
+    content = yaml.load(AZURE.read_text(), Loader=yaml.BaseLoader)  # noqa: S506  # makes texts, lists and mappings alone
+    rules = jsonschema.Draft7Validator(schema)
+    assert not [error.message[:300] for error in rules.iter_errors(content)]
+    content["stages"][0]["jobs"][0]["steps"][0]["chekout"] = "self"
+    assert list(rules.iter_errors(content))
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_are_sound(script: Path) -> None:
+    assert script.stat().st_mode & 0o111 == 0o111, "a pipeline runs it"
+    done = run(tool("shellcheck"), "--enable=all", "--exclude=SC2250,SC2312", script)
+    assert done.returncode == 0, done.stdout
+
+
+def test_what_is_called_is_there() -> None:
+    """Scripts, make's targets and files that the pipelines name."""
+    texts = [path.read_text() for path in (GITHUB, AZURE, *SCRIPTS)]
+    for text in texts:
+        code = "\n".join(line.split(" #")[0] for line in text.splitlines() if not line.lstrip().startswith("#"))
+        for path in re.findall(r"\bexamples/pipelines/[\w./-]+\.sh", code):
+            assert ROOT / path in SCRIPTS
+        for target in re.findall(r"\bmake ([a-z]+)", code):
+            assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), target
+        for pack in re.findall(r"--policy-pack (\S+)", code):
+            assert (ROOT / pack / "PulumiPolicy.yaml").exists()
+        for version in re.findall(r"(?i)pulumi_?version: (\d\S+)", code):
+            assert f"PULUMI_VERSION := {version}\n" in MAKEFILE
+
+
+def test_nobody_has_more_rights_than_their_job_needs() -> None:
+    content = workflow()
+    assert content["permissions"] == {}
+    for name, job in content["jobs"].items():
+        assert job["permissions"] == {"contents": "read", "id-token": "write"}, name
+        assert job["environment"], "each identity is bound to an environment"
+    assert "pull_request_target" not in GITHUB.read_text()
+    assert {job["environment"] for job in content["jobs"].values()} == {"preview", "images", "${{ vars.STACK }}"}
+    for text in (GITHUB.read_text(), AZURE.read_text()):
+        assert not re.search(r"(?i)secrets\.|client.?secret|password|passphrase|account.?key|access.?token", text)
+
+
+def test_actions_are_pinned_by_commit_one_commit_each() -> None:
+    uses = [step["uses"] for step in steps_of_github() if "uses" in step]
+    for each in uses:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", each)
+    assert len({each.partition("@")[0] for each in uses}) == len(set(uses))
+    for line in GITHUB.read_text().splitlines():
+        assert "uses:" not in line or re.search(r"# v\d+\.\d+\.\d+$", line), "the version that the commit is"
+
+
+def test_an_update_comes_after_a_scan_and_a_signature_of_the_same_images() -> None:
+    jobs = workflow()["jobs"]
+    assert jobs["up"]["needs"] == "images"
+    said = [step.get("run", "") + step.get("uses", "") for step in jobs["images"]["steps"]]
+    scans = [number for number, each in enumerate(said) if "scan-action" in each]
+    pushes = [number for number, each in enumerate(said) if "push_signed.sh" in each]
+    assert len(scans) == len(pushes) == 2
+    assert max(scans) < min(pushes)
+    up = [step.get("run", "") for step in jobs["up"]["steps"]]
+    verified = next(number for number, each in enumerate(up) if "cosign verify" in each)
+    updated = next(number for number, each in enumerate(up) if "pulumi up" in each)
+    checked = next(number for number, each in enumerate(up) if "scorer check" in each)
+    assert verified < updated < checked
+    last = jobs["up"]["steps"][-1]
+    assert last["if"] == "always()"
+    assert last["run"].startswith("examples/pipelines/runner_address.sh remove")
+
+
+STAND_IN = """#!/usr/bin/env bash
+echo "$(basename "$0") $*" >> "$CALLS"
+case "$(basename "$0") $*" in
+  "pulumi stack output resourceGroup"*) echo scoring-dev ;;
+  "pulumi stack output batchAccount"*) echo scoringbatch ;;
+  "az storage account list"*) printf 'scoringdata\\nscoringops\\n' ;;
+  "az storage account network-rule"*scoringdata*) exit "${REFUSED:-0}" ;;
+  "docker inspect"*) printf 'other/scorer@sha256:1\\nmine.azurecr.io/scorer@sha256:%064d\\n' 7 ;;
+  "docker run"*) echo '{}' ;;
+esac
+"""
+
+
+@pytest.fixture
+def stand_ins(tmp_path: Path) -> dict[str, str]:
+    """Programs that write down how they were called."""
+    for name in ("az", "pulumi", "docker", "cosign", "sleep", "curl"):
+        program = tmp_path / name
+        program.write_text(STAND_IN)
+        program.chmod(0o755)
+    return {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CALLS": str(tmp_path / "calls"), "RUNNER_ADDRESS": "203.0.113.7"}
+
+
+def calls(stand_ins: dict[str, str], name: str) -> list[str]:
+    return [line for line in Path(stand_ins["CALLS"]).read_text().splitlines() if line.startswith(f"{name} ")]
+
+
+@pytest.mark.parametrize("action", ["add", "remove"])
+def test_a_runner_is_let_in_and_out_everywhere(action: str, stand_ins: dict[str, str]) -> None:
+    done = run(PIPELINES / "runner_address.sh", action, "dev", **stand_ins)
+    assert done.returncode == 0, done.stderr
+    rules = [line for line in calls(stand_ins, "az") if "network-rule" in line]
+    assert len(rules) == 3
+    assert all(f"network-rule {action} " in line and "--ip-address 203.0.113.7" in line for line in rules)
+
+
+def test_an_address_is_taken_away_where_it_can_be_though_one_account_refuses(stand_ins: dict[str, str]) -> None:
+    done = run(PIPELINES / "runner_address.sh", "remove", "dev", **{**stand_ins, "REFUSED": "1"})
+    assert done.returncode == 1
+    assert len([line for line in calls(stand_ins, "az") if "network-rule remove" in line]) == 3
+
+
+@pytest.mark.parametrize("address", ["", "::1", "<html>", "1.2.3.4; rm -rf /"])
+def test_what_is_no_address_opens_nothing(address: str, stand_ins: dict[str, str]) -> None:
+    done = run(PIPELINES / "runner_address.sh", "add", "dev", **{**stand_ins, "RUNNER_ADDRESS": address})
+    assert done.returncode == 1
+    assert "is no IPv4 address: set RUNNER_ADDRESS." in done.stderr
+    assert not calls(stand_ins, "az")
+
+
+def test_an_image_is_signed_by_digest_with_its_bill_of_materials(stand_ins: dict[str, str], tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    done = run(PIPELINES / "push_signed.sh", "scorer", "mine.azurecr.io", **stand_ins, GITHUB_OUTPUT=str(output))
+    assert done.returncode == 0, done.stderr
+    reference = f"mine.azurecr.io/scorer@sha256:{7:064d}"
+    assert output.read_text() == f"reference={reference}\n"
+    sign, attest = calls(stand_ins, "cosign")
+    assert sign == f"cosign sign --yes {reference}"
+    assert re.fullmatch(rf"cosign attest --yes --type cyclonedx --predicate \S+ {reference}", attest)
