@@ -16,6 +16,7 @@ from stacks.autoscale import AutoscaleRules, formula
 from stacks.cluster import BatchAccount, BatchAccountArgs, Pool, PoolArgs
 from stacks.deployment import Parts, describe
 from stacks.endpoints import Endpoints, EndpointsArgs, Target
+from stacks.flow_logs import FlowLogs, FlowLogsArgs
 from stacks.identity import Identities, IdentitiesArgs
 from stacks.image_age import period
 from stacks.image_context import ImageContext
@@ -23,7 +24,8 @@ from stacks.monitoring import Telemetry, TelemetryArgs
 from stacks.network import Network, NetworkArgs
 from stacks.permissions import Permissions, PermissionsArgs
 from stacks.registry import Image, ImageArgs, Registry, RegistryArgs
-from stacks.storage import Encryption, Storage, StorageArgs
+from stacks.scanning import Scanning, ScanningArgs, scanner
+from stacks.storage import FLOW_LOGS, Caller, Encryption, Storage, StorageArgs
 from stacks.submitter import SubmitterArgs, container_group
 from stacks.workflow import Workflow, WorkflowArgs
 
@@ -72,6 +74,7 @@ network = (
             private=chosen.private,
             mount=chosen.mount,
             foreign_registry=chosen.foreign_registry,
+            any_azure=chosen.submitter_egress == "azure-cloud",
         ),
     )
 )
@@ -83,6 +86,7 @@ storage = Storage(
         private=chosen.private,
         allowed_ips=chosen.allowed_ips,
         sender_ips=chosen.sender_ips,
+        scanner=Caller(id=scanner(group.id), tenant_id=identities.submitter.tenant_id) if chosen.malware_scan_gb else None,
         zone_redundant=chosen.zone_redundant,
         encryption=Encryption(
             twice=chosen.infrastructure_encryption, key=chosen.customer_key, identity=chosen.customer_key_identity
@@ -93,8 +97,20 @@ storage = Storage(
         work_days=chosen.work_days,
         log_days=chosen.log_days,
         protect=chosen.protect,
+        flow_logs=chosen.flow_logs,
     ),
 )
+if chosen.flow_logs:
+    FlowLogs(
+        name,
+        FlowLogsArgs(
+            resource_group_name=group.name,
+            location=chosen.location,
+            vnet_id=network.id,
+            account_id=storage.ops.id,
+            container_id=storage.containers[FLOW_LOGS].id,
+        ),
+    )
 
 # What runs: two images in a registry.
 registry = (
@@ -155,6 +171,7 @@ permissions = Permissions(
         batch_principal=chosen.batch_principal,
         storage=storage,
         mount=chosen.mount,
+        scanned=bool(chosen.malware_scan_gb),
         registry_id=registry.id,
         batch_account_id=batch.id,
         insights_id=telemetry.insights_id,
@@ -213,6 +230,8 @@ pool = Pool(
         node_image_version=chosen.node_image_version,
         disk_gb=chosen.node_disk_gb,
         zonal=chosen.zone_redundant,
+        encryption_at_host=chosen.encryption_at_host,
+        trusted_launch=chosen.trusted_launch,
         mount=chosen.mount,
         mount_account=storage.ops.name,
         wait_for=[*permissions.nodes, *endpoints],
@@ -270,9 +289,20 @@ workflow = Workflow(
         time_limit_minutes=chosen.submit_minutes,
         runs_at_once=chosen.jobs_at_once,
         readers=chosen.allowed_ips,
+        event_app=chosen.event_app_id,
+        tenant_id=identities.workflow.tenant_id,
         wait_for=[*permissions.submitter, *endpoints],
     ),
 )
+if chosen.malware_scan_gb:
+    Scanning(
+        name,
+        ScanningArgs(
+            account_id=storage.data.id,
+            gb_per_month=chosen.malware_scan_gb,
+            wait_for=[workflow.topic] if workflow.topic else [],
+        ),
+    )
 
 # Who looks after it: logs of everything, alerts, a budget and a workbook.
 if isinstance(batch, BatchAccount):

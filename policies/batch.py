@@ -80,6 +80,19 @@ def _in_subnet(resource: Resource) -> Iterator[str]:
         yield "networkConfiguration.subnetId is missing: join the nodes' subnet, outside it no firewall guards them."
 
 
+def _encrypted_once(resource: Resource) -> Iterator[str]:
+    machine = at(resource.props, "deploymentConfiguration", "virtualMachineConfiguration")
+    if at(machine, "securityProfile", "encryptionAtHost") is True and at(machine, "diskEncryptionConfiguration", "targets"):
+        yield "Nodes are encrypted both at the host and inside: leave diskEncryptionConfiguration out, the host has all disks."
+
+
+def _trusted_launch(resource: Resource) -> Iterator[str]:
+    profile = at(resource.props, "deploymentConfiguration", "virtualMachineConfiguration", "securityProfile")
+    if at(profile, "securityType") == "trustedLaunch":
+        for sentence in expect(profile, "uefiSettings.vTpmEnabled", (True,), "set it to true, Trusted Launch measures into it"):
+            yield f"securityProfile: {sentence}"
+
+
 RULES = [
     Rule(
         name="batch-entra-only",
@@ -100,5 +113,7 @@ RULES = [
     ),
     Rule(name="pool-no-accounts", demands="Nobody can sign in on a node.", kinds=POOL, check=_no_accounts),
     Rule(name="pool-inter-node", demands="Nodes don't talk to each other.", kinds=POOL, check=_inter_node),
+    Rule(name="pool-encrypted-once", demands="Nodes are encrypted in one way.", kinds=POOL, check=_encrypted_once),
+    Rule(name="pool-trusted-launch", demands="Trusted Launch has a virtual TPM.", kinds=POOL, check=_trusted_launch),
     Rule(name="pool-in-subnet", demands="Nodes are in a subnet of the stack's own network.", kinds=POOL, check=_in_subnet),
 ]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from policies.rule import Node, Resource, Rule, StackRule, kinds
-from policies.values import UNKNOWN, at, elements
+from policies.values import UNKNOWN, at, elements, expect
 
 # The parts whose logs tell who did what.
 LOGGED = kinds("batch:BatchAccount", "containerregistry:Registry", "logic:Workflow", "storage:StorageAccount")
@@ -33,12 +33,29 @@ def _of_blobs(resource: Resource) -> Iterator[str]:
         yield "resourceUri is a storage account, which logs nothing itself: add /blobServices/default to it."
 
 
+def _of_flows(resource: Resource) -> Iterator[str]:
+    """Source: https://learn.microsoft.com/azure/network-watcher/vnet-flow-logs-overview."""
+    target = at(resource.props, "targetResourceId")
+    if isinstance(target, str) and re.search(r"/networkSecurityGroups/", target, re.IGNORECASE):
+        yield "targetResourceId is a security group, of which Azure makes no new logs: log the virtual network."
+    yield from expect(resource.props, "enabled", (True,), "set it to true, or leave the flow log out")
+    yield from expect(
+        resource.props, "identity.type", ("UserAssigned",), "name an identity that may write to the account, which takes no key"
+    )
+
+
 RULES = [
     Rule(
         name="logs-of-blobs",
         demands="The logs of storage are those of its blobs.",
         kinds=kinds("monitor:DiagnosticSetting"),
         check=_of_blobs,
-    )
+    ),
+    Rule(
+        name="logs-of-flows",
+        demands="Flows are those of a VNet, and are logged as an identity.",
+        kinds=kinds("network:FlowLog"),
+        check=_of_flows,
+    ),
 ]
 STACK_RULES = [StackRule(name="logs-kept", demands="The logs of storage, Batch, registry and workflow are kept.", check=_logged)]

@@ -42,6 +42,17 @@ def _outbound_named(resource: Resource) -> Iterator[str]:
             yield f"The rule {name} lets traffic out to every port: name the ports."
 
 
+def _outbound_services(resource: Resource) -> Iterator[str]:
+    for rule in _rules(resource):
+        targets = texts(at(rule, "destinationAddressPrefix"), at(rule, "destinationAddressPrefixes"))
+        for target in targets if _is(rule, "outbound", "allow") else []:
+            if target.lower().partition(".")[0] == "azurecloud":
+                yield (
+                    f"The rule {_name(rule, resource)} lets traffic out to {target}, to everybody's machines there: name the "
+                    "services that are called (Storage.<region>, BatchNodeManagement.<region>)."
+                )
+
+
 def _outbound_closed(resource: Resource) -> Iterator[str]:
     rules = _rules(resource)
     if at(resource.props, "securityRules") is UNKNOWN or UNKNOWN in rules:
@@ -108,6 +119,12 @@ RULES = [
         demands="Security groups name what may be reached and on which ports.",
         kinds=GROUP | kinds("network:SecurityRule"),
         check=_outbound_named,
+    ),
+    Rule(
+        name="network-outbound-services",
+        demands="Security groups let out to services, not to all of Azure.",
+        kinds=GROUP | kinds("network:SecurityRule"),
+        check=_outbound_services,
     ),
     Rule(
         name="network-outbound-closed",

@@ -12,7 +12,7 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-from policies import access, batch, credentials, logs, network, registry, storage, workflow
+from policies import access, batch, credentials, locks, logs, network, registry, scanning, storage, workflow
 from policies.rule import Node, Resource, Rule, StackRule, kind_of
 from policies.values import plain
 
@@ -25,8 +25,10 @@ RULES: list[Rule] = [
     *access.RULES,
     *credentials.RULES,
     *logs.RULES,
+    *locks.RULES,
+    *scanning.RULES,
 ]
-STACK_RULES: list[StackRule] = logs.STACK_RULES
+STACK_RULES: list[StackRule] = [*logs.STACK_RULES, *locks.STACK_RULES, *scanning.STACK_RULES]
 
 
 def policies() -> list[Policy]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from policies.rule import Resource, Rule, kinds
-from policies.values import UNKNOWN, Value, at, expect, walk
+from policies.values import UNKNOWN, Value, at, elements, expect, walk
 
 WORKFLOW = kinds("logic:Workflow")
 SUBSCRIPTION = kinds(
@@ -60,6 +61,22 @@ def _retries(resource: Resource) -> Iterator[str]:
             yield f"retryPolicy.{name} is not set: say how often and how long an event is tried before it's a dead letter."
 
 
+def _one_way_in(resource: Resource) -> Iterator[str]:
+    for where in (("destination",), ("deliveryWithResourceIdentity", "destination")):
+        address = at(resource.props, *where, "endpointUrl")
+        signed = isinstance(address, str) and re.search(r"[?&]sig=", address, re.IGNORECASE)
+        if signed and at(resource.props, *where, "azureActiveDirectoryApplicationIdOrUri") is not None:
+            yield f"{'.'.join(where)} has a signed address and a token: leave sp, sv and sig out of endpointUrl."
+
+
+def _tokens(resource: Resource) -> Iterator[str]:
+    policies = at(resource.props, "accessControl", "triggers", "openAuthenticationPolicies", "policies")
+    for name, policy in policies.items() if isinstance(policies, dict) else []:
+        claims = {at(claim, "name") for claim in elements(at(policy, "claims"))}
+        if UNKNOWN not in claims and not {"iss", "aud", "appid"} <= claims:
+            yield f"The policy {name} takes tokens without looking at iss, aud and appid: name whose tokens start the workflow."
+
+
 RULES = [
     Rule(
         name="workflow-by-identity",
@@ -69,5 +86,7 @@ RULES = [
     ),
     Rule(name="workflow-no-connections", demands="Workflows use no API connections.", kinds=WORKFLOW, check=_no_connections),
     Rule(name="events-dead-letters", demands="Events that can't be delivered are kept.", kinds=SUBSCRIPTION, check=_dead_letters),
+    Rule(name="events-one-way-in", demands="Events bring a secret or a token.", kinds=SUBSCRIPTION, check=_one_way_in),
+    Rule(name="workflow-tokens", demands="Tokens that start a workflow are known ones.", kinds=WORKFLOW, check=_tokens),
     Rule(name="events-retries", demands="Event subscriptions say how they retry.", kinds=SUBSCRIPTION, check=_retries),
 ]

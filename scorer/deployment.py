@@ -77,6 +77,8 @@ class Deployment(_Document):
     """A name in `scorer.clouds`."""
     blob_endpoint: str = ""
     """Template of its storage accounts' addresses; '': as the cloud's are."""
+    malware_scan_minutes: int = 0
+    """Minutes after which a file that wasn't scanned for malware is refused; 0: files aren't scanned."""
     data_account: str = ""
     """Resource id of the account of input and output, whose links can be revoked."""
 

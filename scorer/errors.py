@@ -105,6 +105,13 @@ class ShareError(BusyError):
     """One sender has as many jobs as it may; others may still have some."""
 
 
+class ScanError(ScorerError):
+    """A file that a request names wasn't scanned for malware yet; nothing was submitted."""
+
+    exit_code = 19
+    retry = True
+
+
 class LoginError(ScorerError):
     """Nobody is signed in to Azure here."""
 

@@ -16,10 +16,11 @@ from scorer.attempts import attempt
 from scorer.deployment import Deployment
 from scorer.ends import typed
 from scorer.engines.batch_bodies import CANCELLED
-from scorer.errors import BusyError, MissingError, RequestError, ScorerError, ShareError, TaskError
+from scorer.errors import BusyError, MissingError, RequestError, ScanError, ScorerError, ShareError, TaskError
 from scorer.failure import clear_failures
 from scorer.job import close_job, done_before
 from scorer.ledger import charge, cost_of
+from scorer.malware import PATIENCE, check_same, scanned
 from scorer.merge import forget_failed
 from scorer.package import find_package
 from scorer.plan import Plan, cluster_chunk_length, dispatch, read_plan
@@ -86,11 +87,11 @@ class Intake:
     def take(self, path: str) -> str:
         """Give the request at `path` to the cluster, unless it has it; the job's id.
 
-        Raises one of REFUSALS, having written down why; BusyError, StoreError, BatchError: try again later.
+        Raises one of REFUSALS, having written down why; BusyError, ScanError, StoreError, BatchError: try again later.
         """
-        return self._take(Entry(path, 0, "") if is_odd(path) else self.stores.input.head(path))
+        return self._take(Entry(path, 0, "") if is_odd(path) else self.stores.input.head(path), PATIENCE)
 
-    def _take(self, entry: Entry) -> str:
+    def _take(self, entry: Entry, patience: float) -> str:
         address = f"{self.stores.input.url}/{entry.path}"
         job, data = unread_id(address, entry), None
         try:
@@ -104,7 +105,7 @@ class Intake:
             check_media(request, sender(entry.path))
             self.target.sender_limits.check_priority(request, sender(entry.path))
             with self.said.step(job, "dispatch"):
-                self._submit(job, request, entry)
+                self._submit(job, request, entry, patience)
         except REFUSALS as error:
             reject(job, entry, data, error, self.stores.output, self.quarantine)
             answer(entry, self.stores)
@@ -131,7 +132,7 @@ class Intake:
                 "upload it again."
             )
 
-    def _submit(self, job: str, request: Request, entry: Entry) -> None:
+    def _submit(self, job: str, request: Request, entry: Entry, patience: float) -> None:
         """Plan the job and give it to the cluster. Where the cluster has it, its tasks go by the plan that there is."""
         path, place, has = entry.path, 0, self.engine.has(job)
         status = find_status(job, self.stores)
@@ -144,7 +145,7 @@ class Intake:
         else:
             place = self.engine.place(sender(path))
             with attempt(entry, self.stores):
-                plan = self._plan(job, request)
+                plan = self._plan(job, request, patience)
             if done_before(plan, self.stores) is not None:
                 return
             self._charge(plan, sender(path))
@@ -179,8 +180,10 @@ class Intake:
         status = find_status(job, self.stores)
         return status is not None and status.state == "cancelled"
 
-    def _plan(self, job: str, request: Request) -> Plan:
+    def _plan(self, job: str, request: Request, patience: float) -> Plan:
         self.target.check(request)
+        minutes = self.target.malware_scan_minutes
+        clean = scanned(request, self.stores.input, minutes, patience) if minutes else None
         if request.package is not None:
             find_package(request.package, self.scripts).check(request)
         limits, slots = self.target.limits, self.target.slots
@@ -190,6 +193,8 @@ class Intake:
         )  # fmt: skip
         for path, etag in plan.shared_inputs:  # the video was fetched to be probed
             self.stores.input.release(path, etag)
+        if clean is not None:
+            check_same(plan, clean)
         return plan
 
     def sweep(self, until: float) -> int:
@@ -215,6 +220,9 @@ class Intake:
                 continue
             try:
                 self._told(entry, errors)
+            except ScanError as error:
+                self.tell(f"{entry.path}: {error}")
+                kept += 1
             except ShareError:
                 full.add(sender(entry.path))
                 kept += 1
@@ -226,11 +234,14 @@ class Intake:
         return kept
 
     def _told(self, entry: Entry, errors: list[ScorerError]) -> None:
-        """Take one request in, and say what came of it: what is wrong with one keeps no other waiting. Raises BusyError."""
+        """Take one request in, and say what came of it: what is wrong with one keeps no other waiting.
+
+        Raises BusyError, and ScanError at once: while it waited, so would all others.
+        """
         try:
             with typed():
-                self.tell(f"{entry.path}: job {self._take(entry)}")
-        except BusyError:
+                self.tell(f"{entry.path}: job {self._take(entry, patience=0.0)}")
+        except (BusyError, ScanError):
             raise
         except REFUSALS as error:
             self.tell(f"{entry.path}: {error}")

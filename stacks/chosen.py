@@ -33,6 +33,7 @@ def of_settings(chosen: Settings) -> Document:
         "submitMinutes": chosen.submit_minutes,
         "workDays": chosen.work_days,
         "mount": chosen.mount,
+        "malwareScanMinutes": chosen.malware_scan_minutes if chosen.malware_scan_gb else 0,
         "senderIps": list(chosen.sender_ips),
         "senderLimits": {
             "frames": chosen.sender_frames,

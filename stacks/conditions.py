@@ -15,6 +15,8 @@ BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
 READ, WRITE, DELETE = f"{BLOBS}/read", f"{BLOBS}/write", f"{BLOBS}/delete"
 # Makes a blob that isn't there, by one Put Blob; one that is there is neither changed nor replaced. WRITE does all of it.
 ADD = f"{BLOBS}/add/action"
+# What is written into a blob's tags, by others than those who write blobs.
+READ_TAGS = f"{BLOBS}/tags/read"
 _PATH = f"@Resource[{BLOBS}:path]"
 
 

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pulumi
-from pulumi_azure_native import authorization, consumption, monitor, resources
+from pulumi_azure_native import authorization, consumption, monitor, network, resources
 
-# These belong to a scope rather than to the group: Azure may keep them when the group is gone, so they are deleted one by one.
-OUTLIVE_THEIR_GROUP = (authorization.RoleAssignment, authorization.RoleDefinition, consumption.Budget, monitor.DiagnosticSetting)
+# These belong to a scope, or a group of Azure's own, rather than to ours: they may stay when it is gone, so they are deleted one
+# by one.
+OUTLIVE_THEIR_GROUP = (
+    authorization.RoleAssignment,
+    authorization.RoleDefinition,
+    consumption.Budget,
+    monitor.DiagnosticSetting,
+    network.FlowLog,
+)
 
 
 def apply_to_all(

@@ -20,6 +20,8 @@ class GpuSize:
     """Dollars an hour in East US."""
     spot_price: float | None = None
     """As Spot, dollars an hour in East US; None where it isn't known."""
+    host_encryption: bool | None = None
+    """Whether Azure encrypts it at the host; None where Microsoft's pages don't say so."""
 
     @property
     def spot(self) -> float:
@@ -28,13 +30,14 @@ class GpuSize:
 
 
 # Memory: https://learn.microsoft.com/azure/virtual-machines/sizes/overview#gpu-accelerated
+# Encryption at host: https://learn.microsoft.com/azure/virtual-machines/disk-encryption
 # Prices: indicative, November 2026, https://azure.microsoft.com/pricing/details/virtual-machines/linux/
 SIZES = {
     "Standard_NC4as_T4_v3": GpuSize(1, "T4 16 GB", 4, 28, 0.526, 0.063),
     "Standard_NC8as_T4_v3": GpuSize(1, "T4 16 GB", 8, 56, 0.752),
-    "Standard_NC16as_T4_v3": GpuSize(1, "T4 16 GB", 16, 110, 1.204, 0.144),
+    "Standard_NC16as_T4_v3": GpuSize(1, "T4 16 GB", 16, 110, 1.204, 0.144, host_encryption=True),
     "Standard_NC64as_T4_v3": GpuSize(4, "T4 16 GB", 64, 440, 4.352, 0.522),
-    "Standard_NC24ads_A100_v4": GpuSize(1, "A100 80 GB", 24, 220, 3.673, 0.444),
+    "Standard_NC24ads_A100_v4": GpuSize(1, "A100 80 GB", 24, 220, 3.673, 0.444, host_encryption=True),
     "Standard_NC48ads_A100_v4": GpuSize(2, "A100 80 GB", 48, 440, 7.346),
     "Standard_NC96ads_A100_v4": GpuSize(4, "A100 80 GB", 96, 880, 14.692),
     "Standard_NC40ads_H100_v5": GpuSize(1, "H100 94 GB", 40, 320, 6.98),

@@ -37,6 +37,8 @@ class NetworkArgs:
     """How the nodes mount storage."""
     foreign_registry: bool = False
     """Whether images come from a registry on the internet."""
+    any_azure: bool = False
+    """Whether the submitter may call all of the region's Azure, rather than the services that it uses."""
 
 
 class Network(pulumi.ComponentResource):
@@ -64,6 +66,8 @@ class Network(pulumi.ComponentResource):
         # Subnets stand inside the VNet's own body: made one by one they would collide, since Azure changes a VNet once at a time.
         quarters = [str(quarter) for quarter in ipaddress.IPv4Network(args.address_space).subnets(prefixlen_diff=2)]
         nat = network.SubResourceArgs(id=gateway.id)
+        # Private endpoints are addresses of the VNet; by a service endpoint their accounts would be called around them.
+        storage = [] if args.private else [network.ServiceEndpointPropertiesFormatArgs(service="Microsoft.Storage")]
         vnet = network.VirtualNetwork(
             f"{name}-vnet",
             resource_group_name=args.resource_group_name,
@@ -75,7 +79,7 @@ class Network(pulumi.ComponentResource):
                     default_outbound_access=False,
                     nat_gateway=nat,
                     network_security_group=self._guard("nodes", _nodes_outbound(args)),
-                    service_endpoints=[network.ServiceEndpointPropertiesFormatArgs(service="Microsoft.Storage")],
+                    service_endpoints=storage,
                 ),
                 network.SubnetArgs(
                     name="submitter",
@@ -83,7 +87,7 @@ class Network(pulumi.ComponentResource):
                     default_outbound_access=False,
                     nat_gateway=nat,
                     network_security_group=self._guard("submitter", _submitter_outbound(args)),
-                    service_endpoints=[network.ServiceEndpointPropertiesFormatArgs(service="Microsoft.Storage")],
+                    service_endpoints=storage,
                     delegations=[
                         network.DelegationArgs(
                             name="container-groups", service_name="Microsoft.ContainerInstance/containerGroups"
@@ -128,11 +132,7 @@ class Network(pulumi.ComponentResource):
 
 
 def _nodes_outbound(args: NetworkArgs) -> list[Outbound]:
-    rules: list[Outbound] = [
-        ("batch", f"BatchNodeManagement.{args.location}", HTTPS),
-        ("storage", f"Storage.{args.location}", HTTPS),
-        *_common(args),
-    ]
+    rules: list[Outbound] = [("batch", f"BatchNodeManagement.{args.location}", HTTPS), *_common(args)]
     if args.mount == "blob":
         # Batch installs blobfuse when it mounts: from packages.microsoft.com, and what that needs from Ubuntu's mirrors, which
         # speak HTTP. Neither has a service tag of its own.
@@ -141,11 +141,17 @@ def _nodes_outbound(args: NetworkArgs) -> list[Outbound]:
 
 
 def _submitter_outbound(args: NetworkArgs) -> list[Outbound]:
-    # The address of a Batch account has no service tag of its own.
-    return [("batch-and-storage", f"AzureCloud.{args.location}", HTTPS), *_common(args)]
+    if args.private:
+        return _common(args)
+    if args.any_azure:
+        return [("any-azure", f"AzureCloud.{args.location}", HTTPS), *_common(args)]
+    # A Batch account's own address has no service tag to itself. This one has Batch's addresses of the region; that the
+    # account's is among them is likely, and not said by Microsoft: where it isn't, `any_azure` lets the submitter through.
+    return [("batch", f"BatchNodeManagement.{args.location}", HTTPS), *_common(args)]
 
 
 def _common(args: NetworkArgs) -> list[Outbound]:
+    """The services that both use. Storage has a tag for all accounts of a region: where ours are private, none is let through."""
     rules: list[Outbound] = [
         ("registry", f"AzureContainerRegistry.{args.location}", HTTPS),
         ("sign-in", "AzureActiveDirectory", HTTPS),
@@ -153,6 +159,8 @@ def _common(args: NetworkArgs) -> list[Outbound]:
     ]
     if args.private:
         rules.append(("private-endpoints", "VirtualNetwork", HTTPS))
+    else:
+        rules.append(("storage", f"Storage.{args.location}", HTTPS))
     if args.foreign_registry:
         rules.append(("foreign-registry", "Internet", HTTPS))
     return rules

@@ -47,6 +47,8 @@ class PermissionsArgs:
     """Object id of the service principal MicrosoftAzureBatch; empty where nodes may join the VNet without a role."""
     storage: Storage
     mount: Literal["none", "blob"] = "none"
+    scanned: bool = False
+    """Whether what comes into the data account is scanned for malware."""
     registry_id: pulumi.Input[str]
     batch_account_id: pulumi.Input[str]
     insights_id: pulumi.Input[str]
@@ -104,6 +106,10 @@ class Permissions(pulumi.ComponentResource):
             Grant("images", Role.IMAGE_PULL, args.registry_id),
             Grant("telemetry", Role.TELEMETRY_WRITER, args.insights_id),
         ]
+        if args.scanned:
+            # Results of scans are tags. Nobody here may write any: then they are Defender's alone.
+            tags = define(name, "scans", "read scan results", args.resource_group_id, self, data_actions=[conditions.READ_TAGS])
+            submitter_grants.append(Grant("scans", tags.id, container["input"]))
         # People put requests and models in, take results out, sign links for outside users, and look after jobs.
         people_grants = [
             Grant("input", Role.BLOB_CONTRIBUTOR, container["input"]),

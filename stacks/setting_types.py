@@ -13,6 +13,7 @@ BY_POLICY = "none"
 Trigger = Literal["events", "polling"]
 NetworkIsolation = Literal["service-endpoints", "private-endpoints"]
 Mount = Literal["none", "blob"]
+SubmitterEgress = Literal["named", "azure-cloud"]
 RegistrySku = Literal["Basic", "Standard", "Premium"]
 
 
@@ -81,6 +82,9 @@ Guid = Annotated[
         _GUID,
         "an object id: take it from 'az ad user show' or 'az ad group show'; 'az ad signed-in-user show --query id' tells yours",
     ),
+]
+ApplicationId = Annotated[
+    str, matches(_GUID, "an application's client id: take it from 'az ad app show --id NAME --query appId'")
 ]
 _DIGEST = r"@sha256:[0-9a-f]{64}"
 _IMAGE = rf"[\w.-]+(:\d+)?(/[\w.-]+)+((:[\w.-]{{1,128}})?{_DIGEST}|:(?!latest$)[\w.-]{{1,128}})"

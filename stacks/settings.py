@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Self
 
 import pulumi
@@ -19,6 +19,7 @@ from scorer import clouds
 from stacks import existing_settings, gpu_sizes, regions
 from stacks.setting_types import (
     STORAGE_ADDRESSES,
+    ApplicationId,
     Base,
     Guid,
     Mount,
@@ -26,6 +27,7 @@ from stacks.setting_types import (
     PublicAddress,
     Reference,
     RegistrySku,
+    SubmitterEgress,
     Tag,
     Trigger,
     address_range,
@@ -69,6 +71,16 @@ class Settings(BaseModel):
     )
     node_disk_gb: int = Field(
         256, ge=128, le=4095, description="Size of a node's disk in GB: images, fetched videos and scratch lie on it"
+    )
+    encryption_at_host: bool = Field(
+        False,
+        description="Encrypt the nodes' disks, temporary ones and caches too, on the hosts that they run on, "
+        "where the GPU size takes it",
+    )
+    trusted_launch: bool = Field(
+        False,
+        description="Give nodes a virtual TPM, without Secure Boot, which would refuse the GPUs' driver; "
+        "not confirmed for this image",
     )
     batch_size: int = Field(16, ge=1, le=256, description="Frames that the model takes at once, where a request doesn't say")
     chunk_frames: int = Field(
@@ -114,6 +126,10 @@ class Settings(BaseModel):
         max_length=STORAGE_ADDRESSES,
         description="Public addresses and ranges that outside senders reach input and output from, and nothing else",
     )
+    submitter_egress: SubmitterEgress = Field(
+        "named",
+        description="What the submitter may call: named (the services that it uses) or azure-cloud (all of the region's Azure)",
+    )
     mount: Mount = Field("none", description="Whether nodes mount work/: none or blob (blobfuse)")
     zone_redundant: bool = Field(
         False, description="Spread storage, registry, NAT address and nodes over zones; decided for good at creation"
@@ -134,6 +150,16 @@ class Settings(BaseModel):
             "a user-assigned identity's resource id",
         ),
     ] = Field("", description="User-assigned identity that may use customerKey (role Key Vault Crypto Service Encryption User)")
+    malware_scan_gb: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="GB a month that Microsoft Defender scans of what comes into input and output; requests wait for their "
+        "files' scan; 0: none",
+    )
+    malware_scan_minutes: int = Field(
+        60, ge=5, le=1440, description="Minutes after which a file that wasn't scanned is refused, where malwareScanGb is set"
+    )
     soft_delete_days: int = Field(
         7, ge=1, le=365, description="Days that blobs deleted from input and output, and deleted containers, can be brought back"
     )
@@ -144,6 +170,9 @@ class Settings(BaseModel):
     )
     log_days: int = Field(
         30, ge=30, le=730, description="Days that logs are kept (Application Insights keeps its own 90 at least)"
+    )
+    flow_logs: bool = Field(
+        False, description="Log what flows through the VNet, for logDays; Azure's network watcher of the region does it"
     )
     alert_address: Annotated[str, matches(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")] = Field(
         "", description="Where alerts go; empty keeps them in the portal"
@@ -235,6 +264,10 @@ class Settings(BaseModel):
     trigger: Trigger = Field(
         "events", description="What tells of requests: events (Event Grid, at once) or polling (a look every lookMinutes)"
     )
+    event_app_id: ApplicationId = Field(
+        "",
+        description="Client id of the application that Event Grid shows a token for, instead of a secret address; not confirmed",
+    )
     look_minutes: int = Field(15, ge=1, le=1440, description="Minutes between two looks for requests that still wait")
     jobs_at_once: int = Field(10, ge=1, le=100, description="Limit on requests: container groups that take them in at once")
     submit_minutes: int = Field(30, ge=5, le=720, description="Limit on requests: minutes that taking one in may last")
@@ -290,6 +323,16 @@ class Settings(BaseModel):
         azures = tuple(cloud.registries for cloud in clouds.CLOUDS.values())
         return any(not reference.partition("/")[0].endswith(azures) for reference in references)
 
+    @property
+    def doubts(self) -> list[str]:
+        """What may be refused by Azure, and how to find out."""
+        if not self.encryption_at_host or gpu_sizes.SIZES[self.gpu_size].host_encryption:
+            return []
+        return [
+            f"encryptionAtHost: whether {self.gpu_size} takes it isn't known here; see EncryptionAtHostSupported in "
+            f"'az vm list-skus --location {self.location} --size {self.gpu_size} --output json'."
+        ]
+
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         broken = []
@@ -318,9 +361,16 @@ class Settings(BaseModel):
             broken.append("customerKey and customerKeyIdentity belong together: set both or neither.")
         if self.monthly_budget and not self.alert_address:
             broken.append(f"monthlyBudget is {self.monthly_budget}, but nobody would hear of it: set alertAddress too.")
+        broken.extend(self._hardening())
         if broken:
             raise ValueError("\n".join(broken))
         return self
+
+    def _hardening(self) -> Iterator[str]:
+        if self.encryption_at_host and gpu_sizes.SIZES[self.gpu_size].host_encryption is False:
+            yield f"encryptionAtHost is true, and {self.gpu_size} doesn't take it: choose another gpuSize, or set it to false."
+        if self.event_app_id and self.trigger != "events":
+            yield f"eventAppId is set, but trigger is '{self.trigger}', without Event Grid: set trigger to 'events'."
 
 
 def parse(raw: Mapping[str, str]) -> Settings:
@@ -354,7 +404,10 @@ def cloud_of(location: str) -> clouds.Cloud:
 def load() -> Settings:
     """The settings of the stack that is being deployed. Raises pulumi.RunError like `parse`."""
     mark = f"{PROJECT}:"
-    return parse({key.removeprefix(mark): text for key, text in CONFIG.get().items() if key.startswith(mark)})
+    chosen = parse({key.removeprefix(mark): text for key, text in CONFIG.get().items() if key.startswith(mark)})
+    for doubt in chosen.doubts:
+        pulumi.log.warn(doubt)
+    return chosen
 
 
 def _value(key: str, text: str) -> Any:

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import pulumi
-from pulumi_azure_native import storage
+from pulumi_azure_native import authorization, storage
 
 from stacks import naming
 
 DATA_CONTAINERS = ("input", "output")
 OPS_CONTAINERS = ("scripts", "work", "logs", "quarantine", "dead-letters")
+# What Azure calls the container that it writes flows of a VNet into.
+FLOW_LOGS = "insights-logs-flowlogflowevent"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,14 @@ class Encryption:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Caller:
+    """A resource that the data account's firewall lets in, although it comes from no network of ours."""
+
+    id: pulumi.Input[str]
+    tenant_id: pulumi.Input[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class StorageArgs:
     """What the accounts are made of. Times are days."""
 
@@ -43,6 +53,8 @@ class StorageArgs:
     """Addresses that people reach the accounts from, as far as their roles let them."""
     sender_ips: Sequence[str] = ()
     """Addresses that outside senders reach the data account from, as far as their links let them."""
+    scanner: Caller | None = None
+    """Who scans the data account for malware."""
     zone_redundant: bool = False
     encryption: Encryption = Encryption()
     soft_delete_days: int = 7
@@ -53,7 +65,9 @@ class StorageArgs:
     work_days: int = 7
     log_days: int = 30
     protect: bool = False
-    """Refuse to destroy the accounts and their containers."""
+    """Refuse to destroy the accounts and their containers: Pulumi does, and Azure itself, whoever asks it."""
+    flow_logs: bool = False
+    """Whether logs of the network's flows are kept."""
 
 
 class Storage(pulumi.ComponentResource):
@@ -73,6 +87,7 @@ class Storage(pulumi.ComponentResource):
         self._lifecycle(f"{name}-data", self.data, data_rules)
 
         self.ops = self._account(name, "ops")
+        own = OPS_CONTAINERS + ((FLOW_LOGS,) if args.flow_logs else ())
         # Parts and logs are written once and soon deleted: to keep versions of them, or what was deleted, would only cost.
         self._blob_service(f"{name}-ops", self.ops, keep_deleted=False)
         self._lifecycle(
@@ -80,14 +95,17 @@ class Storage(pulumi.ComponentResource):
             self.ops,
             [
                 _delete("old-work", ["work/"], args.work_days),
-                _delete("old-logs", ["logs/", "quarantine/", "dead-letters/"], args.log_days),
+                _delete("old-logs", [f"{kind}/" for kind in own if kind not in ("scripts", "work")], args.log_days),
             ],
         )
 
         self.containers = {
             **{kind: self._container(name, self.data, kind) for kind in DATA_CONTAINERS},
-            **{kind: self._container(name, self.ops, kind) for kind in OPS_CONTAINERS},
+            **{kind: self._container(name, self.ops, kind) for kind in own},
         }
+        if args.protect:
+            for kind, account in (("data", self.data), ("ops", self.ops)):
+                self._lock(f"{name}-{kind}", account)
         self.urls = {
             **{kind: pulumi.Output.concat("az://", self.data.name, f"/{kind}") for kind in DATA_CONTAINERS},
             **{kind: pulumi.Output.concat("az://", self.ops.name, f"/{kind}") for kind in OPS_CONTAINERS},
@@ -100,7 +118,10 @@ class Storage(pulumi.ComponentResource):
     def _account(self, name: str, kind: Literal["data", "ops"]) -> storage.StorageAccount:
         args = self._args
         addresses = list(dict.fromkeys([*args.allowed_ips, *(args.sender_ips if kind == "data" else ())]))
-        shut = args.private and not addresses
+        scanner = args.scanner if kind == "data" else None
+        callers = [storage.ResourceAccessRuleArgs(resource_id=scanner.id, tenant_id=scanner.tenant_id)] if scanner else []
+        # Rules, those for callers among them, count only where public access is enabled.
+        shut = args.private and not addresses and not callers
         return storage.StorageAccount(
             naming.account(name, kind),
             resource_group_name=args.resource_group_name,
@@ -115,12 +136,15 @@ class Storage(pulumi.ComponentResource):
             minimum_tls_version=storage.MinimumTlsVersion.TLS1_2,
             # Enabled for whom the rules below name; left out it would stay what it was, also where that was Disabled.
             public_network_access=storage.PublicNetworkAccess.DISABLED if shut else storage.PublicNetworkAccess.ENABLED,
-            network_rule_set={
-                "default_action": storage.DefaultAction.DENY,
-                "bypass": storage.Bypass.AZURE_SERVICES,  # Event Grid brings dead letters
-                "virtual_network_rules": [{"virtual_network_resource_id": subnet} for subnet in args.subnet_ids],
-                "ip_rules": [{"i_p_address_or_range": address} for address in addresses],
-            },
+            network_rule_set=storage.NetworkRuleSetArgs(
+                default_action=storage.DefaultAction.DENY,
+                bypass=storage.Bypass.AZURE_SERVICES,  # Event Grid brings dead letters
+                virtual_network_rules=[
+                    storage.VirtualNetworkRuleArgs(virtual_network_resource_id=subnet) for subnet in args.subnet_ids
+                ],
+                ip_rules=[storage.IPRuleArgs(i_p_address_or_range=address) for address in addresses],
+                resource_access_rules=callers or None,
+            ),
             sas_policy={"expiration_action": storage.ExpirationAction.LOG, "sas_expiration_period": "7.00:00:00"},
             encryption=_encryption(args.encryption),
             identity={"type": storage.IdentityType.USER_ASSIGNED, "user_assigned_identities": [args.encryption.identity]}
@@ -150,6 +174,18 @@ class Storage(pulumi.ComponentResource):
             management_policy_name="default",
             policy=storage.ManagementPolicySchemaArgs(rules=rules),
             opts=pulumi.ResourceOptions(parent=account),
+        )
+
+    def _lock(self, name: str, account: storage.StorageAccount) -> None:
+        # On the accounts alone: on their group it would keep the workflow from deleting its container groups.
+        authorization.ManagementLockByScope(
+            name,
+            scope=account.id,
+            lock_name="keep",
+            level=authorization.LockLevel.CAN_NOT_DELETE,
+            notes="The setting 'protect' of a batch-scoring deployment: 'pulumi config set protect false', then 'pulumi up'.",
+            # Pulumi deletes nothing that it protects itself, and would inherit that from the account.
+            opts=pulumi.ResourceOptions(parent=account, protect=False),
         )
 
     def _container(self, name: str, account: storage.StorageAccount, kind: str) -> storage.BlobContainer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +60,14 @@ class Store(ABC):
     @abstractmethod
     def walk(self, folder: str) -> Iterator[Entry]:
         """The files anywhere below `folder`, in no order; none where there is no such folder."""
+
+    def tagged(self, path: str) -> Iterator[tuple[Entry, Mapping[str, str]]]:
+        """The file at `path`, or the files right inside where it ends with '/', each with the tags that it has as it is.
+
+        Whoever may write files may not thereby write tags. Stores without any have none on any file.
+        """
+        entries = self.list(path) if path.endswith("/") else iter([self.head(path)])
+        yield from ((entry, {}) for entry in entries)
 
     @abstractmethod
     def get(self, path: str, etag: str | None = None, most: int | None = None) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ from obstore.store import AzureStore
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from scorer.clouds import BLOB_ENDPOINT, current
-from scorer.errors import OutputError, StoreError
+from scorer.errors import MissingError, OutputError, StoreError
 from scorer.identity import STORAGE, credential
 from scorer.store.base import Entry, Store
 from scorer.store.cache import capacity, copy_once, forget_copy, node_place, scratch
@@ -113,6 +113,24 @@ class BlobStore(Store):
     def walk(self, folder: str) -> Iterator[Entry]:
         with self._names() as names:
             found = self._try(folder, lambda: [self._listed(blob) for blob in names.list_blobs(self._prefix(folder))])
+        yield from found
+
+    def tagged(self, path: str) -> Iterator[tuple[Entry, Mapping[str, str]]]:
+        from azure.storage.blob import BlobProperties
+
+        prefix = self._prefix(path) if path.endswith("/") else self._folder + path
+        with self._names() as names:
+            # One answer tells a blob's ETag and its tags, so that they are of the same version of it.
+            found = self._try(
+                path,
+                lambda: [
+                    (self._listed(blob), dict(blob.tags or {}))
+                    for blob in names.walk_blobs(prefix, include=["tags"])
+                    if isinstance(blob, BlobProperties) and (path.endswith("/") or blob.name == prefix)
+                ],
+            )
+        if not found and not path.endswith("/"):
+            raise MissingError(f"There is no '{self.where(path)}'.")
         yield from found
 
     def _prefix(self, folder: str) -> str | None:

@@ -50,10 +50,11 @@ def login_server(registry: Resource) -> str:
     return f"{registry.request.name.lower()}.azurecr.io"
 
 
-def callback_url(workflow_id: str) -> str:
-    """The signed address of a workflow's trigger."""
-    host = f"prod-00.westeurope.logic.azure.com/workflows/{guid(workflow_id)}/triggers/request/paths/invoke"
-    return f"https://{host}?api-version=2016-10-01&sp=%2Ftriggers%2Frequest%2Frun&sv=1.0&sig={SIGNATURE}"
+def callback_url(workflow_id: str, trigger: str = "request", key: int = 0) -> str:
+    """The signed address of a workflow's trigger; `key` counts how often its key was made anew."""
+    host = f"prod-00.westeurope.logic.azure.com/workflows/{guid(workflow_id)}/triggers/{trigger}/paths/invoke"
+    signature = SIGNATURE + f"{key:04}" * bool(key)
+    return f"https://{host}?api-version=2016-10-01&sp=%2Ftriggers%2F{trigger}%2Frun&sv=1.0&sig={signature}"
 
 
 def archived(archive: bytes) -> set[str]:
@@ -141,7 +142,8 @@ def invoke(cloud: Cloud, token: str, args: Json) -> Json:
         workflow = cloud.get(f"{group}/Microsoft.Logic/workflows/{args['workflowName']}")
         if args["triggerName"] not in workflow.body["properties"]["definition"]["triggers"]:
             raise ArmError("WorkflowTriggerNotFound", f"The workflow has no trigger '{args['triggerName']}'.")
-        return {"value": callback_url(workflow.id), "method": "POST"}
+        key = cloud.new_keys[workflow.id.lower()]
+        return {"value": callback_url(workflow.id, args["triggerName"], key), "method": "POST"}
     if token in _LOOKED_UP:
         arm_type, name = _LOOKED_UP[token]
         path = f"{group}/{arm_type}/{args[name]}" if name in args else group_id(args["resourceGroupName"])

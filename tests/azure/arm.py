@@ -23,6 +23,7 @@ GROUP = "resourceGroupName"
 _TYPES: dict[str, tuple[str, tuple[str, ...]]] = {
     "applicationinsights:Component": ("Microsoft.Insights/components", (GROUP, "resourceName")),
     "applicationinsights:Workbook": ("Microsoft.Insights/workbooks", (GROUP, "resourceName")),
+    "authorization:ManagementLockByScope": ("Microsoft.Authorization/locks", ("scope", "lockName")),
     "authorization:RoleAssignment": ("Microsoft.Authorization/roleAssignments", ("scope", "roleAssignmentName")),
     "authorization:RoleDefinition": ("Microsoft.Authorization/roleDefinitions", ("scope", "roleDefinitionId")),
     "batch:BatchAccount": ("Microsoft.Batch/batchAccounts", (GROUP, "accountName")),
@@ -41,6 +42,7 @@ _TYPES: dict[str, tuple[str, tuple[str, ...]]] = {
     "monitor:DiagnosticSetting": ("Microsoft.Insights/diagnosticSettings", ("resourceUri", "name")),
     "monitor:MetricAlert": ("Microsoft.Insights/metricAlerts", (GROUP, "ruleName")),
     "monitor:ScheduledQueryRule": ("Microsoft.Insights/scheduledQueryRules", (GROUP, "ruleName")),
+    "network:FlowLog": ("Microsoft.Network/networkWatchers/flowLogs", (GROUP, "networkWatcherName", "flowLogName")),
     "network:NatGateway": ("Microsoft.Network/natGateways", (GROUP, "natGatewayName")),
     "network:NetworkSecurityGroup": ("Microsoft.Network/networkSecurityGroups", (GROUP, "networkSecurityGroupName")),
     "network:PrivateDnsZoneGroup": (
@@ -57,6 +59,7 @@ _TYPES: dict[str, tuple[str, tuple[str, ...]]] = {
         (GROUP, "privateZoneName", "virtualNetworkLinkName"),
     ),
     "resources:ResourceGroup": ("Microsoft.Resources/resourceGroups", (GROUP,)),
+    "security:DefenderForStorage": ("Microsoft.Security/defenderForStorageSettings", ("resourceId", "settingName")),
     "storage:BlobContainer": (
         "Microsoft.Storage/storageAccounts/blobServices/containers",
         (GROUP, "accountName", "containerName"),
@@ -175,7 +178,7 @@ def references(body: Any) -> list[str]:
 
 def _id(kind: Kind, inputs: Json) -> str:
     names = [str(inputs[key]) for key in kind.address]
-    if kind.address[0] in ("scope", "resourceUri"):
+    if kind.address[0] in ("scope", "resourceUri", "resourceId"):
         return f"/{names[0].strip('/')}/providers/{kind.type}/{names[1]}"
     group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{names[0]}"
     if len(names) == 1:

@@ -25,10 +25,10 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import BlobServiceClient
 from yarl import URL
 
-from tests.azure import answers
+from tests.azure import answers, defender
 from tests.azure.access import DELEGATE, allowed
 from tests.azure.cloud import Cloud
-from tests.azure.conditions import ADD, DELETE, READ, WRITE
+from tests.azure.conditions import ADD, DELETE, READ, READ_TAGS, WRITE, WRITE_TAGS
 from tests.azure.engine import CACHE
 from tests.azure.identity import Identities, TokenError
 from tests.azure.tls import Authority
@@ -78,6 +78,8 @@ class BlobService:
     """How many names a list holds at most before it has to be asked for the next ones; None: as many as Azure's, 5,000."""
     on_created: Callable[[str, str, str, str], None] | None = None
     """Told of each blob that is committed: account, container, name, ETag."""
+    on_scan: Callable[[str], str | None] = lambda _: defender.CLEAN
+    """What Microsoft Defender finds in a blob of that name, where it scans: None, it doesn't come to it."""
     calls: list[Call] = field(default_factory=list)
     reads: Counter[str] = field(default_factory=Counter)
     """Bytes that were read, by account/container/blob."""
@@ -214,6 +216,9 @@ class BlobService:
             first, _, last = request.query["sip"].partition("-")
             if not IPv4Address(first) <= IPv4Address(request.remote or "0.0.0.0") <= IPv4Address(last or first):  # noqa: S104  # compared
                 raise _DeniedError(403, "AuthorizationSourceIPMismatch")
+        tagging = request.query.get("comp") == "tags" or "x-ms-tags" in request.headers
+        if tagging and "t" not in request.query.get("sp", ""):
+            raise _DeniedError(403, "AuthorizationPermissionMismatch")
         given = self._keys.get((account, request.query.get("skt", ""), request.query.get("ske", "")), 0.0)
         if given <= self._revoked.get(account, -1.0):
             raise _DeniedError(403, "AuthenticationFailed")
@@ -229,6 +234,8 @@ class BlobService:
         committed = request.method == "PUT" and answer.status == 201 and request.query.get("comp") in (None, "blocklist")
         if committed and names[2] and self.on_created is not None:
             self.on_created(*names, answer.headers.get("ETag", ""))
+        if committed and names[2]:
+            await asyncio.to_thread(self._scan, *names)
         headers = [(name, value) for name, value in answer.headers.items() if name.lower() not in _HOP]
         front = web.StreamResponse(status=answer.status, headers=headers)
         if "Content-Length" in answer.headers:
@@ -240,6 +247,17 @@ class BlobService:
                 self.reads["/".join(names)] += len(data)
         await front.write_eof()
         return front
+
+    def _scan(self, account: str, container: str, blob: str) -> None:
+        """Tag a new blob, where Microsoft Defender scans its account."""
+        (found,) = (each for each in self.cloud.of_type(ACCOUNTS) if each.request.name == account)
+        if defender.scans(self.cloud, found) and (result := self.on_scan(blob)):
+            self.tag(account, container, blob, defender.tags(result))
+
+    def tag(self, account: str, container: str, blob: str, tags: dict[str, str]) -> None:
+        """Tag a blob, whoever may."""
+        with self.owner(account) as client:
+            client.get_blob_client(container, blob).set_blob_tags(tags)
 
     async def _who(self, request: web.Request, account: str, container: str, blob: str) -> str:
         """Whose request it is. Raises _DeniedError."""
@@ -293,16 +311,20 @@ def _actions(request: web.Request, container: str) -> list[str]:
     if comp == "batch":
         # Batches hold nothing but deletions. They are of no one path, so that whom conditions on paths bind can send none.
         return [WRITE, DELETE]
+    if comp == "tags":
+        return [READ_TAGS if request.method == "GET" else WRITE_TAGS]
     if request.method in ("GET", "HEAD"):
-        return [READ]
+        return [READ, READ_TAGS] if "tags" in request.query.get("include", "").split(",") else [READ]
     if is_container:
         return []  # containers are the deployment's
-    return [DELETE] if request.method == "DELETE" else [WRITE]
+    tagging = [WRITE_TAGS] if "x-ms-tags" in request.headers else []
+    return [DELETE] if request.method == "DELETE" else [WRITE, *tagging]
 
 
 def _puts_blob(request: web.Request, blob: str) -> bool:
     """Whether it is one Put Blob, which makes a new blob also for whoever may only add blobs; blocks need more."""
-    return request.method == "PUT" and bool(blob) and "comp" not in request.query and "x-ms-copy-source" not in request.headers
+    others = {"x-ms-copy-source", "x-ms-tags"} & set(map(str.lower, request.headers))
+    return request.method == "PUT" and bool(blob) and "comp" not in request.query and not others
 
 
 def _error(status: int, code: str) -> web.Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -69,6 +70,10 @@ class Cloud:
         """What was built: registry/repository:tag."""
         self.people: set[str] = set()
         """Object ids in the tenant that no resource here has."""
+        self.new_keys: Counter[str] = Counter()
+        """How often a workflow's access key was made anew, by its id in small letters."""
+        self.scanned: set[str] = set()
+        """Accounts that Microsoft Defender made an event topic of its own for, by their ids in small letters."""
         self._lock = threading.RLock()
 
     def __iter__(self) -> Iterator[Resource]:
@@ -112,7 +117,7 @@ class Cloud:
 
     def create(self, token: str, inputs: Json) -> Resource:
         """Make a resource. Raises ArmError for whatever Azure would refuse."""
-        from tests.azure import rules
+        from tests.azure import defender, rules
 
         made = declared(token, inputs)
         with self._lock:
@@ -123,7 +128,12 @@ class Cloud:
             rules.may_exist(self, made)
             self._resources[made.id.lower()] = made
             self.events.append(Event("create", made.id, made.request.type, made.body))
+            defender.switch_on(self, made)
         return made
+
+    def regenerate_key(self, workflow_id: str) -> None:
+        """What POST regenerateAccessKey does: addresses that were signed before work no longer."""
+        self.new_keys[self.get(workflow_id).id.lower()] += 1
 
     def update(self, resource_id: str, token: str, inputs: Json) -> Resource:
         """Change a resource in place. Raises ArmError for whatever Azure would refuse."""
@@ -176,7 +186,8 @@ class Cloud:
             return any(subnet["name"].lower() == last for subnet in subnets)
         if low.endswith("/blobservices/default"):
             return self.find(low.removesuffix("/blobservices/default")) is not None
-        return "/resourcegroups/keys/" in low  # what the settings may name that others made
+        # What the settings may name that others made, and what Azure makes of itself in a subscription.
+        return any(part in low for part in ("/resourcegroups/keys/", "/resourcegroups/networkwatcherrg", "/datascanners/"))
 
     def fault(self, arm_type: str) -> None:
         """Raise the ArmError that a test wants for this type, if it does."""

@@ -11,6 +11,7 @@ _NETWORK = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?"
 _DOMAIN = r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})+"
 
 RULES = {
+    "Microsoft.Authorization/locks": r"[\w.()-]{1,90}",
     "Microsoft.Authorization/roleAssignments": _GUID,
     "Microsoft.Authorization/roleDefinitions": _GUID,
     "Microsoft.Batch/batchAccounts": r"[a-z0-9]{3,24}",
@@ -29,6 +30,7 @@ RULES = {
     "Microsoft.Logic/workflows": r"[A-Za-z0-9_().-]{1,43}",
     "Microsoft.ManagedIdentity/userAssignedIdentities": r"[A-Za-z0-9][A-Za-z0-9_-]{2,127}",
     "Microsoft.Network/natGateways": _NETWORK,
+    "Microsoft.Network/networkWatchers/flowLogs": _NETWORK,
     "Microsoft.Network/networkSecurityGroups": _NETWORK,
     "Microsoft.Network/privateDnsZones": _DOMAIN,
     "Microsoft.Network/privateDnsZones/virtualNetworkLinks": _NETWORK,
@@ -38,6 +40,7 @@ RULES = {
     "Microsoft.Network/virtualNetworks": r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}[A-Za-z0-9_]",
     "Microsoft.OperationalInsights/workspaces": r"[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]",
     "Microsoft.Resources/resourceGroups": r"[\w().-]{0,89}[\w()-]",
+    "Microsoft.Security/defenderForStorageSettings": r"current",
     "Microsoft.Storage/storageAccounts": r"[a-z0-9]{3,24}",
     "Microsoft.Storage/storageAccounts/blobServices": r"default",
     "Microsoft.Storage/storageAccounts/blobServices/containers": r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*",

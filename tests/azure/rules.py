@@ -61,6 +61,8 @@ HELD = {
     "Microsoft.Network/publicIPAddresses",
     "Microsoft.Network/virtualNetworks",
 }
+EVENT_GRID = "4962773b-9cdb-44cf-a8bf-237846a00ab7"
+LOCK = "Microsoft.Authorization/locks"
 # Names that nobody in the world may have twice.
 WORLDWIDE = {"Microsoft.ContainerRegistry/registries", "Microsoft.Storage/storageAccounts"}
 
@@ -98,9 +100,10 @@ def keep(old: Resource, new: Resource) -> None:
 
 
 def may_go(cloud: Cloud, gone: Resource) -> None:
-    """Raise ArmError where `gone` is in use by something that stays."""
+    """Raise ArmError where `gone` is locked, or in use by something that stays."""
     low = gone.id.lower()
     inside = low + "/"
+    _is_locked(cloud, gone)
     if gone.request.type == "Microsoft.Authorization/roleDefinitions":
         users = [each for each in cloud if str(at(each.body, "properties.roleDefinitionId")).lower() == low]
     elif gone.request.type in HELD:
@@ -109,6 +112,20 @@ def may_go(cloud: Cloud, gone: Resource) -> None:
         users = []
     if users:
         raise ArmError("InUse", f"'{gone.id}' is in use by '{users[0].id}'.")
+
+
+def _is_locked(cloud: Cloud, gone: Resource) -> None:
+    """A lock keeps what it stands on, what that is in, and all that is inside or extends it: role assignments, too.
+
+    Source: https://learn.microsoft.com/azure/azure-resource-manager/management/lock-resources
+    """
+    if gone.request.type == LOCK:
+        return
+    low = gone.id.lower()
+    for lock in cloud.of_type(LOCK):
+        scope = lock.id.lower().partition(f"/providers/{LOCK.lower()}/")[0]
+        if f"{low}/".startswith(f"{scope}/") or f"{scope}/".startswith(f"{low}/"):
+            raise ArmError("ScopeLocked", f"'{gone.id}' can't be deleted, as '{lock.id}' locks it: remove the lock first.")
 
 
 def _refers(user: Resource, low: str) -> bool:
@@ -246,9 +263,10 @@ def _has_endpoint(cloud: Cloud, target: Resource, service: str) -> bool:
 def _event_subscription(cloud: Cloud, made: Resource) -> None:
     topic = cloud.get(made.id.rpartition("/eventSubscriptions/")[0])
     destination = made.body["properties"]["destination"]
-    flows = {answers.callback_url(each.id): each for each in cloud.of_type("Microsoft.Logic/workflows")}
-    if (flow := flows.get(destination["properties"]["endpointUrl"])) is None:
+    flows = [each for each in cloud.of_type("Microsoft.Logic/workflows") if _answers(cloud, each, destination["properties"])]
+    if not flows:
         raise ArmError("Url validation", "The webhook's endpoint didn't answer the handshake.")
+    (flow,) = flows
     _workflow_may_run(cloud, flow)
     if letters := made.body["properties"].get("deadLetterWithResourceIdentity"):
         where = letters["deadLetterDestination"]["properties"]
@@ -256,6 +274,24 @@ def _event_subscription(cloud: Cloud, made: Resource) -> None:
         cloud.get(container)
         if not has_role(cloud, answers.principal(topic), "Storage Blob Data Contributor", container):
             raise ArmError("Forbidden", f"The topic may not write to '{container}'.")
+
+
+def _answers(cloud: Cloud, flow: Resource, hook: Json) -> bool:
+    """Whether a workflow answers Event Grid's handshake: to its signed address, or to a token that it takes, and not to both.
+
+    Source: https://learn.microsoft.com/azure/logic-apps/logic-apps-securing-a-logic-app
+    """
+    (trigger,) = flow.body["properties"]["definition"]["triggers"]
+    url, _, query = hook["endpointUrl"].partition("?")
+    application = hook.get("azureActiveDirectoryApplicationIdOrUri")
+    if application is None:
+        return bool(hook["endpointUrl"] == answers.callback_url(flow.id, trigger, cloud.new_keys[flow.id.lower()]))
+    tenant = hook.get("azureActiveDirectoryTenantId")
+    shown = {"iss": f"https://sts.windows.net/{tenant}/", "aud": application, "appid": EVENT_GRID}
+    policies = at(flow.body, "properties.accessControl.triggers.openAuthenticationPolicies.policies")
+    wanted = [{each["name"]: each["value"] for each in policy["claims"]} for policy in dict(policies or {}).values()]  # type: ignore[call-overload]  # Json's values are of any type
+    own = answers.callback_url(flow.id, trigger).partition("?")[0]
+    return url == own and query == "api-version=2016-10-01" and any(claims.items() <= shown.items() for claims in wanted)
 
 
 def _workflow_may_run(cloud: Cloud, flow: Resource) -> None:
@@ -284,6 +320,8 @@ def _private_endpoint(cloud: Cloud, made: Resource) -> None:
 
 
 def _system_topic(cloud: Cloud, made: Resource) -> None:
+    if str(at(made.body, "properties.source")).lower() in cloud.scanned:
+        raise ArmError("InvalidRequest", "Only one system topic is allowed per source, and Microsoft Defender has made one.")
     for each in cloud.of_type(made.request.type):
         if each.id.lower() != made.id.lower() and at(each.body, "properties.source") == at(made.body, "properties.source"):
             raise ArmError("InvalidRequest", f"'{each.id}' exists: only one system topic is allowed per source.")
@@ -301,7 +339,20 @@ def _network(cloud: Cloud, made: Resource) -> None:
                 raise ArmError("InUseSubnetCannotBeDeleted", f"'{reference}' is in use by '{each.id}'.")
 
 
+def _flow_log(cloud: Cloud, made: Resource) -> None:
+    """Logs are written as an identity, where the account takes no key."""
+    properties = made.body["properties"]
+    account = cloud.get(properties["storageId"])
+    if account.body["properties"].get("allowSharedKeyAccess") is not False:
+        return
+    container = f"{account.id}/blobServices/default/containers/insights-logs-flowlogflowevent"
+    own = [cloud.get(each) for each in made.body.get("identity", {}).get("userAssignedIdentities", {})]
+    if not any(has_role(cloud, answers.principal(each), "Storage Blob Data Contributor", container) for each in own):
+        raise ArmError("FlowLogStorageAccessDenied", f"The flow log may not write to '{container}'.")
+
+
 _NEEDS = {
+    "Microsoft.Network/networkWatchers/flowLogs": _flow_log,
     "Microsoft.EventGrid/systemTopics": _system_topic,
     "Microsoft.Network/virtualNetworks": _network,
     "Microsoft.Authorization/roleAssignments": _role_assignment,

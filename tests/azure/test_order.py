@@ -138,3 +138,26 @@ def test_events_come_only_when_the_workflow_may_act(missing: str, ground: Ground
         subscribe(ground, answers.callback_url(flow.id))
     grants[missing]()
     subscribe(ground, answers.callback_url(flow.id))
+
+
+def test_flows_are_logged_only_by_an_identity_with_the_role(ground: Ground) -> None:
+    account = ground.change(ground.account, allowSharedKeyAccess=False)
+    container = ground.make("storage:BlobContainer", accountName="films", containerName="insights-logs-flowlogflowevent")
+    own = {"type": "UserAssigned", "userAssignedIdentities": [ground.identity.id]}
+
+    def log(**more: Json) -> Resource:
+        return ground.cloud.create(
+            "azure-native:network:FlowLog",
+            {
+                "resourceGroupName": "NetworkWatcherRG", "networkWatcherName": "NetworkWatcher_westeurope",
+                "flowLogName": "flows", "location": "westeurope", "targetResourceId": ground.network.id, "storageId": account.id,
+                **more,
+            },
+        )  # fmt: skip
+
+    with refused("FlowLogStorageAccessDenied"):
+        log()
+    with refused("FlowLogStorageAccessDenied"):
+        log(identity=own)
+    ground.assign(CONTRIBUTE, answers.principal(ground.identity), container.id)
+    log(identity=own)

@@ -163,3 +163,27 @@ def test_what_a_subnet_uses_stays(ground: Ground) -> None:
         ground.cloud.delete(rules.id)
     ground.change(ground.network, subnets=[])
     ground.cloud.delete(rules.id)
+
+
+def test_what_is_locked_stays_with_its_roles_and_its_group(ground: Ground) -> None:
+    role = ground.assign(READ, answers.principal(ground.identity), ground.account.id)
+    lock = ground.cloud.create(
+        "azure-native:authorization:ManagementLockByScope",
+        {"scope": ground.account.id, "lockName": "keep", "level": "CanNotDelete"},
+    )
+    for each in (ground.account, ground.container, role, ground.group):
+        with refused("ScopeLocked", "remove the lock first"):
+            ground.cloud.delete(each.id)
+    ground.cloud.delete(ground.registry.id)  # beside it
+    ground.cloud.delete(lock.id)
+    ground.cloud.delete(ground.group.id)
+    assert len(ground.cloud) == 0
+
+
+def test_an_account_has_one_topic_be_it_defenders(ground: Ground) -> None:
+    ground.cloud.create(
+        "azure-native:security:DefenderForStorage",
+        {"resourceId": ground.account.id, "settingName": "current", "properties": {"isEnabled": True}},
+    )
+    with refused("InvalidRequest", "only one system topic|Microsoft Defender has made one"):
+        topic(ground)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from scorer.errors import BusyError
+from scorer.errors import BusyError, ScanError
 from scorer.refusal import REFUSALS
 from stacks import submitter
 from stacks.workflow import looking
@@ -133,7 +133,8 @@ def test_parameters_are_described(workflow: Json) -> None:
 def test_only_what_the_code_decides_has_a_default(workflow: Json) -> None:
     """What a deployment decides has none, so that it can't be forgotten."""
     defaults = {name: each["defaultValue"] for name, each in workflow["parameters"].items() if "defaultValue" in each}
-    assert defaults == {"answeredExitCodes": [*sorted(each.exit_code for each in REFUSALS), BusyError.exit_code]}
+    later = [BusyError.exit_code, ScanError.exit_code]
+    assert defaults == {"answeredExitCodes": [*sorted(each.exit_code for each in REFUSALS), *later]}
 
 
 def test_the_clocks_workflow_is_valid_too(engine: Engine, workflow: Json) -> None:

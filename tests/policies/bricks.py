@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
 import pulumi
-from pulumi_azure_native import authorization, batch, containerregistry, eventgrid, logic, monitor, network, storage
+from pulumi_azure_native import authorization, batch, containerregistry, eventgrid, logic, monitor, network, security, storage
 
 Make: TypeAlias = Callable[[str], pulumi.Resource]
 Args = TypeVar("Args")
@@ -69,6 +69,20 @@ def machine(**registry: object) -> batch.DeploymentConfigurationArgs:
             image_reference=image, node_agent_sku_id="batch.node.ubuntu 24.04", container_configuration=containers
         )
     )
+
+
+def guarded(
+    *, host: bool = False, inside: bool = False, tpm: bool | None = None, launch: bool = False
+) -> batch.DeploymentConfigurationArgs:
+    """What the nodes run, encrypted and measured in some way."""
+    firmware = None if tpm is None else batch.UefiSettingsArgs(v_tpm_enabled=tpm)
+    profile = batch.SecurityProfileArgs(
+        encryption_at_host=host, security_type=batch.SecurityTypes.TRUSTED_LAUNCH if launch else None, uefi_settings=firmware
+    )
+    disks = batch.DiskEncryptionConfigurationArgs(targets=[batch.DiskEncryptionTarget.TEMPORARY_DISK]) if inside else None
+    made = machine()
+    changed(made.virtual_machine_configuration, security_profile=profile, disk_encryption_configuration=disks)
+    return made
 
 
 def scale(formula: str) -> batch.ScaleSettingsArgs:
@@ -269,3 +283,77 @@ def diagnosis(about: str) -> Make:
     """A diagnostic setting."""
     logs = [monitor.DiagnosticsLogSettingsArgs(category_group="allLogs", enabled=True)]
     return lambda name: monitor.DiagnosticSetting(name, resource_uri=about, workspace_id="workspace", logs=logs)
+
+
+def lock(**changes: object) -> Make:
+    """A lock."""
+    args = authorization.ManagementLockByScopeArgs(scope=DATA, level=authorization.LockLevel.CAN_NOT_DELETE)
+    return lambda name: authorization.ManagementLockByScope(name, changed(args, **changes))
+
+
+def group_lock(name: str) -> pulumi.Resource:
+    """A lock of a whole group."""
+    return authorization.ManagementLockAtResourceGroupLevel(name, resource_group_name="trial", level="CanNotDelete")
+
+
+def scan(cap: int | None = 10, *, own: bool = True) -> Make:
+    """Defender's scans of an account."""
+    upload = security.OnUploadPropertiesArgs(is_enabled=True, cap_gb_per_month=cap)
+    properties = security.DefenderForStorageSettingPropertiesArgs(
+        is_enabled=True,
+        override_subscription_level_settings=own,
+        malware_scanning=security.MalwareScanningPropertiesArgs(on_upload=upload),
+    )
+    return lambda name: security.DefenderForStorage(name, resource_id=DATA, setting_name="current", properties=properties)
+
+
+def flow_log(**changes: object) -> Make:
+    """Logs of what flows through a VNet."""
+    args = network.FlowLogArgs(
+        network_watcher_name="watcher",
+        resource_group_name="NetworkWatcherRG",
+        storage_id=DATA,
+        target_resource_id=f"{GROUP}/providers/Microsoft.Network/virtualNetworks/vnet",
+        enabled=True,
+        identity=network.ManagedServiceIdentityArgs(
+            type=network.ResourceIdentityType.USER_ASSIGNED, user_assigned_identities=[IDENTITY]
+        ),
+    )
+    return lambda name: network.FlowLog(name, changed(args, **changes))
+
+
+def token_workflow(*claims: str) -> Make:
+    """A Logic App that tokens start, of which it looks at some claims."""
+    policy = logic.OpenAuthenticationAccessPolicyArgs(
+        type="AAD", claims=[logic.OpenAuthenticationPolicyClaimArgs(name=each, value="x") for each in claims]
+    )
+    access = logic.FlowAccessControlConfigurationArgs(
+        triggers=logic.FlowAccessControlConfigurationPolicyArgs(
+            open_authentication_policies=logic.OpenAuthenticationAccessPoliciesArgs(policies={"events": policy})
+        )
+    )
+    return lambda name: logic.Workflow(name, resource_group_name="trial", definition={}, access_control=access)
+
+
+def token_subscription(address: str) -> Make:
+    """An Event Grid subscription that shows a token."""
+
+    def make(name: str) -> pulumi.Resource:
+        identity = eventgrid.EventSubscriptionIdentityArgs(type="SystemAssigned")
+        letters = eventgrid.StorageBlobDeadLetterDestinationArgs(
+            endpoint_type="StorageBlob", resource_id=f"{GROUP}/ops", blob_container_name="dead-letters"
+        )
+        return eventgrid.SystemTopicEventSubscription(
+            name,
+            resource_group_name="trial",
+            system_topic_name="topic",
+            destination=eventgrid.WebHookEventSubscriptionDestinationArgs(
+                endpoint_type="WebHook", endpoint_url=address, azure_active_directory_application_id_or_uri="app"
+            ),
+            dead_letter_with_resource_identity=eventgrid.DeadLetterWithResourceIdentityArgs(
+                identity=identity, dead_letter_destination=letters
+            ),
+            retry_policy=eventgrid.RetryPolicyArgs(event_time_to_live_in_minutes=1440, max_delivery_attempts=30),
+        )
+
+    return make

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pulumi
-from pulumi_azure_native import authorization, batch, containerregistry, logic, monitor, network, storage
+from pulumi_azure_native import authorization, batch, containerregistry, logic, monitor, network, security, storage
 
 from tests.policies import bricks
 from tests.policies.cases import BAD, GOOD
@@ -86,3 +86,38 @@ def wide_scope() -> None:
     """A role assignment whose scope is known only when another one is there."""
     first = authorization.RoleAssignment("first", principal_id="1", role_definition_id=bricks.ACR_PULL, scope=bricks.GROUP)
     bricks.assignment(scope=first.id.apply(lambda _: bricks.SUBSCRIPTION))("second")
+
+
+def account(name: str, **changes: object) -> storage.StorageAccount:
+    """A good account, with some changes."""
+    made = bricks.account(**changes)(name)
+    assert isinstance(made, storage.StorageAccount)
+    return made
+
+
+def kept(*, all_of_them: bool = True) -> None:
+    """Two accounts, both or one of them locked, one of them scanned."""
+    for kind in ("data", "ops"):
+        made = account(kind)
+        if all_of_them or kind == "data":
+            authorization.ManagementLockByScope(f"{kind}-lock", scope=made.id, level="CanNotDelete")
+
+
+def half_kept() -> None:
+    """Two accounts, one of them locked."""
+    kept(all_of_them=False)
+
+
+def scanned(*, open_to_it: bool = True) -> None:
+    """An account that is scanned, and one that isn't."""
+    scanner = f"{bricks.SUBSCRIPTION}/providers/Microsoft.Security/datascanners/StorageDataScanner"
+    rules = [storage.ResourceAccessRuleArgs(resource_id=scanner, tenant_id="tenant")] if open_to_it else None
+    firewall = storage.NetworkRuleSetArgs(default_action=storage.DefaultAction.DENY, resource_access_rules=rules)
+    made = account("data", network_rule_set=firewall)
+    account("ops")
+    security.DefenderForStorage("scan", resource_id=made.id, setting_name="current")
+
+
+def scanned_in_vain() -> None:
+    """An account that is scanned, and lets nobody in for it."""
+    scanned(open_to_it=False)

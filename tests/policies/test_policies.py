@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -104,3 +104,18 @@ def test_a_subscriptions_scope_is_found_out_in_the_update(trial: Trial) -> None:
     assert trial.preview(programs.wide_scope) == []
     with pytest.raises(EngineError, match="role-scope"):
         trial.up(programs.wide_scope)
+
+
+@pytest.mark.parametrize(
+    ("program", "found"),
+    [
+        (programs.kept, []),
+        (programs.half_kept, [("lock-all-accounts", "ops")]),
+        (programs.scanned, []),
+        (programs.scanned_in_vain, [("scan-reached", "data")]),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_what_holds_for_several_resources(program: Callable[[], None], found: list[tuple[str, str]], trial: Trial) -> None:
+    violations = trial.up(program, all_advisory=True)
+    assert [(each.policy, each.resource) for each in violations if each.policy in ("lock-all-accounts", "scan-reached")] == found

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.azure.cloud import Cloud
 from tests.azure.engine import Deployment, EngineError
 from tests.azure.provider import serve
+from tests.policies.built_in import GROUP, POLICIES, BuiltIn, refused
 from tests.policies.checkov_run import Body, Finding, complaints, idle, load_waivers, scan
 from tests.policies.engine import PACK, starter
 
@@ -82,6 +84,39 @@ def test_checkov_finds_nothing(stack: str, findings: dict[str, list[Finding]]) -
 
 def test_no_waiver_is_idle(findings: dict[str, list[Finding]]) -> None:
     assert idle([finding for found in findings.values() for finding in found], load_waivers()) == []
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.id)
+def test_azures_own_policies_refuse_what_is_told_and_nothing_else(policy: BuiltIn, stacks: dict[str, Made]) -> None:
+    found = {stack for stack, made in stacks.items() if list(refused(policy, bodies(made.cloud)))}
+    assert found == policy.fails
+    assert bool(policy.reason) == bool(policy.fails)
+
+
+def test_azures_own_policies_are_about_what_there_is(stacks: dict[str, Made]) -> None:
+    """A policy about a type that no stack has would pass for nothing."""
+    for made in stacks.values():
+        types = {body["type"] for body in bodies(made.cloud)} | {GROUP}
+        assert {policy.type for policy in POLICIES} <= types
+
+
+@pytest.mark.parametrize(
+    ("policy", "change"),
+    [
+        ("6f68b69f-05fe-49cd-b361-777ee9ca7e35", {"allowedAuthenticationModes": ["AAD", "SharedKey"]}),
+        ("74c5a0ae-5e48-4738-b093-65e23a060488", {"publicNetworkAccess": "Enabled"}),
+        ("8c6a50c6-9ffd-4ae7-986f-5fa6111f9a54", {"allowSharedKeyAccess": True}),
+        ("34c877ad-507e-4c82-993e-3452a6e0ad3c", {"networkAcls": {"defaultAction": "Allow"}}),
+        ("dc921057-6b28-4fbe-9b83-f7bec05db6c2", {"adminUserEnabled": True}),
+        ("7bca8353-aa3b-429b-904a-9229c4385837", {"subnets": [{"name": "a", "properties": {}}]}),
+    ],
+)
+def test_azures_own_policies_would_refuse_worse(policy: str, change: dict[str, Any], stacks: dict[str, Made]) -> None:
+    (known,) = (each for each in POLICIES if each.id == policy)
+    changed: list[dict[str, Any]] = [dict(body) for body in bodies(stacks["prod"].cloud) if body["type"] == known.type]
+    for body in changed:
+        body["properties"] = {**body["properties"], **change}
+    assert list(refused(known, changed))
 
 
 def test_a_stack_that_breaks_a_rule_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
-from stacks.network import NetworkArgs, _nodes_outbound, _submitter_outbound
+from stacks.network import NetworkArgs, Outbound, _nodes_outbound, _submitter_outbound
 from tests.azure.arm import Json
 from tests.azure.cloud import Cloud
 from tests.azure.fixtures import Deploy
+
+Outbounds = Callable[[NetworkArgs], list[Outbound]]
 
 PERSON = "203.0.113.7"
 SENDERS = "198.51.100.0/24"
@@ -47,6 +49,7 @@ def test_what_is_private_opens_to_those_who_are_named_and_closes_again(azure: Cl
     deployment.up()
     assert [firewall(azure, kind) for kind in ("data", "ops")] == [("Disabled", [])] * 2
     assert batch(azure) == ("Disabled", NOBODY, NOBODY)
+    assert storage_ways(azure) == (0, 0)
 
     deployment.settings["allowedIps"] = [PERSON]
     deployment.up()
@@ -75,6 +78,7 @@ def test_who_comes_by_endpoints_waits_until_names_lead_there(deploy: Deploy) -> 
 
 def test_senders_reach_the_data_account_alone(azure: Cloud, deploy: Deploy) -> None:
     deploy("dev", allowedIps=[PERSON], senderIps=[SENDERS, PERSON]).up()
+    assert storage_ways(azure) == (2, 2)
     assert firewall(azure, "data") == ("Enabled", [PERSON, SENDERS])
     assert firewall(azure, "ops") == ("Enabled", [PERSON])
     state, submitters, nodes = batch(azure)
@@ -84,30 +88,32 @@ def test_senders_reach_the_data_account_alone(azure: Cloud, deploy: Deploy) -> N
         assert SENDERS not in str(workflow.body["properties"]["accessControl"])
 
 
-def ways(**changes: Any) -> dict[str, tuple[str, Sequence[str]]]:
-    """The nodes' ways out: where to, on which ports."""
+def ways(outbound: Outbounds = _nodes_outbound, **changes: Any) -> dict[str, tuple[str, Sequence[str]]]:
+    """The ways out of the nodes, or of the submitter: where to, on which ports."""
     args = NetworkArgs(resource_group_name="g", location="westeurope", address_space="10.0.0.0/16", **changes)
-    return {name: (target, ports) for name, target, ports in _nodes_outbound(args)}
+    return {name: (target, ports) for name, target, ports in outbound(args)}
 
 
 USUAL = {
     "batch": ("BatchNodeManagement.westeurope", ("443",)),
-    "storage": ("Storage.westeurope", ("443",)),
     "registry": ("AzureContainerRegistry.westeurope", ("443",)),
     "sign-in": ("AzureActiveDirectory", ("443",)),
     "telemetry": ("AzureMonitor", ("443",)),
 }
+STORAGE = {"storage": ("Storage.westeurope", ("443",))}
 ENDPOINTS = {"private-endpoints": ("VirtualNetwork", ("443",))}
+PACKAGES = {"packages": ("Internet", ("80", "443"))}
 
 
 @pytest.mark.parametrize(
     ("changes", "more"),
     [
-        ({}, {}),
+        ({}, STORAGE),
         ({"private": True}, ENDPOINTS),
-        ({"foreign_registry": True}, {"foreign-registry": ("Internet", ("443",))}),
-        ({"mount": "blob"}, {"packages": ("Internet", ("80", "443"))}),
-        ({"mount": "blob", "private": True}, {**ENDPOINTS, "packages": ("Internet", ("80", "443"))}),
+        ({"foreign_registry": True}, {**STORAGE, "foreign-registry": ("Internet", ("443",))}),
+        ({"mount": "blob"}, {**STORAGE, **PACKAGES}),
+        ({"mount": "blob", "private": True}, {**ENDPOINTS, **PACKAGES}),
+        ({"any_azure": True}, STORAGE),
     ],
     ids=str,
 )
@@ -115,6 +121,38 @@ def test_nodes_go_where_they_must_and_nowhere_else(changes: dict[str, Any], more
     assert ways(**changes) == USUAL | more
 
 
-def test_the_submitter_needs_no_packages() -> None:
-    args = NetworkArgs(resource_group_name="g", location="westeurope", address_space="10.0.0.0/16", mount="blob")
-    assert "Internet" not in [target for _, target, _ in _submitter_outbound(args)]
+@pytest.mark.parametrize(
+    ("changes", "more"),
+    [
+        ({}, STORAGE),
+        ({"mount": "blob"}, STORAGE),  # what only nodes install
+        ({"foreign_registry": True}, {**STORAGE, "foreign-registry": ("Internet", ("443",))}),
+    ],
+    ids=str,
+)
+def test_the_submitter_calls_named_services(changes: dict[str, Any], more: dict[str, Any]) -> None:
+    assert ways(_submitter_outbound, **changes) == USUAL | more
+
+
+def test_a_private_submitter_reaches_batch_and_storage_inside_the_vnet_alone() -> None:
+    expected = {name: way for name, way in USUAL.items() if name != "batch"} | ENDPOINTS
+    assert ways(_submitter_outbound, private=True) == expected
+    assert ways(_submitter_outbound, private=True, any_azure=True) == expected
+
+
+def test_a_switch_lets_the_submitter_call_all_of_the_regions_azure() -> None:
+    found = ways(_submitter_outbound, any_azure=True)
+    assert found["any-azure"] == ("AzureCloud.westeurope", ("443",))
+    assert "batch" not in found
+
+
+def storage_ways(azure: Cloud) -> tuple[int, int]:
+    """How many rules of the stack's security groups name a tag of storage, and how many of its subnets a service endpoint."""
+    groups = azure.of_type("Microsoft.Network/networkSecurityGroups")
+    rules = [rule["properties"] for each in groups for rule in each.body["properties"]["securityRules"]]
+    (network,) = azure.of_type("Microsoft.Network/virtualNetworks")
+    subnets = [subnet["properties"] for subnet in network.body["properties"]["subnets"]]
+    return (
+        sum(str(rule.get("destinationAddressPrefix", "")).startswith(("Storage", "AzureCloud")) for rule in rules),
+        sum(bool(subnet.get("serviceEndpoints")) for subnet in subnets),
+    )
