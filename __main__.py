@@ -14,7 +14,7 @@ from stacks import defaults, existing, naming, outputs, settings
 from stacks.alerts import Alerts, AlertsArgs
 from stacks.autoscale import AutoscaleRules, formula
 from stacks.cluster import BatchAccount, BatchAccountArgs, Pool, PoolArgs
-from stacks.deployment import Parts, describe
+from stacks.deployment import Parts, describe, with_workflows
 from stacks.endpoints import Endpoints, EndpointsArgs, Target
 from stacks.flow_logs import FlowLogs, FlowLogsArgs
 from stacks.identity import Identities, IdentitiesArgs
@@ -247,6 +247,8 @@ deployment = describe(
         batch=batch,
         pool=pool,
         image=image.reference,
+        submitter_image=submitter_image.reference,
+        registry_server=registry.login_server,
         node_identity=identities.nodes.id,
         node_client_id=identities.nodes.client_id,
         telemetry=telemetry.connection_string,
@@ -333,7 +335,7 @@ alerts = Alerts(
     ),
 )
 
-pulumi.export("deployment", deployment)
+pulumi.export("deployment", with_workflows(deployment, workflow.all.values()))
 pulumi.export("resourceGroup", group.name)
 pulumi.export("workflow", workflow.main.name)
 pulumi.export("batchAccount", batch.name)

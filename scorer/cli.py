@@ -11,6 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from scorer import commands, steps
+from scorer.check.command import check
 from scorer.console import errors, facts_of, print_json, take_any_text
 from scorer.ends import unforeseen
 from scorer.errors import RequestError, ScorerError, StoppedError, UsageError
@@ -112,6 +113,7 @@ CLOUD = "With a deployment"
 app.command(cls=Command, epilog=SUBMIT_EXAMPLES, rich_help_panel=CLOUD)(commands.submit)
 for _command in (commands.status, commands.fetch, commands.cancel, commands.restart):
     app.command(cls=Command, rich_help_panel=CLOUD)(_command)
+app.command(cls=Command, epilog="Example: `scorer check --stack dev`", rich_help_panel=CLOUD)(check)
 app.command(cls=Command, epilog=SHARE_EXAMPLE, rich_help_panel=CLOUD)(share)
 app.command(cls=Command, epilog="Example: `scorer plan request.json --stack dev`", rich_help_panel=CLOUD)(plan)
 
@@ -121,7 +123,7 @@ app.command(
     rich_help_panel=CLOUD,
 )(publish)
 
-for _step in (steps.dispatch, steps.prepare, steps.score, steps.merge, steps.release):
+for _step in (steps.dispatch, steps.prepare, steps.score, steps.merge, steps.release, steps.probe):
     app.command(cls=Command, rich_help_panel="Steps, for machines")(_step)
 
 

@@ -18,7 +18,7 @@ from scorer.deployment import Deployment
 from scorer.documents import MOST_BYTES, unbelievable
 from scorer.engines.azure_batch import AzureBatchEngine, JobLine, Tasks
 from scorer.engines.batch_bodies import CANCELLED
-from scorer.errors import ChangedError, DocumentError, MissingError, RequestError, ScorerError, TaskError
+from scorer.errors import BatchError, ChangedError, DocumentError, MissingError, RequestError, ScorerError, TaskError
 from scorer.failure import ended_by_batch, error_of
 from scorer.identity import credential
 from scorer.placed import Placed
@@ -62,6 +62,8 @@ class Standing:
     """None where its request has its answer."""
     damaged: ScorerError | None = None
     """What is wrong with the status or the rejection that is there, if anything: then it counts for nothing."""
+    held_up: str = ""
+    """Why its tasks wait for nodes, where Azure says why there are none: no quota, no machine."""
 
     @property
     def is_known(self) -> bool:
@@ -144,7 +146,15 @@ class Client:
         except DocumentError as error:
             damaged = error
         answered = tasks is not None or rejection is not None or (status is not None and status.state in ENDED)
-        return Standing(job, status, rejection, tasks, ended, None if answered else self._turn(job), damaged)
+        turn = None if answered else self._turn(job)
+        return Standing(job, status, rejection, tasks, ended, turn, damaged, self._held_up(tasks) if ended is None else "")
+
+    def _held_up(self, tasks: Tasks | None) -> str:
+        if tasks is None or tasks.running or not tasks.waiting:
+            return ""
+        with suppress(BatchError):  # where the job stands is known without it
+            return self._batch.held_up()
+        return ""
 
     def known(self, job: str) -> Standing:
         """Like `find`; raises MissingError where nobody has heard of such a job."""
@@ -232,6 +242,10 @@ class Client:
         # A request in line is answered by this: whoever takes requests in leaves it.
         request = {"request": found.turn.path} if found.turn else {}
         StatusWriter.resume(job, self.stores).state("cancelled", seconds_left=None, **request)
+
+    def delete(self, job: str) -> None:
+        """Take the job out of Batch, where it is there; what it wrote stays. Raises BatchError."""
+        self._batch.delete(job)
 
     def restart(self, job: str, request: str = "") -> None:
         """Hand in the job's request again: what is missing or failed is done, nothing else that is there is done again.

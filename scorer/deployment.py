@@ -81,6 +81,15 @@ class Deployment(_Document):
     """Minutes after which a file that wasn't scanned for malware is refused; 0: files aren't scanned."""
     data_account: str = ""
     """Resource id of the account of input and output, whose links can be revoked."""
+    batch_account: str = ""
+    """Resource ids of the Batch account and of the workflows, which `scorer check` asks about."""
+    workflows: tuple[str, ...] = ()
+    submitter_image: str = ""
+    registry_server: str = ""
+    """Of the stack's own registry."""
+    gpu_cores: int = 0
+    """Cores of a node, which count against the quota of its family; 0 where an earlier version described the deployment."""
+    gpu_family: str = ""
 
     @property
     def job_days(self) -> int:

@@ -145,6 +145,12 @@ class DocumentError(ScorerError):
     exit_code = 18
 
 
+class CheckError(ScorerError):
+    """Something of a deployment is wrong: `scorer check` says what."""
+
+    exit_code = 21
+
+
 class StoppedError(ScorerError):
     """Stopped from the keyboard, where there is more to say than that."""
 

@@ -8,19 +8,15 @@ Source: https://learn.microsoft.com/rest/api/storagerp/storage-accounts/revoke-u
 
 from __future__ import annotations
 
-import os
 import time
 
+from scorer import arm
 from scorer.client import Client
-from scorer.clouds import current
 from scorer.deployment import Deployment
 from scorer.errors import MissingError, OutputError, RequestError, StoreError
-from scorer.identity import credential
 from scorer.senders import Given, read_given
 from scorer.store.problems import LET_IN
 
-# Another address of Azure's resource manager than the cloud's own, for stand-ins.
-ENDPOINT = "SCORER_ARM_ENDPOINT"
 API_VERSION = "2025-06-01"
 
 
@@ -47,26 +43,15 @@ def revoke_share(client: Client, job: str) -> bool:
 
 def revoke_all(target: Deployment) -> None:
     """End every link that was signed for the data account so far. It may take Azure minutes. Raises OutputError, StoreError."""
-    from azure.core import PipelineClient
     from azure.core.exceptions import AzureError, HttpResponseError
-    from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryPolicy
-    from azure.core.rest import HttpRequest, HttpResponse
 
     if not target.data_account:
         raise RequestError("The deployment's description doesn't name its data account: run 'pulumi up' of this version first.")
-    endpoint = os.environ.get(ENDPOINT, current().resource_manager)
-    token = BearerTokenCredentialPolicy(credential(), f"{current().resource_manager}/.default")
-    call = HttpRequest("POST", f"{endpoint}{target.data_account}/revokeUserDelegationKeys?api-version={API_VERSION}")
-    arm: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(endpoint, policies=[RetryPolicy(), token])
-    with arm:
-        try:
-            answer = arm.send_request(call)
-            answer.raise_for_status()
-        except HttpResponseError as error:
-            if error.status_code in (401, 403):
-                raise OutputError(f"The links of '{target.data_account}' can't be revoked: {LET_IN}.") from error
-            raise StoreError(
-                f"Azure answered {error.status_code}: no link is revoked yet; run the same command again."
-            ) from error
-        except AzureError as error:
-            raise StoreError("Azure didn't answer: no link may be revoked yet; run the same command again.") from error
+    try:
+        arm.call("POST", f"{target.data_account}/revokeUserDelegationKeys", API_VERSION)
+    except HttpResponseError as error:
+        if error.status_code in (401, 403):
+            raise OutputError(f"The links of '{target.data_account}' can't be revoked: {LET_IN}.") from error
+        raise StoreError(f"Azure answered {error.status_code}: no link is revoked yet; run the same command again.") from error
+    except AzureError as error:
+        raise StoreError("Azure didn't answer: no link may be revoked yet; run the same command again.") from error

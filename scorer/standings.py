@@ -34,7 +34,8 @@ def describe(standing: Standing, waited: float | None = None) -> str:
         line += f" · {counted(status.frames, 'frame')} · {tasks.done} of {tasks.all} tasks done, {tasks.running} running"
         line += f", {tasks.failed} failed" if tasks.failed else ""
         spent = time.time() - status.started
-        if tasks.done:
+        line += f" · {standing.held_up}" if standing.held_up else ""
+        if tasks.done and not standing.held_up:
             line += f" · about {duration(spent / tasks.done * (tasks.all - tasks.done))} left"
     elif status.state == "done":
         line += f" · {counted(status.frames, 'frame')}, {status.failed} failed · {duration(status.updated - status.started)}"
@@ -73,6 +74,7 @@ def standing_facts(standing: Standing, client: Client) -> dict[str, Any]:
     return {
         "job": standing.job, "state": before, **known, **places(standing, client),
         "tasks": asdict(standing.tasks) if standing.tasks is not None else None,
+        "held_up": standing.held_up,
         "place": turn.place if turn is not None else None, "of": turn.of if turn is not None else None,
         "error": facts_of(standing.error) if standing.error is not None else None,
     }  # fmt: skip

@@ -204,3 +204,15 @@ def release(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, log
         stores.input.release(path, etag)
     if plan.request.package is not None and digest is not None:  # on a person's machine another job may be using it
         uninstall(plan.request.package)
+
+
+def probe(
+    job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, scripts: ScriptsUrl = "",
+    number: Annotated[int, typer.Option(metavar="N", min=0, help="Which of the job's tasks; 0: its preparation.")] = 0,
+) -> None:  # fmt: skip
+    """Tell what a task finds on its node, as `scorer check` asks for it."""
+    from scorer.check.probe import look
+
+    typer.echo(
+        look(job, number, _stores(input_url, output, work, logs), open_store(scripts) if scripts else None).model_dump_json()
+    )

@@ -19,6 +19,8 @@ def of_settings(chosen: Settings) -> Document:
     return {
         "gpuSize": chosen.gpu_size,
         "gpusPerNode": chosen.gpus,
+        "gpuCores": SIZES[chosen.gpu_size].cores,
+        "gpuFamily": SIZES[chosen.gpu_size].family,
         "slotsPerNode": chosen.slots_per_node,
         "nodesMin": chosen.nodes_min,
         "nodesMax": chosen.nodes_max,

@@ -5,9 +5,11 @@ It holds addresses and limits, and nothing secret.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pulumi
+from pulumi_azure_native import logic
 
 from scorer import clouds
 from stacks.chosen import Document, of_settings
@@ -26,6 +28,9 @@ class Parts:
     batch: BatchAccount | ExistingBatchAccount
     pool: Pool
     image: pulumi.Input[str]
+    """What the nodes run."""
+    submitter_image: pulumi.Input[str]
+    registry_server: pulumi.Input[str]
     node_identity: pulumi.Input[str]
     """Resource id, which Azure asks for."""
     node_client_id: pulumi.Input[str]
@@ -41,10 +46,19 @@ def describe(parts: Parts) -> pulumi.Output[Document]:
         **parts.storage.urls,
         blobEndpoint=parts.storage.endpoint,
         dataAccount=parts.storage.data.id,
+        batchAccount=parts.batch.id,
         batchEndpoint=parts.batch.endpoint,
         pool=parts.pool.name,
         image=parts.image,
+        submitterImage=parts.submitter_image,
+        registryServer=parts.registry_server,
         nodeIdentity=parts.node_identity,
         nodeClientId=parts.node_client_id,
         telemetry=parts.telemetry,
     ).apply(lambda known: {**known, "cloud": clouds.of_region(chosen.location).name, **of_settings(chosen)})
+
+
+def with_workflows(document: pulumi.Output[Document], workflows: Iterable[logic.Workflow]) -> pulumi.Output[Document]:
+    """The document for people, who also look after the workflows; these have one themselves, without their own ids."""
+    ids = pulumi.Output.all(*(each.id for each in workflows))
+    return pulumi.Output.all(document=document, ids=ids).apply(lambda known: {**known["document"], "workflows": known["ids"]})

@@ -24,10 +24,19 @@ class GpuSize:
     """Whether Azure encrypts it at the host; None where Microsoft's pages don't say so."""
 
     @property
+    def family(self) -> str:
+        """What Azure calls the sizes that share a quota of dedicated cores."""
+        return FAMILIES[self.gpu.partition(" ")[0]]
+
+    @property
     def spot(self) -> float:
         """Dollars an hour as Spot; on demand, which is never less, where that isn't known."""
         return self.on_demand if self.spot_price is None else self.spot_price
 
+
+# By GPU. As `az vm list-skus` has them; Batch writes some in another case, or with spaces:
+# https://learn.microsoft.com/azure/batch/batch-quota-limit
+FAMILIES = {"T4": "standardNCASv3_T4Family", "A100": "StandardNCADSA100v4Family", "H100": "StandardNCadsH100v5Family"}
 
 # Memory: https://learn.microsoft.com/azure/virtual-machines/sizes/overview#gpu-accelerated
 # Encryption at host: https://learn.microsoft.com/azure/virtual-machines/disk-encryption

@@ -23,6 +23,7 @@ from azure.batch.models._models import BatchJobTerminateOptions  # the SDK asks 
 from scorer.deployment import Deployment
 from scorer.engines.batch_bodies import CANCELLED, chunk_task, digest_of, is_of, job_body, merge_task, sender_of
 from scorer.engines.batch_calls import ENDED, AgainError, Calls, EndedError, NoJobError, ThereError
+from scorer.engines.batch_pool import find_pool
 from scorer.errors import BatchError, BusyError, ChangedError, ShareError
 from scorer.plan import Plan
 
@@ -106,6 +107,10 @@ class AzureBatchEngine:
             ended = (reason or "without a reason") if found.state == batch.BatchJobState.COMPLETED else None
             return Tasks(counts.active, counts.running, counts.completed, counts.failed), ended
         return None, None
+
+    def held_up(self) -> str:
+        """Why the pool has fewer nodes than it wants; '' where it has them, or where Batch doesn't say. Raises BatchError."""
+        return "; ".join(find_pool(self.client, self._calls, self.deployment.pool).held_up)
 
     def has(self, job: str) -> bool:
         """Whether Batch has a job of that id, be it at work or ended. Raises BatchError."""

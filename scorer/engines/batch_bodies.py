@@ -43,6 +43,8 @@ MOUNTED_WORK = "file:///mnt/batch/tasks/fsmounts/work"
 RETENTION = timedelta(hours=2)
 # Fetching inputs before a node's first task: longer than any download, shorter than forever.
 PREPARE_LIMIT = timedelta(hours=1)
+# A job that only looks: whoever asked for it takes it away long before.
+PROBE_LIMIT = timedelta(days=1)
 
 
 # What a request asks for, -100 to 100, in steps of 10: so many levels has each place.
@@ -82,7 +84,7 @@ def job_body(plan: Plan, deployment: Deployment, sender: str, place: int) -> bat
         # Once a node, so that a video isn't fetched once a task. Its failure is no reason to wait: every task looks for itself.
         job_preparation_task=batch.BatchJobPreparationTask(
             command_line=f"prepare {plan.job} --plan {plan.digest}",
-            container_settings=_container(plan, deployment),
+            container_settings=_container(plan.job, deployment),
             constraints=batch.BatchTaskConstraints(
                 max_task_retry_count=0, max_wall_clock_time=PREPARE_LIMIT, retention_time=RETENTION
             ),
@@ -91,12 +93,56 @@ def job_body(plan: Plan, deployment: Deployment, sender: str, place: int) -> bat
         ),
         job_release_task=batch.BatchJobReleaseTask(
             command_line=f"release {plan.job} --plan {plan.digest}",
-            container_settings=_container(plan, deployment),
+            container_settings=_container(plan.job, deployment),
             retention_time=RETENTION,
         ),
         all_tasks_complete_mode=batch.BatchAllTasksCompleteMode.NO_ACTION,
         task_failure_mode=batch.BatchTaskFailureMode.PERFORM_EXIT_OPTIONS_JOB_ACTION,
     )
+
+
+def probe_job_body(job: str, deployment: Deployment) -> batch.BatchJobCreateOptions:
+    """A job whose tasks look at their node as any job's tasks would find it: same image, user, folders and environment."""
+    return batch.BatchJobCreateOptions(
+        id=job,
+        priority=priority(100, 0),
+        metadata=[batch.BatchMetadataItem(name=DEPLOYMENT, value=deployment.work)],
+        max_parallel_tasks=1,
+        constraints=batch.BatchJobConstraints(max_wall_clock_time=PROBE_LIMIT, max_task_retry_count=0),
+        pool_info=batch.BatchPoolInfo(pool_id=deployment.pool),
+        common_environment_settings=[
+            batch.EnvironmentSetting(name=name, value=value) for name, value in _environment(deployment).items()
+        ],
+        job_preparation_task=batch.BatchJobPreparationTask(
+            command_line=f"probe {job}",
+            container_settings=_container(job, deployment),
+            constraints=batch.BatchTaskConstraints(
+                max_task_retry_count=0, max_wall_clock_time=PREPARE_LIMIT, retention_time=RETENTION
+            ),
+            wait_for_success=False,
+            rerun_on_node_reboot_after_success=False,
+        ),
+    )
+
+
+def probe_task(job: str, number: int, deployment: Deployment, near: str | None = None) -> batch.BatchTaskCreateOptions:
+    """A task that tells what it finds on its node; on the node `near`, an affinity id of Batch's, if that can be."""
+    return batch.BatchTaskCreateOptions(
+        id=str(number),
+        command_line=f"probe {job} --number {number}",
+        container_settings=_container(job, deployment),
+        constraints=batch.BatchTaskConstraints(max_wall_clock_time=PROBE_LIMIT, max_task_retry_count=0, retention_time=RETENTION),
+        affinity_info=batch.BatchAffinityInfo(affinity_id=near) if near else None,
+        # Where nodes may write and people may delete. A node may be gone by the time that somebody reads what is on it.
+        output_files=[
+            _kept(deployment.output, probe_folder(job, number), batch.OutputFileUploadCondition.TASK_COMPLETION, deployment)
+        ],
+    )
+
+
+def probe_folder(job: str, number: int) -> str:
+    """Where in the output store a probe's words are: stdout.txt and stderr.txt."""
+    return f"{job}/result/{number}"
 
 
 def sender_of(job: batch.BatchJob) -> str:
@@ -127,7 +173,7 @@ def chunk_task(plan: Plan, chunk: Chunk, deployment: Deployment) -> batch.BatchT
         id=str(chunk.index),
         display_name=f"frames {chunk.first} to {chunk.first + chunk.frames - 1}",
         command_line=f"score {plan.job} --chunk {chunk.index} --plan {plan.digest}",
-        container_settings=_container(plan, deployment),
+        container_settings=_container(plan.job, deployment),
         constraints=_constraints(deployment),
         exit_conditions=batch.ExitConditions(default=goes_on, pre_processing_error=goes_on, file_upload_error=goes_on),
         output_files=_logs(plan, str(chunk.index), deployment),
@@ -140,7 +186,7 @@ def merge_task(plan: Plan, deployment: Deployment) -> batch.BatchTaskCreateOptio
     return batch.BatchTaskCreateOptions(
         id=MERGE,
         command_line=f"merge {plan.job} --plan {plan.digest}",
-        container_settings=_container(plan, deployment),
+        container_settings=_container(plan.job, deployment),
         constraints=_constraints(deployment),
         depends_on=batch.BatchTaskDependencies(task_id_ranges=[batch.BatchTaskIdRange(start=0, end=len(plan.chunks) - 1)]),
         exit_conditions=batch.ExitConditions(default=ends),
@@ -177,7 +223,7 @@ def _environment(deployment: Deployment) -> dict[str, str]:
     return own | told()
 
 
-def _container(plan: Plan, deployment: Deployment) -> batch.BatchTaskContainerSettings:
+def _container(job: str, deployment: Deployment) -> batch.BatchTaskContainerSettings:
     """The image's own user and folder, and nothing of the node's but what is mounted.
 
     Source: https://learn.microsoft.com/azure/batch/batch-container-isolation-task
@@ -185,13 +231,13 @@ def _container(plan: Plan, deployment: Deployment) -> batch.BatchTaskContainerSe
     mounts = [batch.ContainerHostBatchBindMountEntry(source=batch.ContainerHostDataPath.VFS_MOUNTS, is_read_only=False)]
     return batch.BatchTaskContainerSettings(
         image_name=deployment.image,
-        container_run_options=_container_options(plan, deployment),
+        container_run_options=_container_options(job, deployment),
         working_directory=batch.ContainerWorkingDirectory.CONTAINER_IMAGE_DEFAULT,
         container_host_batch_bind_mounts=[] if deployment.mount == "none" else mounts,
     )
 
 
-def _container_options(plan: Plan, deployment: Deployment) -> str:
+def _container_options(job: str, deployment: Deployment) -> str:
     """What `docker create` is told: media of strangers are decoded in these containers.
 
     Whoever uses more memory is killed (exit code 137), and nobody else of the node; swap is no way around.
@@ -201,7 +247,7 @@ def _container_options(plan: Plan, deployment: Deployment) -> str:
     limits = ["--memory", memory, "--memory-swap", memory] if deployment.task_memory_gb else []
     scratch = [text for folder in ("tmp", "work") for text in ("--tmpfs", f"/{folder}:{SCRATCH}")]
     rights = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--pids-limit", str(MOST_PROCESSES)]
-    volumes = ["--volume", f"scorer-{plan.job}:{NODE_FOLDER}", "--volume", f"scorer-slots:{SLOTS_FOLDER}"]
+    volumes = ["--volume", f"scorer-{job}:{NODE_FOLDER}", "--volume", f"scorer-slots:{SLOTS_FOLDER}"]
     return shlex.join([*volumes, *scratch, *rights, *limits])
 
 
@@ -210,22 +256,23 @@ def _logs(plan: Plan, task: str, deployment: Deployment) -> list[batch.OutputFil
 
     Nodes can't change a log, and names don't tell tries apart: the one that ends well and the first that fails have their own.
     """
-    parts = urlsplit(deployment.logs)
-
-    def kept(folder: str, condition: batch.OutputFileUploadCondition) -> batch.OutputFile:
-        container = batch.OutputFileBlobContainerDestination(
-            container_url=f"{blob_endpoint(parts.netloc)}/{parts.path.strip('/')}",
-            path=folder,
-            identity_reference=batch.BatchNodeIdentityReference(resource_id=deployment.node_identity),
-        )
-        return batch.OutputFile(
-            file_pattern="../std*.txt",
-            destination=batch.OutputFileDestination(container=container),
-            upload_options=batch.OutputFileUploadConfiguration(upload_condition=condition),
-        )
-
     folder = f"{plan.job}/tasks/{task}"
     return [
-        kept(folder, batch.OutputFileUploadCondition.TASK_SUCCESS),
-        kept(f"{folder}/failed", batch.OutputFileUploadCondition.TASK_FAILURE),
+        _kept(deployment.logs, folder, batch.OutputFileUploadCondition.TASK_SUCCESS, deployment),
+        _kept(deployment.logs, f"{folder}/failed", batch.OutputFileUploadCondition.TASK_FAILURE, deployment),
     ]
+
+
+def _kept(store: str, folder: str, condition: batch.OutputFileUploadCondition, deployment: Deployment) -> batch.OutputFile:
+    """What a task printed, put into a folder of a store by Batch itself, before the task counts as done."""
+    parts = urlsplit(store)
+    container = batch.OutputFileBlobContainerDestination(
+        container_url=f"{blob_endpoint(parts.netloc)}/{parts.path.strip('/')}",
+        path=folder,
+        identity_reference=batch.BatchNodeIdentityReference(resource_id=deployment.node_identity),
+    )
+    return batch.OutputFile(
+        file_pattern="../std*.txt",
+        destination=batch.OutputFileDestination(container=container),
+        upload_options=batch.OutputFileUploadConfiguration(upload_condition=condition),
+    )

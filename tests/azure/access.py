@@ -17,7 +17,7 @@ GRANTS: dict[str, set[str]] = {
     Role.BLOB_DELEGATOR.value: {DELEGATE},
     Role.TELEMETRY_WRITER.value: {"telemetry/write"},
     Role.JOB_SUBMITTER.value: {"batch/read", "batch/write"},
-    Role.BATCH_CONTRIBUTOR.value: {"batch/read", "batch/write"},
+    Role.BATCH_CONTRIBUTOR.value: {"batch/read", "batch/write", "Microsoft.Batch/batchAccounts/read"},
 }
 
 

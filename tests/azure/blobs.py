@@ -31,6 +31,7 @@ from tests.azure.cloud import Cloud
 from tests.azure.conditions import ADD, DELETE, READ, READ_TAGS, WRITE, WRITE_TAGS
 from tests.azure.engine import CACHE
 from tests.azure.identity import Identities, TokenError
+from tests.azure.resource_manager import ResourceManager, to_bytes
 from tests.azure.tls import Authority
 
 AZURITE_VERSION = "3.37.0"
@@ -54,8 +55,8 @@ class Call(NamedTuple):
     """A principal, or 'sas'."""
 
 
-Fault = Callable[[str, str], int | None]
-"""Asked at each request, with its method and path: a status instead of an answer (0: the line drops), or None."""
+Fault = Callable[[str, str], int | tuple[int, str] | None]
+"""Asked at each request, with its method and path: a status (0: the line drops), with a code if need be, instead of an answer."""
 
 
 class _DeniedError(Exception):
@@ -83,6 +84,8 @@ class BlobService:
     calls: list[Call] = field(default_factory=list)
     reads: Counter[str] = field(default_factory=Counter)
     """Bytes that were read, by account/container/blob."""
+    manager: ResourceManager = field(init=False)
+    """Answers at the same address."""
     _clients: dict[tuple[str, str], BlobServiceClient] = field(default_factory=dict)
     _keys: dict[tuple[str, str, str], float] = field(default_factory=dict)
     """When keys that sign links were given out, by account, start and end."""
@@ -90,6 +93,9 @@ class BlobService:
     """When all keys of an account were revoked."""
     _back: int = 0
     _azurite: subprocess.Popen[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        self.manager = ResourceManager(self.cloud, self.identities)
 
     @property
     def endpoint(self) -> str:
@@ -167,10 +173,10 @@ class BlobService:
         raw = request.raw_path
         path = unquote(raw.partition("?")[0])
         _, account, container, blob = [*path.split("/", 3), "", "", ""][:4]
-        if path.startswith("/subscriptions/"):
-            return self._revoke(request, path)
-        if self.fault is not None and (status := self.fault(request.method, path)) is not None:
-            return self._fault(request, status)
+        if account == "subscriptions" or account.endswith(".azurecr.io"):
+            return await self._manage(request, path)
+        if self.fault is not None and (fault := self.fault(request.method, path)) is not None:
+            return self._fault(request, *(fault if isinstance(fault, tuple) else (fault, "")))
         try:
             who = await self._who(request, account, container, blob)
         except _DeniedError as denied:
@@ -194,6 +200,17 @@ class BlobService:
                 return await self._pass_on(request, answer, (account, container, blob))
         except (aiohttp.ClientError, OSError):
             return _error(503, "ServerBusy")
+
+    async def _manage(self, request: web.Request, path: str) -> web.Response:
+        """What isn't storage's: the resource manager's calls, and a registry's."""
+        if path.startswith("/subscriptions/") and request.method != "GET":
+            return self._revoke(request, path)
+        if path.startswith("/subscriptions/"):
+            status, content = self.manager.read(path, request.headers.get("Authorization"))
+        else:
+            form = {name: str(value) for name, value in (await request.post()).items()}
+            status, content = self.manager.registry(request.method, path, request.headers, form)
+        return web.Response(status=status, body=to_bytes(content), content_type="application/json")
 
     def _revoke(self, request: web.Request, path: str) -> web.Response:
         """The one call of the resource manager that is about links: every key given out so far signs no more."""
@@ -223,10 +240,10 @@ class BlobService:
         if given <= self._revoked.get(account, -1.0):
             raise _DeniedError(403, "AuthenticationFailed")
 
-    def _fault(self, request: web.Request, status: int) -> web.StreamResponse:
+    def _fault(self, request: web.Request, status: int, code: str) -> web.StreamResponse:
         if status == 0 and request.transport is not None:
             request.transport.abort()
-        return _error(status or 503, "ServerBusy" if status in (429, 503) else "InternalError")
+        return _error(status or 503, code or ("ServerBusy" if status in (429, 503) else "InternalError"))
 
     async def _pass_on(
         self, request: web.Request, answer: aiohttp.ClientResponse, names: tuple[str, str, str]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.azure import provider, small, trigger
+from tests.azure.batch.quota import Quota
 from tests.azure.cloud import Cloud
 from tests.azure.engine import Deployment
 from tests.azure.ground import Ground
@@ -54,6 +55,7 @@ def small_azure(deployed: SmallAzure) -> Iterator[SmallAzure]:
     yield deployed
     deployed.batch.fault = deployed.blobs.fault = deployed.blobs.page = None
     deployed.batch.pool.preempt_every = None
+    deployed.batch.pool.quota = Quota()
 
 
 @pytest.fixture(scope="session")

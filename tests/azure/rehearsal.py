@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 
 from stacks.gpu_sizes import SIZES
-from tests.azure import provider, small, trigger
+from tests.azure import copies, provider, small, trigger
 from tests.azure.batch.jobs import Job
 from tests.azure.batch.pool import Event
 from tests.azure.cloud import Cloud
@@ -64,6 +64,8 @@ class Rehearsal:
     """On Azure's clock."""
     runs: list[str] = field(default_factory=list)
     """How the workflow's runs ended."""
+    checks: list[str] = field(default_factory=list)
+    """What `scorer check` printed."""
 
     def bill(self, size: str = "Standard_NC4as_T4_v3") -> list[tuple[str, float]]:
         """What it would have cost, item by item, in dollars."""
@@ -110,8 +112,11 @@ class Watch:
 Faults = Callable[[Trigger], None]
 
 
-def rehearse(folder: Path, clip: Path, say: Say, faults: Faults = lambda _: None) -> Rehearsal:
-    """Play it; `faults` is called before the request is dropped."""
+def rehearse(folder: Path, clip: Path, say: Say, faults: Faults = lambda _: None, *, check_nodes: bool = False) -> Rehearsal:
+    """Play it; `faults` is called before the request is dropped.
+
+    An operator's first command comes before, and where `check_nodes` says so another time afterwards, with nodes.
+    """
     cloud = Cloud()
     cloud.people.add(PERSON)
     with provider.serve(cloud) as port, Engine() as engine:
@@ -120,17 +125,35 @@ def rehearse(folder: Path, clip: Path, say: Say, faults: Faults = lambda _: None
         outputs = deployment.up().outputs
         made = Rehearsal(len(cloud))
         say(f"{made.resources} resources are there")
-        with small.serve(cloud, outputs["deployment"], folder / "small", minute=MINUTE) as azure:
-            with trigger.serve(azure, engine, folder / "groups") as way:
-                way.pause = MINUTE / 60
-                faults(way)
-                _play(Watch(azure, way, made, say), clip)
+        with (
+            small.serve(cloud, outputs["deployment"], folder / "small", minute=MINUTE) as azure,
+            trigger.serve(azure, engine, folder / "groups") as way,
+        ):
+            way.pause = MINUTE / 60
+            _check(azure, made, say, "--quick")
+            faults(way)
+            _play(Watch(azure, way, made, say), clip)
             _collect(azure, made)
+            if check_nodes:
+                _check(azure, made, say, "--every", "1")
         say("pulumi destroy")
         deployment.destroy()
         made.left = len(cloud)
         say(f"{made.left} resources are left")
     return made
+
+
+def _check(azure: SmallAzure, made: Rehearsal, say: Say, *options: str) -> None:
+    """`scorer check`, as whoever deployed types it. Raises RuntimeError where it finds anything wrong."""
+    azure.blobs.manager.readers.add(PERSON)
+    say(f"scorer check {' '.join(options)}")
+    done = copies.run(("check", *options), azure.environment(PERSON), azure.folder)
+    lines = done.stdout.splitlines()
+    made.checks += lines
+    for line in lines:
+        say(line)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
 
 
 def _play(watch: Watch, clip: Path) -> None:
@@ -226,7 +249,7 @@ def main(arguments: list[str]) -> None:
     clip, target = Path(arguments[0]), Path(arguments[1])
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as scratch:
-        made = rehearse(Path(scratch), clip, lambda text: console.print(text, markup=False, soft_wrap=True))
+        made = rehearse(Path(scratch), clip, lambda text: console.print(text, markup=False, soft_wrap=True), check_nodes=True)
     target.mkdir(parents=True, exist_ok=True)
     (target / "timeline.svg").write_text(draw(made.nodes, made.bars, made.minutes * 60))
     (target / "report.html").write_bytes(made.report)

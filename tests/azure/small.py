@@ -53,6 +53,7 @@ class SmallAzure:
             "SCORER_DEPLOYMENT": json.dumps(dict(self.deployment)),
             "SCORER_BLOB_ENDPOINT": self.blobs.endpoint,
             "SCORER_ARM_ENDPOINT": f"https://127.0.0.1:{self.blobs.port}",
+            "SCORER_REGISTRY_ENDPOINT": f"https://127.0.0.1:{self.blobs.port}/{{server}}",
             "APPLICATIONINSIGHTS_CONNECTION_STRING": self.insights.connection,
             **self.authority.environment(),
             **self.identities.environment(principal),
@@ -131,6 +132,7 @@ def serve(cloud: Cloud, deployment: Mapping[str, Any], folder: Path, *, minute: 
         cluster = stack.enter_context(
             batch.serve(cloud, identities, authority, folder / "nodes", minute=minute, environment=environment)
         )
+        stores.manager.quota = cluster.quota
         (component,) = cloud.of_type("Microsoft.Insights/components")
         watching = stack.enter_context(
             insights.serve(identities, authority, lambda who: allowed(cloud, who, "telemetry/write", component.id))

@@ -30,6 +30,9 @@ def test_everything_from_up_to_destroy(smooth: Rehearsal) -> None:
     assert smooth.left == 0
     assert (smooth.status["state"], smooth.status["frames"], smooth.status["failed"]) == ("done", 48, 0)
     assert smooth.runs == ["Succeeded"]
+    *checks, last = smooth.checks
+    assert {line.split()[0] for line in checks} == {"ok"}
+    assert last == f"{len(checks)} checks are well"
     assert len(smooth.bars) == 5  # four chunks and the merge
     assert all(bar.good for bar in smooth.bars)
     counts = [count for _, count in smooth.nodes]

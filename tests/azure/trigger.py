@@ -17,6 +17,7 @@ from typing import Any
 
 from tests.azure import answers
 from tests.azure.access import allowed
+from tests.azure.cloud import Resource
 from tests.azure.copies import SCORER, Process, start
 from tests.azure.small import SmallAzure, container_environment
 from tests.logicapp.engine import Engine, Json
@@ -87,6 +88,8 @@ class Trigger:
     """The names of all that ever were."""
     happenings: list[Happening] = field(default_factory=list)
     on_happening: Callable[[Happening], None] = lambda _: None
+    _of: list[str] = field(default_factory=list)
+    """Which workflow each of the runs is of."""
     _threads: list[threading.Thread] = field(default_factory=list)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -118,15 +121,16 @@ class Trigger:
         """The clock starts the workflow that looks for waiting requests; its run, once it has ended."""
         return self._run(self._workflow("Recurrence"), {})
 
-    def _workflow(self, kind: str) -> Json:
-        """The body of the workflow with a trigger of that kind."""
+    def _workflow(self, kind: str) -> Resource:
+        """The workflow with a trigger of that kind."""
         for each in self.azure.cloud.of_type("Microsoft.Logic/workflows"):
             (trigger,) = each.body["properties"]["definition"]["triggers"].values()
             if trigger["type"] == kind:
-                return each.body
+                return each
         raise LookupError(kind)
 
-    def _run(self, body: Json, event: Json) -> Run:
+    def _run(self, workflow: Resource, event: Json) -> Run:
+        body = workflow.body
         declared = {name: each["value"] for name, each in body["properties"]["parameters"].items()}
         name = f"0858528755417733495685365{next(self._numbers):04}CU00"
         identity = next(iter(body["identity"]["userAssignedIdentities"]))
@@ -137,6 +141,7 @@ class Trigger:
         )  # fmt: skip
         with self._lock:
             self.runs.append(run)
+            self._of.append(workflow.request.name)
         if run.start(event):
             self._tell("workflow", f"{run.status} {run.error.get('code', '')}".strip())
         return run
@@ -145,6 +150,16 @@ class Trigger:
         thread = threading.Thread(target=target, args=arguments, daemon=True)
         self._threads.append(thread)
         thread.start()
+
+    def shown(self, workflow: str) -> Iterator[Json]:
+        """The runs of a workflow as Azure shows them, the latest first."""
+        for number, (run, name) in reversed(list(enumerate(zip(self.runs, self._of, strict=True)))):
+            if name == workflow:
+                error = {"error": run.error} if run.error else {}
+                yield {
+                    "name": f"run-{number}",
+                    "properties": {"status": run.status, "startTime": "2026-01-05T00:00:00Z", **error},
+                }
 
     def wait(self) -> None:
         """Until all that was delivered is worked off."""
@@ -213,6 +228,7 @@ def serve(azure: SmallAzure, engine: Engine, folder: Path) -> Iterator[Trigger]:
     """Requests that are uploaded become jobs until the block ends."""
     folder.mkdir(exist_ok=True)
     trigger = Trigger(azure, engine, folder)
+    azure.blobs.manager.runs = trigger.shown
     azure.blobs.on_created = trigger.created
     try:
         yield trigger

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from stacks.defaults import OUTLIVE_THEIR_GROUP
+from stacks.gpu_sizes import SIZES
 from tests.azure import answers, provider
 from tests.azure.arm import ArmError, takes_tags
 from tests.azure.cloud import Cloud
@@ -210,6 +211,12 @@ def test_outputs_tell_software_and_people_where_everything_is(azure: Cloud, depl
     assert told["pool"] == pool.request.name
     assert told["batchEndpoint"].endswith(".westeurope.batch.azure.com")
     assert (told["batchSize"], told["chunkFrames"], told["taskRetries"], told["slotsPerNode"]) == (32, 120, 2, 2)
+    assert azure.find(told["batchAccount"])
+    assert set(told["workflows"]) == {each.id for each in azure.of_type(WORKFLOW)}
+    (registry,) = azure.of_type("Microsoft.ContainerRegistry/registries")
+    assert told["registryServer"] == answers.login_server(registry)
+    assert told["submitterImage"]
+    assert (told["gpuCores"], told["gpuFamily"]) == (SIZES[told["gpuSize"]].cores, SIZES[told["gpuSize"]].family)
     for link in outputs["portal"].values():
         assert azure.find(link.removeprefix("https://portal.azure.com/#resource"))
 

@@ -68,7 +68,8 @@ class Task:
             info["result"] = "success" if self.succeeded else "failure"
         if self.failure:
             info["failureInfo"] = self.failure
-        return {**self.body, "state": self.state, "executionInfo": info}
+        node = {"nodeInfo": {"nodeId": self.node, "affinityId": f"TVM:{self.node}"}} if self.node else {}
+        return {**self.body, "state": self.state, "executionInfo": info, **node}
 
 
 def _now() -> str:

@@ -15,6 +15,7 @@ from stacks.scaling.language import FormulaError
 from stacks.scaling.metrics import Metrics, Sample
 from tests.azure.batch.jobs import Job, Ledger, Task
 from tests.azure.batch.nodes import Node, Run, Uploader
+from tests.azure.batch.quota import Quota
 from tests.azure.copies import SCORER
 
 Json = dict[str, Any]
@@ -69,6 +70,11 @@ class Pool:
     """So many nodes, whatever the formula says."""
     preempt_every: float | None = None
     """Simulated seconds between two preemptions."""
+    start_fails: tuple[int, str] | None = None
+    """With which exit code nodes' start task fails, and what it prints then: such nodes get no tasks."""
+    quota: Quota = field(default_factory=Quota)
+    resize_errors: list[Json] = field(default_factory=list)
+    """Why there are fewer nodes than the formula wants."""
     now: float = 0.0
     _targets: dict[str, int] = field(default_factory=lambda: {"dedicated": 0, "spot": 0})
     _samples: dict[str, list[Sample]] = field(default_factory=dict)
@@ -94,6 +100,16 @@ class Pool:
         if busy and self.preempt_every and self._is_due("preempt", self.preempt_every):
             self.preempt(self._chance.choice(busy).id)
         self._assign()
+
+    @property
+    def targets(self) -> Mapping[str, int]:
+        """How many nodes the formula wants, by kind."""
+        return dict(self._targets)
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether no node is on its way, to or fro."""
+        return len(self._here()) == len(self.nodes) and not any(node.leaving for node in self.nodes)
 
     def _is_due(self, what: str, every: float) -> bool:
         if self.now < self._due[what]:
@@ -126,7 +142,7 @@ class Pool:
 
     def _place(self, job: Job, task: Task) -> Node | None:
         """A prepared node with room, full ones first. Nodes with room that aren't prepared begin to be."""
-        room = [node for node in self._here() if not node.leaving and node.free >= task.slots]
+        room = [node for node in self._here() if not node.leaving and node.free >= task.slots and not self.start_fails]
         ready = [node for node in room if self._prepared(job, node)]
         return min(ready, key=lambda node: node.free, default=None)
 
@@ -273,8 +289,11 @@ class Pool:
         self._move()
 
     def _move(self) -> None:
-        """Towards the targets."""
-        for kind, target in self._targets.items():
+        """Towards the targets, as far as the quota goes."""
+        self.resize_errors = []
+        for kind, wanted in self._targets.items():
+            target, error = self.quota.room(kind, self.declared()["properties"]["vmSize"], wanted)
+            self.resize_errors += [error] if error else []
             own = [node for node in self.nodes if node.kind == kind and not node.leaving]
             for node in sorted(own, key=lambda node: len(node.runs))[: max(0, len(own) - target)]:
                 node.leaving = True

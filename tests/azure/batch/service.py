@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from tests.azure import answers
 from tests.azure.access import allowed
 from tests.azure.batch.jobs import Job, Ledger, RefusalError
-from tests.azure.batch.nodes import Run, upload
+from tests.azure.batch.nodes import Node, Run, upload
 from tests.azure.batch.pool import ALLOCATION, Pool
 from tests.azure.cloud import Cloud, Resource
 from tests.azure.copies import SCORER
@@ -62,6 +62,10 @@ class BatchService:
         (pool,) = self.pools.values()
         return pool
 
+    def quota(self) -> Json:
+        """The account's, as Azure Resource Manager shows it."""
+        return self.pool.quota.shown()
+
     def job(self, job_id: str) -> Job:
         """A job as the account keeps it."""
         return self.ledger.get(job_id)
@@ -82,7 +86,7 @@ class BatchService:
         if self.fault is not None and (found := self.fault(method, path)):
             raise RefusalError(*found)
 
-    def answer(self, method: str, path: str, query: Mapping[str, list[str]], body: Json) -> tuple[int, Json]:
+    def answer(self, method: str, path: str, query: Mapping[str, list[str]], body: Json) -> tuple[int, Json | bytes]:
         """What the service answers. Raises RefusalError."""
         for verb, pattern, call in _ROUTES:
             if verb == method and (match := re.fullmatch(pattern, path)):
@@ -184,11 +188,45 @@ def _pool(service: BatchService, _: Query, __: Json, pool: str) -> Answer:
         "state": "active",
         "currentDedicatedNodes": counts["dedicated"],
         "currentLowPriorityNodes": counts["spot"],
+        "targetDedicatedNodes": found.targets["dedicated"],
+        "targetLowPriorityNodes": found.targets["spot"],
+        "allocationState": "steady" if found.is_steady else "resizing",
+        "resizeErrors": found.resize_errors,
+        "autoScaleRun": {"timestamp": "2026-01-05T00:00:00Z", **_formula_error(found)},
     }
     return 200, body | {"vmSize": found.declared()["properties"]["vmSize"].lower()}
 
 
-_ROUTES: list[tuple[str, str, Callable[..., Answer]]] = [
+def _nodes(service: BatchService, _: Query, __: Json, pool: str) -> Answer:
+    found = service.pools[pool]
+    return 200, {"value": [{"id": node.id, **_state(node, found)} for node in found.nodes]}
+
+
+def _state(node: Node, pool: Pool) -> Json:
+    """What the service says of a node."""
+    if node.ready_at > pool.now:
+        return {"state": "creating"}
+    if pool.start_fails:
+        failure = {"category": "usererror", "code": "FailureExitCode", "message": "The task exited with an exit code"}
+        info = {"state": "completed", "startTime": "2026-01-05T00:00:00Z", "retryCount": 2}
+        return {"state": "starttaskfailed", "startTaskInfo": {**info, "exitCode": pool.start_fails[0], "failureInfo": failure}}
+    return {"state": "running" if node.runs else "idle"}
+
+
+def _node_file(service: BatchService, _: Query, __: Json, pool: str, node: str, name: str) -> tuple[int, bytes]:
+    found = service.pools[pool].start_fails
+    if found is None or name != "startup/stdout.txt":
+        raise RefusalError(404, "FileNotFound", f"There is no '{name}' on node '{node}'.")
+    return 200, found[1].encode()
+
+
+def _formula_error(pool: Pool) -> Json:
+    if not pool.errors:
+        return {}
+    return {"error": {"code": "AutoScalingFormulaEvaluationError", "message": str(pool.errors[-1])}}
+
+
+_ROUTES: list[tuple[str, str, Callable[..., tuple[int, Json | bytes]]]] = [
     ("GET", "/jobs", _jobs),
     ("POST", "/jobs", _add_job),
     ("GET", "/jobs/([^/]+)", _job_exists),
@@ -201,6 +239,8 @@ _ROUTES: list[tuple[str, str, Callable[..., Answer]]] = [
     ("POST", "/jobs/([^/]+)/addtaskcollection", _add_tasks),
     ("GET", "/jobs/([^/]+)/tasks/([^/]+)", _task),
     ("GET", "/pools/([^/]+)", _pool),
+    ("GET", "/pools/([^/]+)/nodes", _nodes),
+    ("GET", "/pools/([^/]+)/nodes/([^/]+)/files/(.+)", _node_file),
 ]
 
 
@@ -223,6 +263,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _serve(self) -> None:
         parts = urlsplit(self.path)
         data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        content: Json | bytes
         try:
             self.server.service.break_down(self.command, parts.path)
             with self.server.service.lock:
@@ -242,10 +283,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         with suppress(OSError):  # whoever asked was killed meanwhile
             super().handle()
 
-    def _answer(self, status: int, content: Json) -> None:
-        data = json.dumps(content).encode() if content else b""
+    def _answer(self, status: int, content: Json | bytes) -> None:
+        is_file = isinstance(content, bytes)
+        data = content if isinstance(content, bytes) else json.dumps(content).encode() if content else b""
         self.send_response(status)
-        self.send_header("Content-Type", "application/json; odata=minimalmetadata")
+        self.send_header("Content-Type", "application/octet-stream" if is_file else "application/json; odata=minimalmetadata")
         self.send_header("Content-Length", str(len(data)))
         if status in (429, 503):
             self.send_header("Retry-After", "0")

@@ -1,0 +1,92 @@
+"""All checks of a deployment, in the order in which a request meets what they are about."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+from azure.batch import BatchClient
+
+from scorer.check import access, images, pool, resources
+from scorer.check.findings import Finding, good, left_out, wrong
+from scorer.check.leftovers import Tell
+from scorer.check.nodes import Looking
+from scorer.check.way import Way
+from scorer.client import Client
+from scorer.clouds import current
+from scorer.deployment import Deployment
+from scorer.engines.batch_calls import Calls
+from scorer.errors import ScorerError
+from scorer.identity import credential
+
+
+@dataclass(frozen=True, kw_only=True)
+class Everything:
+    """What is looked at, and how long."""
+
+    target: Deployment
+    tell: Tell
+    """Told what it waits for."""
+    quick: bool
+    """Without nodes."""
+    minutes: float
+    """To wait for nodes, and as many again for the request."""
+    every: float
+    """Seconds between two looks."""
+
+    def findings(self) -> Generator[Finding, None, None]:
+        """Each, as soon as it is known. What is made for a check is taken away again, also where the caller stops halfway."""
+        target, me = self.target, access.who()
+        yield good("sign-in", f"as {me or 'somebody whose token has no name in it'}")
+        self.tell("asking storage")
+        stores = yield from _kept("stores", access.look_at_stores(target, me))
+        self.tell("asking for quota, images, the pool and the workflows")
+        quota = yield from _kept("quota", resources.look_at_quota(target, me))
+        yield from _kept("images", images.look_at_images(target, me))
+        client, calls = (
+            BatchClient(target.batch_endpoint, credential(), credential_scopes=[current().batch_scope]),
+            Calls(target.batch_endpoint, for_person=True),
+        )
+        batch = yield from _kept("pool", pool.look_at_pool(client, calls, target))
+        yield from _kept("workflow", resources.look_at_workflows(target, me))
+        if self.quick:
+            return
+        if batch[0].state != "ok":
+            yield left_out("nodes", "Batch lets nobody in from here")
+        elif not resources.has_room(quota):
+            yield left_out("nodes", "the quota lets none come: see its lines")
+        else:
+            looking = Looking(client, calls, target, _name(), self._until(), self.every, self.tell)
+            nodes = yield from _kept("nodes", looking.findings())
+            yield from self._request(stores, nodes)
+
+    def _request(self, stores: list[Finding], nodes: list[Finding]) -> Iterator[Finding]:
+        """A request's whole way, if nothing is known that ends it."""
+        blocked = [each.name for each in (*stores, *nodes) if each.state == "wrong"]
+        if blocked:
+            yield left_out("request", f"mend {', '.join(dict.fromkeys(blocked))} first")
+        else:
+            yield from _kept("request", Way(Client(self.target), _name(), self._until(), self.every, self.tell).findings())
+
+    def _until(self) -> float:
+        return time.monotonic() + self.minutes * 60
+
+
+def _kept(name: str, findings: Iterator[Finding]) -> Generator[Finding, None, list[Finding]]:
+    """The findings one by one, and at the end all of them; an error of ours is one, too."""
+    kept: list[Finding] = []
+    try:
+        for finding in findings:
+            kept.append(finding)
+            yield finding
+    except ScorerError as error:
+        kept.append(wrong(name, str(error), "mend that, then run it again"))
+        yield kept[-1]
+    return kept
+
+
+def _name() -> str:
+    """Of a job or a request that is nobody else's."""
+    return f"check-{secrets.token_hex(6)}"

@@ -1,0 +1,45 @@
+"""What a check found: a line each."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+State = Literal["ok", "wrong", "left out"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    state: State
+    text: str
+    """What is so; of what is left out, why."""
+    todo: str = ""
+    """What to type or to set, where something is wrong."""
+
+    @property
+    def line(self) -> str:
+        """As a person reads it."""
+        return f"{self.state:9} {self.name:18} {self.text}" + (f" -> {self.todo}" if self.todo else "")
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """As a program reads it."""
+        return asdict(self)
+
+
+def good(name: str, text: str) -> Finding:
+    """All is well."""
+    return Finding(name, "ok", text)
+
+
+def wrong(name: str, text: str, todo: str) -> Finding:
+    """Something is wrong, and `todo` mends it."""
+    return Finding(name, "wrong", text, todo)
+
+
+def left_out(name: str, why: str) -> Finding:
+    """It couldn't be looked at, which says nothing of whether it works."""
+    return Finding(name, "left out", why)

@@ -1,0 +1,27 @@
+"""What a check has made is taken away again, however the check ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from scorer.errors import ScorerError
+from scorer.store import Store
+
+Tell = Callable[[str], None]
+
+
+@contextmanager
+def taken_away(what: str, tell: Tell) -> Iterator[None]:
+    """Around taking `what` away: where that fails it is told, and the rest is taken away all the same."""
+    tell(f"removing {what}")
+    try:
+        yield
+    except ScorerError as error:
+        tell(f"{what} is left and costs nothing: remove it by hand ({error})")
+
+
+def empty(store: Store, folder: str) -> None:
+    """Delete everything below a folder."""
+    for entry in list(store.walk(folder)):
+        store.delete(entry.path)

@@ -1,0 +1,174 @@
+"""A job of tasks that only look, on the deployment's pool: it makes a node come, and takes itself away again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from azure.batch import BatchClient
+from azure.batch import models as batch
+
+from scorer import documents
+from scorer.check.findings import Finding, good, wrong
+from scorer.check.judge import judge
+from scorer.check.leftovers import Tell, empty, taken_away
+from scorer.check.pool import look_at_nodes
+from scorer.check.probe import Facts
+from scorer.deployment import Deployment
+from scorer.engines.azure_batch import AzureBatchEngine
+from scorer.engines.batch_bodies import probe_folder, probe_job_body, probe_task
+from scorer.engines.batch_calls import Calls
+from scorer.engines.batch_pool import PoolState, bad_nodes, find_pool
+from scorer.errors import DocumentError, ScorerError, UsageError
+from scorer.report.text import duration
+from scorer.text import clean
+
+MOST_BYTES = 65_536
+"""Of what a task's program printed."""
+_NOBODY = "portal > Batch account > pool: Overview says what Azure tells of it; run this again later, or with --minutes"
+_AGAIN = "run it again: a Spot node may have gone"
+
+
+@dataclass(frozen=True)
+class Looking:
+    """What the wait for a node goes by."""
+
+    client: BatchClient
+    calls: Calls
+    target: Deployment
+    job: str
+    until: float
+    """Of time.monotonic()."""
+    every: float
+    """Seconds between two looks."""
+    tell: Tell
+    """Told what it waits for."""
+
+    def findings(self) -> Iterator[Finding]:
+        """What two tasks find on one node, and whatever keeps them from it."""
+        with self._job():
+            first = yield from self._run(1, None)
+            if first is None:
+                return
+            near = first.node_info.affinity_id if first.node_info else None
+            facts = self._facts(first)
+            if isinstance(facts, Finding):
+                yield facts
+                return
+            yield good("nodes", f"a node came, and ran a task as {facts.uid}:{facts.gid} in {self.target.image}")
+            second = yield from self._run(2, near)
+            again = self._facts(second) if second is not None else None
+            if isinstance(again, Finding):
+                yield again
+            elif again is not None and second is not None:
+                yield from judge(facts, again, self.target, same_node=_node(first) == _node(second))
+
+    @contextmanager
+    def _job(self) -> Iterator[None]:
+        """The job, for as long as the block runs."""
+        try:
+            self.calls(lambda: self.client.create_job(probe_job_body(self.job, self.target)))
+            yield
+        finally:
+            with taken_away(f"job {self.job}", self.tell):
+                AzureBatchEngine(self.client, self.target, for_person=True).delete(self.job)
+            with taken_away(f"output/{self.job}/", self.tell):
+                empty(self.target.stores().output, self.job)
+
+    def _run(self, number: int, near: str | None) -> Generator[Finding, None, batch.BatchTask | None]:
+        """The task once it has ended, near another one if that can be; None where it doesn't in time, which is told."""
+        self.calls(lambda: self.client.create_task(self.job, probe_task(self.job, number, self.target, near)))
+        began = time.monotonic()
+        while True:
+            task = self.calls(lambda: self.client.get_task(self.job, str(number)))
+            if task.state == batch.BatchTaskState.COMPLETED:
+                return task
+            pool = find_pool(self.client, self.calls, self.target.pool)
+            if 0 < pool.nodes <= len(bad_nodes(self.client, self.calls, self.target.pool)):
+                yield from look_at_nodes(self.client, self.calls, self.target)
+                return None
+            if time.monotonic() >= self.until:
+                yield _no_node(task, pool)
+                return None
+            self.tell(f"{_waits_for(task, pool)} ({duration(time.monotonic() - began)})")
+            time.sleep(self.every)
+
+    def _facts(self, task: batch.BatchTask) -> Facts | Finding:
+        """What the task told; what is wrong where it told nothing."""
+        if problem := failure(task):
+            return problem
+        number = int(task.id or 0)
+        try:
+            data = self.target.stores().output.get(f"{probe_folder(self.job, number)}/stdout.txt", most=MOST_BYTES)
+        except ScorerError as error:
+            return wrong("nodes", f"what task {number} told can't be read ({error})", _AGAIN)
+        return read_facts(data, self.job, number)
+
+
+def read_facts(data: bytes, job: str, number: int) -> Facts | Finding:
+    """What a task told, which is the last line of what it printed that may be a document."""
+    lines = [line for line in data.splitlines() if line.startswith(b"{")]
+    try:
+        return documents.parse(Facts, lines[-1] if lines else b"", f"stdout.txt of task {number}", job=job, number=number)
+    except DocumentError as error:
+        return wrong("nodes", str(error), _AGAIN)
+
+
+def _node(task: batch.BatchTask) -> str:
+    return (task.node_info.node_id if task.node_info else None) or ""
+
+
+def _waits_for(task: batch.BatchTask, pool: PoolState) -> str:
+    """Which of the waits it is: for the formula, for a machine, for the image, for the task."""
+    if task.state == batch.BatchTaskState.RUNNING:
+        return f"task {task.id} looks at its node"
+    if pool.nodes:
+        return "a node is there: it starts, and pulls the image"
+    why = f": {'; '.join(pool.held_up)}" if pool.held_up else ""
+    if pool.wanted:
+        return f"Azure is asked for {pool.wanted} nodes{why}"
+    return f"the pool looks for work every 5 minutes{why}"
+
+
+def _no_node(task: batch.BatchTask, pool: PoolState) -> Finding:
+    if pool.held_up:
+        return wrong("nodes", f"no node came: {'; '.join(pool.held_up)}", _NOBODY)
+    what = "a node came and didn't end the task" if pool.nodes else "no node came"
+    return wrong("nodes", f"{what} in the time it had; {_waits_for(task, pool)}", _NOBODY)
+
+
+# What is wrong and what to do, by a word in what Batch says; the first that is found counts.
+_SAID = {
+    "fileupload": (
+        "Batch can't keep what tasks print",
+        "pulumi refresh, then pulumi up: nodes need their role on output and logs",
+    ),
+    "option": ("Batch or Docker refuses an option of the container", "leave that option out of the setting containerOptions"),
+    "setting": ("Batch refuses a setting of the container", "leave the option that it names out of the setting containerOptions"),
+    "image": ("the image can't be pulled", "see the image's line above; nodes pull by their identity, with the role AcrPull"),
+    "": ("the task failed", "portal > Batch account > jobs: the job's stderr.txt, while the node is there"),
+}
+_BROKEN = "run it again: Spot nodes that return may fail so; if it stays, remove the node in the portal"
+_EXITS = {
+    UsageError.exit_code: (
+        "the image is older than this command, and knows no probe",
+        "pulumi up, or build your image from this checkout",
+    ),
+    # https://github.com/Azure/Batch/issues/157
+    126: ("the node is broken", _BROKEN),
+    127: ("the node is broken", _BROKEN),
+}
+
+
+def failure(task: batch.BatchTask) -> Finding | None:
+    """What keeps a task from telling anything, in Batch's words."""
+    info = task.execution_info
+    failed = info.failure_info if info else None
+    if info is None or failed is None:
+        return None
+    details = "; ".join(f"{each.name}: {each.value}" for each in failed.details or [] if each.value)
+    said = clean(" ".join(f"{failed.code}: {failed.message} {details}".split()), 500)
+    found = _EXITS.get(info.exit_code or 0) or next(each for word, each in _SAID.items() if word in said.lower())
+    return wrong("nodes", f"{found[0]} ({said})", found[1])

@@ -1,0 +1,193 @@
+"""What Azure Resource Manager says of the deployment's resources: quota and workflows.
+
+Sources: https://learn.microsoft.com/rest/api/batchmanagement/batch-account/get, https://learn.microsoft.com/azure/batch/batch-quota-limit,
+https://learn.microsoft.com/rest/api/logic/workflow-runs/list
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, TypeVar
+
+from azure.core.exceptions import AzureError, HttpResponseError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from scorer import arm
+from scorer.check.findings import Finding, good, left_out, wrong
+from scorer.check.refusals import refusal
+from scorer.clouds import current
+from scorer.deployment import Deployment
+from scorer.documents import Words
+
+BATCH_VERSION = "2024-07-01"
+LOGIC_VERSION = "2019-05-01"
+RUNS = 5
+"""That are looked at, the latest."""
+OLD = "an earlier version described this deployment: 'pulumi up' describes it anew"
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+
+class FamilyQuota(_Answer):
+    """Dedicated cores of one family of sizes."""
+
+    name: str
+    core_quota: int
+
+
+class AccountQuota(_Answer):
+    """Of a Batch account."""
+
+    low_priority_core_quota: int = 0
+    dedicated_core_quota: int = 0
+    dedicated_core_quota_per_vm_family: Annotated[tuple[FamilyQuota, ...], Field(alias="dedicatedCoreQuotaPerVMFamily")] = ()
+    by_family: Annotated[bool, Field(alias="dedicatedCoreQuotaPerVMFamilyEnforced")] = False
+    pool_quota: int = 0
+    active_job_and_job_schedule_quota: int = 0
+
+    def dedicated(self, family: str) -> int:
+        """Cores that nodes of the family may have. Batch and `az vm` write its name in their own ways."""
+        if not self.by_family:
+            return self.dedicated_core_quota
+        return next((each.core_quota for each in self.dedicated_core_quota_per_vm_family if _same(each.name, family)), 0)
+
+
+class _Account(_Answer):
+    properties: AccountQuota
+
+
+class RunError(_Answer):
+    """Why a run failed."""
+
+    code: Words = ""
+    message: Words = ""
+
+
+class RunFacts(_Answer):
+    """How a run went."""
+
+    status: Words
+    start_time: Words = ""
+    error: RunError | None = None
+
+
+class _Run(_Answer):
+    name: Words = ""
+    properties: RunFacts
+
+
+class _Runs(_Answer):
+    value: tuple[_Run, ...] = ()
+
+
+class _WorkflowFacts(_Answer):
+    state: Words
+
+
+class _Workflow(_Answer):
+    properties: _WorkflowFacts
+
+
+Answer = TypeVar("Answer", bound=_Answer)
+
+
+def look_at_quota(target: Deployment, me: str) -> Iterator[Finding]:
+    """Cores of both kinds, pools and jobs, against what the settings may ask for."""
+    if not target.batch_account or not target.gpu_cores:
+        yield left_out("quota", OLD)
+        return
+    found = _ask("quota", _Account, target.batch_account, BATCH_VERSION, me)
+    yield from [found] if isinstance(found, Finding) else judge_quota(found.properties, target)
+
+
+def judge_quota(quota: AccountQuota, target: Deployment) -> Iterator[Finding]:
+    """What the numbers mean for these settings."""
+    account = target.batch_account.rpartition("/")[2]
+    kinds = [("dedicated quota", f"dedicated cores ({target.gpu_family})", quota.dedicated(target.gpu_family))]
+    if target.spot_percent:
+        kinds.insert(0, ("Spot quota", "Spot cores", quota.low_priority_core_quota))
+    needed = target.nodes_max * target.gpu_cores
+    for name, what, cores in kinds:
+        nodes = cores // target.gpu_cores
+        text = f"{cores} {what}: {min(nodes, target.nodes_max)} of {target.nodes_max} nodes of {target.gpu_size}"
+        if cores >= needed:
+            yield good(name, text)
+        else:
+            lower = f", or pulumi config set nodesMax {nodes}" if nodes else ""
+            yield wrong(name, text, f"portal > Batch account {account} > Quotas: ask for {needed}{lower}")
+    for name, what, most, least, why in (
+        ("pool quota", "pools", quota.pool_quota, 2, "a change of gpuSize makes a new pool before the old one goes"),
+        ("job quota", "active jobs", quota.active_job_and_job_schedule_quota, target.jobs_max, "that many run at once (jobsMax)"),
+    ):
+        if most >= least:
+            yield good(name, f"{most} {what}")
+        else:
+            todo = f"portal > Batch account {account} > Quotas: ask for {least}"
+            yield wrong(name, f"{most} {what}, and {least} are needed: {why}", todo)
+
+
+def has_room(findings: list[Finding]) -> bool:
+    """Whether the quota lets a single node come, or isn't known."""
+    cores = [finding for finding in findings if finding.name in ("Spot quota", "dedicated quota")]
+    return not cores or not all(finding.state == "wrong" and ": 0 of " in finding.text for finding in cores)
+
+
+def look_at_workflows(target: Deployment, me: str) -> Iterator[Finding]:
+    """Whether the workflows are enabled, and how their last runs ended."""
+    if not target.workflows:
+        yield left_out("workflow", OLD)
+    for each in target.workflows:
+        name = each.rpartition("/")[2]
+        found = _ask("workflow", _Workflow, each, LOGIC_VERSION, me)
+        runs = found if isinstance(found, Finding) else _ask("workflow", _Runs, f"{each}/runs?$top={RUNS}", LOGIC_VERSION, me)
+        if isinstance(found, Finding):
+            yield found
+        elif found.properties.state != "Enabled":
+            yield wrong(
+                "workflow",
+                f"{name} is {found.properties.state.lower()}",
+                f"portal > Logic App {name} > Enable, or pulumi refresh && pulumi up",
+            )
+        elif isinstance(runs, Finding):
+            yield runs
+        else:
+            yield _judge_runs(name, [run.properties for run in runs.value])
+
+
+def _judge_runs(name: str, runs: list[RunFacts]) -> Finding:
+    ended = [run for run in runs if run.status not in ("Running", "Waiting")]
+    if not ended:
+        return good("workflow", f"{name} is enabled, and hasn't run yet")
+    failed = sum(run.status in ("Failed", "TimedOut", "Aborted") for run in ended)
+    last = ended[0]
+    if last.status in ("Failed", "TimedOut", "Aborted"):
+        why = f" ({last.error.code}: {last.error.message})" if last.error else ""
+        return wrong(
+            "workflow", f"{name}: its last run ended as {last.status.lower()}{why}",
+            f"portal > Logic App {name} > Runs history: the action Failure has the reason, Log what the container wrote",
+        )  # fmt: skip
+    return good("workflow", f"{name} is enabled; {failed} of its last {len(ended)} runs failed, the latest did not")
+
+
+def _ask(name: str, model: type[Answer], path: str, version: str, me: str) -> Answer | Finding:
+    """What Azure says of the resource; what is wrong or left out where it says nothing of use."""
+    try:
+        return model.model_validate(arm.call("GET", path, version))
+    except ValidationError as error:
+        return left_out(name, f"Azure's answer can't be read ({error.errors(include_url=False, include_input=False)[0]['msg']})")
+    except HttpResponseError as error:
+        found = refusal(error, current().resource_manager, me)
+        if found.kind == "role":  # operators needn't have it: whoever deploys does
+            resource = path.partition("?")[0].removesuffix("/runs").rpartition("/")[2]
+            return left_out(name, f"you may not read '{resource}': whoever deploys may, or the role Reader on it")
+        return wrong(name, found.text, found.todo)
+    except AzureError as error:
+        found = refusal(error, current().resource_manager, me)
+        return wrong(name, found.text, found.todo)
+
+
+def _same(one: str, other: str) -> bool:
+    return one.replace(" ", "").lower() == other.replace(" ", "").lower()
