@@ -45,7 +45,7 @@ def look_at_stores(target: Deployment, me: str) -> Iterator[Finding]:
 
 def _look_at_account(what: str, account: str, names: list[str], target: Deployment, me: str) -> Finding:
     address = blob_endpoint(account)
-    again = ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=2)
+    again = ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=1)
     problems: dict[str, list[str]] = {}
     todo = ""
     with BlobServiceClient(address, credential=credential(), retry_policy=again) as client:

@@ -36,11 +36,9 @@ def _node_folder(first: Facts, second: Facts, *, same_node: bool) -> Finding:
         return wrong(name, f"tasks run as {users}, and what they share can't be used: {problem}", _USER)
     if not same_node:
         return wrong(name, "Batch ran the second task on another node than the first", "run it again")
-    if (first.uid, first.gid) != (second.uid, second.gid):
-        return wrong(name, f"tasks run as {users}: what one makes, the next can't replace", _USER)
     if not second.found:
-        return wrong(name, f"the second task, as {users}, didn't find what the first had fetched", _USER)
-    return good(name, f"two tasks as {first.uid}:{first.gid} share it")
+        return wrong(name, f"tasks run as {users}, and the second can't use what the first has fetched", _USER)
+    return good(name, f"two tasks share it, as {users}")
 
 
 def _slots(first: Facts, second: Facts) -> Finding:

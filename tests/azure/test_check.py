@@ -69,7 +69,7 @@ def test_all_is_well(checked: Trigger, tmp_path: Path) -> None:
     told = {each["name"]: each["text"] for each in found}
     assert told["sign-in"] == f"as {PERSON}"
     assert told["Spot quota"] == "1000 Spot cores: 4 of 4 nodes of Standard_NC4as_T4_v3"
-    assert told["node's folder"].startswith("two tasks as ")
+    assert told["node's folder"].startswith("two tasks share it, as ")
     assert told["frame"].startswith("as it should be")
     assert told["request"].startswith("8 frames came back styled in ")
     job = next(event.job for event in checked.azure.batch.pool.timeline if event.job.startswith("check-"))

@@ -42,20 +42,21 @@ def bad(*, same_node: bool = True, second: dict[str, Any] | None = None, **first
 
 def test_a_node_as_it_should_be() -> None:
     assert bad() == {}
+    assert bad(second={"uid": 1003, "gid": 1003}) == {}, "whoever can use what is shared may be anybody"
 
 
 NODES: dict[str, tuple[dict[str, Any], str, str]] = {
     "another user": (
-        {"second": {"uid": 1003, "gid": 1003}},
+        {"second": {"uid": 1003, "gid": 1003, "found": False}},
         "node's folder",
-        "tasks run as 10001:10001 and 1003:1003: what one makes, the next",
+        "tasks run as 10001:10001 and 1003:1003, and the second can't use",
     ),
     "closed folder": (
         {"second": {"shared": "'/node/blobs' can't be written"}},
         "node's folder",
         "what they share can't be used: '/node",
     ),
-    "nothing kept": ({"second": {"found": False}}, "node's folder", "didn't find what the first had fetched"),
+    "nothing kept": ({"second": {"found": False}}, "node's folder", "can't use what the first has fetched"),
     "other node": ({"same_node": False}, "node's folder", "on another node than the first -> run it again"),
     "no slot": ({"slot": "All 1 slots of this machine are taken"}, "slots", "All 1 slots"),
     "no variable": (
