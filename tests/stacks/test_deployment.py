@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from stacks.chosen import read_settings
+from stacks.cost import at_rest
 from stacks.defaults import OUTLIVE_THEIR_GROUP
 from stacks.gpu_sizes import SIZES
 from tests.azure import answers, provider
@@ -315,3 +317,13 @@ def test_the_hardened_environment_is_closed(hardened: Made) -> None:
     (batch,) = azure.of_type("Microsoft.Batch/batchAccounts")
     assert batch.body["properties"]["publicNetworkAccess"] == "Disabled"
     assert azure.of_type("Microsoft.Consumption/budgets")
+
+
+def test_the_bill_counts_what_is_there(hardened: Made) -> None:
+    bill = at_rest(read_settings(ROOT / "stacks/Pulumi.prod.yaml"))
+    for part, kind, dollars, more in (
+        ("alert rules", "Microsoft.Insights/metricAlerts", 0.10, 1.50),
+        ("private endpoints", "Microsoft.Network/privateEndpoints", 7.30, 0),
+        ("private DNS zones", "Microsoft.Network/privateDnsZones", 0.50, 0),
+    ):
+        assert bill[part] == pytest.approx(len(hardened.azure.of_type(kind)) * dollars + more), part
