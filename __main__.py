@@ -10,7 +10,7 @@ from pulumi_azure_native import batch as azure_batch
 from pulumi_azure_native import resources
 
 from scorer import clouds
-from stacks import defaults, existing, naming, outputs, settings
+from stacks import cost, defaults, existing, naming, outputs, settings
 from stacks.alerts import Alerts, AlertsArgs
 from stacks.autoscale import AutoscaleRules, formula
 from stacks.cluster import BatchAccount, BatchAccountArgs, Pool, PoolArgs
@@ -22,17 +22,20 @@ from stacks.image_age import period
 from stacks.image_context import ImageContext
 from stacks.monitoring import Telemetry, TelemetryArgs
 from stacks.network import Network, NetworkArgs
+from stacks.patterns import Names
 from stacks.permissions import Permissions, PermissionsArgs
 from stacks.registry import Image, ImageArgs, Registry, RegistryArgs
 from stacks.scanning import Scanning, ScanningArgs, scanner
 from stacks.storage import FLOW_LOGS, Caller, Encryption, Storage, StorageArgs
 from stacks.submitter import SubmitterArgs, container_group
-from stacks.workflow import Workflow, WorkflowArgs
+from stacks.workflow import Workflow, WorkflowArgs, read_definition
 
 ROOT = Path(__file__).resolve().parent
 chosen = settings.load()
 cloud = settings.cloud_of(chosen.location)
 name = naming.prefix(pulumi.get_stack())
+if chosen.name_pattern:
+    Names(chosen.name_pattern, pulumi.get_stack(), chosen.location).apply_to_all()
 
 if chosen.existing_resource_group_resource_id:
     group = existing.group(chosen)
@@ -259,7 +262,7 @@ workflow = Workflow(
     WorkflowArgs(
         resource_group_name=group.name,
         resource_group_id=group.id,
-        definition=json.loads((ROOT / "logicapp/workflow.json").read_text(encoding="utf-8")),
+        definition=read_definition((ROOT / "logicapp/workflow.json").read_text(encoding="utf-8"), cloud.resource_manager),
         polling=json.loads((ROOT / "logicapp/polling.json").read_text(encoding="utf-8")),
         events=chosen.trigger == "events",
         look_minutes=chosen.look_minutes,
@@ -340,6 +343,7 @@ pulumi.export("resourceGroup", group.name)
 pulumi.export("workflow", workflow.main.name)
 pulumi.export("batchAccount", batch.name)
 pulumi.export("registry", registry.name)
+pulumi.export("cost", cost.told(chosen))
 pulumi.export(
     "portal",
     {

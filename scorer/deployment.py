@@ -34,7 +34,7 @@ class Deployment(_Document):
     logs: str
     quarantine: str
     batch_endpoint: str
-    """https://<account>.<region>.batch.azure.com"""
+    """Of the Batch account, with https:// before it."""
     pool: str
     image: str
     """What the nodes run."""

@@ -9,7 +9,8 @@ import yaml
 
 from stacks.estimate import least_pixels
 from stacks.gpu_sizes import SIZES
-from stacks.settings import PROJECT, Settings, parse
+from stacks.setting_types import PROJECT
+from stacks.settings import Settings, parse
 
 Document = dict[str, str | int | dict[str, int] | list[str] | None]
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+PROJECT = "batch-scoring"
 # In the place of a DNS zone's id: a policy of the company's adds the records of private endpoints.
 BY_POLICY = "none"
 Trigger = Literal["events", "polling"]

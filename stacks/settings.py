@@ -16,8 +16,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.alias_generators import to_camel
 
 from scorer import clouds
-from stacks import existing_settings, gpu_sizes, regions
+from stacks import existing_settings, gpu_sizes, patterns, regions
 from stacks.setting_types import (
+    PROJECT,
     STORAGE_ADDRESSES,
     ApplicationId,
     Base,
@@ -35,7 +36,6 @@ from stacks.setting_types import (
 )
 from stacks.setting_words import what_is_wrong
 
-PROJECT = "batch-scoring"
 # The setting of Pulumi's azure-native that says which of Azure's clouds is meant.
 ENVIRONMENT = "azure-native:environment"
 VAULTS = "|".join(re.escape(cloud.vaults) for cloud in clouds.CLOUDS.values())
@@ -271,6 +271,11 @@ class Settings(BaseModel):
     look_minutes: int = Field(15, ge=1, le=1440, description="Minutes between two looks for requests that still wait")
     jobs_at_once: int = Field(10, ge=1, le=100, description="Limit on requests: container groups that take them in at once")
     submit_minutes: int = Field(30, ge=5, le=720, description="Limit on requests: minutes that taking one in may last")
+    name_pattern: Annotated[str, AfterValidator(patterns.checked)] = Field(
+        "",
+        description="Names of what stands in the resource group, of {type} (as in Azure's Cloud Adoption Framework), {project}, "
+        "{stack}, {location} and {kind}; empty: scoring-STACK-KIND and random letters",
+    )
     existing_resource_group_resource_id: existing_settings.ExistingGroup = ""
     existing_virtual_network_resource_id: existing_settings.ExistingNetwork = ""
     nodes_subnet_name: existing_settings.NodesSubnet = "nodes"

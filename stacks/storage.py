@@ -200,7 +200,7 @@ class Storage(pulumi.ComponentResource):
 
 
 def _template(known: Sequence[Any]) -> str:
-    """From https://films.blob.core.windows.net/ to https://{account}.blob.core.windows.net: Azure says which, not we."""
+    """What Azure says of one account's address, with {account} in the place of its name."""
     account, endpoints = known
     if endpoints is None:  # in a preview
         return ""

@@ -10,6 +10,7 @@ https://learn.microsoft.com/azure/event-grid/event-schema-blob-storage, https://
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -263,6 +264,12 @@ class Workflow(pulumi.ComponentResource):
             resource_group_name=self._args.resource_group_name, workflow_name=workflow.name, trigger_name=trigger
         )
         return pulumi.Output.secret(address.value)
+
+
+def read_definition(text: str, arm_endpoint: str) -> dict[str, Any]:
+    """The definition in a file's text, with tokens for the resource manager at `arm_endpoint`: their audiences are literals."""
+    known: dict[str, Any] = json.loads(text.replace(clouds.PUBLIC.resource_manager, arm_endpoint))
+    return known
 
 
 def looking(definition: Mapping[str, Any], polling: Mapping[str, Any], minutes: int) -> dict[str, Any]:

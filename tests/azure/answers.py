@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from scorer import clouds
 from tests.azure.arm import SUBSCRIPTION, TENANT, ArmError, Json
 
 if TYPE_CHECKING:
@@ -45,9 +46,14 @@ def principals(cloud: Cloud) -> set[str]:
     }
 
 
+def _cloud(resource: Resource) -> clouds.Cloud:
+    """Which of Azure's clouds it is in."""
+    return clouds.of_region(resource.inputs["location"])
+
+
 def login_server(registry: Resource) -> str:
     """A registry's address."""
-    return f"{registry.request.name.lower()}.azurecr.io"
+    return registry.request.name.lower() + _cloud(registry).registries
 
 
 def callback_url(workflow_id: str, trigger: str = "request", key: int = 0) -> str:
@@ -99,11 +105,12 @@ _ADDED: dict[str, Callable[[Resource], Json]] = {
         "tenantId": TENANT,
     },
     "Microsoft.Storage/storageAccounts": lambda each: {
-        "primaryEndpoints": {"blob": f"https://{each.request.name}.blob.core.windows.net/"},
+        "primaryEndpoints": {"blob": f"{_cloud(each).blobs.format(account=each.request.name)}/"},
     },
     "Microsoft.ContainerRegistry/registries": lambda each: {"loginServer": login_server(each)},
     "Microsoft.Batch/batchAccounts": lambda each: {
-        "accountEndpoint": f"{each.request.name}.{each.inputs['location']}.batch.azure.com",
+        "accountEndpoint": f"{each.request.name}.{each.inputs['location']}"
+        + _cloud(each).zones["batch"].removeprefix("privatelink"),
     },
     "Microsoft.OperationalInsights/workspaces": lambda each: {"customerId": guid("customer", each.id)},
     "Microsoft.Insights/components": lambda each: {

@@ -49,7 +49,7 @@ class Deployment:
     all_advisory: bool = False
     """Whether policies advise only, so that the engine goes on after the first that is broken."""
     settings: dict[str, Any] = field(default_factory=dict)
-    """On top of the stack's file; None takes a setting away."""
+    """On top of the stack's file; None takes a setting away. Other owners' have their name and a colon."""
     log: str = ""
     """All that the engine ever printed here."""
 
@@ -106,7 +106,7 @@ class Deployment:
         content = yaml.safe_load(kept.read_text()) if kept.exists() else {}
         config = yaml.safe_load(shipped.read_text())["config"] if shipped.exists() else {}
         for key, value in self.settings.items():
-            config[f"{project['name']}:{key}"] = value
+            config[key if ":" in key else f"{project['name']}:{key}"] = value
         content["config"] = {key: value for key, value in config.items() if value is not None}
         kept.write_text(yaml.safe_dump(content))
 

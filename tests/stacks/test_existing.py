@@ -70,8 +70,20 @@ def test_the_example_comes_stays_and_goes_and_leaves_what_was_there(company: Com
     (pool,) = azure.of_type(POOL)
     subnet = pool.body["properties"]["networkConfiguration"]["subnetId"]
     assert subnet == f"{SETTINGS['existingVirtualNetworkResourceId']}/subnets/gpu-nodes"
+    _are_named_by_the_pattern(ours)
     films.destroy()
     assert company.now() == company.theirs
+
+
+def _are_named_by_the_pattern(ours: dict[str, Json]) -> None:
+    """Whatever stands in the group by itself, but for DNS zones and what alerts people."""
+    names = {tuple(each.split("/")[-2:]) for each in ours if len(each.split("/")) == 9 and each.startswith(f"{GROUPS}/films/")}
+    free = {"metricAlerts", "scheduledQueryRules", "workbooks", "roleDefinitions", "roleAssignments"}
+    assert {name for kind, name in names if kind not in free} == {
+        "stacmefilmsdata", "stacmefilmsops", "id-acme-films-nodes", "id-acme-films-submitter", "id-acme-films-workflow",
+        "appi-acme-films-insights", "logic-acme-films", "logic-acme-films-looks", "egst-acme-films", "pep-acme-films-data",
+        "pep-acme-films-ops",
+    }  # fmt: skip
 
 
 def test_what_lacks_is_told_before_anything_is_made(company: Company) -> None:
@@ -195,9 +207,7 @@ def test_a_hub_s_policies_make_the_records_that_it_says(company: Company) -> Non
     assert (len(endpoints), len(records)) == (5, 2)
     configs = [config for each in records for config in each.body["properties"]["privateDnsZoneConfigs"]]
     assert {each["properties"]["privateDnsZoneId"] for each in configs} == {SETTINGS["blobPrivateDnsZoneResourceId"]}
-    (batch,) = (each for each in endpoints if each.request.name.startswith("scoring-films-batch-nodes"))
+    (batch,) = (each for each in endpoints if each.request.name == "pep-acme-films-batch-nodes")
     batch.inputs["customDnsConfigs"] = [{"fqdn": "batch.example", "ipAddresses": ["10.200.2.9"]}]
     films.refresh()
     assert films.up().is_unchanged
-    films.destroy()
-    assert company.now() == company.theirs

@@ -114,6 +114,11 @@ def test_values_come_as_pulumi_keeps_them() -> None:
             f"{GROUP}/x",
             f"existingResourceGroupResourceId '{GROUP}/x' is not a resource group's",
         ),
+        (
+            "namePattern",
+            "{stack}",
+            "namePattern '{stack}' needs {type} and {kind}: without them two resources would have one name.",
+        ),
         ("nodesSubnetName", "", "nodesSubnetName '' is not a subnet's name: 'az network vnet subnet list"),
         (
             "blobPrivateDnsZoneResourceId",
