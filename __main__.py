@@ -291,6 +291,7 @@ workflow = Workflow(
         subnet_id=network.submitter_subnet_id,
         network_group_id=network.group_id,
         arm_endpoint=cloud.resource_manager,
+        issuer=cloud.issuer,
         time_limit_minutes=chosen.submit_minutes,
         runs_at_once=chosen.jobs_at_once,
         readers=chosen.allowed_ips,

@@ -3,7 +3,7 @@
 What a resource says of its own address (a storage account's endpoints, a registry's login server) is taken from there; this table
 has the rest. Sources: `az cloud list`; https://learn.microsoft.com/azure/azure-government/compare-azure-government-global-azure,
 https://learn.microsoft.com/azure/china/resources-developer-guide, https://learn.microsoft.com/azure/private-link/private-endpoint-dns.
-Not confirmed on a live subscription: Batch's scopes in the other clouds, and tokens of their resource managers' own addresses.
+Not confirmed: of the other clouds, Batch's scopes, issuers, and tokens for the resource manager's own address.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ class Cloud:
     """What Pulumi's setting azure-native:environment calls it."""
     authority: str
     """Where tokens come from: a host without its scheme, as AZURE_AUTHORITY_HOST takes it."""
+    issuer: str
+    """Who signs version 1 tokens, in front of a tenant's id."""
     resource_manager: str
     portal: str
     batch_scope: str
@@ -54,6 +56,7 @@ class Cloud:
 PUBLIC = Cloud(
     name="public",
     authority="login.microsoftonline.com",
+    issuer="https://sts.windows.net",
     resource_manager="https://management.azure.com",
     portal="https://portal.azure.com",
     batch_scope="https://batch.core.windows.net//.default",
@@ -69,6 +72,7 @@ PUBLIC = Cloud(
 US_GOVERNMENT = Cloud(
     name="usgovernment",
     authority="login.microsoftonline.us",
+    issuer="https://sts.windows.net",
     resource_manager="https://management.usgovcloudapi.net",
     portal="https://portal.azure.us",
     batch_scope="https://batch.core.usgovcloudapi.net//.default",
@@ -85,6 +89,7 @@ US_GOVERNMENT = Cloud(
 CHINA = Cloud(
     name="china",
     authority="login.chinacloudapi.cn",
+    issuer="https://sts.chinacloudapi.cn",
     resource_manager="https://management.chinacloudapi.cn",
     portal="https://portal.azure.cn",
     batch_scope="https://batch.chinacloudapi.cn//.default",

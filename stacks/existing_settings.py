@@ -116,6 +116,8 @@ def _network_misfits(chosen: Settings, network: str) -> list[str]:
             "existingVirtualNetworkResourceId is set, and a Batch account lets in only addresses that it knows: "
             "set egressIps to those of the VNet's way out, or networkIsolation to private-endpoints."
         )
+    if network and chosen.flow_logs:
+        broken.append("flowLogs is set, and the flow logs of existingVirtualNetworkResourceId are its owner's: leave it out.")
     if network:
         return broken
     named = [f"{key} is '{name}'" for key, (name, usual) in subnets.items() if name != usual]

@@ -80,6 +80,7 @@ class WorkflowArgs:
     tenant_id: pulumi.Input[str] = ""
     """The tenant whose tokens count."""
     arm_endpoint: str = clouds.PUBLIC.resource_manager
+    issuer: str = clouds.PUBLIC.issuer
     wait_for: Sequence[pulumi.Resource] = ()
     """What the first request needs: the submitter's roles, endpoints."""
 
@@ -159,7 +160,7 @@ class Workflow(pulumi.ComponentResource):
         if not self._args.event_app:
             return None
         claims: dict[str, pulumi.Input[str]] = {
-            "iss": pulumi.Output.concat("https://sts.windows.net/", self._args.tenant_id, "/"),
+            "iss": pulumi.Output.concat(self._args.issuer, "/", self._args.tenant_id, "/"),
             "aud": self._args.event_app,
             "appid": EVENT_GRID,
         }

@@ -168,6 +168,10 @@ def test_all_bad_values_are_told_at_once() -> None:
             "each takes a subnet of its own.",
         ),
         (
+            {"existingVirtualNetworkResourceId": NETWORK, "egressIps": '["20.1.2.3"]', "flowLogs": "true"},
+            "flowLogs is set, and the flow logs of existingVirtualNetworkResourceId are its owner's: leave it out.",
+        ),
+        (
             {"blobPrivateDnsZoneResourceId": "none"},
             "blobPrivateDnsZoneResourceId is 'none': only networkIsolation private-endpoints has use for it.",
         ),
