@@ -25,8 +25,9 @@ HOSTS = re.compile(
 )
 # Pages of documentation, and the name of a format: no addresses that anything is sent to.
 NO_ADDRESSES = {"learn.microsoft.com", "azure.microsoft.com", "azure.github.io", "schema.management.azure.com"}
-# The scope of storage's tokens is the same in all clouds: https://learn.microsoft.com/azure/storage/blobs/authorize-access-azure-active-directory
-EVERYWHERE = {"storage.azure.com"}
+# What tokens for storage and registries are for, by one name in all clouds:
+# https://learn.microsoft.com/azure/storage/blobs/authorize-access-azure-active-directory
+EVERYWHERE = {"storage.azure.com", "containerregistry.azure.net"}
 # Values of settings that are examples; and the workflow's audiences, which are put right when it is deployed: a test below.
 REPLACED = {"stacks/Pulumi.example.yaml", "logicapp/workflow.json"}
 
