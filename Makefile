@@ -136,13 +136,13 @@ locks: $(VENV)/test.stamp  ## lock what images are made of, with hashes, to the 
 bases: $(VENV)/infra.stamp  ## ask the registry what the images' base is today, and pin it in the Dockerfiles
 	$(BIN)/python -m stacks.image_base
 
-# Holes that are known today, so neither a part of `make test` nor the same tomorrow.
+# Holes that are known today, so neither a part of `make test` nor the same tomorrow. What the service doesn't know fails, too.
 audit: $(SOURCES)  ## ask for known holes in what images are made of, and in what is installed
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) '.[audit]'
 	@for lock in images/scorer/requirements.lock images/submitter/requirements.lock images/build.lock; do \
-	  echo "$$lock" && $(BIN)/pip-audit --require-hashes --disable-pip --progress-spinner off --requirement $$lock || exit 1; done
-	@echo constraints.txt && $(BIN)/pip-audit --no-deps --disable-pip --progress-spinner off --requirement constraints.txt
+	  echo "$$lock" && $(BIN)/pip-audit --require-hashes --disable-pip --strict --progress-spinner off --requirement $$lock || exit 1; done
+	@echo constraints.txt && $(BIN)/pip-audit --no-deps --disable-pip --strict --progress-spinner off --requirement constraints.txt
 
 clean:  ## remove what the two commands made
 	rm -rf $(VENV) demo

@@ -345,6 +345,8 @@ pulumi.export("workflow", workflow.main.name)
 pulumi.export("batchAccount", batch.name)
 pulumi.export("registry", registry.name)
 pulumi.export("cost", cost.told(chosen))
+# By the settings that name them, so that a pipeline can preview with the images that run.
+pulumi.export("images", {"image": image.reference, "submitterImage": submitter_image.reference})
 pulumi.export(
     "portal",
     {

@@ -141,12 +141,18 @@ def test_an_update_comes_after_a_scan_and_a_signature_of_the_same_images() -> No
 
 
 STAND_IN = """#!/usr/bin/env bash
+for word; do [[ $before == --name ]] && named=$word; before=$word; done
 echo "$(basename "$0") $*" >> "$CALLS"
 case "$(basename "$0") $*" in
   "pulumi stack output resourceGroup"*) echo scoring-dev ;;
   "pulumi stack output batchAccount"*) echo scoringbatch ;;
+  "pulumi stack output registry"*) echo scoringimages ;;
   "az storage account list"*) printf 'scoringdata\\nscoringops\\n' ;;
   "az storage account network-rule"*scoringdata*) exit "${REFUSED:-0}" ;;
+  "az "*" --query principalId "*) echo "principal-of-$named" ;;
+  "az ad signed-in-user show"*) echo me ;;
+  "az keyvault key show"*) exit "${NO_KEY:-0}" ;;
+  "az "*" --query "*) echo "/id/of/$named" ;;
   "docker inspect"*) printf 'other/scorer@sha256:1\\nmine.azurecr.io/scorer@sha256:%064d\\n' 7 ;;
   "docker run"*) echo '{}' ;;
 esac
@@ -199,3 +205,73 @@ def test_an_image_is_signed_by_digest_with_its_bill_of_materials(stand_ins: dict
     sign, attest = calls(stand_ins, "cosign")
     assert sign == f"cosign sign --yes {reference}"
     assert re.fullmatch(rf"cosign attest --yes --type cyclonedx --predicate \S+ {reference}", attest)
+
+
+def granted(stand_ins: dict[str, str]) -> set[tuple[str, str, str]]:
+    """Who has which role on what."""
+    made = [line for line in calls(stand_ins, "az") if line.startswith("az role assignment create")]
+    parts = [re.search(r"--assignee-object-id (\S+) .*--role (.+) --scope (\S+)", line) for line in made]
+    return {(part[1], part[2], part[3]) for part in parts if part}
+
+
+def test_a_team_s_state_has_no_key_and_keeps_its_versions(stand_ins: dict[str, str]) -> None:
+    done = run(PIPELINES / "bootstrap.sh", "state", "westeurope", "acmescoring", **stand_ins, NO_KEY="1")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "pulumi login 'azblob://state?storage_account=acmescoring'",
+        "pulumi stack init STACK --secrets-provider 'azurekeyvault://acmescoring.vault.azure.net/keys/pulumi'",
+    ]
+    said = "\n".join(calls(stand_ins, "az"))
+    for option in ("--allow-shared-key-access false", "--allow-blob-public-access false", "--enable-versioning true"):
+        assert option in said
+    assert "az keyvault key create --vault-name acmescoring --name pulumi" in said
+    assert granted(stand_ins) == {
+        ("me", "Storage Blob Data Contributor", "/id/of/acmescoring/blobServices/default/containers/state"),
+        ("me", "Key Vault Crypto Officer", "/id/of/acmescoring"),
+    }
+
+
+def test_a_key_that_is_there_stays(stand_ins: dict[str, str]) -> None:
+    assert run(PIPELINES / "bootstrap.sh", "state", "westeurope", "acmescoring", **stand_ins).returncode == 0
+    assert not [line for line in calls(stand_ins, "az") if "key create" in line]
+
+
+def test_each_identity_has_its_rights_and_trusts_one_environment(stand_ins: dict[str, str]) -> None:
+    done = run(PIPELINES / "bootstrap.sh", "identities", "acmescoring", "dev", "acme/scoring", **stand_ins)
+    assert done.returncode == 0, done.stderr
+    state, key = "/id/of/acmescoring/blobServices/default/containers/state", "/id/of/acmescoring/keys/pulumi"
+    group, registry = "/id/of/scoring-dev", "/id/of/scoringimages"
+    preview, images, up = (f"principal-of-acmescoring-{name}" for name in ("preview", "images", "dev"))
+    assert granted(stand_ins) == {
+        (preview, "Storage Blob Data Reader", state),
+        (preview, "Key Vault Crypto User", key),
+        (preview, "Reader", group),
+        (images, "AcrPush", registry),
+        (up, "Storage Blob Data Contributor", state),
+        (up, "Key Vault Crypto User", key),
+        (up, "Contributor", group),
+        (up, "User Access Administrator", group),
+        (up, "AcrPull", registry),
+    }
+    subjects = re.findall(r"--subject (\S+)", "\n".join(calls(stand_ins, "az")))
+    assert subjects == [f"repo:acme/scoring:environment:{name}" for name in ("preview", "images", "dev")]
+    read = set(re.findall(r"vars\.(\w+)", GITHUB.read_text()))
+    assert set(re.findall(r"^(\w+)=", done.stdout, re.MULTILINE)) == read, "what it prints is what the workflow reads"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["state", "westeurope"],
+        ["state", "westeurope", "Acme-Scoring"],
+        ["identities", "acmescoring", "dev", "no repository"],
+        ["identities", "acmescoring", "dev"],
+        ["everything", "a", "b", "c"],
+    ],
+)
+def test_what_is_missing_or_wrong_is_answered_by_the_usage(words: list[str], stand_ins: dict[str, str]) -> None:
+    done = run(PIPELINES / "bootstrap.sh", *words, **stand_ins)
+    assert done.returncode == 2
+    assert "bootstrap.sh state LOCATION NAME" in done.stderr
+    assert not Path(stand_ins["CALLS"]).exists()

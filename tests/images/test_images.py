@@ -171,6 +171,7 @@ def test_the_image_says_what_it_is(images: Builder, name: str) -> None:
     assert isinstance(labels, dict)
     assert labels["org.opencontainers.image.title"] == name
     assert labels["org.opencontainers.image.licenses"] == PROJECT["license"]
+    assert labels["org.opencontainers.image.base.name"] == images.base()
 
 
 @BOTH

@@ -61,6 +61,9 @@ def test_values_come_as_pulumi_keeps_them() -> None:
         ("nodeDiskGb", "4096", "nodeDiskGb 4096 is no whole number from 128 to 4095."),
         ("image", "docker.io/acme/scorer:latest", "image 'docker.io/acme/scorer:latest' is not an image: write 'build', or"),
         ("image", "scorer", "image 'scorer' is not an image"),
+        ("baseImage", "python:3.11", "baseImage 'python:3.11' is not an image: write a reference such as mirror.example/python:"),
+        ("baseImage", "mirror.example/python@sha256:1", "baseImage 'mirror.example/python@sha256:1' is not an image"),
+        ("rebuildDays", "-1", "rebuildDays -1 is no whole number from 0 to 365."),
         ("registrySku", "Free", "registrySku 'Free' is not 'Basic', 'Standard' or 'Premium'."),
         (
             "networkIsolation",
@@ -133,6 +136,13 @@ def test_a_bad_value_is_quoted_with_what_would_be_right(key: str, value: str, sa
     (sentence,) = refusals(**{key: value})
     assert sentence.startswith(said)
     assert sentence.endswith((".", "?"))
+
+
+@pytest.mark.parametrize("setting", ["image", "submitterImage", "baseImage"])
+@pytest.mark.parametrize("end", [":1.4", ":latest@sha256:", ":1.4@sha256:", "@sha256:"])
+def test_an_image_is_named_by_tag_by_digest_or_by_both(setting: str, end: str) -> None:
+    reference = f"mirror.example:5000/acme/scorer{end}" + "0" * 64 * end.endswith("sha256:")
+    assert parse({"location": "westeurope", setting: reference}).model_dump(by_alias=True)[setting] == reference
 
 
 def test_all_bad_values_are_told_at_once() -> None:
