@@ -16,7 +16,7 @@ from stacks.gpu_sizes import SIZES
 from tests.azure import answers, provider
 from tests.azure.arm import ArmError, takes_tags
 from tests.azure.cloud import Cloud
-from tests.azure.engine import Deployment, EngineError
+from tests.azure.engine import PROGRAM, Deployment, EngineError
 from tests.azure.fixtures import Deploy
 from tests.azure.small import container_environment
 
@@ -68,9 +68,14 @@ def hardened(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return Made(azure, deployment)
 
 
-@pytest.mark.parametrize("stack", ENVIRONMENTS)
-def test_an_environment_comes_stays_and_goes(stack: str, azure: Cloud, deploy: Deploy) -> None:
-    deployment = deploy(stack)
+@pytest.mark.parametrize(
+    ("stack", "program"),
+    [*((stack, PROGRAM) for stack in ENVIRONMENTS), ("test", ROOT / "examples/own_project/__main__.py")],
+    ids=[*ENVIRONMENTS, "own_project"],
+)
+def test_an_environment_or_an_example_comes_stays_and_goes(stack: str, program: Path, azure: Cloud, deploy: Deploy) -> None:
+    """But for `examples/existing-network`, whose ground must be there before: see test_existing.py."""
+    deployment = deploy(stack, program=program)
     preview = deployment.preview()
     assert set(preview.changes) == {"create"}
     assert not azure.events
@@ -80,12 +85,12 @@ def test_an_environment_comes_stays_and_goes(stack: str, azure: Cloud, deploy: D
     assert "update" not in {event.verb for event in azure.events}
 
     uploads = len(azure.uploads)
-    assert deployment.preview().is_unchanged
     assert deployment.up().is_unchanged
     assert deployment.refresh().is_unchanged
     assert deployment.up().is_unchanged
     assert len(azure.uploads) == uploads
 
+    assert program == PROGRAM or first.outputs["films"].endswith("/input"), "somebody else's project goes on with it"
     shown = deployment.state() + str(first.outputs) + deployment.log
     for secret in SECRETS:
         assert not secret.search(shown), secret.pattern
@@ -283,15 +288,6 @@ def test_no_request_comes_before_the_submitter_may_take_it(hardened: Made) -> No
     ]
     assert len(roles) == 9
     assert set(roles) <= set(before)
-
-
-def test_two_components_work_in_somebody_elses_project(azure: Cloud, deploy: Deploy) -> None:
-    deployment = deploy("test", program=ROOT / "examples/own_project/__main__.py")
-    outputs = deployment.up().outputs
-    assert outputs["films"].endswith("/input")
-    assert deployment.up().is_unchanged
-    deployment.destroy()
-    assert len(azure) == 0
 
 
 def test_the_cloud_refuses_a_pool_without_its_roles(azure: Cloud, deploy: Deploy) -> None:

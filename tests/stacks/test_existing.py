@@ -35,6 +35,7 @@ class Company:
     azure: Cloud
     port: int
     folder: Path
+    platform: Deployment
     theirs: dict[str, Json]
 
     def films(self, name: str, **settings: Any) -> Deployment:
@@ -50,8 +51,9 @@ class Company:
 def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
     azure, folder = Cloud(), tmp_path_factory.mktemp("company")
     with provider.serve(azure) as port:
-        Deployment(folder=folder / "platform", port=port, stack="platform", program=EXAMPLE / "__main__.py").up()
-        yield Company(azure, port, folder, {each.id: each.body for each in azure})
+        platform = Deployment(folder=folder / "platform", port=port, stack="platform", program=EXAMPLE / "__main__.py")
+        platform.up()
+        yield Company(azure, port, folder, platform, {each.id: each.body for each in azure})
 
 
 def test_the_example_comes_stays_and_goes_and_leaves_what_was_there(company: Company) -> None:
@@ -73,6 +75,7 @@ def test_the_example_comes_stays_and_goes_and_leaves_what_was_there(company: Com
     _are_named_by_the_pattern(ours)
     films.destroy()
     assert company.now() == company.theirs
+    assert company.platform.up().is_unchanged
 
 
 def _are_named_by_the_pattern(ours: dict[str, Json]) -> None:
