@@ -48,12 +48,13 @@ class Endpoints(pulumi.ComponentResource):
         self._name, self._args = name, args
         self.ready: list[pulumi.Resource] = []
         zones = {kind: self._zone_id(kind) for kind in sorted({KINDS[target.service] for target in args.targets})}
-        last: dict[str, pulumi.Resource] = {}
+        before: list[pulumi.Resource] = []
         for target in args.targets:
-            # One after another in each zone: Azure may refuse two of one account that are made at the same time.
-            kind = KINDS[target.service]
-            last[kind] = self._endpoint(target, zones[kind], [last[kind]] if kind in last else [])
-            self.ready.append(last[kind])
+            # One after another: Azure changes a subnet once at a time, and answers 429 to the others more often than azure-native
+            # asks again: https://github.com/pulumi/pulumi-azure-native/issues/4509,
+            # https://github.com/hashicorp/terraform-provider-azurerm/issues/21293
+            before = [self._endpoint(target, zones[KINDS[target.service]], before)]
+            self.ready += before
         self.register_outputs({})
 
     def _zone_id(self, kind: str) -> pulumi.Input[str]:

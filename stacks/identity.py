@@ -10,7 +10,7 @@ from functools import partial
 import pulumi
 from pulumi_azure_native import authorization, managedidentity
 
-from stacks import conditions, naming
+from stacks import conditions, naming, patience
 
 
 class Role(StrEnum):
@@ -35,14 +35,20 @@ def assign(
     parent: pulumi.Resource,
     principal_type: str | None = "ServicePrincipal",
     condition: str | None = None,
+    given: patience.Settling | None = None,
 ) -> authorization.RoleAssignment:
     """Give `principal_id` a role on `scope`, as far as `condition` lets it; a custom role comes as its resource id.
 
     Azure wants a GUID for a name: it is derived from scope, principal and role, with which alone it is replaced.
     `principal_type` spares Azure a look-up that fails while the principal is new; None where a person may be a user or a group.
+    `given` is told when, for those who wait until the role counts.
     """
     role_id = pulumi.Output.from_input(scope).apply(partial(_definition, role)) if isinstance(role, Role) else role
     assignment_name = pulumi.Output.all(scope, principal_id, role_id).apply(lambda words: naming.guid(*words))
+    hooks = pulumi.ResourceHookBinding(
+        after_create=[given.note] if given else [],
+        on_error=[] if isinstance(role, Role) else [patience.until_role_is_known(name)],
+    )
     return authorization.RoleAssignment(
         name,
         role_assignment_name=assignment_name,
@@ -52,7 +58,7 @@ def assign(
         role_definition_id=role_id,
         condition=condition,
         condition_version=conditions.VERSION if condition else None,
-        opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=True),
+        opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=True, hooks=hooks),
     )
 
 

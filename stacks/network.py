@@ -16,6 +16,7 @@ from pulumi_azure_native import network
 # A rule of a network security group: its name, where to, which ports.
 Outbound = tuple[str, str, Sequence[str]]
 
+BATCH_NODES = "BatchNodeManagement"
 HTTPS = ("443",)
 PACKAGES = ("80", "443")
 LAST_PRIORITY = 4096
@@ -80,13 +81,18 @@ class Network(pulumi.ComponentResource):
                     nat_gateway=nat,
                     network_security_group=self._guard("nodes", _nodes_outbound(args)),
                     service_endpoints=storage,
+                    # Batch makes a private link service and an endpoint to it here for nodes without public addresses:
+                    # https://learn.microsoft.com/azure/batch/simplified-node-communication-pool-no-public-ip,
+                    # https://github.com/MicrosoftDocs/azure-docs/issues/95888
+                    private_endpoint_network_policies=network.VirtualNetworkPrivateEndpointNetworkPolicies.DISABLED,
+                    private_link_service_network_policies=network.VirtualNetworkPrivateLinkServiceNetworkPolicies.DISABLED,
                 ),
                 network.SubnetArgs(
                     name="submitter",
                     address_prefix=quarters[1],
                     default_outbound_access=False,
                     nat_gateway=nat,
-                    network_security_group=self._guard("submitter", _submitter_outbound(args)),
+                    network_security_group=self._guard("submitter", _submitter_outbound(args), accept_vnet=True),
                     service_endpoints=storage,
                     delegations=[
                         network.DelegationArgs(
@@ -117,7 +123,11 @@ class Network(pulumi.ComponentResource):
         self.register_outputs({"id": self.id, "address": self.address})
 
     def _guard(self, subnet: str, outbound: Sequence[Outbound], accept_vnet: bool = False) -> network.NetworkSecurityGroupArgs:
-        """The subnet's security group. `accept_vnet` leaves the VNet in, as Azure's own rules do: for private endpoints."""
+        """The subnet's security group. `accept_vnet` leaves the VNet in, as Azure's own rules do.
+
+        Private endpoints are called from there, and container groups by Azure itself, which shows the portal their console (port
+        19390): https://learn.microsoft.com/azure/container-instances/container-instances-virtual-network-concepts
+        """
         rules = [_allow_out(name, 100 + 10 * number, target, ports) for number, (name, target, ports) in enumerate(outbound)]
         rules.append(_deny("no-other-way-out", network.SecurityRuleDirection.OUTBOUND))
         if not accept_vnet:
@@ -132,7 +142,7 @@ class Network(pulumi.ComponentResource):
 
 
 def _nodes_outbound(args: NetworkArgs) -> list[Outbound]:
-    rules: list[Outbound] = [("batch", f"BatchNodeManagement.{args.location}", HTTPS), *_common(args)]
+    rules: list[Outbound] = [("batch", f"{BATCH_NODES}.{args.location}", HTTPS), *_common(args)]
     if args.mount == "blob":
         # Batch installs blobfuse when it mounts: from packages.microsoft.com, and what that needs from Ubuntu's mirrors, which
         # speak HTTP. Neither has a service tag of its own.
@@ -147,7 +157,7 @@ def _submitter_outbound(args: NetworkArgs) -> list[Outbound]:
         return [("any-azure", f"AzureCloud.{args.location}", HTTPS), *_common(args)]
     # A Batch account's own address has no service tag to itself. This one has Batch's addresses of the region; that the
     # account's is among them is likely, and not said by Microsoft: where it isn't, `any_azure` lets the submitter through.
-    return [("batch", f"BatchNodeManagement.{args.location}", HTTPS), *_common(args)]
+    return [("batch", f"{BATCH_NODES}.{args.location}", HTTPS), *_common(args)]
 
 
 def _common(args: NetworkArgs) -> list[Outbound]:
@@ -172,7 +182,8 @@ def _allow_out(name: str, priority: int, target: str, ports: Sequence[str]) -> n
         priority=priority,
         direction=network.SecurityRuleDirection.OUTBOUND,
         access=network.SecurityRuleAccess.ALLOW,
-        protocol=network.SecurityRuleProtocol.TCP,
+        # Batch asks for any protocol there: https://learn.microsoft.com/azure/batch/batch-virtual-network#general-virtual-network-requirements
+        protocol=network.SecurityRuleProtocol.ASTERISK if target.startswith(BATCH_NODES) else network.SecurityRuleProtocol.TCP,
         source_address_prefix="VirtualNetwork",
         source_port_range="*",
         destination_address_prefix=target,

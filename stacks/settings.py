@@ -269,7 +269,7 @@ class Settings(BaseModel):
         description="Client id of the application that Event Grid shows a token for, instead of a secret address; not confirmed",
     )
     look_minutes: int = Field(15, ge=1, le=1440, description="Minutes between two looks for requests that still wait")
-    jobs_at_once: int = Field(10, ge=1, le=100, description="Limit on requests: container groups that take them in at once")
+    jobs_at_once: int = Field(10, ge=1, le=90, description="Limit on requests: container groups that take them in at once")
     submit_minutes: int = Field(30, ge=5, le=720, description="Limit on requests: minutes that taking one in may last")
     name_pattern: Annotated[str, AfterValidator(patterns.checked)] = Field(
         "",

@@ -13,11 +13,19 @@ import pulumi
 
 Body = dict[str, object]
 
-# What the body below is written for; the workflow asks Azure in this version.
-API_VERSION = "2024-05-01-preview"
+# What the body below is written for; the workflow asks Azure in this version, the newest that is no preview.
+# https://github.com/Azure/azure-rest-api-specs/tree/main/specification/containerinstance/resource-manager
+API_VERSION = "2025-09-01"
 CONTAINER = "submitter"
+# Azure's own resolver, which knows the private zones that are linked to the VNet. A container group doesn't take over the VNet's
+# servers: https://learn.microsoft.com/azure/container-instances/container-instances-custom-dns,
+# https://github.com/hashicorp/terraform-provider-azurerm/issues/10518
+RESOLVER = "168.63.129.16"
 # The workflow adds the request's address.
 COMMAND = ("scorer", "dispatch")
+# The SDKs ask for the machine's identity, and try no other way. It may come after the machine: scorer/patience.py waits for it.
+# https://learn.microsoft.com/python/api/overview/azure/identity-readme#defaultazurecredential
+SIGN_IN = {"AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential"}
 # Who may read the container group doesn't read these: where everything is, and where telemetry goes.
 UNREADABLE = ("APPLICATIONINSIGHTS_CONNECTION_STRING", "SCORER_DEPLOYMENT")
 # Dispatch reads a request, probes a video and adds tasks: it computes next to nothing. ARM's schema has whole numbers.
@@ -64,6 +72,7 @@ def container_group(args: SubmitterArgs) -> pulumi.Output[Body]:
             SCORER_LOGS=args.urls["logs"],
             # Which of the identities that a machine may have the SDKs are to take.
             AZURE_CLIENT_ID=args.identity_client_id,
+            **SIGN_IN,
             APPLICATIONINSIGHTS_CONNECTION_STRING=args.telemetry,
             **args.cloud,
         ),
@@ -105,6 +114,7 @@ def body(
             # A second try is a new event or a person's decision, never a loop.
             "restartPolicy": "Never",
             "subnetIds": [{"id": subnet_id}],
+            "dnsConfig": {"nameServers": [RESOLVER]},
             "imageRegistryCredentials": [{"server": registry_server, "identity": identity_id}] if ours else [],
             "containers": [container],
         },

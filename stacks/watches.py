@@ -33,7 +33,10 @@ class Watch:
     happened: str
     remedy: str
     aggregation: monitor.AggregationTypeEnum = monitor.AggregationTypeEnum.TOTAL
-    """Events are summed up; nodes, counted every minute, are not: https://learn.microsoft.com/azure/batch/monitor-batch."""
+    """Events are summed up; nodes, counted every minute, are not: https://learn.microsoft.com/azure/batch/monitor-batch.
+
+    That list doesn't say which aggregations a metric takes, so that those of node counts were never tried.
+    """
     threshold: int = 0
     window: str = "PT5M"
     every: str = "PT5M"
@@ -88,6 +91,8 @@ WATCHES = (
         remedy="Open the run in the workflow's history to see what failed; then resubmit it, or upload the request anew.",
     ),
     Watch(
+        # Why is also in the log of the topic, table AegDeliveryFailureLogs:
+        # https://learn.microsoft.com/azure/event-grid/monitor-push-reference
         name="event-dead-lettered",
         resource=TOPIC,
         metric="DeadLetteredCount",
@@ -136,7 +141,7 @@ def idle_watch(nodes_min: int, keep_warm_minutes: int) -> Watch | None:
         name="nodes-idle",
         resource=BATCH,
         metric="IdleNodeCount",
-        # Not for one minute of the window were there fewer. (Microsoft's list doesn't say which aggregations a metric takes.)
+        # Not for one minute of the window were there fewer.
         aggregation=monitor.AggregationTypeEnum.MINIMUM,
         threshold=nodes_min,
         severity=2,

@@ -13,6 +13,7 @@ import copy
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pulumi
@@ -20,6 +21,7 @@ from pulumi_azure_native import eventgrid, logic
 
 from scorer import clouds
 from stacks.identity import Role, assign, define
+from stacks.patience import Settling
 from stacks.submitter import API_VERSION
 
 REQUESTS = "/blobServices/default/containers/input/blobs/requests/"
@@ -34,6 +36,11 @@ NOBODY = "0.0.0.0/32"
 EVENT_GRID = "4962773b-9cdb-44cf-a8bf-237846a00ab7"
 # Of the addresses of request triggers.
 TRIGGER_API = "2016-10-01"
+# Runs that wait while as many are at work as may: ten more than those at least, 100 at most, and 50 wherever that is enough.
+# https://learn.microsoft.com/azure/logic-apps/logic-apps-limits-and-configuration#concurrency-looping-and-debatching-limits
+WAITING_RUNS, WAITING_BESIDE = 50, 10
+# In logicapp/workflow.json, the parameter that says as whom it calls Azure.
+IDENTITY = "identity"
 
 GROUP_ACTIONS = [
     "Microsoft.ContainerInstance/containerGroups/read",
@@ -110,8 +117,9 @@ class Workflow(pulumi.ComponentResource):
                 identity={"type": eventgrid.IdentityType.SYSTEM_ASSIGNED},
                 opts=pulumi.ResourceOptions(parent=self),
             )
-            letters = self._dead_letter_permission(self.topic)
-            self.subscription = self._subscription(self.requests, self.topic, [*permissions, letters])
+            settling = Settling(f"{name}-dead-letters")
+            letters = self._dead_letter_permission(self.topic, settling)
+            self.subscription = self._subscription(self.requests, self.topic, [*permissions, letters], settling)
         self.register_outputs({"workflow": self.main.id})
 
     @property
@@ -138,7 +146,7 @@ class Workflow(pulumi.ComponentResource):
             resource_group_name=args.resource_group_name,
             state=logic.WorkflowState.ENABLED,
             identity={"type": logic.ManagedServiceIdentityType.USER_ASSIGNED, "user_assigned_identities": [args.identity_id]},
-            definition=definition,
+            definition=pulumi.Output.from_input(args.identity_id).apply(partial(acting_as, definition)),
             parameters=self._parameters(),
             # The trigger stays open to all addresses, as Event Grid's aren't announced: a secret in its own address or a token
             # guards it, and conditions. Azure forgets of all this what one change leaves out, so that it is said as a whole.
@@ -172,10 +180,11 @@ class Workflow(pulumi.ComponentResource):
         return logic.FlowAccessControlConfigurationPolicyArgs(open_authentication_policies=policies)
 
     def _definition(self) -> dict[str, Any]:
-        # Logic Apps takes no parameter for this number, only a literal.
-        definition = copy.deepcopy(dict(self._args.definition))
+        # Logic Apps takes no parameters for these numbers, only literals.
+        definition, runs = copy.deepcopy(dict(self._args.definition)), self._args.runs_at_once
+        waiting = max(WAITING_RUNS, runs + WAITING_BESIDE)
         for trigger in definition["triggers"].values():
-            trigger["runtimeConfiguration"]["concurrency"]["runs"] = self._args.runs_at_once
+            trigger["runtimeConfiguration"]["concurrency"].update(runs=runs, maximumWaitingRuns=waiting)
         return definition
 
     def _parameters(self) -> dict[str, logic.WorkflowParameterArgs]:
@@ -184,7 +193,6 @@ class Workflow(pulumi.ComponentResource):
             "armEndpoint": args.arm_endpoint,
             "resourceGroupId": args.resource_group_id,
             "apiVersion": API_VERSION,
-            "identity": args.identity_id,
             "dataAccountId": args.data_account_id,
             "inputUrl": pulumi.Output.concat("az://", args.data_account_name, "/input"),
             "containerGroup": args.container_group,
@@ -206,17 +214,18 @@ class Workflow(pulumi.ComponentResource):
             assign(f"{self._name}-submitter", Role.IDENTITY_OPERATOR, principal, args.submitter_identity_id, parent=self),
         ]
 
-    def _dead_letter_permission(self, topic: eventgrid.SystemTopic) -> pulumi.Resource:
+    def _dead_letter_permission(self, topic: eventgrid.SystemTopic, settling: Settling) -> pulumi.Resource:
         """Event Grid writes what it couldn't deliver as the topic itself."""
         args = self._args
         container = pulumi.Output.concat(
             args.dead_letter_account_id, "/blobServices/default/containers/", args.dead_letter_container_name
         )
         principal = topic.identity.apply(_principal)
-        return assign(f"{self._name}-dead-letters", Role.BLOB_CONTRIBUTOR, principal, container, parent=self)
+        name = f"{self._name}-dead-letters"
+        return assign(name, Role.BLOB_CONTRIBUTOR, principal, container, parent=self, given=settling)
 
     def _subscription(
-        self, workflow: logic.Workflow, topic: eventgrid.SystemTopic, permissions: list[pulumi.Resource]
+        self, workflow: logic.Workflow, topic: eventgrid.SystemTopic, permissions: list[pulumi.Resource], settling: Settling
     ) -> eventgrid.SystemTopicEventSubscription:
         args = self._args
         return eventgrid.SystemTopicEventSubscription(
@@ -253,7 +262,12 @@ class Workflow(pulumi.ComponentResource):
                     blob_container_name=args.dead_letter_container_name,
                 ),
             ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=permissions),
+            # Event Grid looks, once it has begun to make the subscription, whether the topic may write dead letters:
+            # https://github.com/MicrosoftDocs/azure-docs/issues/98216, https://github.com/MicrosoftDocs/azure-docs/issues/105746,
+            # https://github.com/hashicorp/terraform-provider-azurerm/issues/28932, https://aka.ms/egmsivalidation
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=permissions, hooks=pulumi.ResourceHookBinding(before_create=[settling.wait])
+            ),
         )
 
     def _address(self, workflow: logic.Workflow) -> pulumi.Output[str]:
@@ -271,6 +285,25 @@ def read_definition(text: str, arm_endpoint: str) -> dict[str, Any]:
     """The definition in a file's text, with tokens for the resource manager at `arm_endpoint`: their audiences are literals."""
     known: dict[str, Any] = json.loads(text.replace(clouds.PUBLIC.resource_manager, arm_endpoint))
     return known
+
+
+def acting_as(definition: Mapping[str, Any], identity_id: str) -> dict[str, Any]:
+    """The definition whose actions call Azure as this identity.
+
+    The file has a parameter there, which workflows of the Consumption plan refuse: a user-assigned identity is named by its id.
+    Sources: https://github.com/Azure/LogicAppsUX/issues/2907, https://github.com/Azure/logicapps/issues/465,
+    https://github.com/Azure/logicapps/issues/903
+    """
+
+    def named(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {key: named(value) for key, value in part.items()}
+        if isinstance(part, list):
+            return [named(value) for value in part]
+        return identity_id if part == f"@parameters('{IDENTITY}')" else part
+
+    declared = {name: each for name, each in definition["parameters"].items() if name != IDENTITY}
+    return {**definition, "parameters": declared, "actions": named(definition["actions"])}
 
 
 def looking(definition: Mapping[str, Any], polling: Mapping[str, Any], minutes: int) -> dict[str, Any]:

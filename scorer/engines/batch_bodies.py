@@ -11,6 +11,7 @@ from azure.batch import models as batch
 from scorer.clouds import told
 from scorer.deployment import Deployment
 from scorer.ends import DEBUG, TRIES
+from scorer.patience import ON_MACHINES
 from scorer.plan import Chunk, Plan
 from scorer.slots import GPUS, SLOTS, SLOTS_DIR
 from scorer.store.blob import blob_endpoint
@@ -218,6 +219,7 @@ def _environment(deployment: Deployment) -> dict[str, str]:
         GPUS: str(deployment.gpus_per_node),
         # Which of the identities that a machine may have the SDKs are to take.
         "AZURE_CLIENT_ID": deployment.node_client_id,
+        **ON_MACHINES,
         "APPLICATIONINSIGHTS_CONNECTION_STRING": deployment.telemetry,
     }
     return own | told()

@@ -13,7 +13,8 @@ from azure.core.exceptions import HttpResponseError, ServiceRequestError, Servic
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from scorer.errors import BatchError, BusyError
-from scorer.store.problems import LET_IN
+from scorer.patience import patience
+from scorer.store.problems import LET_IN, is_refusal
 
 # Tried again after 1, 2, 4, ... seconds at random, on top of the SDK's own tries.
 TRIES = 6
@@ -69,7 +70,7 @@ class Calls:
     def once(self, call: Callable[[], T]) -> T:
         """`call`, its errors as ours."""
         try:
-            return call()
+            return patience.granted(call, is_refusal)
         except HttpResponseError as error:
             raise self._typed(error) from error
         except (ServiceRequestError, ServiceResponseError) as error:
@@ -85,7 +86,7 @@ class Calls:
         if status in (408, 429) or status >= 500:
             return AgainError(f"{text}: try again later.")
         if status in (401, 403):
-            role = "the identity needs the role Batch Job Submitter there, and minutes until it counts"
+            role = "the identity needs the role Batch Job Submitter there, and the account's firewall has to let the machine in"
             return BatchError(f"{text}: {LET_IN if self.for_person else role}.")
         return BatchError(f"{text}: {(error.message or '').splitlines()[0] if error.message else 'no reason given'}")
 

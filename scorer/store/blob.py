@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from azure.core.exceptions import ResourceNotFoundError
-from obstore.exceptions import AlreadyExistsError
+from obstore.exceptions import AlreadyExistsError, PermissionDeniedError
 from obstore.store import AzureStore
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from scorer.clouds import BLOB_ENDPOINT, current
-from scorer.errors import MissingError, OutputError, StoreError
+from scorer.errors import MissingError, StoreError
 from scorer.identity import STORAGE, credential
+from scorer.patience import patience
 from scorer.store.base import Entry, Store
 from scorer.store.cache import capacity, copy_once, forget_copy, node_place, scratch
-from scorer.store.problems import changed, check_size, raise_storage_error, sdk_errors, storage_errors
+from scorer.store.problems import changed, check_size, is_refusal, raise_storage_error, sdk_errors, storage_errors
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobProperties, ContainerClient
@@ -64,7 +65,7 @@ class BlobStore(Store):
         )
 
     def _try(self, path: str, call: Callable[[], T], *, writing: bool = False) -> T:
-        """What `call` gives; where the store doesn't answer, it is asked again."""
+        """What `call` gives; where the store doesn't answer, or doesn't know a machine's roles yet, it is asked again."""
         for attempt in Retrying(
             retry=retry_if_exception_type(StoreError),
             wait=wait_random_exponential(max=30),
@@ -72,7 +73,7 @@ class BlobStore(Store):
             reraise=True,
         ):
             with attempt, storage_errors(self.where(path), writing=writing), sdk_errors(self.where(path), writing=writing):
-                return call()
+                return patience.granted(call, is_refusal)
         raise AssertionError("tenacity raises the last error itself")
 
     def where(self, path: str) -> str:
@@ -163,14 +164,13 @@ class BlobStore(Store):
                 result = self._store.put(self._folder + path, data, mode="create")
             except AlreadyExistsError:
                 return None
+            except PermissionDeniedError:  # whoever may only add blobs is refused what is there
+                if self.find(path) is None:
+                    raise
+                return None
             return Entry(path, len(data), result["e_tag"] or "")
 
-        try:
-            return self._try(path, call, writing=True)
-        except OutputError:  # whoever may only add blobs is refused what is there
-            if self.find(path) is None:
-                raise
-            return None
+        return self._try(path, call, writing=True)
 
     def delete(self, path: str) -> None:
         # One by one: a batch, as obstore sends it, is refused where a condition says which blobs may be deleted.

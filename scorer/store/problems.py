@@ -16,6 +16,7 @@ from scorer.errors import (
     ChangedError,
     DocumentError,
     InputError,
+    LoginError,
     MissingError,
     OutputError,
     RequestError,
@@ -23,15 +24,22 @@ from scorer.errors import (
     StorageFullError,
     StoreError,
 )
+from scorer.patience import on_machine
 
 # A role that lacks and a firewall give the same answer.
 LET_IN = (
     "your account must be among 'operators', and your public address among 'allowedIps', of the deployment: ask whoever runs it"
 )
 
+_LET_MACHINE_IN = (
+    "Azure refused this machine's identity for two minutes, so a role lacks, or the account's firewall doesn't know the "
+    "machine's subnet: 'pulumi up' gives both"
+)
+
 # Azure's answers to a name that no blob can have, such as one of more than 254 folders: the same question gets the same answer.
 # https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
 _NO_NAME = (400, 414)
+_REFUSED = (401, 403)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -53,6 +61,17 @@ def storage_errors(where: str, *, writing: bool = False) -> Iterator[None]:
         raise _no_name(where) from error  # see is_odd
 
 
+def _let_in() -> str:
+    return _LET_MACHINE_IN if on_machine() else LET_IN
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether it is what Azure answers to whoever isn't let in, or isn't yet."""
+    if isinstance(error, HttpResponseError):
+        return error.status_code in _REFUSED
+    return isinstance(error, PermissionDeniedError | UnauthenticatedError)
+
+
 def _no_name(where: str) -> RequestError:
     return RequestError(f"{where!r} is no name that can be used: give it a plain one.")
 
@@ -67,9 +86,9 @@ def sdk_errors(where: str, *, writing: bool = False) -> Iterator[None]:
         yield
     except (HttpResponseError, ServiceRequestError, ServiceResponseError) as error:
         status = getattr(error, "status_code", None)
-        if status in (401, 403):
+        if status in _REFUSED:
             what = "written" if writing else "read"
-            raise OutputError(f"'{where}' can't be {what}: {LET_IN}.") from error
+            raise OutputError(f"'{where}' can't be {what}: {_let_in()}.") from error
         if not writing and status in _NO_NAME:
             raise _no_name(where) from error
         answer = f"answered {status}" if status else "didn't answer"
@@ -90,7 +109,9 @@ def raise_storage_error(error: Exception, where: str, *, writing: bool) -> NoRet
     if not writing and any(f"status code: {code} " in text for code in _NO_NAME):
         raise _no_name(where) from error
     if isinstance(error, PermissionError | PermissionDeniedError | UnauthenticatedError):
-        why = LET_IN if where.startswith("az://") else "check its permissions"
+        if (unsigned := text.partition("LoginError: ")[2]) and isinstance(error, UnauthenticatedError):
+            raise LoginError(unsigned) from error  # which obstore hands over in words only
+        why = _let_in() if where.startswith("az://") else "check its permissions"
         raise OutputError(f"'{where}' can't be {'written' if writing else 'read'}: {why}.") from error
     if isinstance(error, NotADirectoryError | IsADirectoryError | FileExistsError) or "os error 20)" in text:
         raise OutputError(f"'{where}' can't be written, since a file or folder of that name is in the way.") from error

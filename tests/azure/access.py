@@ -9,6 +9,7 @@ from stacks.identity import Role
 from tests.azure.arm import Json
 from tests.azure.cloud import Cloud
 from tests.azure.conditions import ADD, DELETE, MOVE, READ, WRITE, Access, parse
+from tests.azure.rules import counts
 
 DELEGATE = "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action"
 GRANTS: dict[str, set[str]] = {
@@ -27,6 +28,8 @@ def allowed(cloud: Cloud, principal: str, action: str, scope: str, path: str | N
         properties = each.body["properties"]
         where = each.id.lower().partition("/providers/microsoft.authorization/roleassignments/")[0]
         if properties["principalId"] != principal or not f"{scope.lower()}/".startswith(f"{where}/"):
+            continue
+        if not counts(cloud, each):
             continue
         role = properties["roleDefinitionId"].rpartition("/")[2].lower()
         if action in GRANTS.get(role, set()) | _own(cloud, role) and _lets(properties, Access(action, path)):

@@ -32,6 +32,7 @@ from tests.azure.conditions import ADD, DELETE, READ, READ_TAGS, WRITE, WRITE_TA
 from tests.azure.engine import CACHE
 from tests.azure.identity import Identities, TokenError
 from tests.azure.resource_manager import ResourceManager, to_bytes
+from tests.azure.rules import lets_nobody_in
 from tests.azure.tls import Authority
 
 AZURITE_VERSION = "3.37.0"
@@ -311,6 +312,8 @@ class BlobService:
     def _scope(self, account: str, container: str) -> str:
         for each in self.cloud.of_type(ACCOUNTS):
             if each.request.name == account:
+                if lets_nobody_in(self.cloud, each):
+                    raise _DeniedError(403, "AuthorizationFailure")
                 return f"{each.id}/blobServices/default/containers/{container}" if container else each.id
         raise _DeniedError(404, "ResourceNotFound")
 

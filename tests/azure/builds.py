@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stacks.image_build import ENDPOINT_VARIABLE
-from tests.azure import answers, schemas
+from tests.azure import answers, clock, schemas
 from tests.azure.arm import ArmError, Json
 from tests.azure.cloud import Cloud, declared
 
@@ -133,6 +133,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         sent = self._body()
+        if self.path.startswith("/clock?"):
+            self.service.cloud.clock.wait(float(self.path.partition("=")[2]))
+            self._answer(200, b"")
+            return
         registry, call = self._target()
         self._arm(lambda: self.service.post(registry, call, json.loads(sent or b"{}")))
 
@@ -182,14 +186,16 @@ def serve(cloud: Cloud) -> Iterator[BuildService]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     service.address = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    before = os.environ.get(ENDPOINT_VARIABLE)
-    os.environ[ENDPOINT_VARIABLE] = service.address
+    own = {ENDPOINT_VARIABLE: service.address, clock.VARIABLE: f"{service.address}/clock"}
+    before = {name: os.environ.get(name) for name in own}
+    os.environ |= own
     try:
         yield service
     finally:
-        if before is None:
-            del os.environ[ENDPOINT_VARIABLE]
-        else:
-            os.environ[ENDPOINT_VARIABLE] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
         server.shutdown()
         server.server_close()

@@ -12,6 +12,12 @@ from typing import Literal
 
 from tests.azure import names, schemas
 from tests.azure.arm import ArmError, ArmRequest, Json, Kind, arm_request, kind, references
+from tests.azure.clock import Clock
+
+PRIVATE_ENDPOINT = "Microsoft.Network/privateEndpoints"
+THROTTLE_EVERY = 40
+# Longer than anything takes to be known everywhere.
+SETTLED = 900.0
 
 Verb = Literal["create", "update", "delete"]
 
@@ -24,6 +30,8 @@ class Resource:
     request: ArmRequest
     inputs: Json
     """What Pulumi asked for; a test that changes it makes drift."""
+    since: float = 0.0
+    """When it was made, or last changed, by the cloud's clock."""
 
     @property
     def id(self) -> str:
@@ -55,6 +63,16 @@ class Fault:
     times: int
 
 
+class ThrottledError(ArmError):
+    """ARM answers 429, and when to come again.
+
+    Source: https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling
+    """
+
+    def __init__(self) -> None:
+        super().__init__("TooManyRequests", "429: the subscription's writes are used up for now.")
+
+
 class Cloud:
     """All resources of one subscription, and a record of what was done to them."""
 
@@ -74,6 +92,13 @@ class Cloud:
         """How often a workflow's access key was made anew, by its id in small letters."""
         self.scanned: set[str] = set()
         """Accounts that Microsoft Defender made an event topic of its own for, by their ids in small letters."""
+        self.clock = Clock()
+        self.throttle_every = THROTTLE_EVERY
+        """Of so many writes ARM wants one later."""
+        self.endpoint_seconds = 0.05
+        """Of the wall's clock, that a private endpoint takes: two overlap if they aren't made one after the other."""
+        self._writes = 0
+        self._changing: set[str] = set()
         self._lock = threading.RLock()
 
     def __iter__(self) -> Iterator[Resource]:
@@ -109,6 +134,43 @@ class Cloud:
         """Let the next creations of a type fail."""
         self.faults.append(Fault(arm_type, ArmError(code, message), times))
 
+    def age(self, resource: Resource) -> float:
+        """Seconds since a resource was made or changed."""
+        return self.clock.now - resource.since
+
+    def settle(self) -> None:
+        """Wait until all that was made counts everywhere."""
+        self.clock.wait(SETTLED)
+
+    def renew(self, arm_type: str) -> None:
+        """Everything of a type is as if it had just been made."""
+        for each in self.of_type(arm_type):
+            each.since = self.clock.now
+
+    @contextmanager
+    def one_at_a_time(self, arm_type: str, inputs: Json) -> Iterator[None]:
+        """While a resource is made that changes its subnet. Raises ArmError where another one does.
+
+        Source: https://github.com/pulumi/pulumi-azure-native/issues/3720, https://github.com/pulumi/pulumi-azure-native/issues/4509
+        """
+        subnet = str(inputs["subnet"]["id"]).lower() if arm_type == PRIVATE_ENDPOINT else ""
+        with self._lock:
+            if subnet in self._changing:
+                raise ArmError("RetryableError", f"429: another operation is changing '{subnet}'.")
+            if subnet:
+                self._changing.add(subnet)
+        try:
+            yield
+        finally:
+            self._changing.discard(subnet)
+
+    def throttle(self) -> None:
+        """Raise ThrottledError where ARM has had too many writes."""
+        with self._lock:
+            self._writes += 1
+            if self._writes % self.throttle_every == 0:
+                raise ThrottledError
+
     @contextmanager
     def fresh_record(self) -> Iterator[list[Event]]:
         """What happens from here on."""
@@ -126,6 +188,7 @@ class Cloud:
                 raise ArmError("Conflict", f"'{made.id}' exists already.")
             self._check(made)
             rules.may_exist(self, made)
+            made.since = self.clock.now
             self._resources[made.id.lower()] = made
             self.events.append(Event("create", made.id, made.request.type, made.body))
             defender.switch_on(self, made)
@@ -148,6 +211,7 @@ class Cloud:
             rules.keep(old, changed)
             rules.may_change(old, changed)
             rules.may_exist(self, changed)
+            changed.since = self.clock.now if rules.is_slow(old, changed) else old.since
             self._resources[changed.id.lower()] = changed
             self.events.append(Event("update", changed.id, changed.request.type, changed.body))
         return changed

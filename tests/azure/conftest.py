@@ -56,6 +56,7 @@ def small_azure(deployed: SmallAzure) -> Iterator[SmallAzure]:
     deployed.batch.fault = deployed.blobs.fault = deployed.blobs.page = None
     deployed.batch.pool.preempt_every = None
     deployed.batch.pool.quota = Quota()
+    deployed.cloud.settle()
 
 
 @pytest.fixture(scope="session")

@@ -49,6 +49,7 @@ class Ground:
         return self.cloud.create(f"azure-native:{token}", placed)
 
     def assign(self, role: str, principal: str, scope: str, **more: str) -> Resource:
+        self.cloud.settle()
         self.assignments += 1
         role_id = (
             role
@@ -66,6 +67,12 @@ class Ground:
                 **more,
             },
         )
+
+    def given(self, role: str, principal: str, scope: str) -> Resource:
+        """Like `assign`, and waited until it counts."""
+        made = self.assign(role, principal, scope)
+        self.cloud.settle()
+        return made
 
     def pool(self, **more: Any) -> Resource:
         machine = {**MACHINE, **more.pop("machine", {})}

@@ -19,8 +19,11 @@ from urllib.parse import parse_qs, urlsplit
 from azure.core.credentials import AccessToken
 
 from tests.azure.arm import TENANT
+from tests.azure.clock import VARIABLE, Clock
 
 LIFETIME = 3600
+# https://github.com/MicrosoftDocs/azure-docs/issues/41107, https://github.com/Azure/azure-sdk-for-python/issues/8557
+LATE = 2
 
 
 class TokenError(Exception):
@@ -34,15 +37,21 @@ class Identities:
     Source: https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference
     """
 
+    clock: Clock = field(default_factory=Clock)
     endpoint: str = ""
+    late: int = LATE
+    """How many of a machine's first calls are answered as if it had no identity."""
+    _late: dict[str, int] = field(default_factory=dict)
+    """By header, those that are left."""
     _key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     _headers: dict[str, str] = field(default_factory=dict)
 
-    def environment(self, principal: str) -> dict[str, str]:
-        """What a process needs to act as the principal."""
+    def environment(self, principal: str, *, machine: bool = True) -> dict[str, str]:
+        """What a process needs to act as the principal; a machine's identity comes later than the machine."""
         header = secrets.token_hex(16)
         self._headers[header] = principal
-        return {"IDENTITY_ENDPOINT": self.endpoint, "IDENTITY_HEADER": header}
+        self._late[header] = self.late if machine else 0
+        return {"IDENTITY_ENDPOINT": self.endpoint, "IDENTITY_HEADER": header, VARIABLE: self.endpoint}
 
     def credential(self, principal: str) -> Credential:
         """The same for this process."""
@@ -51,6 +60,12 @@ class Identities:
     def holder(self, header: str | None) -> str | None:
         """Whose header it is."""
         return self._headers.get(header or "")
+
+    def is_late(self, header: str | None) -> bool:
+        """Whether the identity isn't there yet, at this call."""
+        left = self._late.get(header or "", 0)
+        self._late[header or ""] = max(left - 1, 0)
+        return left > 0
 
     def token(self, principal: str, audience: str) -> tuple[str, int]:
         """A token for the principal, and until when it counts."""
@@ -101,9 +116,9 @@ def _decoded(text: str) -> bytes:
 
 
 @contextmanager
-def serve() -> Iterator[Identities]:
-    """Answer on loopback until the block ends."""
-    identities = Identities()
+def serve(clock: Clock | None = None) -> Iterator[Identities]:
+    """Answer on loopback until the block ends; machines that wait do so on `clock`."""
+    identities = Identities(clock or Clock())
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -116,9 +131,16 @@ def serve() -> Iterator[Identities]:
             if principal is None or not resource:
                 self._answer(401, {"error": "unauthorized_client", "error_description": "No identity here has this header."})
                 return
+            if identities.is_late(self.headers.get("X-IDENTITY-HEADER")):
+                self._answer(400, {"error": "invalid_request", "error_description": "Identity not found"})
+                return
             token, expires = identities.token(principal, resource)
             answer = {"access_token": token, "expires_on": str(expires), "resource": resource, "token_type": "Bearer"}
             self._answer(200, answer)
+
+        def do_POST(self) -> None:
+            identities.clock.wait(float(parse_qs(urlsplit(self.path).query)["seconds"][0]))
+            self._answer(200, {})
 
         def _answer(self, code: int, content: object) -> None:
             data = json.dumps(content).encode()

@@ -6,6 +6,7 @@ said, event loops, and the memory of every native library that other tests loade
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import runpy
@@ -19,6 +20,9 @@ from typing import Any, Literal
 import yaml
 from pulumi import automation as auto
 from pulumi.automation.events import EngineEvent
+
+from stacks import patience
+from tests.azure import clock
 
 ROOT = Path(__file__).parents[2]
 PULUMI_VERSION = "3.259.0"
@@ -128,7 +132,13 @@ def _select(operation: Operation) -> auto.Stack:
 
 
 def _run(program: Path) -> None:
+    patience.pause = _pause
     runpy.run_path(str(program), run_name="__main__")
+
+
+async def _pause(seconds: float) -> None:
+    """A program's wait, on Azure's clock instead of the wall's."""
+    await asyncio.to_thread(clock.tell, seconds)
 
 
 def _command() -> auto.PulumiCommand:

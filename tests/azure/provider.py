@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
@@ -15,13 +15,19 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2
 
 from tests.azure import answers, builds
 from tests.azure.arm import ArmError, Json, Kind, kind, named, takes_location
-from tests.azure.cloud import Cloud, Resource
+from tests.azure.cloud import PRIVATE_ENDPOINT, Cloud, Resource, ThrottledError
 
 VERSION = "3.29.0"
 # How an unknown value is written on the wire.
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 # Seconds that a creation takes at most: they overtake each other, as they do in Azure.
 LATENCY = 0.05
+
+# Seconds that azure-native waits between its four tries, where ARM answers 429:
+# https://github.com/pulumi/pulumi-azure-native/blob/master/provider/pkg/azure/client_azcore.go
+PAUSES = (20, 60, 120)
+
+T = TypeVar("T")
 
 # What azure-native itself replaces a resource for, beside its name, where it is and its location.
 REPLACED_FOR = {
@@ -99,8 +105,10 @@ class Provider:
         inputs = _plain(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(id="", properties=_wire(_foreseen(inputs)))
-        time.sleep(self._delays.uniform(0, LATENCY))
-        made = self._cloud.create(what.token, inputs)
+        with self._cloud.one_at_a_time(what.type, inputs):
+            slow = what.type == PRIVATE_ENDPOINT
+            time.sleep(self._cloud.endpoint_seconds if slow else self._delays.uniform(0, LATENCY))
+            made = self._asking(lambda: self._cloud.create(what.token, inputs))
         return provider_pb2.CreateResponse(id=made.id, properties=self._outputs(made))
 
     def update(self, request: provider_pb2.UpdateRequest) -> provider_pb2.UpdateResponse:
@@ -109,7 +117,7 @@ class Provider:
         if request.preview:
             known = {**_plain(request.olds), **_foreseen(_plain(request.news))}
             return provider_pb2.UpdateResponse(properties=_wire(known))
-        changed = self._cloud.update(request.id, what.token, _plain(request.news))
+        changed = self._asking(lambda: self._cloud.update(request.id, what.token, _plain(request.news)))
         return provider_pb2.UpdateResponse(properties=self._outputs(changed))
 
     def read(self, request: provider_pb2.ReadRequest) -> provider_pb2.ReadResponse:
@@ -121,7 +129,7 @@ class Provider:
 
     def delete(self, request: provider_pb2.DeleteRequest) -> empty_pb2.Empty:
         """Delete a resource."""
-        self._cloud.delete(request.id)
+        self._asking(lambda: self._cloud.delete(request.id))
         return empty_pb2.Empty()
 
     def invoke(self, request: provider_pb2.InvokeRequest) -> provider_pb2.InvokeResponse:
@@ -131,6 +139,18 @@ class Provider:
         response = provider_pb2.InvokeResponse()
         getattr(response, "return").CopyFrom(_wire(answer))
         return response
+
+    def _asking(self, call: Callable[[], T]) -> T:
+        """What ARM answers; where it wants to be asked later, that is done as often as azure-native does it."""
+        for pause in PAUSES:
+            try:
+                self._cloud.throttle()
+            except ThrottledError:
+                self._cloud.clock.wait(pause)
+            else:
+                return call()
+        self._cloud.throttle()
+        return call()
 
     def _outputs(self, resource: Resource) -> struct_pb2.Struct:
         return _wire(answers.outputs(resource))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tests.azure import answers, conditions
@@ -65,6 +66,29 @@ EVENT_GRID = "4962773b-9cdb-44cf-a8bf-237846a00ab7"
 LOCK = "Microsoft.Authorization/locks"
 # Names that nobody in the world may have twice.
 WORLDWIDE = {"Microsoft.ContainerRegistry/registries", "Microsoft.Storage/storageAccounts"}
+
+
+# Seconds until a role that was defined may be assigned (https://github.com/hashicorp/terraform-provider-azurerm/issues/19916),
+# until one that was assigned counts (https://learn.microsoft.com/azure/role-based-access-control/troubleshooting), and until a
+# firewall lets in whom it names (https://learn.microsoft.com/azure/storage/common/storage-network-security-limitations).
+ROLE_KNOWN, ROLE_COUNTS, FIREWALL_COUNTS = 90.0, 240.0, 60.0
+# Consumption: https://learn.microsoft.com/azure/logic-apps/logic-apps-limits-and-configuration
+MOST_WAITING, WAITING_BESIDE_RUNS = 100, 10
+
+
+def counts(cloud: Cloud, assignment: Resource) -> bool:
+    """Whether a role assignment is known where services look."""
+    return cloud.age(assignment) >= ROLE_COUNTS
+
+
+def lets_nobody_in(cloud: Cloud, account: Resource) -> bool:
+    """Whether an account's firewall was just made or changed."""
+    return cloud.age(account) < FIREWALL_COUNTS
+
+
+def is_slow(old: Resource, new: Resource) -> bool:
+    """Whether a change takes its time to be known."""
+    return any(at(old.body, path) != at(new.body, path) for path in ("properties.networkAcls", "properties.networkProfile"))
 
 
 def may_exist(cloud: Cloud, made: Resource) -> None:
@@ -143,11 +167,11 @@ def at(body: Json, path: str) -> object:
     return value
 
 
-def has_role(cloud: Cloud, principal: str, role: str, scope: str) -> bool:
-    """Whether a principal holds a built-in role on a scope or on what the scope is in."""
+def has_role(cloud: Cloud, principal: str, role: str, scope: str, *, now: bool = False) -> bool:
+    """Whether a principal holds a built-in role on a scope or on what the scope is in; `now`: and whether it counts by now."""
     for each in cloud.of_type("Microsoft.Authorization/roleAssignments"):
         properties = each.body["properties"]
-        if properties["principalId"] != principal:
+        if properties["principalId"] != principal or (now and not counts(cloud, each)):
             continue
         where = each.id.lower().partition("/providers/microsoft.authorization/")[0]
         guid = properties["roleDefinitionId"].rpartition("/")[2]
@@ -171,7 +195,8 @@ def may(cloud: Cloud, principal: str, action: str, scope: str) -> bool:
 def _role_assignment(cloud: Cloud, made: Resource) -> None:
     properties = made.body["properties"]
     role = properties["roleDefinitionId"]
-    if role.rpartition("/")[2] not in BUILT_IN_ROLES and cloud.find(role) is None:
+    definition = cloud.find(role)
+    if role.rpartition("/")[2] not in BUILT_IN_ROLES and (definition is None or cloud.age(definition) < ROLE_KNOWN):
         raise ArmError("RoleDefinitionDoesNotExist", f"There is no role '{role}'.")
     where = made.id.lower().partition("/providers/microsoft.authorization/")[0]
     own = cloud.find(role)
@@ -213,6 +238,7 @@ def _pool(cloud: Cloud, made: Resource) -> None:
     account = cloud.get(made.id.rpartition("/pools/")[0])
     if _closed_to_nodes(account) and not _has_endpoint(cloud, account, "nodeManagement"):
         raise ArmError("NodesCannotReachBatch", "The account is private and has no endpoint for node management.")
+    _links_may_be_made(cloud, made.body["properties"].get("networkConfiguration", {}))
     machine = made.body["properties"]["deploymentConfiguration"]["virtualMachineConfiguration"]
     for registry in machine.get("containerConfiguration", {}).get("containerRegistries", []):
         principal = answers.principal(cloud.get(registry["identityReference"]["resourceId"]))
@@ -225,6 +251,41 @@ def _pool(cloud: Cloud, made: Resource) -> None:
             raise ArmError("AccessDenied", f"The nodes may not pull from '{registry['registryServer']}'.")
     for mount in made.body["properties"].get("mountConfiguration", []):
         _mount(cloud, mount)
+
+
+def _links_may_be_made(cloud: Cloud, network: Json) -> None:
+    """Nodes without public addresses are reached by a private link in their subnet.
+
+    Source: https://learn.microsoft.com/azure/batch/simplified-node-communication-pool-no-public-ip
+    """
+    if at(network, "publicIPAddressConfiguration.provision") != "NoPublicIPAddresses":
+        return
+    vnet, _, name = str(network["subnetId"]).partition("/subnets/")
+    (subnet,) = (each for each in cloud.get(vnet).body["properties"]["subnets"] if each["name"] == name)
+    for policies in ("privateEndpointNetworkPolicies", "privateLinkServiceNetworkPolicies"):
+        if subnet["properties"].get(policies) != "Disabled":
+            raise ArmError("InvalidSubnet", f"{policies} of '{network['subnetId']}' must be Disabled.")
+
+
+def _workflow(_: Cloud, made: Resource) -> None:
+    definition = made.body["properties"]["definition"]
+    for trigger in definition["triggers"].values():
+        limits = trigger.get("runtimeConfiguration", {}).get("concurrency", {})
+        least, waiting = limits.get("runs", 0) + WAITING_BESIDE_RUNS, limits.get("maximumWaitingRuns")
+        if waiting is not None and not least <= waiting <= MOST_WAITING:
+            raise ArmError("InvalidTemplate", f"maximumWaitingRuns is {waiting}: {least} at least and {MOST_WAITING} at most.")
+    if computed := [each for each in _identities(definition) if each.startswith("@")]:
+        # https://github.com/Azure/LogicAppsUX/issues/2907
+        raise ArmError("InvalidTemplate", f"'{computed[0]}' is no identity: actions name one by its id.")
+
+
+def _identities(part: object) -> Iterator[str]:
+    """The identities that a definition's actions sign in with."""
+    if isinstance(part, dict):
+        if "identity" in (signing := part.get("authentication") or {}):
+            yield str(signing["identity"])
+        for each in part.values():
+            yield from _identities(each)
 
 
 def _closed_to_nodes(account: Resource) -> bool:
@@ -272,8 +333,8 @@ def _event_subscription(cloud: Cloud, made: Resource) -> None:
         where = letters["deadLetterDestination"]["properties"]
         container = f"{where['resourceId']}/blobServices/default/containers/{where['blobContainerName']}"
         cloud.get(container)
-        if not has_role(cloud, answers.principal(topic), "Storage Blob Data Contributor", container):
-            raise ArmError("Forbidden", f"The topic may not write to '{container}'.")
+        if not has_role(cloud, answers.principal(topic), "Storage Blob Data Contributor", container, now=True):
+            raise ArmError("Managed Identity Authorization Error", f"The topic may not write to '{container}'.")
 
 
 def _answers(cloud: Cloud, flow: Resource, hook: Json) -> bool:
@@ -353,6 +414,7 @@ def _flow_log(cloud: Cloud, made: Resource) -> None:
 
 _NEEDS = {
     "Microsoft.Network/networkWatchers/flowLogs": _flow_log,
+    "Microsoft.Logic/workflows": _workflow,
     "Microsoft.EventGrid/systemTopics": _system_topic,
     "Microsoft.Network/virtualNetworks": _network,
     "Microsoft.Authorization/roleAssignments": _role_assignment,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stacks.submitter import SIGN_IN
 from tests.azure import answers, blobs, copies, identity, insights
 from tests.azure.access import allowed
 from tests.azure.batch import service as batch
@@ -43,20 +44,24 @@ class SmallAzure:
         )
         return answers.principal(found)
 
-    def environment(self, principal: str) -> dict[str, str]:
-        """What a process needs to be the principal and to find everything."""
+    def environment(self, principal: str, *, machine: bool | None = None) -> dict[str, str]:
+        """What a process needs to be the principal and to find everything; the stack's own identities are machines'."""
+        machine = principal in answers.principals(self.cloud) if machine is None else machine
+        variables = container_environment(self._container()["environmentVariables"])
+        if not machine:
+            variables = {name: value for name, value in variables.items() if name not in SIGN_IN}
         return {
             **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
             "HOME": str(self.folder),
             "TMPDIR": str(self.folder),
-            **container_environment(self._container()["environmentVariables"]),
+            **variables,
             "SCORER_DEPLOYMENT": json.dumps(dict(self.deployment)),
             "SCORER_BLOB_ENDPOINT": self.blobs.endpoint,
             "SCORER_ARM_ENDPOINT": f"https://127.0.0.1:{self.blobs.port}",
             "SCORER_REGISTRY_ENDPOINT": f"https://127.0.0.1:{self.blobs.port}/{{server}}",
             "APPLICATIONINSIGHTS_CONNECTION_STRING": self.insights.connection,
             **self.authority.environment(),
-            **self.identities.environment(principal),
+            **self.identities.environment(principal, machine=machine),
         }
 
     def _container(self) -> Any:
@@ -122,10 +127,14 @@ PERSON = "5f0c3f55-9b1a-4a51-9d52-2f0f3a0b7c11"
 
 @contextmanager
 def serve(cloud: Cloud, deployment: Mapping[str, Any], folder: Path, *, minute: float = 0.2) -> Iterator[SmallAzure]:
-    """Bring what stands in the cloud to life until the block ends."""
+    """Bring what stands in the cloud to life until the block ends.
+
+    Whoever deployed it has waited for a quarter of an hour, as the guide says: new roles and firewall rules count.
+    """
+    cloud.settle()
     with ExitStack() as stack:
         authority = Authority.make(folder / "tls")
-        identities = stack.enter_context(identity.serve())
+        identities = stack.enter_context(identity.serve(cloud.clock))
         stores = stack.enter_context(blobs.serve(cloud, identities, authority, folder / "azurite"))
         # The nodes are processes of a machine without GPUs, whatever the engine says of them.
         environment = {"SCORER_BLOB_ENDPOINT": stores.endpoint, "SCORER_GPUS": "0"}

@@ -105,9 +105,9 @@ def test_dead_letters_need_the_topics_role(ground: Ground) -> None:
     url = answers.callback_url(workflow(ground).id)
     where = {"endpointType": "StorageBlob", "resourceId": ground.account.id, "blobContainerName": "work"}
     letters = {"identity": LETTERS, "deadLetterDestination": where}
-    with refused("Forbidden", "work"):
+    with refused("Managed Identity Authorization Error", "work"):
         subscribe(ground, url, deadLetterWithResourceIdentity=letters)
-    ground.assign(CONTRIBUTE, answers.principal(source), ground.container.id)
+    ground.given(CONTRIBUTE, answers.principal(source), ground.container.id)
     subscribe(ground, url, deadLetterWithResourceIdentity=letters)
 
 

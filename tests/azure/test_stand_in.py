@@ -200,8 +200,8 @@ def test_what_was_changed_by_hand_is_found_and_mended(
 
 def test_a_creation_that_failed_is_made_by_the_next_update(azure: Cloud, trial: Trial) -> None:
     deployment = trial(STORAGE, LOCATION="westeurope")
-    azure.fail(CONTAINER, "TooManyRequests", "Try again later.", times=1)
-    with pytest.raises(EngineError, match=r"TooManyRequests[\s\S]*Try again later"):
+    azure.fail(CONTAINER, "OperationInProgress", "Try again later.", times=1)
+    with pytest.raises(EngineError, match=r"OperationInProgress[\s\S]*Try again later"):
         deployment.up()
     assert azure.of_type(ACCOUNT)
     assert not azure.of_type(CONTAINER)

@@ -137,7 +137,7 @@ class Trigger:
         run = Run(
             self.engine, body["properties"]["definition"], {**declared, **self.overrides(event)},
             lambda call: self._arm(identity, call), name,
-            wait=lambda seconds: time.sleep(seconds * self.pause),
+            wait=self._pause,
         )  # fmt: skip
         with self._lock:
             self.runs.append(run)
@@ -145,6 +145,10 @@ class Trigger:
         if run.start(event):
             self._tell("workflow", f"{run.status} {run.error.get('code', '')}".strip())
         return run
+
+    def _pause(self, seconds: float) -> None:
+        self.azure.cloud.clock.wait(seconds)
+        time.sleep(seconds * self.pause)
 
     def _begin(self, target: Callable[..., object], *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)

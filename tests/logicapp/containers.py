@@ -18,6 +18,8 @@ GROUP = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/scor
 ACCOUNT = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/scoringdata"
 IDENTITIES = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities"
 PREFIX = "/blobServices/default/containers/input/blobs/"
+# Of the version before: what the body has is the same in the one that the workflow asks for.
+# https://github.com/Azure/azure-resource-manager-schemas/blob/main/schemas/2025-09-01/Microsoft.ContainerInstance.json
 SCHEMA = "Microsoft.ContainerInstance.containerGroups@2024-05-01-preview.json"
 
 BODY = submitter.body(

@@ -39,6 +39,12 @@ def test_names_are_valid_apart_and_the_same_again(engine: Engine, ids: list[Any]
     assert names == [put(engine, id=str(each))[0].rpartition("/")[2] for each in ids]
 
 
+def test_names_of_the_vnet_are_asked_of_azure_and_nothing_of_a_preview(engine: Engine) -> None:
+    _, body = put(engine)
+    assert body["properties"]["dnsConfig"] == {"nameServers": ["168.63.129.16"]}
+    assert re.fullmatch(r"\d{4}-\d{2}-\d{2}", submitter.API_VERSION)
+
+
 HOSTILE = [
     'requests/",\n"command":["sh"],"x":".json',
     "requests/@{parameters('identity')}.json",

@@ -77,6 +77,11 @@ def test_every_node_looks_at_its_gpus_first(azure: Cloud, deploy: Deploy) -> Non
     assert packages["access"] == "Allow"
     assert packages["direction"] == "Outbound"
     assert packages["priority"] < rules["no-other-way-out"]["priority"]
+    assert rules["batch"]["protocol"] == "*"
+    assert {name for name, rule in rules.items() if rule["direction"] == "Inbound"} == {"nothing-in"}
+    # Container groups are called from the VNet, by Azure itself; nobody else gets in by Azure's own rules.
+    (other,) = (each for each in azure.of_type("Microsoft.Network/networkSecurityGroups") if "-submitter" in each.request.name)
+    assert {rule["properties"]["direction"] for rule in other.body["properties"]["securityRules"]} == {"Outbound"}
 
 
 def disk(azure: Cloud) -> tuple[str, int]:

@@ -84,7 +84,7 @@ def test_values_come_as_pulumi_keeps_them() -> None:
         ("logDays", "7", "logDays 7 is no whole number from 30 to 730."),
         ("alertAddress", "somebody", "alertAddress 'somebody' is not an e-mail address."),
         ("operators", '["ann"]', "operators[0] 'ann' is not an object id: take it from 'az ad user show'"),
-        ("jobsAtOnce", "1000", "jobsAtOnce 1000 is no whole number from 1 to 100."),
+        ("jobsAtOnce", "1000", "jobsAtOnce 1000 is no whole number from 1 to 90."),
         ("tags", '{"a<b":"c"}', "tags.a<b 'a<b' is not a tag's name"),
         ("location", "weseurope", "location 'weseurope' is no region of Azure: did you mean 'westeurope'?"),
         ("location", "esatus2", "location 'esatus2' is no region of Azure: did you mean 'eastus2'?"),

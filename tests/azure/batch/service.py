@@ -22,6 +22,7 @@ from tests.azure.batch.pool import ALLOCATION, Pool
 from tests.azure.cloud import Cloud, Resource
 from tests.azure.copies import SCORER
 from tests.azure.identity import Identities, TokenError
+from tests.azure.rules import lets_nobody_in
 from tests.azure.tls import Authority
 
 Json = dict[str, Any]
@@ -100,6 +101,8 @@ class BatchService:
         except TokenError as error:
             raise RefusalError(401, "AuthenticationFailed", str(error)) from error
         action = "batch/read" if method == "GET" else "batch/write"
+        if lets_nobody_in(self.cloud, self.cloud.get(self.account.id)):
+            raise RefusalError(403, "AuthorizationFailure", "The account's firewall doesn't let the address in.")
         if not allowed(self.cloud, principal, action, self.account.id):
             raise RefusalError(403, "AuthorizationPermissionMismatch", f"'{principal}' may not {action}.")
 
