@@ -22,7 +22,7 @@ from scorer.engines.batch_bodies import probe_folder, probe_job_body, probe_task
 from scorer.engines.batch_calls import Calls
 from scorer.engines.batch_pool import PoolState, bad_nodes, find_pool
 from scorer.errors import DocumentError, ScorerError, UsageError
-from scorer.report.text import duration
+from scorer.report.text import counted, duration
 from scorer.text import clean
 
 MOST_BYTES = 65_536
@@ -128,7 +128,7 @@ def _waits_for(task: batch.BatchTask, pool: PoolState) -> str:
         return "a node is there: it starts, and pulls the image"
     why = f": {'; '.join(pool.held_up)}" if pool.held_up else ""
     if pool.wanted:
-        return f"Azure is asked for {pool.wanted} nodes{why}"
+        return f"Azure is asked for {counted(pool.wanted, 'node')}{why}"
     return f"the pool looks for work every 5 minutes{why}"
 
 

@@ -19,6 +19,7 @@ from scorer.check.refusals import refusal
 from scorer.clouds import current
 from scorer.deployment import Deployment
 from scorer.documents import Words
+from scorer.report.text import counted
 
 BATCH_VERSION = "2024-07-01"
 LOGIC_VERSION = "2019-05-01"
@@ -169,7 +170,10 @@ def _judge_runs(name: str, runs: list[RunFacts]) -> Finding:
             "workflow", f"{name}: its last run ended as {last.status.lower()}{why}",
             f"portal > Logic App {name} > Runs history: the action Failure has the reason, Log what the container wrote",
         )  # fmt: skip
-    return good("workflow", f"{name} is enabled; {failed} of its last {len(ended)} runs failed, the latest did not")
+    return good(
+        "workflow",
+        f"{name} is enabled; of its last {counted(len(ended), 'run')} {len(ended) - failed} ended well, the latest among them",
+    )
 
 
 def _ask(name: str, model: type[Answer], path: str, version: str, me: str) -> Answer | Finding:
