@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
-import imageio_ffmpeg
 import numpy as np
 import pytest
 
 from scorer import models
+from tests import apart
+from tests.ffmpeg import kept_in, run_ffmpeg
 from tests.folders import FolderStores
 from tests.trial_site import install
 
 pytest_plugins = ["tests.azure.fixtures"]
+
+# There is a test a core: threads of torch's that wait for each other there took three times as long. It reads this once.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,6 +35,25 @@ def trial_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     sys.path.remove(str(site))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def made_media(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what the ffmpeg program makes and says, for all of pytest-xdist's workers."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "ffmpeg"
+    folder.mkdir(exist_ok=True)
+    with kept_in(folder):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def looked_at_by_copies() -> Iterator[None]:
+    """Spare each process that looks at a file the loading of its code."""
+    with apart.serving() as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(apart.ADDRESS, address)
+        apart.use_copies(address)
+        yield
+
+
 @pytest.fixture
 def stores(tmp_path: Path) -> FolderStores:
     """Four empty stores; the input is the folder `input`."""
@@ -41,9 +63,9 @@ def stores(tmp_path: Path) -> FolderStores:
 
 def ffmpeg(*arguments: str | Path) -> str:
     """Run the ffmpeg program, the independent source for all that is said of videos; what it prints."""
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-y", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return done.stdout + done.stderr
+    done = run_ffmpeg(*arguments)
+    assert done.code == 0, done.stderr.decode()
+    return done.stdout.decode() + done.stderr.decode()
 
 
 MakeClip = Callable[..., Path]

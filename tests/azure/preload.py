@@ -1,9 +1,11 @@
 """What copies import, loaded once for all of them: azure-native's types alone take seconds."""
 
+import os
 from importlib import import_module
 from pkgutil import iter_modules
 
 import stacks
+from tests import apart
 
 for module in iter_modules(stacks.__path__, "stacks."):
     import_module(module.name)
@@ -17,3 +19,5 @@ for name in (
     "azure.monitor.opentelemetry.exporter", "azure.storage.blob", "opentelemetry.sdk.metrics",
 ):  # fmt: skip
     import_module(name)
+if address := os.environ.get(apart.ADDRESS):
+    apart.use_copies(address)

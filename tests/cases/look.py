@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import imageio_ffmpeg
+from tests.ffmpeg import run_ffmpeg
 
 TICK = 0.0025
 """Seconds: containers that count milliseconds round each time, and the sound's to its own."""
@@ -60,9 +59,8 @@ class Shown:
 
 def look(path: Path) -> Shown:
     """Decode `path`: no frame is left out or repeated; what can't be decoded isn't shown."""
-    program = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-i", str(path), "-map", "0:V:0", "-map", "0:a:0?"]
-    program += ["-fps_mode", "passthrough", "-enc_time_base:v", "demux", "-c:v", "rawvideo", "-f", "framecrc", "-"]
-    done = subprocess.run(program, capture_output=True, check=False)
+    every = ("-fps_mode", "passthrough", "-enc_time_base:v", "demux", "-c:v", "rawvideo", "-f", "framecrc", "-")
+    done = run_ffmpeg("-i", path, "-map", "0:V:0", "-map", "0:a:0?", *every)
     units, kinds = dict[str, Fraction](), dict[str, str]()
     found: dict[str, list[tuple[float, float]]] = {"video": [], "audio": []}
     for line in done.stdout.decode().splitlines():

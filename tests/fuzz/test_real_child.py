@@ -1,4 +1,4 @@
-"""The product's own child, one for each file: what it says is what children say that look at one file after the other."""
+"""A process for each file, locked in like the product's own: it says what children say that look at one file after the other."""
 
 from __future__ import annotations
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from fractions import Fraction
 from pathlib import Path
 
 import av
-import imageio_ffmpeg
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 from scorer.video import copied, probe, trial
 from scorer.video.sound import Recoder
 from scorer.wanted import ResultContainer, Wanted
+from tests.ffmpeg import run_ffmpeg
 from tests.scorer.video_samples import LIMITS, audio_hashes, describe, ffmpeg, identity, make, stamps
 
 RATE = 48_000
@@ -183,8 +182,8 @@ def test_a_run_up_that_an_mkv_tells_of_stays_to_the_sample(tmp_path: Path) -> No
 
 def stamps_of_sound(path: Path) -> list[str]:
     """When each of ffmpeg's pieces of sound is heard."""
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-copyts", "-i", str(path), "-map", "0:a"]
-    done = subprocess.run([*command, "-af", "ashowinfo", "-f", "null", "-"], capture_output=True, check=True)
+    done = run_ffmpeg("-copyts", "-i", path, "-map", "0:a", "-af", "ashowinfo", "-f", "null", "-")
+    assert done.code == 0, done.stderr.decode()
     return re.findall(r"pts_time:\s*(\S+)", done.stderr.decode())
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
-import imageio_ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,15 +12,15 @@ from scorer.coding import Coding
 from scorer.limits import Limits
 from scorer.video import MissingFrame, PartWriter, VideoFrame, VideoIndex, join, probe, read_frames
 from scorer.wanted import Wanted
+from tests.ffmpeg import run_ffmpeg
 
 LIMITS = Limits(max_pixels=4096 * 4096, max_frames=100_000)
 HIGH = Coding(quality="high")
 
 
 def ffmpeg(*arguments: object) -> bytes:
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-y", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()
+    done = run_ffmpeg(*arguments)
+    assert done.code == 0, done.stderr.decode()
     return done.stdout
 
 
@@ -34,9 +32,9 @@ def make(path: Path, *arguments: object, size: str = "128x96", rate: str = "3000
 
 def stamps(path: Path, stream: str = "v:0") -> list[str]:
     """When each frame is shown, in seconds, as ffmpeg sees it."""
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-copyts", "-i", str(path), "-map", f"0:{stream}"]
-    command += ["-fps_mode", "passthrough", "-vf", "showinfo", "-f", "null", "-"]
-    done = subprocess.run(command, capture_output=True, check=True)
+    shown = ("-fps_mode", "passthrough", "-vf", "showinfo", "-f", "null", "-")
+    done = run_ffmpeg("-copyts", "-i", path, "-map", f"0:{stream}", *shown)
+    assert done.code == 0, done.stderr.decode()
     return re.findall(r"pts_time:\s*(\S+)", done.stderr.decode())
 
 
@@ -47,8 +45,7 @@ def sound(path: Path) -> bytes:
 
 def describe(path: Path) -> str:
     """What ffmpeg prints about the file's streams."""
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-i", str(path)]
-    return subprocess.run(command, capture_output=True, check=False).stderr.decode()
+    return run_ffmpeg("-i", path).stderr.decode()
 
 
 def video_line(path: Path) -> str:

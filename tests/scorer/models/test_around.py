@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import floor
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -19,7 +18,7 @@ from scorer.request import make_request
 from scorer.score import load_model, score_chunk
 from tests.folders import FolderStores
 from tests.scorer.models.test_feedforward import published_state
-from tests.scorer.models.test_on_media import MODELS, STYLES, scene, seeded_vgg19
+from tests.scorer.models.test_on_media import MODELS, STYLES, scene
 from tests.scorer.scoring import plan_folder, score_all
 from tests.scorer.video_samples import decode, ffmpeg
 
@@ -93,10 +92,9 @@ def test_a_users_own_model_has_a_strength(stores: FolderStores, options: dict[st
     assert np.abs(result - wanted).max() <= 0.5
 
 
+@pytest.mark.usefixtures("random_vgg19")
 @pytest.mark.parametrize("name", MODELS)
-def test_every_model_scores_the_narrowest_frames_and_leaves_the_original_at_strength_0(
-    stores: FolderStores, tmp_path: Path, name: str
-) -> None:
+def test_every_model_scores_the_narrowest_frames_and_leaves_the_original_at_strength_0(stores: FolderStores, name: str) -> None:
     model, options = MODELS[name]
     shots = stores.input.root / "shots"
     shots.mkdir()
@@ -106,15 +104,14 @@ def test_every_model_scores_the_narrowest_frames_and_leaves_the_original_at_stre
     save_file(published_state(), stores.input.root / "net.safetensors")
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x4:r=25:d=0.08", "-pix_fmt", "yuv420p", stores.input.root / "flat.mp4")
     asked = {"model": model, "options": options, "styles": [{"source": STYLES[model]}], "failure_threshold": 0}
-    with seeded_vgg19(tmp_path / "vgg19.pth"):
-        loaded = None
-        for source, strength in (("shots/", 1.0), ("flat.mp4", 1.0), ("shots/", 0.0)):
-            request = make_request({"name": "job", "input": source, "strength": strength, **asked})
-            plan = dispatch("job", request, stores, "cpu")
-            loaded = loaded or load_model(plan, stores)
-            for chunk in plan.chunks:
-                score_chunk(plan, chunk, stores, loaded)
-            merge(plan, stores)
+    loaded = None
+    for source, strength in (("shots/", 1.0), ("flat.mp4", 1.0), ("shots/", 0.0)):
+        request = make_request({"name": "job", "input": source, "strength": strength, **asked})
+        plan = dispatch("job", request, stores, "cpu")
+        loaded = loaded or load_model(plan, stores)
+        for chunk in plan.chunks:
+            score_chunk(plan, chunk, stores, loaded)
+        merge(plan, stores)
     assert len(decode(stores.output.root / "job/result.mp4", "yuv420p", 320, 4)) == 2
     results = stores.output.root / "job/result"
     assert len(list(results.iterdir())) == len(NARROW)

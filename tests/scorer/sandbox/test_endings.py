@@ -7,6 +7,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from scorer.sandbox.answer import Answer, Found
 from scorer.video import probe
 from tests.scorer.video_samples import make
 
+pytestmark = pytest.mark.usefixtures("started_anew")
 LIMITS = Limits(probe_seconds=2, max_frames=1000, max_pixels=128 * 96)
 
 Play = Callable[[str], Path]
@@ -69,13 +71,16 @@ def one_line(error: ScorerError) -> str:
 )
 def test_each_end_is_one_sentence(play: Play, lines: str, said: str) -> None:
     path = play(f"say(b'ready\\n')\n{lines}")
+    with ThreadPoolExecutor() as pool:  # for some of them one waits
+        video, style = pool.submit(probe_video, path, LIMITS), pool.submit(check_style, path, LIMITS)
     with pytest.raises(InputError, match=said) as caught:
-        probe_video(path, LIMITS)
+        video.result()
     assert one_line(caught.value).startswith(f"'{path}'")
-    if "{}" not in lines:
-        with pytest.raises(StyleError, match=said) as of_a_style:
-            check_style(path, LIMITS)
-        assert "image" in one_line(of_a_style.value)
+    if "{}" in lines:
+        return
+    with pytest.raises(StyleError, match=said) as of_a_style:
+        style.result()
+    assert "image" in one_line(of_a_style.value)
 
 
 def test_too_much_is_not_read(play: Play) -> None:

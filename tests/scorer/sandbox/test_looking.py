@@ -19,6 +19,7 @@ X264 = ("-c:v", "libx264", "-preset", "veryfast", "-g", "12")
 LIMITS = Limits(probe_seconds=30)
 
 
+@pytest.mark.usefixtures("started_anew")
 @pytest.mark.parametrize("name", ["in.mp4", "in.mkv", "in.avi", "in.ts", "in.mpg"])
 def test_it_finds_what_is_there(tmp_path: Path, name: str) -> None:
     path = make(tmp_path / name, *(("-c:v", "mpeg2video") if name == "in.mpg" else X264), rate="25")
@@ -43,6 +44,7 @@ def test_codecs_that_nobody_has_are_refused_by_name(tmp_path: Path, name: str, c
         probe_video(path, LIMITS)
 
 
+@pytest.mark.usefixtures("started_anew")
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "MPO"])
 def test_styles_that_are_taken(tmp_path: Path, kind: str) -> None:
     picture = Image.fromarray(np.zeros((40, 60, 3), np.uint8))
