@@ -100,7 +100,7 @@ storage = Storage(
         work_days=chosen.work_days,
         log_days=chosen.log_days,
         protect=chosen.protect,
-        flow_logs=chosen.flow_logs,
+        flow_log_days=chosen.flow_log_days,
     ),
 )
 if chosen.flow_logs:
@@ -112,6 +112,7 @@ if chosen.flow_logs:
             vnet_id=network.id,
             account_id=storage.ops.id,
             container_id=storage.containers[FLOW_LOGS].id,
+            days=chosen.flow_log_days,
         ),
     )
 

@@ -27,6 +27,8 @@ class FlowLogsArgs:
     account_id: pulumi.Input[str]
     container_id: pulumi.Input[str]
     """The account's container that Azure writes to."""
+    days: int
+    """That logs are kept."""
 
 
 class FlowLogs(pulumi.ComponentResource):
@@ -47,8 +49,8 @@ class FlowLogs(pulumi.ComponentResource):
             storage_id=args.account_id,
             enabled=True,
             format=network.FlowLogFormatParametersArgs(type=network.FlowLogFormatType.JSON, version=2),
-            # The account's own rules delete what is old.
-            retention_policy=network.RetentionPolicyParametersArgs(enabled=False, days=0),
+            # The account's own rules delete what is as old, too.
+            retention_policy=network.RetentionPolicyParametersArgs(enabled=True, days=args.days),
             identity=network.ManagedServiceIdentityArgs(
                 type=network.ResourceIdentityType.USER_ASSIGNED, user_assigned_identities=[identity.id]
             ),

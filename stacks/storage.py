@@ -66,8 +66,8 @@ class StorageArgs:
     log_days: int = 30
     protect: bool = False
     """Refuse to destroy the accounts and their containers: Pulumi does, and Azure itself, whoever asks it."""
-    flow_logs: bool = False
-    """Whether logs of the network's flows are kept."""
+    flow_log_days: int = 0
+    """That logs of the network's flows are kept; 0: there are none."""
 
 
 class Storage(pulumi.ComponentResource):
@@ -87,7 +87,7 @@ class Storage(pulumi.ComponentResource):
         self._lifecycle(f"{name}-data", self.data, data_rules)
 
         self.ops = self._account(name, "ops")
-        own = OPS_CONTAINERS + ((FLOW_LOGS,) if args.flow_logs else ())
+        own = OPS_CONTAINERS + ((FLOW_LOGS,) if args.flow_log_days else ())
         # Parts and logs are written once and soon deleted: to keep versions of them, or what was deleted, would only cost.
         self._blob_service(f"{name}-ops", self.ops, keep_deleted=False)
         self._lifecycle(
@@ -95,7 +95,8 @@ class Storage(pulumi.ComponentResource):
             self.ops,
             [
                 _delete("old-work", ["work/"], args.work_days),
-                _delete("old-logs", [f"{kind}/" for kind in own if kind not in ("scripts", "work")], args.log_days),
+                _delete("old-logs", ["logs/", "quarantine/", "dead-letters/"], args.log_days),
+                *([_delete("old-flows", [f"{FLOW_LOGS}/"], args.flow_log_days)] if args.flow_log_days else []),
             ],
         )
 

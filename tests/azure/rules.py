@@ -324,7 +324,7 @@ def _has_endpoint(cloud: Cloud, target: Resource, service: str) -> bool:
 def _event_subscription(cloud: Cloud, made: Resource) -> None:
     topic = cloud.get(made.id.rpartition("/eventSubscriptions/")[0])
     destination = made.body["properties"]["destination"]
-    flows = [each for each in cloud.of_type("Microsoft.Logic/workflows") if _answers(cloud, each, destination["properties"])]
+    flows = [each for each in cloud.of_type("Microsoft.Logic/workflows") if answers_hook(cloud, each, destination["properties"])]
     if not flows:
         raise ArmError("Url validation", "The webhook's endpoint didn't answer the handshake.")
     (flow,) = flows
@@ -337,7 +337,7 @@ def _event_subscription(cloud: Cloud, made: Resource) -> None:
             raise ArmError("Managed Identity Authorization Error", f"The topic may not write to '{container}'.")
 
 
-def _answers(cloud: Cloud, flow: Resource, hook: Json) -> bool:
+def answers_hook(cloud: Cloud, flow: Resource, hook: Json) -> bool:
     """Whether a workflow answers Event Grid's handshake: to its signed address, or to a token that it takes, and not to both.
 
     Source: https://learn.microsoft.com/azure/logic-apps/logic-apps-securing-a-logic-app

@@ -176,6 +176,23 @@ def test_a_lost_event_is_found_by_the_clock(way: Trigger, make_clip: MakeClip) -
     assert set(way.azure.batch.requests[calls:]) == {("GET", "/jobs")}
 
 
+def test_after_a_new_key_the_old_address_starts_nothing_and_the_clock_finds_the_request(
+    way: Trigger, make_clip: MakeClip
+) -> None:
+    cloud = way.azure.cloud
+    (flow,) = (each for each in cloud.of_type("Microsoft.Logic/workflows") if "-looks" not in each.request.name)
+    way.azure.put("films/rotated.mp4", make_clip(frames=10).read_bytes())
+    cloud.regenerate_key(flow.id)
+    try:
+        ask(way.azure, "rotated", "films/rotated.mp4")
+        way.wait()
+        assert not way.runs
+        assert way.look().status == "Succeeded"
+        assert way.azure.wait(job_of(way, "rotated"))["state"] == "done"
+    finally:
+        del cloud.new_keys[flow.id.lower()]
+
+
 def test_the_merge_loses_its_node(way: Trigger, make_clip: MakeClip) -> None:
     azure = way.azure
     azure.put("films/merge.mp4", make_clip(frames=20).read_bytes())

@@ -19,6 +19,7 @@ from tests.azure import answers
 from tests.azure.access import allowed
 from tests.azure.cloud import Resource
 from tests.azure.copies import SCORER, Process, start
+from tests.azure.rules import answers_hook
 from tests.azure.small import SmallAzure, container_environment
 from tests.logicapp.engine import Engine, Json
 from tests.logicapp.runner import Call, Run
@@ -110,12 +111,15 @@ class Trigger:
             begins, ends = chosen["subjectBeginsWith"], chosen["subjectEndsWith"]
             if event["subject"].startswith(begins) and event["subject"].endswith(ends):
                 self._tell("event", blob)
+                hook = each.body["properties"]["destination"]["properties"]
                 for later in self.deliveries(event):
-                    self._begin(self._deliver, event, later)
+                    self._begin(self._deliver, event, hook, later)
 
-    def _deliver(self, event: Json, later: float) -> None:
+    def _deliver(self, event: Json, hook: Json, later: float) -> None:
         time.sleep(later)
-        self._run(self._workflow("Request"), event)
+        flow = self._workflow("Request")
+        if answers_hook(self.azure.cloud, flow, hook):  # else it is refused, and becomes a dead letter
+            self._run(flow, event)
 
     def look(self) -> Run:
         """The clock starts the workflow that looks for waiting requests; its run, once it has ended."""

@@ -95,29 +95,17 @@ def account(name: str, **changes: object) -> storage.StorageAccount:
     return made
 
 
-def kept(*, all_of_them: bool = True) -> None:
-    """Two accounts, both or one of them locked, one of them scanned."""
-    for kind in ("data", "ops"):
-        made = account(kind)
-        if all_of_them or kind == "data":
-            authorization.ManagementLockByScope(f"{kind}-lock", scope=made.id, level="CanNotDelete")
+def kept(*, all_of_it: bool = True) -> None:
+    """Two locked accounts, one of them scanned; without `all_of_it` one lacks its lock, and one a way for the scanner."""
+    scanner = f"{bricks.SUBSCRIPTION}/providers/Microsoft.Security/datascanners/StorageDataScanner"
+    rules = [storage.ResourceAccessRuleArgs(resource_id=scanner, tenant_id="tenant")] if all_of_it else None
+    firewall = storage.NetworkRuleSetArgs(default_action=storage.DefaultAction.DENY, resource_access_rules=rules)
+    data, ops = account("data", network_rule_set=firewall), account("ops")
+    security.DefenderForStorage("scan", resource_id=data.id, setting_name="current")
+    for name, each in (("data-lock", data), ("ops-lock", ops))[: 2 if all_of_it else 1]:
+        authorization.ManagementLockByScope(name, scope=each.id, level="CanNotDelete")
 
 
 def half_kept() -> None:
-    """Two accounts, one of them locked."""
-    kept(all_of_them=False)
-
-
-def scanned(*, open_to_it: bool = True) -> None:
-    """An account that is scanned, and one that isn't."""
-    scanner = f"{bricks.SUBSCRIPTION}/providers/Microsoft.Security/datascanners/StorageDataScanner"
-    rules = [storage.ResourceAccessRuleArgs(resource_id=scanner, tenant_id="tenant")] if open_to_it else None
-    firewall = storage.NetworkRuleSetArgs(default_action=storage.DefaultAction.DENY, resource_access_rules=rules)
-    made = account("data", network_rule_set=firewall)
-    account("ops")
-    security.DefenderForStorage("scan", resource_id=made.id, setting_name="current")
-
-
-def scanned_in_vain() -> None:
-    """An account that is scanned, and lets nobody in for it."""
-    scanned(open_to_it=False)
+    """The same without a lock and without a way."""
+    kept(all_of_it=False)

@@ -161,8 +161,18 @@ def test_flows_are_logged_as_an_identity_into_a_container_that_is_emptied(made: 
     (policy,) = (
         each for each in made.azure.of_type(f"{ACCOUNTS}/managementPolicies") if made.account("ops").request.name in each.id
     )
-    prefixes = [rule["definition"]["filters"]["prefixMatch"] for rule in policy.body["properties"]["policy"]["rules"]]
-    assert ["logs/", "quarantine/", "dead-letters/", "insights-logs-flowlogflowevent/"] in prefixes
+    rules = {rule["name"]: rule["definition"] for rule in policy.body["properties"]["policy"]["rules"]}
+    assert rules["old-flows"]["filters"]["prefixMatch"] == ["insights-logs-flowlogflowevent/"]
+    assert rules["old-flows"]["actions"]["baseBlob"]["delete"] == {"daysAfterModificationGreaterThan": 90}
+    assert properties["retentionPolicy"] == {"enabled": True, "days": 90}
+
+
+def test_flows_are_kept_as_long_as_other_logs_and_not_for_less_than_90_days() -> None:
+    days = [
+        Settings(location="westeurope", flow_logs=on, log_days=days).flow_log_days
+        for on, days in [(False, 60), (True, 60), (True, 200)]
+    ]
+    assert days == [0, 90, 200]
 
 
 def test_event_grid_shows_a_token_and_no_secret_is_anywhere(made: Made) -> None:
