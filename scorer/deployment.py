@@ -15,6 +15,16 @@ from scorer.limits import Limits
 from scorer.request import Request
 from scorer.store import Stores, open_store
 
+# What else the image's programs write, none of it large: caches, and what compilers make and load. It counts as memory.
+_SCRATCH = "rw,exec,nosuid,nodev,mode=1777,size=1g"
+# In the options of containers: GiB that a task may use, with Docker's unit.
+MEMORY = "{memory}"
+CONTAINER_OPTIONS = (
+    f"--read-only --tmpfs /tmp:{_SCRATCH} --tmpfs /work:{_SCRATCH} --cap-drop ALL --security-opt no-new-privileges "
+    f"--pids-limit 4096 --memory {MEMORY} --memory-swap {MEMORY}"
+)
+"""What tasks' containers are made with, where the stack doesn't say. The largest size has 96 cores, each with threads."""
+
 # A job that hangs in spite of its tasks' limits ends after two weeks.
 LONGEST_JOB_DAYS = 14
 
@@ -58,6 +68,8 @@ class Deployment(_Document):
     """Minutes that one try of a task may last."""
     task_memory_gb: int = 0
     """GiB that one task may use; 0: all that its machine has."""
+    container_options: str = CONTAINER_OPTIONS
+    """Of tasks' containers, as `docker create` takes them; MEMORY in it stands for `task_memory_gb`."""
     jobs_max: int
     """Jobs that Batch may have at once."""
     submit_minutes: int

@@ -55,6 +55,13 @@ class ModelError(ScorerError):
     exit_code = 7
 
 
+class GpuError(ModelError):
+    """A machine that should have GPUs has none that can be used: its work would take hours on a processor."""
+
+    exit_code = 20
+    retry = True
+
+
 class OutputError(ScorerError):
     """The output can't be written: no permission, not a folder, a name that is taken."""
 

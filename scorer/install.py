@@ -19,7 +19,8 @@ from scorer.errors import ModelError
 from scorer.package import Package, find_package
 from scorer.plan import Plan
 from scorer.store import Store, open_store
-from scorer.store.cache import is_own, locked, node_folder, scratch
+from scorer.store.cache import is_own, locked, node_folder, open_tree, scratch, take_away
+from scorer.store.problems import storage_errors
 
 WEIGHTS = "SCORER_WEIGHTS"
 ENTERED = "SCORER_PACKAGE"
@@ -49,15 +50,16 @@ def _go_on(folder: Path, package: str) -> NoReturn:
 def install(package: str, scripts: Store) -> Path:
     """The folder of the installed package: site/ and weights/. Done once a node, however many tasks want it.
 
-    Raises ModelError.
+    Raises ModelError, OutputError.
     """
     target = node_folder() / "packages" / package
-    with locked(target.with_name(f"{package}.lock")):
+    with storage_errors(str(target), writing=True), locked(target.with_name(f"{package}.lock")):
         if not is_own(target, stat.S_ISDIR):
-            target.unlink(missing_ok=True)
+            take_away(target)
             unfinished = target.with_name(f".{package}.part")
-            shutil.rmtree(unfinished, ignore_errors=True)  # what a killed task left
+            take_away(unfinished)  # what a killed task left
             _fill(unfinished, find_package(package, scripts), scripts)
+            open_tree(unfinished)
             unfinished.replace(target)
     return target
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scorer.errors import TaskError
-from scorer.store.cache import node_folder, try_lock
+from scorer.store.cache import node_folder, open_folder, try_lock
+from scorer.store.problems import storage_errors
 
 # How many tasks the machine runs at once, and how many GPUs it has, as the engine that starts them says.
 SLOTS = "SCORER_SLOTS"
@@ -41,7 +42,7 @@ class Slot:
 def take_slot(patience: float = PATIENCE_SECONDS) -> Iterator[Slot]:
     """Take a free slot until the block ends, or the process does; from here on CUDA sees its GPU alone.
 
-    Raises TaskError where none gets free.
+    Raises TaskError where none gets free, OutputError where none can be taken.
     """
     slots, gpus = int(os.environ.get(SLOTS, "0")), promised_gpus()
     if not slots:  # a task alone on its machine
@@ -49,11 +50,14 @@ def take_slot(patience: float = PATIENCE_SECONDS) -> Iterator[Slot]:
         return
     chosen = os.environ.get(SLOTS_DIR)
     folder = Path(chosen) if chosen else node_folder() / "slots"
-    folder.mkdir(parents=True, exist_ok=True)
+    with storage_errors(str(folder), writing=True):
+        open_folder(folder)
     deadline = time.monotonic() + patience
     while True:
         for number in range(slots):
-            if (file := try_lock(folder / str(number))) is None:
+            with storage_errors(str(folder), writing=True):
+                file = try_lock(folder / str(number))
+            if file is None:
                 continue
             try:
                 gpu = number % gpus if gpus else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from contextlib import ExitStack
 from functools import partial
@@ -22,7 +24,7 @@ from scorer.job import merge_job
 from scorer.limits import Limits
 from scorer.marks import Marks
 from scorer.models import Device, Model
-from scorer.models.devices import DEVICES, device_of
+from scorer.models.devices import DEVICES, demand_devices, device_of
 from scorer.package import find_package
 from scorer.plan import dispatch as make_plan
 from scorer.plan import read_plan
@@ -36,6 +38,9 @@ from scorer.telemetry import Telemetry, telemetry
 
 # Of the minutes that a container group may last, what a look at all waiting requests uses: the last of them may take long.
 SWEEP_SHARE = 0.5
+
+# Less than Azure Batch gives a preparation: longer than any download, shorter than forever.
+PREPARE_SECONDS = 50 * 60.0
 
 InputUrl = Annotated[str, typer.Option(envvar="SCORER_INPUT", metavar="URL", help="Store of videos, styles and requests.")]
 OutputUrl = Annotated[str, typer.Option(envvar="SCORER_OUTPUT", metavar="URL", help="Store of results.")]
@@ -124,17 +129,33 @@ def prepare(
     job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, scripts: ScriptsUrl = "",
     digest: PlanDigest = None,
 ) -> None:  # fmt: skip
-    """Fetch what all tasks of a job need, once a machine."""
-    stores = _stores(input_url, output, work, logs)
-    plan = read_plan(job, stores, digest)
+    """Fetch what all tasks of a job need, once a machine.
+
+    It ends well whatever goes wrong, and in good time: of a machine where it fails, Azure Batch believes that no task can run.
+    """
+    _end_in_time()
     try:
         with typed():
+            stores = _stores(input_url, output, work, logs)
+            plan = read_plan(job, stores, digest)
             if plan.request.package is not None:
                 install(plan.request.package, open_store(scripts))
             for path, etag in plan.shared_inputs:
                 stores.input.fetch(path, etag)
     except ScorerError as error:  # no reason to keep tasks waiting: each finds it out by itself, and its error counts
         errors.print(f"{error}")
+
+
+def _end_in_time() -> None:
+    """End the process well, whatever it is at, once PREPARE_SECONDS are over: a task goes on where it was."""
+
+    def end() -> None:
+        errors.print("not all could be fetched in time: each task fetches what it lacks")
+        os._exit(0)
+
+    timer = threading.Timer(PREPARE_SECONDS, end)
+    timer.daemon = True
+    timer.start()
 
 
 def score(
@@ -161,6 +182,7 @@ def score(
                 with ExitStack() as stack:
                     stack.enter_context(kept_failures(plan, chunk_key(each), stores))
                     slot = stack.enter_context(take_slot())
+                    demand_devices()
                     if model is None:  # to load one takes longer than a look
                         Marks(plan, each, stores).check()
                     model = model or load_model(plan, stores, slot.threads)

@@ -32,6 +32,7 @@ def of_settings(chosen: Settings) -> Document:
         "taskRetries": chosen.task_retries,
         "taskMinutes": chosen.task_minutes,
         "taskMemoryGb": chosen.memory_per_task,
+        "containerOptions": chosen.container_options,
         "jobsMax": chosen.jobs_max,
         "submitMinutes": chosen.submit_minutes,
         "workDays": chosen.work_days,

@@ -27,10 +27,17 @@ NODE_COMMUNICATION = batch.NodeCommunicationMode.SIMPLIFIED
 # https://github.com/Azure/azure-storage-fuse/blob/main/cmd/mount.go
 BLOBFUSE_OPTIONS = "-o allow_other -o direct_io --file-cache-timeout=0"
 
+# Of NVIDIA's driver, for CUDA 13, which torch's wheels bring: https://docs.nvidia.com/deploy/cuda-compatibility/
+LEAST_DRIVER = 580
 # Run on the node itself, not in a container. Right after a boot the driver may need a moment more, so a failure takes its time.
 GPU_CHECK = (
     "/bin/bash -c 'timeout 120 nvidia-smi && [ $(timeout 120 nvidia-smi --list-gpus | wc -l) -eq {gpus} ] "
-    "|| {{ sleep 30; exit 1; }}'"
+    "|| {{ sleep 30; exit 1; }}; "
+    "driver=$(timeout 120 nvidia-smi --query-gpu=driver_version --format=csv,noheader | head -n 1); "
+    "[ ${{driver%%.*}} -ge {least_driver} ] || {{ "
+    'echo "The NVIDIA driver of this node is $driver, and CUDA 13 needs {least_driver} or newer: '
+    'set nodeImageVersion to a version of 2026 or later."; exit 3; }}'
+    "'"
 )
 GPU_CHECK_RETRIES = 2
 
@@ -208,13 +215,18 @@ def _security(args: PoolArgs) -> batch.SecurityProfileArgs | None:
     )
 
 
+def gpu_check(gpus: int) -> str:
+    """The command that fails on a node without so many GPUs, or with a driver that is too old for the image's CUDA."""
+    return GPU_CHECK.format(gpus=gpus, least_driver=LEAST_DRIVER)
+
+
 def _start_task(args: PoolArgs) -> batch.StartTaskArgs:
     """A node whose driver or GPU is broken would fail task after task: this keeps tasks away from it.
 
     A change is made in place, and counts for nodes that come after it.
     """
     return batch.StartTaskArgs(
-        command_line=GPU_CHECK.format(gpus=args.gpus),
+        command_line=gpu_check(args.gpus),
         wait_for_success=True,
         max_task_retry_count=GPU_CHECK_RETRIES,
         # As root: NVIDIA's tools may have to load the driver's modules first.

@@ -76,6 +76,22 @@ PublicAddress = Annotated[str, AfterValidator(_public_address)]
 # What the firewall of a storage account takes: https://learn.microsoft.com/azure/storage/common/storage-network-security
 STORAGE_ADDRESSES = 400
 
+
+def _node_image(text: str) -> str:
+    if text == "latest":
+        return text
+    if not re.fullmatch(r"\d+\.\d+\.\d+", text):
+        raise ValueError(f"is not 'latest' or a version such as 24.04.2026MMDDNN: {_NODE_IMAGES} tells which there are")
+    # As in 24.04.2025090801. The first with a driver of 580 or newer, which CUDA 13 needs, is of January 2026:
+    # https://github.com/Azure/azhpc-images/pull/478
+    if (day := text.rpartition(".")[2]) < "20260101" and len(day) >= 8:
+        raise ValueError(f"is older than 2026, so its NVIDIA driver is too old for CUDA 13: {_NODE_IMAGES} tells newer ones")
+    return text
+
+
+_NODE_IMAGES = "'az vm image list --publisher microsoft-dsvm --offer ubuntu-hpc --sku 2404 --all --output table'"
+NodeImage = Annotated[str, AfterValidator(_node_image)]
+
 _GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 Guid = Annotated[
     str,

@@ -17,6 +17,7 @@ from pydantic.alias_generators import to_camel
 
 from scorer import clouds
 from stacks import existing_settings, gpu_sizes, patterns, regions
+from stacks.container_options import CONTAINER_OPTIONS, check_options
 from stacks.setting_types import (
     PROJECT,
     STORAGE_ADDRESSES,
@@ -25,6 +26,7 @@ from stacks.setting_types import (
     Guid,
     Mount,
     NetworkIsolation,
+    NodeImage,
     PublicAddress,
     Reference,
     RegistrySku,
@@ -66,8 +68,8 @@ class Settings(BaseModel):
         100, ge=0, le=100, description="Share of the nodes asked for as Spot first; dedicated ones take over when preempted"
     )
     keep_warm_minutes: int = Field(10, ge=0, le=1440, description="Minutes that nodes stay after the last task")
-    node_image_version: Annotated[str, matches(r"latest|\d+\.\d+\.\d+", "'latest' or a version such as 24.04.2025090801")] = (
-        Field("latest", description="Version of microsoft-dsvm:ubuntu-hpc:2404 that nodes start from; pin it in production")
+    node_image_version: NodeImage = Field(
+        "latest", description="Version of microsoft-dsvm:ubuntu-hpc:2404 to start from, 2026 or later; pin it in production"
     )
     node_disk_gb: int = Field(
         256, ge=128, le=4095, description="Size of a node's disk in GB: images, fetched videos and scratch lie on it"
@@ -91,6 +93,12 @@ class Settings(BaseModel):
     task_minutes: int = Field(240, ge=5, le=1440, description="Minutes that one try of a task may last")
     task_memory_gb: int = Field(
         0, ge=0, le=900, description="GiB of memory that one task may use; 0: an equal share of what the GPU size has, less 4"
+    )
+    container_options: Annotated[str, AfterValidator(check_options)] = Field(
+        CONTAINER_OPTIONS,
+        max_length=2000,
+        description="What tasks' containers are locked in with, as docker create takes it; {memory} is taskMemoryGb. "
+        "Leave out what Azure Batch refuses",
     )
     image: Reference = Field(
         "build",

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from azure.batch import models as batch
 
 from scorer.clouds import told
-from scorer.deployment import Deployment
+from scorer.deployment import MEMORY, Deployment
 from scorer.ends import DEBUG, TRIES
 from scorer.patience import ON_MACHINES
 from scorer.plan import Chunk, Plan
@@ -32,10 +32,12 @@ PLAN = "plan"
 NODE_FOLDER = "/node"
 # Who has which GPU: empty files to be locked, all that tasks of different jobs share.
 SLOTS_FOLDER = "/slots"
-# What else the image's programs write, none of it large: caches, and what compilers make and load. It counts as memory.
-SCRATCH = "rw,exec,nosuid,nodev,mode=1777,size=1g"
-# Processes and threads of one task, which has some for each core; the largest size has 96 of them.
-MOST_PROCESSES = 4096
+# All of a node's tasks are the same user. Where nothing is said, a task is a user of its own and a preparation another one, who
+# are kept out of each other's files in what they share, as Linux maps permissions into containers. Sources: `user_identity` of
+# azure.batch.models, and https://github.com/nextflow-io/nextflow/issues/2126
+USER = batch.UserIdentity(
+    auto_user=batch.AutoUserSpecification(scope=batch.AutoUserScope.POOL, elevation_level=batch.ElevationLevel.NON_ADMIN)
+)
 # Where Batch mounts storage on Linux nodes, in a container that binds VfsMounts, too.
 # https://learn.microsoft.com/azure/batch/virtual-file-mount
 MOUNTED_WORK = "file:///mnt/batch/tasks/fsmounts/work"
@@ -46,6 +48,7 @@ RETENTION = timedelta(hours=2)
 PREPARE_LIMIT = timedelta(hours=1)
 # A job that only looks: whoever asked for it takes it away long before.
 PROBE_LIMIT = timedelta(days=1)
+PREPARE_RETRIES = 2
 
 
 # What a request asks for, -100 to 100, in steps of 10: so many levels has each place.
@@ -82,19 +85,23 @@ def job_body(plan: Plan, deployment: Deployment, sender: str, place: int) -> bat
         common_environment_settings=[
             batch.EnvironmentSetting(name=name, value=value) for name, value in _environment(deployment).items()
         ],
-        # Once a node, so that a video isn't fetched once a task. Its failure is no reason to wait: every task looks for itself.
+        # Once a node, so that a video isn't fetched once a task. It ends well whatever is wrong with the job, as every task finds
+        # that out by itself. So where it fails, it is the node that starts no container, such as a Spot node that came back
+        # (https://github.com/Azure/Batch/issues/157): then Batch gives the node none of the job's tasks, all of which would fail.
         job_preparation_task=batch.BatchJobPreparationTask(
             command_line=f"prepare {plan.job} --plan {plan.digest}",
             container_settings=_container(plan.job, deployment),
+            user_identity=USER,
             constraints=batch.BatchTaskConstraints(
-                max_task_retry_count=0, max_wall_clock_time=PREPARE_LIMIT, retention_time=RETENTION
+                max_task_retry_count=PREPARE_RETRIES, max_wall_clock_time=PREPARE_LIMIT, retention_time=RETENTION
             ),
-            wait_for_success=False,
-            rerun_on_node_reboot_after_success=False,
+            wait_for_success=True,
+            rerun_on_node_reboot_after_success=True,
         ),
         job_release_task=batch.BatchJobReleaseTask(
             command_line=f"release {plan.job} --plan {plan.digest}",
             container_settings=_container(plan.job, deployment),
+            user_identity=USER,
             retention_time=RETENTION,
         ),
         all_tasks_complete_mode=batch.BatchAllTasksCompleteMode.NO_ACTION,
@@ -117,6 +124,7 @@ def probe_job_body(job: str, deployment: Deployment) -> batch.BatchJobCreateOpti
         job_preparation_task=batch.BatchJobPreparationTask(
             command_line=f"probe {job}",
             container_settings=_container(job, deployment),
+            user_identity=USER,
             constraints=batch.BatchTaskConstraints(
                 max_task_retry_count=0, max_wall_clock_time=PREPARE_LIMIT, retention_time=RETENTION
             ),
@@ -132,6 +140,7 @@ def probe_task(job: str, number: int, deployment: Deployment, near: str | None =
         id=str(number),
         command_line=f"probe {job} --number {number}",
         container_settings=_container(job, deployment),
+        user_identity=USER,
         constraints=batch.BatchTaskConstraints(max_wall_clock_time=PROBE_LIMIT, max_task_retry_count=0, retention_time=RETENTION),
         affinity_info=batch.BatchAffinityInfo(affinity_id=near) if near else None,
         # Where nodes may write and people may delete. A node may be gone by the time that somebody reads what is on it.
@@ -175,6 +184,7 @@ def chunk_task(plan: Plan, chunk: Chunk, deployment: Deployment) -> batch.BatchT
         display_name=f"frames {chunk.first} to {chunk.first + chunk.frames - 1}",
         command_line=f"score {plan.job} --chunk {chunk.index} --plan {plan.digest}",
         container_settings=_container(plan.job, deployment),
+        user_identity=USER,
         constraints=_constraints(deployment),
         exit_conditions=batch.ExitConditions(default=goes_on, pre_processing_error=goes_on, file_upload_error=goes_on),
         output_files=_logs(plan, str(chunk.index), deployment),
@@ -188,6 +198,7 @@ def merge_task(plan: Plan, deployment: Deployment) -> batch.BatchTaskCreateOptio
         id=MERGE,
         command_line=f"merge {plan.job} --plan {plan.digest}",
         container_settings=_container(plan.job, deployment),
+        user_identity=USER,
         constraints=_constraints(deployment),
         depends_on=batch.BatchTaskDependencies(task_id_ranges=[batch.BatchTaskIdRange(start=0, end=len(plan.chunks) - 1)]),
         exit_conditions=batch.ExitConditions(default=ends),
@@ -240,17 +251,15 @@ def _container(job: str, deployment: Deployment) -> batch.BatchTaskContainerSett
 
 
 def _container_options(job: str, deployment: Deployment) -> str:
-    """What `docker create` is told: media of strangers are decoded in these containers.
+    """What `docker create` is told: the job's volumes, and what the stack says of media of strangers being decoded here.
 
-    Whoever uses more memory is killed (exit code 137), and nobody else of the node; swap is no way around.
+    Whoever uses more memory is killed (exit code 137), and nobody else of the node; swap is no way around. Batch reads the
+    options itself, and is known to take `-v`: https://github.com/Azure/Batch/issues/39
     Source: https://docs.docker.com/reference/cli/docker/container/create/
     """
-    memory = f"{deployment.task_memory_gb}g"
-    limits = ["--memory", memory, "--memory-swap", memory] if deployment.task_memory_gb else []
-    scratch = [text for folder in ("tmp", "work") for text in ("--tmpfs", f"/{folder}:{SCRATCH}")]
-    rights = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--pids-limit", str(MOST_PROCESSES)]
-    volumes = ["--volume", f"scorer-{job}:{NODE_FOLDER}", "--volume", f"scorer-slots:{SLOTS_FOLDER}"]
-    return shlex.join([*volumes, *scratch, *rights, *limits])
+    volumes = ["-v", f"scorer-{job}:{NODE_FOLDER}", "-v", f"scorer-slots:{SLOTS_FOLDER}"]
+    rest = deployment.container_options.replace(MEMORY, f"{deployment.task_memory_gb}g")
+    return f"{shlex.join(volumes)} {rest}".strip()
 
 
 def _logs(plan: Plan, task: str, deployment: Deployment) -> list[batch.OutputFile]:

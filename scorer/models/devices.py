@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from scorer.errors import ModelError, RequestError
+from scorer.errors import GpuError, RequestError
 from scorer.models import Device
 from scorer.slots import promised_gpus
 
 # What the drivers of NVIDIA, of AMD and of Windows' Linux put there.
 _DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+# Values of NVIDIA_VISIBLE_DEVICES that ask for no GPU.
+_ASK_FOR_NONE = ("", "void", "none")
+LEAST_DRIVER = 580
+"""Of NVIDIA's driver, for CUDA 13, which torch's wheels bring: https://docs.nvidia.com/deploy/cuda-compatibility/"""
 
 
 DEVICES: dict[str, Device] = {"auto": "auto", "cpu": "cpu", "cuda": "cuda", "mps": "mps"}
@@ -27,7 +32,7 @@ def device_of(text: str) -> Device:
 
 
 def gpus() -> int:
-    """GPUs that torch can use; 0 without torch. Raises ModelError like `demand_gpus`."""
+    """GPUs that torch can use; 0 without torch. Raises GpuError like `demand_gpus`."""
     found = _gpus()
     if not found:
         demand_gpus()
@@ -37,13 +42,33 @@ def gpus() -> int:
 def demand_gpus() -> None:
     """Called where torch finds no GPU: a machine that should have some would compute for hours on its processor.
 
-    Raises ModelError where the engine that started this task says that there are GPUs.
+    Raises GpuError where the engine that started this task says that there are GPUs.
     """
+    demand_devices()
     if promised := promised_gpus():
-        raise ModelError(
-            f"This machine should have {promised} GPU(s), but torch finds none: 'nvidia-smi' says whether its driver works; "
-            "remove the node, and the task is tried elsewhere."
+        raise GpuError(
+            f"This machine should have {promised} GPU(s), but torch finds none: 'nvidia-smi' says whether its driver works "
+            f"and is {LEAST_DRIVER} or newer; remove the node, and the task is tried elsewhere."
         )
+
+
+def demand_devices() -> None:
+    """Raise GpuError where the engine says that there are GPUs, and this container was given none.
+
+    NVIDIA's container runtime gives GPUs to images alone that ask for them in their environment:
+    https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/docker-specialized.html
+    """
+    promised = promised_gpus()
+    if not promised or sys.platform != "linux" or any(Path(driver).exists() for driver in _DRIVERS):
+        return
+    asked = os.environ.get("NVIDIA_VISIBLE_DEVICES", "")
+    why = (
+        f"though NVIDIA_VISIBLE_DEVICES is '{asked}', so the node's container runtime or driver is broken: remove the node"
+        if asked not in _ASK_FOR_NONE
+        else "as its image doesn't set NVIDIA_VISIBLE_DEVICES=all and NVIDIA_DRIVER_CAPABILITIES=compute,utility,video: "
+        "take one that does, as the image of this project"
+    )
+    raise GpuError(f"This container should have {promised} GPU(s), but was given none, {why}.")
 
 
 def _gpus() -> int:

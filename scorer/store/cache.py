@@ -2,6 +2,11 @@
 
 Whoever fetches a copy shares a lock on it until it lets go or its process ends, and a copy is deleted by whoever gets it alone:
 the end of one job takes nothing away that another one is about to open.
+
+A folder that every user may write to, and that isn't sticky, belongs to all of them together, as what tasks share on a node does:
+there, Azure Batch may run each task as another user. All that is made in it is open to all from its first moment, whatever
+the umask, and anybody's copy is as good as one's own, since whoever could plant one could change this one, too. In any other
+folder only what is one's own counts.
 """
 
 from __future__ import annotations
@@ -46,6 +51,45 @@ def capacity() -> int:
     return shutil.disk_usage(node_folder()).total
 
 
+def is_shared(folder: Path) -> bool:
+    """Whether the folder belongs to all users together. A sticky one doesn't: there, nobody may delete what is others'.
+
+    https://www.kernel.org/doc/html/latest/admin-guide/sysctl/fs.html#protected-regular says what else is refused in sticky ones.
+    """
+    mode = folder.stat().st_mode
+    return os.name == "posix" and bool(mode & stat.S_IWOTH) and not mode & stat.S_ISVTX
+
+
+def open_folder(path: Path) -> None:
+    """Make the folder, if there is none; in a shared folder it is shared, too."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir() or not is_shared(path.parent):
+        path.mkdir(mode=0o700, exist_ok=True)
+        return
+    made = _new_beside(path)
+    made.mkdir()
+    made.chmod(0o777)
+    try:
+        made.rename(path)
+    except OSError:
+        made.rmdir()
+        if not path.is_dir():  # it was nobody else who was quicker
+            raise
+
+
+def open_tree(path: Path) -> None:
+    """Let everybody read, change and delete what was just made at `path`, if that is in a shared folder."""
+    if not is_shared(path.parent):
+        return
+    for each in (path, *path.rglob("*")):
+        if not each.is_symlink():
+            each.chmod(each.stat().st_mode | (0o777 if each.is_dir() else 0o666))
+
+
+def _new_beside(path: Path) -> Path:
+    return path.with_name(f".{secrets.token_hex(8)}.new")
+
+
 @contextmanager
 def scratch() -> Iterator[Path]:
     """An empty folder on the disk that copies go to; what is in it goes with the block.
@@ -54,7 +98,7 @@ def scratch() -> Iterator[Path]:
     """
     place = node_folder() / "scratch"
     with locked(place.with_name("scratch.lock")):
-        place.mkdir(mode=0o700, exist_ok=True)
+        open_folder(place)
         for left in place.iterdir():
             if left.is_symlink() or not left.is_dir():
                 continue
@@ -62,6 +106,7 @@ def scratch() -> Iterator[Path]:
                 shutil.rmtree(left, ignore_errors=True)
                 os.close(file)
         folder = Path(tempfile.mkdtemp(dir=place))
+        open_tree(folder)
         file = _lock_folder(folder)
     try:
         yield folder
@@ -75,7 +120,7 @@ def scratch() -> Iterator[Path]:
 def locked(path: Path) -> Iterator[None]:
     """Alone among the machine's processes while the block runs; whoever is killed lets go."""
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        open_folder(path.parent)
         if (file := _lock(path, os.O_RDWR | os.O_CREAT)) is not None:
             break
     try:
@@ -97,17 +142,17 @@ def _lock(path: Path, flags: int, *, shared: bool = False, wait: bool = True) ->
     else's) is nobody's lock, and is taken away. Raises OSError where nothing is in the way, and no file can be opened or made.
     """
     try:
-        file = os.open(path, flags | NOT_FOLLOWED, 0o600)
+        file = _open(path, flags | NOT_FOLLOWED)
     except FileNotFoundError:
         return None
     except OSError as error:
         if error.errno not in _IN_THE_WAY or not os.path.lexists(path):
             raise
-        _take_away(path)
+        take_away(path)
         return None
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode) and flags & os.O_RDWR:
-            _take_away(path)
+            take_away(path)
         lock(file, shared=shared, wait=wait)
         if _is_at(path, file):
             return file
@@ -115,6 +160,21 @@ def _lock(path: Path, flags: int, *, shared: bool = False, wait: bool = True) ->
         pass
     os.close(file)
     return None
+
+
+def _open(path: Path, flags: int) -> int:
+    """The open file, made if `flags` say so: for this user alone, or, in a shared folder, for everybody."""
+    if not flags & os.O_CREAT or not is_shared(path.parent):
+        return os.open(path, flags, 0o600)
+    if not os.path.lexists(path):
+        made = _new_beside(path)
+        file = os.open(made, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        os.fchmod(file, 0o666)
+        os.close(file)
+        with suppress(FileExistsError):  # somebody else was quicker
+            os.link(made, path)  # the file is there once it is open to all, and never before
+        made.unlink()
+    return os.open(path, flags & ~os.O_CREAT)
 
 
 def try_lock(path: Path) -> int | None:
@@ -125,7 +185,7 @@ def try_lock(path: Path) -> int | None:
     return None
 
 
-def _take_away(path: Path) -> None:
+def take_away(path: Path) -> None:
     """Whatever stands there; a link's target stays. Raises OSError where it can't be."""
     if path.is_dir() and not path.is_symlink():
         aside = path.with_name(f".{secrets.token_hex(8)}.away")
@@ -137,12 +197,12 @@ def _take_away(path: Path) -> None:
 
 
 def is_own(path: Path, kind: Callable[[int], bool] = stat.S_ISREG) -> bool:
-    """Whether a file (or what `kind` says) of this user stands there, and no link to one."""
+    """Whether a file (or what `kind` says) that may be used stands there, and no link: one's own, or anybody's if shared."""
     try:
         found = path.lstat()
     except FileNotFoundError:
         return False
-    return kind(found.st_mode) and is_of_this_user(found.st_uid)
+    return kind(found.st_mode) and (is_of_this_user(found.st_uid) or is_shared(path.parent))
 
 
 def _is_at(path: Path, file: int) -> bool:
@@ -169,14 +229,15 @@ def copy_once(url: str, etag: str, download: Callable[[Path], None], *, share: b
         return path
     with locked(_lock_path(path)):
         if not is_own(path):
-            _take_away(path)
+            take_away(path)
             unfinished = _unfinished(path)
-            _take_away(unfinished)  # a killed task's leftover
+            take_away(unfinished)  # a killed task's leftover
             try:
                 download(unfinished)
             except BaseException:  # no download goes on from it, and it may be what fills the disk
                 unfinished.unlink(missing_ok=True)
                 raise
+            open_tree(unfinished)
             unfinished.replace(path)
         if share:
             _share(path)

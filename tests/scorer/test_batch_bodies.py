@@ -9,6 +9,8 @@ from scorer.deployment import Deployment
 from scorer.engines.azure_batch import check_plan
 from scorer.engines.batch_bodies import chunk_task, digest_of, job_body, merge_task, sender_of
 from scorer.errors import ChangedError
+from scorer.steps import PREPARE_SECONDS
+from stacks.container_options import CONTAINER_OPTIONS
 from tests.azure.batch.options import parse
 from tests.folders import FolderStores
 from tests.scorer.scoring import plan_folder
@@ -32,6 +34,44 @@ def test_whatever_decodes_is_locked_in_and_has_its_share_of_the_machine(stores: 
                 assert option in said
             for folder in ("tmp", "work"):
                 assert f"--tmpfs /{folder}:rw,exec,nosuid,nodev,mode=1777,size=1g" in said
+
+
+def test_all_tasks_of_a_node_are_one_user_and_no_administrator(stores: FolderStores) -> None:
+    plan, deployment = plan_folder(stores), Deployment.model_validate(DOCUMENT)
+    job = job_body(plan, deployment, "", 0)
+    assert job.job_preparation_task is not None
+    assert job.job_release_task is not None
+    chunk, merge = chunk_task(plan, plan.chunks[0], deployment), merge_task(plan, deployment)
+    for task in (job.job_preparation_task, job.job_release_task, chunk, merge):
+        said = {"userIdentity": {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}}}
+        assert task.as_dict().items() >= said.items()
+        assert task.container_settings is not None
+        # Batch reads the options itself: of a volume's, this one alone was ever seen to work.
+        assert (task.container_settings.container_run_options or "").count("-v ") == 2
+
+
+def test_a_stack_says_what_containers_are_locked_in_with(stores: FolderStores) -> None:
+    plan = plan_folder(stores)
+    document = {**DOCUMENT, "taskMemoryGb": 3}
+    volumes = f"-v scorer-{plan.job}:/node -v scorer-slots:/slots"
+    for said, told in (("", volumes), ("--read-only --memory {memory}", f"{volumes} --read-only --memory 3g")):
+        deployment = Deployment.model_validate({**document, "containerOptions": said})
+        task = chunk_task(plan, plan.chunks[0], deployment)
+        assert task.container_settings is not None
+        assert task.container_settings.container_run_options == told
+    # What a stack says where nobody chose, and what holds for deployments that were made before a stack could say it.
+    assert Deployment.model_fields["container_options"].default == CONTAINER_OPTIONS
+
+
+def test_a_node_that_starts_no_container_is_given_no_task(stores: FolderStores) -> None:
+    job = job_body(plan_folder(stores), Deployment.model_validate(DOCUMENT), "", 0)
+    assert job.job_preparation_task is not None
+    assert job.job_preparation_task.wait_for_success is True
+    assert job.job_preparation_task.rerun_on_node_reboot_after_success is True
+    assert job.job_preparation_task.constraints is not None
+    limit = job.job_preparation_task.constraints.max_wall_clock_time
+    assert limit is not None
+    assert limit.total_seconds() > PREPARE_SECONDS
 
 
 def test_tasks_and_whoever_goes_on_know_the_plan(stores: FolderStores) -> None:

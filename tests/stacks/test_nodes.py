@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks.cluster import GPU_CHECK
+from stacks.cluster import gpu_check
 from tests.azure.cloud import Cloud
 from tests.azure.fixtures import Deploy
 
@@ -29,14 +29,20 @@ def program(folder: Path, name: str, script: str) -> None:
 
 
 def check(folder: Path, gpus: int) -> int:
+    return said(folder, gpus).returncode
+
+
+def said(folder: Path, gpus: int) -> subprocess.CompletedProcess[str]:
     """What Batch does with a command line: no shell is there but the one that it names itself."""
-    command = shlex.split(GPU_CHECK.format(gpus=gpus))
-    return subprocess.run(command, env={"PATH": f"{folder}:/usr/bin:/bin"}, capture_output=True, check=False).returncode
+    command = shlex.split(gpu_check(gpus))
+    return subprocess.run(command, env={"PATH": f"{folder}:/usr/bin:/bin"}, capture_output=True, text=True, check=False)
 
 
-def driver(folder: Path, gpus: int, exit_code: int = 0) -> None:
+def driver(folder: Path, gpus: int, exit_code: int = 0, version: str = "580.105.08") -> None:
     listed = "; ".join(f"echo 'GPU {number}: Tesla T4'" for number in range(gpus)) or "true"
-    program(folder, "nvidia-smi", f'[ "$1" != --list-gpus ] || {{ {listed}; }}\nexit {exit_code}')
+    versions = "; ".join(["echo " + version] * gpus) or "true"
+    asked = f"case $1 in --list-gpus) {listed};; --query-gpu=driver_version) {versions};; esac"
+    program(folder, "nvidia-smi", f"{asked}\nexit {exit_code}")
 
 
 @pytest.mark.parametrize("gpus", [1, 4])
@@ -51,6 +57,19 @@ def test_a_node_without_them_does_not(found: int, exit_code: int, node: Path) ->
     assert check(node, 4) == 1
 
 
+@pytest.mark.parametrize("version", ["570.172.08", "", "[N/A]"])
+def test_a_node_whose_driver_is_too_old_says_so_and_takes_none(version: str, node: Path) -> None:
+    driver(node, 4, version=version)
+    found = said(node, 4)
+    assert found.returncode == 3
+    assert f"The NVIDIA driver of this node is {version}, and CUDA 13 needs 580 or newer: set nodeImageVersion" in found.stdout
+
+
+def test_a_newer_driver_will_do(node: Path) -> None:
+    driver(node, 1, version="595.12")
+    assert check(node, 1) == 0
+
+
 def test_a_node_without_a_driver_does_not(node: Path) -> None:
     assert check(node, 1) == 1
 
@@ -61,7 +80,7 @@ def test_every_node_looks_at_its_gpus_first(azure: Cloud, deploy: Deploy) -> Non
     (pool,) = azure.of_type(POOL)
     properties = pool.body["properties"]
     start = properties["startTask"]
-    assert start["commandLine"] == GPU_CHECK.format(gpus=4)
+    assert start["commandLine"] == gpu_check(4)
     assert start["waitForSuccess"] is True
     assert 1 <= start["maxTaskRetryCount"] <= 2
     assert "containerSettings" not in start

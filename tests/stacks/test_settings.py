@@ -57,6 +57,21 @@ def test_values_come_as_pulumi_keeps_them() -> None:
         ("keepWarmMinutes", "-1", "keepWarmMinutes -1 is no whole number from 0"),
         ("batchSize", "0", "batchSize 0 is no whole number from 1"),
         ("nodeImageVersion", "newest", "nodeImageVersion 'newest' is not 'latest' or a version"),
+        (
+            "nodeImageVersion",
+            "24.04.2025090801",
+            "nodeImageVersion '24.04.2025090801' is older than 2026, so its NVIDIA driver is too old for CUDA 13: 'az vm",
+        ),
+        ("containerOptions", "--privileged", "containerOptions '--privileged' has '--privileged', which is no option that"),
+        ("containerOptions", "-v /etc:/node", "containerOptions '-v /etc:/node' has '-v', which is no option that containers"),
+        (
+            "containerOptions",
+            "--security-opt seccomp=unconfined",
+            "containerOptions '--security-opt seccomp=unconfined' has 'seccomp=unconfined' for '--security-opt', which",
+        ),
+        ("containerOptions", "--memory", "containerOptions '--memory' has '' for '--memory', which it can't be"),
+        ("containerOptions", "--read-only=no", "containerOptions '--read-only=no' has a value for '--read-only', which takes"),
+        ("containerOptions", "--tmpfs '/tmp", "containerOptions '--tmpfs '/tmp' can't be read: a quotation mark lacks"),
         ("nodeDiskGb", "64", "nodeDiskGb 64 is no whole number from 128 to 4095."),
         ("nodeDiskGb", "4096", "nodeDiskGb 4096 is no whole number from 128 to 4095."),
         ("image", "docker.io/acme/scorer:latest", "image 'docker.io/acme/scorer:latest' is not an image: write 'build', or"),
@@ -143,6 +158,18 @@ def test_a_bad_value_is_quoted_with_what_would_be_right(key: str, value: str, sa
 def test_an_image_is_named_by_tag_by_digest_or_by_both(setting: str, end: str) -> None:
     reference = f"mirror.example:5000/acme/scorer{end}" + "0" * 64 * end.endswith("sha256:")
     assert parse({"location": "westeurope", setting: reference}).model_dump(by_alias=True)[setting] == reference
+
+
+@pytest.mark.parametrize(
+    "text", ["", "--read-only", "--memory=4g --user 10001:10001", "--tmpfs /tmp:rw,size=1g --ulimit nofile=1024:2048 --cpus 1.5"]
+)
+def test_containers_may_be_locked_in_less_or_otherwise(text: str) -> None:
+    assert parse({"location": "westeurope", "containerOptions": text}).container_options == text
+
+
+@pytest.mark.parametrize("version", ["latest", "24.04.2026012301", "24.04.3"])
+def test_newer_nodes_are_taken(version: str) -> None:
+    assert parse({"location": "westeurope", "nodeImageVersion": version}).node_image_version == version
 
 
 def test_all_bad_values_are_told_at_once() -> None:

@@ -37,15 +37,22 @@ class Options:
     memory: int | None = None
     """Bytes that the container's processes may use together."""
     read_only: bool = False
+    user: int | None = None
+    names: frozenset[str] = frozenset()
+    """As they are written."""
 
 
 def parse(text: str) -> Options:
     """The options in `text`. Raises OptionsError."""
     parser = _Parser(add_help=False, allow_abbrev=False)
-    for name in ("--volume", "--tmpfs", "--cap-drop", "--security-opt"):
+    parser.add_argument("-v", "--volume", action="append", default=[])
+    for name in ("--tmpfs", "--cap-drop", "--security-opt", "--ulimit"):
         parser.add_argument(name, action="append", default=[])
-    for name in ("--memory", "--memory-swap"):
+    for name in ("--memory", "--memory-swap", "--memory-reservation", "--shm-size"):
         parser.add_argument(name, type=_bytes)
+    parser.add_argument("--user")
+    parser.add_argument("--cpus", type=float)
+    parser.add_argument("--init", action="store_true")
     parser.add_argument("--pids-limit", type=int)
     parser.add_argument("--read-only", action="store_true")
     found = parser.parse_args(shlex.split(text))
@@ -58,11 +65,13 @@ def parse(text: str) -> Options:
             raise OptionsError(f"invalid tmpfs option {tmpfs!r}")
     if any(each not in ("no-new-privileges", "no-new-privileges:true") for each in found.security_opt):
         raise OptionsError(f"invalid --security-opt: {found.security_opt}")
-    if found.memory is not None and found.memory < _LEAST_MEMORY:
+    if found.memory and found.memory < _LEAST_MEMORY:
         raise OptionsError("Minimum memory limit allowed is 6MB")
-    if found.memory_swap is not None and (found.memory is None or found.memory_swap < found.memory):
+    if found.memory_swap and (found.memory is None or found.memory_swap < found.memory):
         raise OptionsError("Minimum memoryswap limit should be larger than memory limit")
-    return Options(volumes, found.memory, found.read_only)
+    names = frozenset(word.partition("=")[0] for word in shlex.split(text) if word.startswith("-"))
+    user = int(found.user.partition(":")[0]) if found.user else None
+    return Options(volumes, found.memory or None, found.read_only, user, names)
 
 
 def of_body(body: Mapping[str, Any]) -> Options:

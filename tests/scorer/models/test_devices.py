@@ -1,27 +1,52 @@
 """GPUs: a machine that should have some, as the engine says, never computes without them unless it is asked to."""
 
+from pathlib import Path
+
 import pytest
 
-from scorer.errors import ModelError
+from scorer.errors import GpuError
 from scorer.models import Device, ModelSettings, devices, runtime
-from scorer.models.devices import gpus
+from scorer.models.devices import demand_devices, gpus
 from scorer.models.runtime import RuntimeOptions, choose_runtime
 
 MISSING = r"^This machine should have 4 GPU\(s\), but torch finds none: .+\.$"
 
 
 @pytest.fixture(autouse=True)
-def processor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No GPU, both runtimes installed, and no word of the engine."""
+def processor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A GPU's driver that torch can't use, both runtimes installed, and no word of the engine."""
+    (tmp_path / "nvidiactl").touch()
+    monkeypatch.setattr(devices, "_DRIVERS", (str(tmp_path / "nvidiactl"),))
     monkeypatch.setattr(devices, "_gpus", lambda: 0)
     monkeypatch.setattr(runtime, "available", lambda: True)
-    monkeypatch.delenv("SCORER_GPUS", raising=False)
+    for name in ("SCORER_GPUS", "NVIDIA_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        (None, "its image doesn't set NVIDIA_VISIBLE_DEVICES=all"),
+        ("void", "its image doesn't set NVIDIA_VISIBLE_DEVICES=all"),
+        ("all", "NVIDIA_VISIBLE_DEVICES is 'all', so the node's container runtime or driver is broken"),
+    ],
+)
+def test_a_container_that_was_given_no_gpu_says_why(asked: str | None, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_DRIVERS", ("/dev/no-such-driver",))
+    if asked is not None:
+        monkeypatch.setenv("NVIDIA_VISIBLE_DEVICES", asked)
+    demand_devices()
+    monkeypatch.setenv("SCORER_GPUS", "4")
+    for call in (demand_devices, gpus):
+        with pytest.raises(GpuError, match=rf"^This container should have 4 GPU\(s\).*, .*{why}.*\.$") as raised:
+            call()
+        assert raised.value.exit_code == 20
 
 
 def test_gpus_that_should_be_there_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert gpus() == 0
     monkeypatch.setenv("SCORER_GPUS", "4")
-    with pytest.raises(ModelError, match=MISSING):
+    with pytest.raises(GpuError, match=MISSING):
         gpus()
     monkeypatch.setattr(devices, "_gpus", lambda: 1)  # the one that the task's slot has
     assert gpus() == 1
@@ -30,7 +55,7 @@ def test_gpus_that_should_be_there_are_missed(monkeypatch: pytest.MonkeyPatch) -
 def test_another_runtime_does_not_stand_in_for_gpus_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_runtime(ModelSettings(), RuntimeOptions()) == "openvino"
     monkeypatch.setenv("SCORER_GPUS", "4")
-    with pytest.raises(ModelError, match=MISSING):
+    with pytest.raises(GpuError, match=MISSING):
         choose_runtime(ModelSettings(), RuntimeOptions())
 
 
