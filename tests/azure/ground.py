@@ -68,9 +68,9 @@ class Ground:
             },
         )
 
-    def given(self, role: str, principal: str, scope: str) -> Resource:
+    def given(self, role: str, principal: str, scope: str, **more: str) -> Resource:
         """Like `assign`, and waited until it counts."""
-        made = self.assign(role, principal, scope)
+        made = self.assign(role, principal, scope, **more)
         self.cloud.settle()
         return made
 

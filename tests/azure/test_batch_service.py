@@ -47,7 +47,7 @@ def running(identities: Identities, tmp_path: Path) -> Iterator[BatchService]:
         scaleSettings={"autoScale": {"formula": FORMULA, "evaluationInterval": "PT5M"}},
         identity={"type": "UserAssigned", "userAssignedIdentities": [ground.identity.id]},
     )
-    ground.assign(SUBMITTER, SOMEBODY, ground.batch.id)
+    ground.given(SUBMITTER, SOMEBODY, ground.batch.id)
     authority = Authority.make(tmp_path / "tls")
     with service.serve(cloud, identities, authority, tmp_path / "nodes", minute=0.05, launcher=PYTHON) as serving:
         yield serving

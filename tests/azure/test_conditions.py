@@ -66,11 +66,12 @@ def test_an_assignment_with_a_condition(ground: Ground) -> None:
     for other in ({"condition": OWN, "conditionVersion": "1.0"}, {"conditionVersion": VERSION}):
         with refused("InvalidRequest", "conditionVersion"):
             ground.assign(CONTRIBUTE, principal, ground.container.id, **other)
-    made = ground.assign(CONTRIBUTE, principal, ground.container.id, condition=OWN, conditionVersion=VERSION)
+    made = ground.given(CONTRIBUTE, principal, ground.container.id, condition=OWN, conditionVersion=VERSION)
     assert allowed(ground.cloud, principal, WRITE, ground.container.id, "job/parts/a")
     assert not allowed(ground.cloud, principal, WRITE, ground.container.id, "job/plan.json")
     # A condition changes in place; a second assignment that differs in it alone is refused.
     with refused("RoleAssignmentExists"):
         ground.assign(CONTRIBUTE, principal, ground.container.id)
     ground.change(made, condition=paths(["*/plan.json"]))
+    ground.cloud.settle()
     assert allowed(ground.cloud, principal, WRITE, ground.container.id, "job/plan.json")

@@ -162,7 +162,7 @@ def test_a_name_that_azure_refuses_is_the_requests_fault(code: int) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         endpoint = f"http://127.0.0.1:{server.server_port}/films"
         store = AzureStore(
             "input", account_name="films", endpoint=endpoint, skip_signature=True, client_options={"allow_http": True}

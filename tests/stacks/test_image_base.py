@@ -62,7 +62,7 @@ def registry() -> Iterator[type[_Registry]]:
     handler = type("Handler", (_Registry,), {"address": ""})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     handler.address = f"127.0.0.1:{server.server_port}"  # type: ignore[attr-defined]  # made right above
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield handler
     server.shutdown()
     server.server_close()

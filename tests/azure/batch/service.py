@@ -347,7 +347,10 @@ def serve(
     server = _Server(service)
     server.socket = authority.server_context().wrap_socket(server.socket, server_side=True)
     service.endpoint = f"https://127.0.0.1:{server.server_address[1]}"
-    threads = [threading.Thread(target=server.serve_forever, daemon=True), threading.Thread(target=schedule, daemon=True)]
+    threads = [
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True),
+        threading.Thread(target=schedule, daemon=True),
+    ]
     for thread in threads:
         thread.start()
     try:
