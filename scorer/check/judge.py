@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scorer.check.findings import Finding, good, wrong
+from scorer.check.findings import Finding, good, left_out, wrong
 from scorer.check.known import TOLERANCE, difference
+from scorer.check.options import set_options
 from scorer.check.probe import Facts
 from scorer.deployment import Deployment
+from scorer.models.devices import LEAST_DRIVER
 
-# CUDA 13, which the image's torch comes with, needs a driver of this release:
-# https://docs.nvidia.com/deploy/cuda-compatibility/
-LEAST_DRIVER = 580
-
-_IMAGE = "the image is another one than this version's: set image to 'build' and pulumi up, or build yours from this checkout"
-_USER = "update scorer: its jobs run all tasks of a node as one user; if they do, see the stack's containerOptions"
+_BUILD = "set image to 'build' and pulumi up, or build yours from this checkout"
+_IMAGE = f"the image is another one than this version's: {_BUILD}"
+_FOLDERS = f"/node and /slots of the image must be open to all users, and not sticky: {_BUILD}"
+# The image's own, to whom its folders belong.
+_ONE_USER = "--user 10001:10001"
 _ROLES = "pulumi refresh, then pulumi up; a new role takes up to ten minutes"
 
 
 def judge(first: Facts, second: Facts, target: Deployment, *, same_node: bool) -> Iterator[Finding]:
     """A finding for each thing that tasks need."""
-    yield _node_folder(first, second, same_node=same_node)
-    yield _slots(first, second)
+    yield _node_folder(first, second, target, same_node=same_node)
+    yield _slots(first, second, target)
     yield _gpu(first, target)
     yield _driver(first)
     yield good("token", "nodes get one for storage") if not first.token else wrong("token", first.token, _ROLES)
@@ -29,22 +30,30 @@ def judge(first: Facts, second: Facts, target: Deployment, *, same_node: bool) -
     yield _frame(first)
 
 
-def _node_folder(first: Facts, second: Facts, *, same_node: bool) -> Finding:
+def _node_folder(first: Facts, second: Facts, target: Deployment, *, same_node: bool) -> Finding:
     """Whether a second task can use what a first one made: else each fetches the video again, or can't work at all."""
     name, users = "node's folder", f"{first.uid}:{first.gid} and {second.uid}:{second.gid}"
     if problem := first.shared or second.shared:
-        return wrong(name, f"tasks run as {users}, and what they share can't be used: {problem}", _USER)
+        return wrong(name, f"tasks run as {users}, and what they share can't be used: {problem}", _sharing(first, second, target))
     if not same_node:
         return wrong(name, "Batch ran the second task on another node than the first", "run it again")
     if not second.found:
-        return wrong(name, f"tasks run as {users}, and the second can't use what the first has fetched", _USER)
+        text = f"tasks run as {users}, and the second can't use what the first has fetched"
+        return wrong(name, text, _sharing(first, second, target))
     return good(name, f"two tasks share it, as {users}")
 
 
-def _slots(first: Facts, second: Facts) -> Finding:
+def _slots(first: Facts, second: Facts, target: Deployment) -> Finding:
     if problem := first.slot or second.slot:
-        return wrong("slots", problem, _USER)
+        return wrong("slots", problem, _sharing(first, second, target))
     return good("slots", "each task takes one, and its GPU")
+
+
+def _sharing(first: Facts, second: Facts, target: Deployment) -> str:
+    """What lets tasks use each other's files: either remedy will do."""
+    if (first.uid, first.gid) == (second.uid, second.gid):
+        return _FOLDERS
+    return f"{_FOLDERS}; or make all tasks one user: {set_options(f'{target.container_options} {_ONE_USER}')}"
 
 
 def _gpu(facts: Facts, target: Deployment) -> Finding:
@@ -56,8 +65,10 @@ def _gpu(facts: Facts, target: Deployment) -> Finding:
         return good("GPUs", f"{seen}, {target.gpu_size}")
     if not facts.variable:
         return wrong(
-            "GPUs", f"{seen}: the image has no NVIDIA_VISIBLE_DEVICES, without which containers get no GPU",
-            "ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility,video in the image",
+            "GPUs",
+            f"{seen}: the image doesn't set NVIDIA_VISIBLE_DEVICES and NVIDIA_DRIVER_CAPABILITIES, without which containers get "
+            "no GPU, or one without CUDA",
+            f"{_BUILD}; one of your own needs ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility,video",
         )  # fmt: skip
     if not facts.torch:
         return wrong("GPUs", f"{seen}, without which no GPU is used", _IMAGE)
@@ -75,6 +86,8 @@ def _newer() -> str:
 def _driver(facts: Facts) -> Finding:
     if not facts.promised and not facts.driver:
         return good("driver", "none is needed without GPUs")
+    if not facts.driver and (not facts.devices or not facts.variable):
+        return left_out("driver", "a container without GPUs doesn't see it: see the line of GPUs")
     if not facts.driver:
         return wrong("driver", "the container doesn't see NVIDIA's driver", _newer())
     if int(facts.driver.partition(".")[0]) < LEAST_DRIVER:
@@ -92,6 +105,9 @@ def _stores(first: Facts, second: Facts) -> Finding:
 
 
 def _frame(facts: Facts) -> Finding:
+    cause = "slots" if facts.slot else "GPUs" if facts.gpus < facts.promised else ""
+    if facts.styling and cause:
+        return left_out("frame", f"nothing was styled: see the line of {cause}")
     if facts.styling:
         return wrong("frame", facts.styling, _IMAGE)
     worst = difference(facts.frame)

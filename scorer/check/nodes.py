@@ -14,6 +14,7 @@ from scorer import documents
 from scorer.check.findings import Finding, good, wrong
 from scorer.check.judge import judge
 from scorer.check.leftovers import Tell, empty, taken_away
+from scorer.check.options import set_options, without_named
 from scorer.check.pool import look_at_nodes
 from scorer.check.probe import Facts
 from scorer.deployment import Deployment
@@ -97,7 +98,7 @@ class Looking:
 
     def _facts(self, task: batch.BatchTask) -> Facts | Finding:
         """What the task told; what is wrong where it told nothing."""
-        if problem := failure(task):
+        if problem := failure(task, self.target):
             return problem
         number = int(task.id or 0)
         try:
@@ -145,24 +146,28 @@ _SAID = {
         "Batch can't keep what tasks print",
         "pulumi refresh, then pulumi up: nodes need their role on output and logs",
     ),
-    "option": ("Batch or Docker refuses an option of the container", "leave that option out of the setting containerOptions"),
-    "setting": ("Batch refuses a setting of the container", "leave the option that it names out of the setting containerOptions"),
+    "option": ("Batch or Docker refuses an option of the container", "{options}"),
+    "setting": ("Batch refuses a setting of the container", "{options}"),
     "image": ("the image can't be pulled", "see the image's line above; nodes pull by their identity, with the role AcrPull"),
     "": ("the task failed", "portal > Batch account > jobs: the job's stderr.txt, while the node is there"),
 }
-_BROKEN = "run it again: Spot nodes that return may fail so; if it stays, remove the node in the portal"
+_BROKEN = (
+    "node {node} starts no container",
+    "run it again: Spot nodes that return may fail so; if it stays, portal > Batch account > pool > nodes: remove {node}; if "
+    "others fail so, too, set image to 'build' and pulumi up",
+)
 _EXITS = {
     UsageError.exit_code: (
         "the image is older than this command, and knows no probe",
         "pulumi up, or build your image from this checkout",
     ),
-    # https://github.com/Azure/Batch/issues/157
-    126: ("the node is broken", _BROKEN),
-    127: ("the node is broken", _BROKEN),
+    # https://github.com/Azure/Batch/issues/157, https://docs.docker.com/engine/containers/run/#exit-status
+    **dict.fromkeys((125, 126, 127), _BROKEN),
+    137: ("the task was killed, most likely for want of memory", "set taskMemoryGb higher, or a larger gpuSize, then pulumi up"),
 }
 
 
-def failure(task: batch.BatchTask) -> Finding | None:
+def failure(task: batch.BatchTask, target: Deployment) -> Finding | None:
     """What keeps a task from telling anything, in Batch's words."""
     info = task.execution_info
     failed = info.failure_info if info else None
@@ -171,4 +176,15 @@ def failure(task: batch.BatchTask) -> Finding | None:
     details = "; ".join(f"{each.name}: {each.value}" for each in failed.details or [] if each.value)
     said = clean(" ".join(f"{failed.code}: {failed.message} {details}".split()), 500)
     found = _EXITS.get(info.exit_code or 0) or next(each for word, each in _SAID.items() if word in said.lower())
-    return wrong("nodes", f"{found[0]} ({said})", found[1])
+    node = clean(_node(task), 80) or "it"
+    text, todo = (each.replace("{node}", node).replace("{options}", _fewer(said, target)) for each in found)
+    return wrong("nodes", f"{text} ({said})", todo)
+
+
+def _fewer(said: str, target: Deployment) -> str:
+    """What to type for options without those that Batch names; where it names none of them, it may be any."""
+    options = target.container_options.strip()
+    fewer = without_named(options, said)
+    if fewer != options:
+        return set_options(fewer)
+    return f"leave out what it names, or all options: {set_options('')}"

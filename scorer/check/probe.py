@@ -16,14 +16,14 @@ from scorer.documents import Count, Number, Words
 from scorer.ends import typed
 from scorer.errors import ScorerError
 from scorer.identity import STORAGE, credential
+from scorer.models.devices import asks_for_gpus, gpus
 from scorer.slots import promised_gpus, take_slot
 from scorer.store import Store, Stores
-from scorer.store.cache import copy_once
+from scorer.store.cache import copy_once, node_place
+from scorer.store.problems import storage_errors
 
 # Where the driver's kernel module says which version it is: https://docs.nvidia.com/cuda/gpudirect-rdma/
 _DRIVER = Path("/proc/driver/nvidia/version")
-# Without it, the container runtime hands over no GPU: https://github.com/NVIDIA/nvidia-container-toolkit
-_VARIABLE = "NVIDIA_VISIBLE_DEVICES"
 MOST_STORES = 10
 
 Problem = Annotated[Words, Field(max_length=2001)]
@@ -48,11 +48,11 @@ class Facts(BaseModel):
     promised: Count
     """GPUs that the engine says the node has."""
     variable: bool
-    """Whether the image asks for GPUs."""
+    """Whether the image asks for GPUs, and for CUDA."""
     devices: Count
     gpus: Count
     """That torch can use."""
-    driver: Problem
+    driver: Annotated[str, Field(pattern=r"^(\d{3,4}(\.\d{1,6}){1,2})?$")]
     torch: Problem
     """Versions, '' of what isn't installed."""
     openvino: Problem
@@ -69,7 +69,7 @@ def look(job: str, number: int, stores: Stores, scripts: Store | None) -> Facts:
     """Look at everything; whatever goes wrong is told, and keeps nothing else from being looked at."""
     found: list[bool] = []
     frame: list[tuple[tuple[float, ...], str]] = []
-    gpus: list[int] = []
+    usable: list[int] = []
 
     def share() -> None:
         found.append(_share(job))
@@ -84,14 +84,14 @@ def look(job: str, number: int, stores: Stores, scripts: Store | None) -> Facts:
     shared = _problem(share)
     slot = _problem(_slot)
     # Before a slot is taken: that leaves one GPU of several.
-    missing = _problem(lambda: gpus.append(_gpus()))
+    missing = _problem(lambda: usable.append(gpus()))
     # A preparation only leaves its mark: a task will find it or not.
     styling = _problem(style) if number and not slot else slot
     answer, runtime = frame[0] if frame else ((), "")
     return Facts(
         job=job, number=number, uid=_id("getuid"), gid=_id("getgid"), shared=shared, found=bool(found and found[0]), slot=slot,
-        promised=promised_gpus(), variable=_VARIABLE in os.environ, devices=len(list(Path("/dev").glob("nvidia[0-9]*"))),
-        gpus=gpus[0] if gpus else 0, driver=_driver(), torch=_version("torch"), openvino=_version("openvino"),
+        promised=promised_gpus(), variable=asks_for_gpus(), devices=len(list(Path("/dev").glob("nvidia[0-9]*"))),
+        gpus=usable[0] if usable else 0, driver=_driver(), torch=_version("torch"), openvino=_version("openvino"),
         token=token, stores=_stores(job, number, stores, scripts) if number and not token else {},
         frame=answer, runtime=runtime, styling=styling or missing,
     )  # fmt: skip
@@ -119,19 +119,14 @@ def _share(job: str) -> bool:
         to.write_bytes(b"check")
         made.append(to)
 
-    copy_once(f"check://{job}", "", write).read_bytes()
+    with storage_errors(str(node_place()), writing=True):
+        copy_once(f"check://{job}", "", write).read_bytes()
     return not made
 
 
 def _slot() -> None:
     with take_slot(patience=10):
         pass
-
-
-def _gpus() -> int:
-    from scorer.models.devices import gpus
-
-    return gpus()
 
 
 def _version(package: str) -> str:

@@ -15,6 +15,8 @@ from scorer.slots import promised_gpus
 _DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 # Values of NVIDIA_VISIBLE_DEVICES that ask for no GPU.
 _ASK_FOR_NONE = ("", "void", "none")
+# Of NVIDIA_DRIVER_CAPABILITIES.
+_CUDA = {"compute", "utility"}
 LEAST_DRIVER = 580
 """Of NVIDIA's driver, for CUDA 13, which torch's wheels bring: https://docs.nvidia.com/deploy/cuda-compatibility/"""
 
@@ -69,6 +71,15 @@ def demand_devices() -> None:
         "take one that does, as the image of this project"
     )
     raise GpuError(f"This container should have {promised} GPU(s), but was given none, {why}.")
+
+
+def asks_for_gpus() -> bool:
+    """Whether this container asks NVIDIA's runtime for GPUs, and for what CUDA needs of the driver.
+
+    https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/docker-specialized.html
+    """
+    wanted = set(os.environ.get("NVIDIA_DRIVER_CAPABILITIES", "").split(","))
+    return os.environ.get("NVIDIA_VISIBLE_DEVICES", "") not in _ASK_FOR_NONE and ("all" in wanted or wanted >= _CUDA)
 
 
 def _gpus() -> int:

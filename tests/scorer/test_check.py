@@ -11,11 +11,13 @@ from scorer.check import nodes, resources
 from scorer.check.findings import Finding
 from scorer.check.judge import judge
 from scorer.check.known import ANSWER, TOLERANCE, difference, drawn, styled
+from scorer.check.options import without_named
 from scorer.check.probe import Facts
 from scorer.check.way import FRAMES, clip
-from scorer.deployment import read_deployment
+from scorer.deployment import CONTAINER_OPTIONS, read_deployment
 from scorer.engines.batch_bodies import chunk_task, job_body, probe_job_body, probe_task
 from scorer.engines.batch_pool import resize_problem
+from stacks.container_options import check_options
 from tests.conftest import frame_hashes
 from tests.folders import FolderStores
 from tests.scorer.scoring import plan_folder
@@ -54,7 +56,12 @@ NODES: dict[str, tuple[dict[str, Any], str, str]] = {
     "closed folder": (
         {"second": {"shared": "'/node/blobs' can't be written"}},
         "node's folder",
-        "what they share can't be used: '/node",
+        "what they share can't be used: '/node/blobs' can't be written -> /node and /slots of the image must be open",
+    ),
+    "another user's folder": (
+        {"shared": "'/node' can't be written", "second": {"uid": 1003, "shared": "'/node' can't be written"}},
+        "node's folder",
+        f"; or make all tasks one user: pulumi config set containerOptions '{CONTAINER_OPTIONS} --user 10001:10001', then",
     ),
     "nothing kept": ({"second": {"found": False}}, "node's folder", "can't use what the first has fetched"),
     "other node": ({"same_node": False}, "node's folder", "on another node than the first -> run it again"),
@@ -62,7 +69,7 @@ NODES: dict[str, tuple[dict[str, Any], str, str]] = {
     "no variable": (
         {"gpus": 0, "devices": 0, "variable": False, "driver": ""},
         "GPUs",
-        "no NVIDIA_VISIBLE_DEVICES, without which containers get no GPU",
+        "doesn't set NVIDIA_VISIBLE_DEVICES and NVIDIA_DRIVER_CAPABILITIES, without which containers get no GPU",
     ),
     "no device": ({"gpus": 0, "devices": 0}, "GPUs", "the container has no /dev/nvidia0 -> portal"),
     "no torch": ({"gpus": 0, "torch": ""}, "GPUs", "torch is missing, without which no GPU is used"),
@@ -103,6 +110,20 @@ def test_a_node_that_isnt(what: str) -> None:
     assert told[name].rpartition(" -> ")[2]
 
 
+@pytest.mark.parametrize(
+    ("cause", "names"),
+    [
+        ({"gpus": 0, "devices": 0, "variable": False, "driver": "", "styling": "no GPU", "frame": []}, ["GPUs"]),
+        ({"gpus": 0, "devices": 0, "driver": "", "styling": "no GPU", "frame": []}, ["GPUs"]),
+        ({"gpus": 0, "styling": "no GPU", "frame": [], "driver": "570.86"}, ["GPUs", "driver"]),
+        ({"slot": "All 1 slots are taken", "styling": "All 1 slots are taken", "frame": []}, ["slots"]),
+    ],
+    ids=["image", "node", "driver", "slots"],
+)
+def test_one_cause_is_told_once(cause: dict[str, Any], names: list[str]) -> None:
+    assert list(bad(**cause)) == names
+
+
 def test_the_frame_is_the_same_whatever_computes() -> None:
     answer, runtime = styled()
     assert runtime
@@ -132,26 +153,57 @@ def test_probes_are_what_a_jobs_own_tasks_are(stores: FolderStores) -> None:
 
 
 def ended(**info: Any) -> batch.BatchTask:
-    return batch.BatchTask({"id": "1", "state": "completed", "executionInfo": {"retryCount": 0, "requeueCount": 0, **info}})
+    about = {"executionInfo": {"retryCount": 0, "requeueCount": 0, **info}, "nodeInfo": {"nodeId": "tvmps_1"}}
+    return batch.BatchTask({"id": "1", "state": "completed", **about})
+
+
+OPTIONS = "--read-only --tmpfs /tmp:rw --tmpfs=/work:rw --cap-drop ALL --memory 4g --memory-swap 4g"
 
 
 @pytest.mark.parametrize(
     ("code", "exit_code", "message", "words"),
     [
-        ("ContainerInvalidSettings", None, "containerRunOptions: --cap-drop is not supported", "leave that option out"),
+        (
+            "ContainerInvalidSettings",
+            None,
+            "containerRunOptions: --cap-drop is not supported",
+            f"pulumi config set containerOptions '{CONTAINER_OPTIONS.replace('--cap-drop ALL ', '')}', then pulumi up",
+        ),
+        (
+            "ContainerInvalidSettings",
+            None,
+            "At least one value is invalid",
+            "or all options: pulumi config set containerOptions ''",
+        ),
         ("ContainerInvalidImage", None, "One or more container images specified are invalid", "the image can't be pulled"),
         ("FailureExitCode", 64, "The task exited", "older than this command"),
-        ("FailureExitCode", 126, "The task exited", "Spot nodes that return may fail so"),
+        ("FailureExitCode", 126, "The task exited", "node tvmps_1 starts no container"),
+        ("FailureExitCode", 125, "The task exited", "pool > nodes: remove tvmps_1"),
+        ("FailureExitCode", 137, "The task exited", "set taskMemoryGb higher"),
         ("FailureExitCode", 1, "The task exited", "the job's stderr.txt"),
     ],
 )
 def test_a_task_that_told_nothing(code: str, exit_code: int | None, message: str, words: str) -> None:
     failure = {"category": "usererror", "code": code, "message": message}
-    found = nodes.failure(ended(failureInfo=failure, **({"exitCode": exit_code} if exit_code is not None else {})))
+    found = nodes.failure(ended(failureInfo=failure, **({"exitCode": exit_code} if exit_code is not None else {})), TARGET)
     assert isinstance(found, Finding)
     assert (found.name, found.state) == ("nodes", "wrong")
     assert words in f"{found.text} -> {found.todo}"
-    assert nodes.failure(ended(exitCode=0)) is None
+    assert nodes.failure(ended(exitCode=0), TARGET) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("unrecognized arguments: --memory-swap", "--read-only --tmpfs /tmp:rw --tmpfs=/work:rw --cap-drop ALL --memory 4g"),
+        ("unrecognized arguments: --tmpfs --read-only", "--cap-drop ALL --memory 4g --memory-swap 4g"),
+        ("'--cap-drop=ALL'", "--read-only --tmpfs /tmp:rw --tmpfs=/work:rw --memory 4g --memory-swap 4g"),
+        ("something is invalid", OPTIONS),
+    ],
+)
+def test_options_that_are_named_are_left_out_with_their_values(said: str, left: str) -> None:
+    assert without_named(OPTIONS, said) == left
+    assert check_options(left) == left
 
 
 @pytest.mark.parametrize(
@@ -165,6 +217,8 @@ def test_a_task_that_told_nothing(code: str, exit_code: int | None, message: str
         {"torch": 7},
         {"number": 3},
         {"stores": {f"{chr(97 + each)}": "" for each in range(11)}},
+        {"driver": "of a stranger"},
+        {"driver": "580"},
         {"token": "x" * 5000 + "\x1b[31m"},
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 
 from scorer.errors import GpuError
 from scorer.models import Device, ModelSettings, devices, runtime
-from scorer.models.devices import demand_devices, gpus
+from scorer.models.devices import asks_for_gpus, demand_devices, gpus
 from scorer.models.runtime import RuntimeOptions, choose_runtime
 
 MISSING = r"^This machine should have 4 GPU\(s\), but torch finds none: .+\.$"
@@ -41,6 +41,25 @@ def test_a_container_that_was_given_no_gpu_says_why(asked: str | None, why: str,
         with pytest.raises(GpuError, match=rf"^This container should have 4 GPU\(s\).*, .*{why}.*\.$") as raised:
             call()
         assert raised.value.exit_code == 20
+
+
+@pytest.mark.parametrize(
+    ("visible", "capabilities", "asks"),
+    [
+        ("all", "compute,utility,video", True),
+        ("0,1", "all", True),
+        ("all", "utility", False),
+        ("all", "", False),
+        ("void", "all", False),
+        ("", "all", False),
+    ],
+)
+def test_an_image_asks_for_gpus_and_for_cuda(
+    visible: str, capabilities: str, asks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NVIDIA_VISIBLE_DEVICES", visible)
+    monkeypatch.setenv("NVIDIA_DRIVER_CAPABILITIES", capabilities)
+    assert asks_for_gpus() == asks
 
 
 def test_gpus_that_should_be_there_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
