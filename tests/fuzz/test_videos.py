@@ -15,7 +15,7 @@ from tests.fuzz.pool import Looker
 def test_any_video_is_taken_or_refused(looker: Looker, format_: str) -> None:
     ends: Counter[str] = Counter()
 
-    @settings(max_examples=200, derandomize=True, database=None, deadline=None)
+    @settings(max_examples=60, derandomize=True, database=None, deadline=None)
     @given(cases([format_]))
     def holds(case: Case) -> None:
         ends[looker.checked(case)["end"]] += 1
