@@ -32,9 +32,11 @@ rehearsal: $(VENV)/test.stamp pulumi azurite  ## the whole architecture on this 
 
 infra: $(VENV)/infra.stamp  ## what 'pulumi up' needs beside Pulumi itself
 
+# One more than cores: tests of what runs in Azure wait most of their time.
+WORKERS = $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # Files begin in the order of their names: by default those of few tests come last, which take longest.
 test: $(VENV)/test.stamp browser containers pulumi azurite checkov actionlint lint  ## every check and test
-	$(BIN)/pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # Atheris comes with wheels for Linux; elsewhere files are drawn at random alone.
 SECONDS ?= 600
