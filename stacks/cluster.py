@@ -13,6 +13,7 @@ from typing import Literal
 import pulumi
 from pulumi_azure_native import batch
 
+from scorer.models.devices import LEAST_DRIVER
 from stacks import naming
 from stacks.autoscale import EVALUATION_INTERVAL
 from stacks.watches import POOL
@@ -27,8 +28,6 @@ NODE_COMMUNICATION = batch.NodeCommunicationMode.SIMPLIFIED
 # https://github.com/Azure/azure-storage-fuse/blob/main/cmd/mount.go
 BLOBFUSE_OPTIONS = "-o allow_other -o direct_io --file-cache-timeout=0"
 
-# Of NVIDIA's driver, for CUDA 13, which torch's wheels bring: https://docs.nvidia.com/deploy/cuda-compatibility/
-LEAST_DRIVER = 580
 # Run on the node itself, not in a container. Right after a boot the driver may need a moment more, so a failure takes its time.
 GPU_CHECK = (
     "/bin/bash -c 'timeout 120 nvidia-smi && [ $(timeout 120 nvidia-smi --list-gpus | wc -l) -eq {gpus} ] "
