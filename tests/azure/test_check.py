@@ -3,7 +3,7 @@
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from tests.azure.batch.quota import Quota
 from tests.azure.small import PERSON, SmallAzure
 from tests.azure.test_way import person
 from tests.azure.trigger import Trigger
+from tests.stacks.test_nodes import driver, said
 
 WHOLE = [
     "sign-in", "data store", "ops store", "Spot quota", "dedicated quota", "pool quota", "job quota", "nodes' image",
@@ -186,14 +187,35 @@ def test_an_earlier_deployment(checked: Trigger, tmp_path: Path) -> None:
     assert all("an earlier version described this deployment: 'pulumi up'" in each["text"] for each in left)
 
 
-def test_nodes_whose_start_task_fails(checked: Trigger, tmp_path: Path) -> None:
-    pool = checked.azure.batch.pool
-    checked.azure.batch.wait(lambda: not pool.nodes)
-    pool.start_fails = (3, "+----+\nThe NVIDIA driver of this node is 550.1, and CUDA 13 needs 580 or newer.\n")
-    bad = wrong(check(checked, tmp_path, code=21))
+@contextmanager
+def new_node(azure: SmallAzure, **unkind: object) -> Iterator[None]:
+    """While the block runs the pool has a node that is as these attributes of the pool say."""
+    pool = azure.batch.pool
+    kept = {name: getattr(pool, name) for name in unkind}
+    _begin_anew(azure, {**unkind, "fixed": 1})
+    try:
+        yield
+    finally:
+        _begin_anew(azure, {**kept, "fixed": None})
+
+
+def _begin_anew(azure: SmallAzure, attributes: Mapping[str, object]) -> None:
+    pool = azure.batch.pool
+    pool.fixed = 0
+    azure.batch.wait(lambda: not pool.nodes)
+    for name, value in attributes.items():
+        setattr(pool, name, value)
+
+
+def test_nodes_whose_driver_is_old(checked: Trigger, tmp_path: Path) -> None:
+    """What the declared start task says of such a driver."""
+    driver(tmp_path, 1, version="570.172.08")
+    refusal = said(tmp_path, 1)
+    with new_node(checked.azure, start_fails=(refusal.returncode, refusal.stdout)):
+        bad = wrong(check(checked, tmp_path, code=21))
     assert list(bad) == ["nodes"]
     assert "is starttaskfailed (its start task ended with 3; " in bad["nodes"]
-    assert "The NVIDIA driver of this node is 550.1" in bad["nodes"]
+    assert "The NVIDIA driver of this node is 570.172.08, and CUDA 13 needs 580 or newer" in bad["nodes"]
     assert "-> pulumi config set nodeImageVersion" in bad["nodes"]
 
 
