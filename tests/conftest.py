@@ -15,7 +15,7 @@ import pytest
 from scorer import models
 from tests import apart
 from tests.ffmpeg import kept_in, run_ffmpeg
-from tests.folders import FolderStores
+from tests.folders import FolderStores, open_folder
 from tests.trial_site import install
 
 pytest_plugins = ["tests.azure.fixtures"]
@@ -25,14 +25,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def trial_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Install trial_models.py as a user's own package, for this process and all that it starts."""
-    site = install(tmp_path_factory.mktemp("site"))
-    sys.path.append(str(site))
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
-    models.forget()
-    yield
-    sys.path.remove(str(site))
+def trial_models() -> Iterator[None]:
+    """Install trial_models.py as a user's own package, for this process and all that it starts, whoever runs them."""
+    with open_folder("site-") as folder:
+        site = install(folder)
+        sys.path.append(str(site))
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
+        models.forget()
+        yield
+        sys.path.remove(str(site))
 
 
 @pytest.fixture(scope="session", autouse=True)

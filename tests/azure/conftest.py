@@ -53,8 +53,8 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAzure]:
 def small_azure(deployed: SmallAzure) -> Iterator[SmallAzure]:
     """The deployment, its faults mended afterwards."""
     yield deployed
-    deployed.batch.fault = deployed.blobs.fault = deployed.blobs.page = None
-    deployed.batch.pool.preempt_every = None
+    deployed.batch.fault = deployed.batch.earlier = deployed.blobs.fault = deployed.blobs.page = None
+    deployed.batch.pool.preempt_every = deployed.batch.pool.fixed = None
     deployed.batch.pool.quota = Quota()
     deployed.cloud.settle()
 

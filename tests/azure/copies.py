@@ -1,7 +1,7 @@
 """Processes that begin as copies of one that has loaded what they import: Azure's SDKs take `scorer` two seconds of a processor.
 
-A copy has an environment, a folder, streams and a process group of its own, as any process that is started has. Only what a
-module reads while it is loaded is that of the process which loaded it.
+A copy has an environment, a folder, streams and a process group of its own, as any process that is started has, and may be
+another user's, as tasks of Azure Batch are. Only what a module reads while it is loaded is that of the process which loaded it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.azure import clock
+from tests.azure.reach import become
 
 SCORER = (sys.executable, "-m", "scorer")
 
@@ -55,17 +57,43 @@ class CopiedProcess:
             self._process.kill()
 
 
-Process = subprocess.Popen[bytes] | CopiedProcess
+Process = CopiedProcess
 
 
-def start(command: Sequence[str], environment: Mapping[str, str], folder: Path, out: Path, errors: Path) -> Process:
-    """Run a command in a folder and a process group of its own; what it says goes to two files, which may be the same."""
+def start(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path, out: Path, errors: Path, uid: int | None = None
+) -> Process:
+    """Run a command in a folder and a process group of its own; what it says goes to two files, which may be the same.
+
+    With `uid` it runs as that user, if we are root.
+    """
+    place = Place(dict(environment), str(folder), str(out), str(errors), uid)
     if tuple(command[: len(SCORER)]) == SCORER:
-        return CopiedProcess(_scorer, list(command[len(SCORER) :]), dict(environment), str(folder), str(out), str(errors))
-    with out.open("ab") as first, errors.open("ab") as second:
-        return subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=first, stderr=second, stdin=subprocess.DEVNULL, start_new_session=True
-        )
+        return CopiedProcess(_scorer, list(command[len(SCORER) :]), place)
+    return CopiedProcess(_program, list(command), place)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a process finds itself."""
+
+    environment: dict[str, str]
+    folder: str
+    out: str
+    errors: str
+    uid: int | None
+
+    def enter(self) -> None:
+        """Be there, in a process that has just been forked."""
+        os.setsid()
+        os.environ.clear()
+        os.environ.update(self.environment)
+        os.chdir(self.folder)
+        for path, stream in ((self.out, sys.stdout), (self.errors, sys.stderr)):
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            os.dup2(file, stream.fileno())
+            os.close(file)
+        become(self.uid)
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -89,22 +117,21 @@ def _wait_by_azures_clock() -> None:
     patience.clock, patience.sleep = lambda: waited.now, sleep
 
 
-def _scorer(arguments: list[str], environment: dict[str, str], folder: str, out: str, errors: str) -> None:
-    """What `scorer` does, in a process that has just been forked."""
-    os.setsid()
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(folder)
-    for path, stream in ((out, sys.stdout), (errors, sys.stderr)):
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        os.dup2(file, stream.fileno())
-        os.close(file)
+def _program(command: list[str], place: Place) -> None:
+    """Any other program."""
+    place.enter()
+    os.execvpe(command[0], command, place.environment)  # noqa: S606  # as the test says
+
+
+def _scorer(arguments: list[str], place: Place) -> None:
+    """What `scorer` does."""
+    place.enter()
     sys.argv = ["scorer", *arguments]
     tempfile.tempdir = None  # it was looked up in another environment
 
     from scorer.cli import main
 
-    if clock.VARIABLE in environment:
+    if clock.VARIABLE in place.environment:
         _wait_by_azures_clock()
     try:
         main()

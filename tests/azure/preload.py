@@ -1,12 +1,16 @@
 """What copies import, loaded once for all of them: azure-native's types alone take seconds."""
 
 import os
+import sys
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 
 import stacks
 from tests import apart
+from tests.azure.reach import open_up
 
+open_up([sys.executable, sys.base_prefix, sys.prefix, Path(__file__)])
 for module in iter_modules(stacks.__path__, "stacks."):
     import_module(module.name)
 for name in (

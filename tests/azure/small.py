@@ -136,11 +136,8 @@ def serve(cloud: Cloud, deployment: Mapping[str, Any], folder: Path, *, minute: 
         authority = Authority.make(folder / "tls")
         identities = stack.enter_context(identity.serve(cloud.clock))
         stores = stack.enter_context(blobs.serve(cloud, identities, authority, folder / "azurite"))
-        # The nodes are processes of a machine without GPUs, whatever the engine says of them.
-        environment = {"SCORER_BLOB_ENDPOINT": stores.endpoint, "SCORER_GPUS": "0"}
-        cluster = stack.enter_context(
-            batch.serve(cloud, identities, authority, folder / "nodes", minute=minute, environment=environment)
-        )
+        environment = {"SCORER_BLOB_ENDPOINT": stores.endpoint}
+        cluster = stack.enter_context(batch.serve(cloud, identities, authority, minute=minute, environment=environment))
         stores.manager.quota = cluster.quota
         (component,) = cloud.of_type("Microsoft.Insights/components")
         watching = stack.enter_context(

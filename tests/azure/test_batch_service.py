@@ -49,7 +49,7 @@ def running(identities: Identities, tmp_path: Path) -> Iterator[BatchService]:
     )
     ground.given(SUBMITTER, SOMEBODY, ground.batch.id)
     authority = Authority.make(tmp_path / "tls")
-    with service.serve(cloud, identities, authority, tmp_path / "nodes", minute=0.05, launcher=PYTHON) as serving:
+    with service.serve(cloud, identities, authority, minute=0.05, launcher=PYTHON) as serving:
         yield serving
 
 

@@ -39,4 +39,9 @@ class Authority:
 
     def environment(self) -> dict[str, str]:
         """What a process needs to trust it."""
-        return {"SSL_CERT_FILE": str(self.bundle), "REQUESTS_CA_BUNDLE": str(self.bundle)}
+        return self.trusting(self.bundle)
+
+    @staticmethod
+    def trusting(bundle: str | Path) -> dict[str, str]:
+        """The same, with a copy of the bundle."""
+        return {"SSL_CERT_FILE": str(bundle), "REQUESTS_CA_BUNDLE": str(bundle)}

@@ -36,6 +36,8 @@ class Task:
     failure: Json | None = None
     runs: int = 0
     node: str | None = None
+    user: int | None = None
+    """Whom its last try ran as."""
 
     @property
     def id(self) -> str:
@@ -87,7 +89,11 @@ class Job:
     tasks: dict[str, Task] = field(default_factory=dict)
     """By id in lower case, in the order that they came."""
     prepared: dict[str, str] = field(default_factory=dict)
-    """'running' or 'completed', by node."""
+    """'running', 'completed' or 'failed', by node."""
+    preparations: dict[str, Json] = field(default_factory=dict)
+    """How each node's last one ended."""
+    tries: dict[str, int] = field(default_factory=dict)
+    """How often each node has prepared."""
     reason: str | None = None
     created: str = field(default_factory=_now)
     ended: str | None = None

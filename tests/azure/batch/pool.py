@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 from stacks.scaling.evaluate import evaluate
 from stacks.scaling.language import FormulaError
 from stacks.scaling.metrics import Metrics, Sample
+from tests.azure.batch.container import FIRST_TASK_USER, Image, read_image
 from tests.azure.batch.jobs import Job, Ledger, Task
 from tests.azure.batch.nodes import Node, Run, Uploader
 from tests.azure.batch.quota import Quota
@@ -75,11 +77,18 @@ class Pool:
     quota: Quota = field(default_factory=Quota)
     resize_errors: list[Json] = field(default_factory=list)
     """Why there are fewer nodes than the formula wants."""
+    refused: Set[str] = frozenset({"--volume"})
+    """Options of containers that Batch doesn't take: of a volume's, only -v was ever seen to work."""
+    image: Image = field(default_factory=read_image)
+    """What tasks run in, whatever reference they name."""
+    breaks: bool = True
+    """Whether Spot nodes that come back may be broken: one at a time is."""
     now: float = 0.0
     _targets: dict[str, int] = field(default_factory=lambda: {"dedicated": 0, "spot": 0})
     _samples: dict[str, list[Sample]] = field(default_factory=dict)
     _due: dict[str, float] = field(default_factory=lambda: {"measure": 0.0, "scale": SCALE, "preempt": 0.0})
     _count: int = 0
+    _users: Iterator[int] = field(default_factory=lambda: itertools.count(FIRST_TASK_USER))
     _chance: random.Random = field(default_factory=lambda: random.Random(5))
 
     def tick(self, now: float) -> None:
@@ -158,8 +167,8 @@ class Pool:
         return False
 
     def _start(self, node: Node, job: Job, task: Task) -> None:
-        node.start("task", job.id, task.body, job.body.get("commonEnvironmentSettings") or [], self.now, task.id)
-        task.state, task.node = "running", node.id
+        run = node.start("task", job.id, task.body, job.body.get("commonEnvironmentSettings") or [], self.now, task.id)
+        task.state, task.node, task.user = "running", node.id, run.user
         task.runs += 1
         self._tell("start", node.id, job.id, task.id)
 
@@ -187,12 +196,16 @@ class Pool:
         if job is None:  # it was deleted, and this was its release
             return
         if run.task is None:
-            if run.what == "jobpreparation":
-                ok = code == 0 or not job.body["jobPreparationTask"].get("waitForSuccess", True)
-                job.prepared[node.id] = "completed" if ok else "failed"
             self._tell(f"{run.what} ended {code}", node.id, job.id)
+            if run.what == "jobpreparation":
+                self._prepared_by(node, job, run, code)
             return
         task = self.ledger.task(run.job, run.task)
+        if run.failure is not None:  # which no other try can mend, and Batch counts none
+            task.state, task.failure, task.exit_code = "completed", run.failure, None
+            self._tell(f"end {run.failure['code']}", node.id, job.id, task.id)
+            self._act(job, task)
+            return
         failed = code != 0
         problem = self.upload(run, task.body.get("outputFiles") or [], failed)
         task.exit_code = code
@@ -208,6 +221,22 @@ class Pool:
             task.failure = {"category": "usererror", "code": "FailureExitCode", "message": f"The task exited with {code}."}
         elif problem:
             task.failure = {"category": "usererror", "code": "FileUploadError", "message": problem}
+        self._act(job, task)
+
+    def _prepared_by(self, node: Node, job: Job, run: Run, code: int) -> None:
+        """The node's preparation has ended: it is tried again, or the node runs the job's tasks, or never will."""
+        body = job.body["jobPreparationTask"]
+        job.preparations[node.id] = {"exitCode": code} if run.failure is None else {"failureInfo": run.failure}
+        tries = job.tries[node.id] = job.tries.get(node.id, 0) + 1
+        if code == 0 or not body.get("waitForSuccess", True):
+            job.prepared[node.id] = "completed"
+        elif run.failure is None and tries <= int((body.get("constraints") or {}).get("maxTaskRetryCount") or 0):
+            del job.prepared[node.id]
+        else:
+            job.prepared[node.id] = "failed"
+
+    def _act(self, job: Job, task: Task) -> None:
+        """What the job does about how its task ended."""
         acts = job.body.get("onTaskFailure") == "performexitoptionsjobaction"
         if task.failure and acts and task.exit_option("jobAction", "terminate") == "terminate":
             self.end_job(job, "TaskFailed")
@@ -255,7 +284,7 @@ class Pool:
                 task = self.ledger.task(run.job, run.task)
                 task.state = "active"
                 task.requeues += 1
-        self._move()
+        self._move(back=1)
 
     def _measure(self) -> None:
         at = BEGIN + timedelta(seconds=self.now)
@@ -288,8 +317,8 @@ class Pool:
         self._targets = targets
         self._move()
 
-    def _move(self) -> None:
-        """Towards the targets, as far as the quota goes."""
+    def _move(self, back: int = 0) -> None:
+        """Towards the targets, as far as the quota goes; so many of the nodes that are added come back from being preempted."""
         self.resize_errors = []
         for kind, wanted in self._targets.items():
             target, error = self.quota.room(kind, self.declared()["properties"]["vmSize"], wanted)
@@ -299,10 +328,10 @@ class Pool:
                 node.leaving = True
                 if not node.runs:
                     self._remove(node)
-            for _ in range(target - len(own)):
-                self._add(kind)
+            for number in range(target - len(own)):
+                self._add(kind, is_back=number < back)
 
-    def _add(self, kind: str) -> None:
+    def _add(self, kind: str, *, is_back: bool) -> None:
         self._count += 1
         name = f"tvmps_{self._count:04d}"
         properties = self.declared()["properties"]
@@ -310,7 +339,11 @@ class Pool:
         folder = self.folder / name
         folder.mkdir(parents=True)
         mounted = properties.get("mountConfiguration") or []
-        node = Node(name, kind, folder, self.now + self.allocation, slots, self.environment(), self.launcher, mounted)
+        broken = is_back and kind == "spot" and self.breaks and not any(node.is_broken for node in self.nodes)
+        node = Node(
+            name, kind, folder, self.now + self.allocation, slots, self.environment(), self.launcher, mounted,
+            properties["vmSize"], self._users, self.refused, self.image, broken,
+        )  # fmt: skip
         self.nodes.append(node)
         self._tell(f"asked for ({kind})", name)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import re
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from tests.azure.copies import SCORER
 from tests.azure.identity import Identities, TokenError
 from tests.azure.rules import lets_nobody_in
 from tests.azure.tls import Authority
+from tests.folders import open_folder
 
 Json = dict[str, Any]
 AUDIENCE = "https://batch.core.windows.net"
@@ -48,6 +50,8 @@ class BatchService:
     """Wall seconds of a simulated minute."""
     endpoint: str = ""
     fault: Fault | None = None
+    earlier: Callable[[Json], None] | None = None
+    """Makes of the body of a job or a task what another version of the package would have said."""
     requests: list[tuple[str, str]] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
     _began: float = field(default_factory=time.monotonic)
@@ -122,6 +126,8 @@ def _jobs(service: BatchService, query: Query, _: Json) -> Answer:
 
 
 def _add_job(service: BatchService, _: Query, body: Json) -> Answer:
+    if service.earlier is not None:
+        service.earlier(body)
     service.ledger.add_job(body, service.now, {pool.lower() for pool in service.pools} | set(service.pools))
     return 201, {}
 
@@ -153,6 +159,9 @@ def _add_task(service: BatchService, _: Query, body: Json, job: str) -> Answer:
 
 
 def _add_tasks(service: BatchService, _: Query, body: Json, job: str) -> Answer:
+    if service.earlier is not None:
+        for each in body["value"]:
+            service.earlier(each)
     return 200, {"value": service.ledger.add_tasks(job, body["value"])}
 
 
@@ -167,6 +176,22 @@ def _tasks(service: BatchService, query: Query, _: Json, job: str) -> Answer:
 
 def _task(service: BatchService, _: Query, __: Json, job: str, task: str) -> Answer:
     return 200, service.ledger.task(job, task).shown()
+
+
+def _preparations(service: BatchService, _: Query, __: Json, job: str) -> Answer:
+    found = service.ledger.get(job)
+    pool = found.body["poolInfo"]["poolId"]
+    value = []
+    for node, state in found.prepared.items():
+        ended: Json = {"exitCode": None, **found.preparations.get(node, {})}
+        ok = ended.get("exitCode") == 0
+        info = {
+            "startTime": found.created, "state": "running" if state == "running" else "completed",
+            "retryCount": max(0, found.tries.get(node, 0) - 1), **ended,
+        }  # fmt: skip
+        info |= {} if state == "running" else {"result": "success" if ok else "failure"}
+        value.append({"poolId": pool, "nodeId": node, "jobPreparationTaskExecutionInfo": info})
+    return 200, {"value": value}
 
 
 def _counts(service: BatchService, _: Query, __: Json, job: str) -> Answer:
@@ -237,6 +262,7 @@ _ROUTES: list[tuple[str, str, Callable[..., tuple[int, Json | bytes]]]] = [
     ("DELETE", "/jobs/([^/]+)", _delete_job),
     ("POST", "/jobs/([^/]+)/terminate", _terminate_job),
     ("GET", "/jobs/([^/]+)/taskcounts", _counts),
+    ("GET", "/jobs/([^/]+)/jobpreparationandreleasetaskstatus", _preparations),
     ("GET", "/jobs/([^/]+)/tasks", _tasks),
     ("POST", "/jobs/([^/]+)/tasks", _add_task),
     ("POST", "/jobs/([^/]+)/addtaskcollection", _add_tasks),
@@ -323,7 +349,6 @@ def serve(
     cloud: Cloud,
     identities: Identities,
     authority: Authority,
-    folder: Path,
     *,
     minute: float = 0.2,
     allocation: float = ALLOCATION,
@@ -334,8 +359,6 @@ def serve(
     (account,) = cloud.of_type("Microsoft.Batch/batchAccounts")
     ledger = Ledger()
     service = BatchService(cloud, account, identities, {}, ledger, minute)
-    for each in _pools(cloud, account):
-        service.pools[each.request.name] = _make(service, each, authority, folder, allocation, launcher, environment or {})
     stop = threading.Event()
 
     def schedule() -> None:
@@ -351,17 +374,23 @@ def serve(
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True),
         threading.Thread(target=schedule, daemon=True),
     ]
-    for thread in threads:
-        thread.start()
-    try:
-        yield service
-    finally:
-        stop.set()
-        threads[1].join()
-        server.shutdown()
-        server.server_close()
-        for pool in service.pools.values():
-            pool.stop()
+    with open_folder("nodes-") as folder:
+        bundle = shutil.copy(authority.bundle, folder)
+        for each in _pools(cloud, account):
+            service.pools[each.request.name] = _make(
+                service, each, authority, folder, allocation, launcher, {**authority.trusting(bundle), **(environment or {})}
+            )
+        for thread in threads:
+            thread.start()
+        try:
+            yield service
+        finally:
+            stop.set()
+            threads[1].join()
+            server.shutdown()
+            server.server_close()
+            for pool in service.pools.values():
+                pool.stop()
 
 
 def _make(
@@ -379,7 +408,7 @@ def _make(
         declared=lambda: service.cloud.get(declared.id).body,
         ledger=service.ledger,
         folder=folder,
-        environment=lambda: {**authority.environment(), **service.identities.environment(principal), **environment},
+        environment=lambda: {**service.identities.environment(principal), **environment},
         upload=put,
         allocation=allocation,
         launcher=launcher,
