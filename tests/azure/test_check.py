@@ -2,17 +2,21 @@
 
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.azure import copies
+from tests.azure.batch.container import read_image
 from tests.azure.batch.quota import Quota
 from tests.azure.small import PERSON, SmallAzure
+from tests.azure.test_unkind import without_user
 from tests.azure.test_way import person
 from tests.azure.trigger import Trigger
 from tests.stacks.test_nodes import driver, said
@@ -217,6 +221,61 @@ def test_nodes_whose_driver_is_old(checked: Trigger, tmp_path: Path) -> None:
     assert "is starttaskfailed (its start task ended with 3; " in bad["nodes"]
     assert "The NVIDIA driver of this node is 570.172.08, and CUDA 13 needs 580 or newer" in bad["nodes"]
     assert "-> pulumi config set nodeImageVersion" in bad["nodes"]
+
+
+@pytest.mark.parametrize("kept", ["", "NVIDIA_VISIBLE_DEVICES"], ids=["no GPU", "no CUDA"])
+def test_an_image_that_does_not_ask_for_gpus(checked: Trigger, tmp_path: Path, kept: str) -> None:
+    image = read_image()
+    quiet = {name: value for name, value in image.environment.items() if not name.startswith("NVIDIA_") or name == kept}
+    with new_node(checked.azure, image=replace(image, environment=quiet)):
+        found = check(checked, tmp_path, code=21)
+    bad = wrong(found)
+    assert list(bad) == ["GPUs"]
+    assert bad["GPUs"].startswith("0 of 1 GPUs, torch ")
+    assert "the image doesn't set NVIDIA_VISIBLE_DEVICES and NVIDIA_DRIVER_CAPABILITIES" in bad["GPUs"]
+    assert "-> set image to 'build' and pulumi up" in bad["GPUs"]
+    left = {each["name"]: each["text"] for each in found if each["state"] == "left out"}
+    assert list(left) == ["driver", "frame", "request"]
+    assert left["request"] == "mend GPUs first"
+
+
+def test_tasks_that_lock_each_other_out(checked: Trigger, tmp_path: Path) -> None:
+    """Users of their own, in folders where nobody may use what others made."""
+    image = read_image()
+    checked.azure.batch.earlier = without_user
+    with new_node(checked.azure, image=replace(image, modes=dict.fromkeys(image.modes, 0o1777))):
+        found = check(checked, tmp_path, code=21)
+    bad = wrong(found)
+    assert list(bad) == ["node's folder", "slots"]
+    users = re.match(r"tasks run as (\d+):\d+ and (\d+):\d+, and what they share can't be used: '/", bad["node's folder"])
+    assert users is not None
+    assert users[1] != users[2]
+    assert "can't be written: check its permissions. -> /node and /slots of the image must be open" in bad["node's folder"]
+    assert bad["node's folder"].endswith(" --user 10001:10001', then pulumi up")
+    assert found[-1]["text"] == "mend node's folder, slots first"
+
+
+def test_an_option_of_containers_that_batch_refuses(checked: Trigger, tmp_path: Path) -> None:
+    with new_node(checked.azure, refused=frozenset({"--cap-drop"})):
+        bad = wrong(check(checked, tmp_path, code=21))
+    assert list(bad) == ["nodes"]
+    assert "unrecognized arguments: --cap-drop) -> pulumi config set containerOptions '--read-only " in bad["nodes"]
+    assert "--cap-drop" not in bad["nodes"].partition(" -> ")[2]
+
+
+def test_a_node_that_starts_no_container(checked: Trigger, tmp_path: Path) -> None:
+    pool = checked.azure.batch.pool
+    with new_node(checked.azure):
+        checked.azure.batch.wait(lambda: len(pool.nodes) == 1)
+        with checked.azure.batch.lock:
+            (node,) = pool.nodes
+            node.is_broken = True
+        bad = wrong(check(checked, tmp_path, code=21))
+    assert list(bad) == ["nodes"]
+    assert bad["nodes"].startswith(
+        f"node {node.id} starts no container (FailureExitCode: The task exited with 126.) -> run it again"
+    )
+    assert f"pool > nodes: remove {node.id}" in bad["nodes"]
 
 
 def test_no_node_comes_in_time(checked: Trigger, tmp_path: Path) -> None:

@@ -154,6 +154,8 @@ def _delete_job(service: BatchService, _: Query, __: Json, job: str) -> Answer:
 
 
 def _add_task(service: BatchService, _: Query, body: Json, job: str) -> Answer:
+    if service.earlier is not None:
+        service.earlier(body)
     service.ledger.add_task(job, body)
     return 201, {}
 
