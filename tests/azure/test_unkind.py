@@ -21,10 +21,9 @@ Json = dict[str, Any]
 
 @pytest.fixture
 def azure(small_azure: SmallAzure) -> Iterator[SmallAzure]:
-    """One node at a time, which comes with each test: a pool's nodes know the image that they began with."""
+    """One node at a time, which comes with each job: a pool's nodes know the image that they began with."""
     pool = small_azure.batch.pool
     _empty(small_azure)
-    pool.fixed = 1
     yield small_azure
     pool.image, pool.refused = read_image(), frozenset({"--volume"})
     _empty(small_azure)
@@ -44,6 +43,7 @@ def bodies(body: Json) -> Iterator[Json]:
 def end(azure: SmallAzure, tmp_path: Path, name: str, **more: object) -> tuple[str, Json]:
     """The job's id, and its status at its end."""
     media = put_images(azure, tmp_path / name, 4)
+    azure.batch.pool.fixed = 1
     job = azure.dispatch(ask(azure, name, media, chunk_frames=2, **more))
     return job, azure.wait(job)
 
@@ -126,6 +126,7 @@ def test_a_job_that_does_not_wait_for_preparations_fails_by_one_such_node(azure:
     with azure.batch.lock:
         azure.batch.pool.nodes[0].is_broken = True
     media = put_images(azure, tmp_path / "hurried", 4)
+    azure.batch.pool.fixed = 1
     job = azure.dispatch(ask(azure, "hurried", media, chunk_frames=2, failure_threshold=0))
     azure.batch.wait(lambda: azure.batch.job(job).state == "completed")
     assert {task.exit_code for task in azure.batch.job(job).tasks.values()} == {126}
