@@ -122,11 +122,11 @@ def hurried(body: Json) -> None:
 
 def test_a_job_that_does_not_wait_for_preparations_fails_by_one_such_node(azure: SmallAzure, tmp_path: Path) -> None:
     azure.batch.earlier = hurried
+    azure.batch.pool.fixed = 1
     azure.batch.wait(lambda: len(azure.batch.pool.nodes) == 1)
     with azure.batch.lock:
         azure.batch.pool.nodes[0].is_broken = True
     media = put_images(azure, tmp_path / "hurried", 4)
-    azure.batch.pool.fixed = 1
     job = azure.dispatch(ask(azure, "hurried", media, chunk_frames=2, failure_threshold=0))
     azure.batch.wait(lambda: azure.batch.job(job).state == "completed")
     assert {task.exit_code for task in azure.batch.job(job).tasks.values()} == {126}
