@@ -61,6 +61,9 @@ class Cluster(Protocol):
     def end(self, job: str) -> None:
         """End the job: a person has cancelled it."""
 
+    def end_unprepared(self, now: datetime) -> Mapping[str, str]:
+        """End jobs that no node can begin; why, of each."""
+
     def unfinished(self) -> list[str]:
         """Jobs at work that may lack tasks, since whoever submitted them has not come to the end."""
 
@@ -203,7 +206,7 @@ class Intake:
         Ends at `until` (of time.monotonic); how many requests are left. Raises the first error that isn't a request's own, once
         all were tried.
         """
-        errors = [*self._finish(), *self._close(), *self._forget(), *self._share_slots()]
+        errors = [*self._finish(), *self._end_unprepared(), *self._close(), *self._forget(), *self._share_slots()]
         try:
             at_work = self.engine.at_work()
         except ScorerError as error:  # what is refused needs no cluster
@@ -266,6 +269,14 @@ class Intake:
                 yield error
             except Exception as error:  # a plan of another version
                 yield TaskError(f"Job '{job}' can't be finished ({type(error).__name__}): end it, then 'scorer restart {job}'.")
+
+    def _end_unprepared(self) -> Iterator[ScorerError]:
+        """Jobs that wait for nodes in vain end, and say why: nodes would be kept, and paid for, as long as they wait."""
+        try:
+            for job, why in self.engine.end_unprepared(datetime.now(UTC)).items():
+                self.tell(f"job {job} is ended: {why}")
+        except ScorerError as error:
+            yield error
 
     def _share_slots(self) -> Iterator[ScorerError]:
         """Slots of senders whose jobs have ended since the last look are for others."""

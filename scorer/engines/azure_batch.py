@@ -24,6 +24,7 @@ from scorer.deployment import Deployment
 from scorer.engines.batch_bodies import CANCELLED, chunk_task, digest_of, is_of, job_body, merge_task, sender_of
 from scorer.engines.batch_calls import ENDED, AgainError, Calls, EndedError, NoJobError, ThereError
 from scorer.engines.batch_pool import find_pool
+from scorer.engines.preparation import GRACE, why_unprepared
 from scorer.errors import BatchError, BusyError, ChangedError, ShareError
 from scorer.plan import Plan
 
@@ -153,6 +154,21 @@ class AzureBatchEngine:
         why = BatchJobTerminateOptions(termination_reason=CANCELLED)
         with suppress(NoJobError, EndedError):
             self._calls(lambda: self.client.begin_terminate_job(job, why))
+
+    def end_unprepared(self, now: datetime) -> dict[str, str]:
+        """End jobs whose containers no node can start, so that nodes don't wait with them; why, of each. Raises BatchError."""
+        active = self._list(["creationTime"], "active")
+        old = [str(job.id) for job in active if job.creation_time and job.creation_time < now - GRACE]
+        ended = {}
+        for job in old:
+            with suppress(NoJobError, EndedError):  # it has ended meanwhile
+                if why := why_unprepared(self._calls(partial(self._preparations, job)), now):
+                    self._calls(partial(self.client.begin_terminate_job, job, BatchJobTerminateOptions(termination_reason=why)))
+                    ended[job] = why
+        return ended
+
+    def _preparations(self, job: str) -> list[batch.BatchJobPreparationAndReleaseTaskStatus]:
+        return list(self.client.list_job_preparation_and_release_task_status(job, select=["jobPreparationTaskExecutionInfo"]))
 
     def delete(self, job: str) -> None:
         """Delete the job, and wait until another may have its id. Raises BatchError."""

@@ -5,13 +5,19 @@ Each test alters what is said to Batch, or the image, into what an earlier versi
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.batch import BatchClient
 
+from scorer.deployment import read_deployment
+from scorer.engines.azure_batch import AzureBatchEngine
+from scorer.engines.preparation import GRACE
 from tests.azure.batch.container import read_image
 from tests.azure.small import SmallAzure
 from tests.azure.work import ask, put_images, runs
@@ -130,3 +136,21 @@ def test_a_job_that_does_not_wait_for_preparations_fails_by_one_such_node(azure:
     job = azure.dispatch(ask(azure, "hurried", media, chunk_frames=2, failure_threshold=0))
     azure.batch.wait(lambda: azure.batch.job(job).state == "completed")
     assert {task.exit_code for task in azure.batch.job(job).tasks.values()} == {126}
+
+
+def test_a_job_whose_containers_no_node_starts_is_ended_and_not_before_its_time(azure: SmallAzure, tmp_path: Path) -> None:
+    azure.batch.pool.refused = frozenset({"--cap-drop"})
+    azure.batch.pool.fixed = 1
+    media = put_images(azure, tmp_path / "refused", 2)
+    job = azure.batch.job(azure.dispatch(ask(azure, "refused", media, chunk_frames=2)))
+    azure.batch.wait(lambda: "failed" in job.prepared.values())
+    target = read_deployment(json.dumps(dict(azure.deployment)))
+    credential = azure.identities.credential(azure.principal("submitter"))
+    with BatchClient(target.batch_endpoint, credential, connection_verify=str(azure.authority.bundle)) as client:
+        engine = AzureBatchEngine(client, target)
+        assert not engine.end_unprepared(datetime.now(UTC) + GRACE - timedelta(minutes=5))
+        assert job.state == "active"
+        why = "no node could start its containers: ContainerInvalidSettings"
+        assert engine.end_unprepared(datetime.now(UTC) + GRACE + timedelta(minutes=1)) == {job.id: why}
+        azure.batch.wait(lambda: job.state == "completed")
+        assert engine.ends()[job.id][1] == why

@@ -43,6 +43,8 @@ class List:
     """When, by job."""
     cancelled: set[str] = field(default_factory=set)
     """Those of them that a person ended."""
+    unprepared: dict[str, str] = field(default_factory=dict)
+    """Why no node can begin it, by job."""
 
     def has(self, job: str) -> bool:
         return job in self.jobs
@@ -73,12 +75,18 @@ class List:
     def end(self, job: str) -> None:
         del self.jobs[job]
 
+    def end_unprepared(self, now: datetime) -> dict[str, str]:
+        for job in self.unprepared:
+            del self.jobs[job]
+            self.ended[job] = now
+        return self.unprepared
+
     def unfinished(self) -> list[str]:
         return list(self.begun)
 
     def ends(self) -> dict[str, tuple[datetime, str]]:
-        reasons = {True: CANCELLED, False: "AllTasksComplete"}
-        return {job: (end, reasons[job in self.cancelled]) for job, end in self.ended.items()}
+        reasons = {**dict.fromkeys(self.cancelled, CANCELLED), **self.unprepared}
+        return {job: (end, reasons.get(job, "AllTasksComplete")) for job, end in self.ended.items()}
 
     def forget(self, before: datetime) -> None:
         assert before < datetime.now(UTC)

@@ -307,3 +307,15 @@ def test_jobs_that_were_ended_without_a_word_have_failed(office: Office) -> None
     ]
     assert office.intake.sweep(float("inf")) == 0
     assert len([told for told in office.told if "could say why" in told]) == 3
+
+
+def test_a_job_that_no_node_can_begin_ends_and_says_why(office: Office) -> None:
+    office.cluster.jobs["stuck"] = ""
+    office.cluster.unprepared["stuck"] = "no node could start its containers: ContainerInvalidSettings"
+    StatusWriter("stuck", office.stores).state("scoring")
+    assert office.intake.sweep(float("inf")) == 0
+    assert "job stuck is ended: no node could start its containers: ContainerInvalidSettings" in office.told
+    status = read_status("stuck", office.stores)
+    assert (status.state, status.exit_code) == ("failed", 13)
+    assert status.error is not None
+    assert "no node could start its containers: ContainerInvalidSettings" in status.error
