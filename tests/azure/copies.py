@@ -23,6 +23,7 @@ from tests.azure import clock
 from tests.azure.reach import become
 
 SCORER = (sys.executable, "-m", "scorer")
+MOUNTED = (sys.executable, "-m", "tests.azure.batch.mounts")
 
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["tests.azure.preload"])
@@ -68,8 +69,9 @@ def start(
     With `uid` it runs as that user, if we are root.
     """
     place = Place(dict(environment), str(folder), str(out), str(errors), uid)
-    if tuple(command[: len(SCORER)]) == SCORER:
-        return CopiedProcess(_scorer, list(command[len(SCORER) :]), place)
+    for program, target in ((SCORER, _scorer), (MOUNTED, _mounted)):
+        if tuple(command[: len(program)]) == program:
+            return CopiedProcess(target, list(command[len(program) :]), place)
     return CopiedProcess(_program, list(command), place)
 
 
@@ -126,12 +128,26 @@ def _program(command: list[str], place: Place) -> None:
 def _scorer(arguments: list[str], place: Place) -> None:
     """What `scorer` does."""
     place.enter()
+    be_scorer(arguments)
+
+
+def _mounted(arguments: list[str], place: Place) -> None:
+    """What a program does that has mounts."""
+    place.enter()
+
+    from tests.azure.batch import mounts
+
+    sys.exit(mounts.main(*arguments))
+
+
+def be_scorer(arguments: list[str]) -> None:
+    """Do what `scorer` does, in a process that has just been forked."""
     sys.argv = ["scorer", *arguments]
     tempfile.tempdir = None  # it was looked up in another environment
 
     from scorer.cli import main
 
-    if clock.VARIABLE in place.environment:
+    if clock.VARIABLE in os.environ:
         _wait_by_azures_clock()
     try:
         main()

@@ -4,14 +4,14 @@ Before the process the container is copied into the folder, and afterwards what 
 finds other inodes and other times than the one that wrote, as every node does by blobfuse; and what a process has written
 that is killed with its node is lost.
 
-As a program: mounts.py ACCOUNT CONTAINER FOLDER COMMAND...
+As a program, of which copies.py makes copies: ACCOUNT CONTAINER FOLDER COMMAND...
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,6 +23,7 @@ from azure.storage.blob import ContainerClient
 
 from scorer.identity import credential
 from scorer.store.blob import blob_endpoint
+from tests.azure.copies import MOUNTED, SCORER, be_scorer
 
 Json = Mapping[str, Any]
 
@@ -41,7 +42,7 @@ class Mount:
 
     def around(self, folder: Path, command: Sequence[str]) -> list[str]:
         """The command that runs `command` with the container in `folder`."""
-        return [sys.executable, __file__, self.account, self.container, str(folder), *command]
+        return [*MOUNTED, self.account, self.container, str(folder), *command]
 
 
 def mounts(configurations: Sequence[Json], body: Json) -> Iterator[Mount]:
@@ -96,10 +97,16 @@ def main(account: str, container: str, folder: str, *command: str) -> int:
     with ContainerClient(blob_endpoint(account), container, credential=credential()) as client:
         copy = Copy(client, Path(folder))
         copy.pull()
-        code = subprocess.call(command)
+        code = _call(command)
         copy.push()
     return code if code >= 0 else 128 - code
 
 
-if __name__ == "__main__":
-    raise SystemExit(main(*sys.argv[1:]))
+def _call(command: Sequence[str]) -> int:
+    """Run the command in this folder and environment; its exit code."""
+    if tuple(command[: len(SCORER)]) != SCORER:
+        return subprocess.call(command)
+    process = multiprocessing.get_context("fork").Process(target=be_scorer, args=(list(command[len(SCORER) :]),))
+    process.start()
+    process.join()
+    return process.exitcode or 0
