@@ -21,4 +21,4 @@ def test_any_video_is_taken_or_refused(looker: Looker, format_: str) -> None:
         ends[looker.checked(case)["end"]] += 1
 
     holds()
-    assert min(ends["taken"], ends["InputError"]) > 10, ends  # both ways are gone
+    assert min(ends["taken"], ends["InputError"]) > 2, ends  # both ways are gone
