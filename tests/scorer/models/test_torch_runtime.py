@@ -89,10 +89,20 @@ def test_cuda_without_a_device_is_one_sentence(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("device", ["auto", "cuda"])
-def test_a_machine_that_should_have_gpus_does_not_compute_without(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("drivers", "told"),
+    [
+        (["/dev/null"], r"^This machine should have 1 GPU\(s\), but torch finds none: "),
+        ([], r"^This container should have 1 GPU\(s\), but was given none, "),
+    ],
+)
+def test_a_machine_that_should_have_gpus_does_not_compute_without(
+    device: Device, drivers: list[str], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("scorer.models.devices._DRIVERS", drivers)
     monkeypatch.setenv("SCORER_GPUS", "1")
-    with pytest.raises(ModelError, match=r"^This machine should have 1 GPU\(s\), but torch finds none: "):
+    with pytest.raises(ModelError, match=told):
         resolve_device(device)
     assert resolve_device("cpu").type == "cpu"
 
