@@ -147,7 +147,8 @@ def test_builders_and_the_machine_leave_nothing_behind(images: Builder, name: st
     assert images.run(image, "sh", "-c", tools) == ""
     # pip settings and certificates of this machine were mounted for the build alone
     names = [variable.partition("=")[0] for variable in config_list(images, image, "Env")]
-    assert names == ["PATH", "HOME", "TMPDIR", "SCORER_SANDBOX", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"]
+    gpus = ["NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"] if name == "scorer" else []
+    assert names == ["PATH", "HOME", "TMPDIR", "SCORER_SANDBOX", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", *gpus]
     digests = "sha256sum /etc/pip.conf /etc/ssl/certs/ca-certificates.crt"
     assert images.run(image, *digests.split(), user="0") == images.run(images.base(), *digests.split())
     files = "find /root /home /tmp /var/tmp /var/cache /var/lib/apt /etc/pip.conf /build /source /wheels -type f 2>&-; true"

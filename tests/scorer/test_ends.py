@@ -214,7 +214,9 @@ def test_the_other_steps_end(
     with pytest.raises(SystemExit) as ended:
         cli.main()
     said = capsys.readouterr().err
-    assert ended.value.code in (InternalError.exit_code, 0 if kind == "SystemExit" else None)
+    # A preparation ends well whatever goes wrong: else Azure Batch gives the node no tasks.
+    expected = {0} if step == "prepare" else {InternalError.exit_code, 0 if kind == "SystemExit" else InternalError.exit_code}
+    assert (ended.value.code or 0) in expected
     assert "Traceback" not in said
 
 
