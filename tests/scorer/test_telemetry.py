@@ -12,6 +12,7 @@ import pytest
 from scorer import telemetry
 from stacks import monitoring
 from tests.azure import identity, insights
+from tests.azure.identity import Identities
 from tests.azure.tls import Authority
 
 WORK = textwrap.dedent("""
@@ -36,6 +37,11 @@ def work(environment: dict[str, str]) -> str:
     return done.stderr
 
 
+def environment(identities: Identities) -> dict[str, str]:
+    """That of a node whose stores were asked before, and have waited for its identity."""
+    return identities.environment("node", machine=False)
+
+
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
     return Authority.make(tmp_path / "tls")
@@ -48,7 +54,7 @@ def test_names_are_those_that_the_workbook_reads() -> None:
 
 def test_what_arrives(authority: Authority) -> None:
     with identity.serve() as identities, insights.serve(identities, authority) as sent:
-        who = {**identities.environment("node"), **authority.environment(), "AZ_BATCH_NODE_ID": "tvmps_1"}
+        who = {**environment(identities), **authority.environment(), "AZ_BATCH_NODE_ID": "tvmps_1"}
         work({**who, telemetry.CONNECTION: sent.connection})
     assert {item["tags"]["ai.cloud.role"] for item in sent.items} == {"scorer"}
     where = {"job": "job-1", "chunk": "7", "node": "tvmps_1"}
@@ -65,7 +71,7 @@ def test_what_arrives(authority: Authority) -> None:
 
 def test_without_the_role_nothing_is_taken(authority: Authority) -> None:
     with identity.serve() as identities, insights.serve(identities, authority, lambda _: False) as sent:
-        work({**identities.environment("node"), **authority.environment(), telemetry.CONNECTION: sent.connection})
+        work({**environment(identities), **authority.environment(), telemetry.CONNECTION: sent.connection})
     assert not sent.items
 
 
@@ -73,7 +79,7 @@ def test_without_the_role_nothing_is_taken(authority: Authority) -> None:
 def test_refusals_harm_nothing(authority: Authority, status: int) -> None:
     with identity.serve() as identities, insights.serve(identities, authority) as sent:
         sent.answer = lambda: status
-        printed = work({**identities.environment("node"), **authority.environment(), telemetry.CONNECTION: sent.connection})
+        printed = work({**environment(identities), **authority.environment(), telemetry.CONNECTION: sent.connection})
     assert not sent.items
     assert not printed
 
@@ -81,7 +87,7 @@ def test_refusals_harm_nothing(authority: Authority, status: int) -> None:
 def test_nobody_there_harms_nothing(authority: Authority) -> None:
     address = "InstrumentationKey=5c2f7b4e-1d5a-4b6e-9c67-3a1f0e2d4b58;IngestionEndpoint=https://127.0.0.1:9/"
     with identity.serve() as identities:
-        printed = work({**identities.environment("node"), **authority.environment(), telemetry.CONNECTION: address})
+        printed = work({**environment(identities), **authority.environment(), telemetry.CONNECTION: address})
     assert not printed
 
 
@@ -95,7 +101,7 @@ def test_an_endpoint_that_hangs_doesnt_hold_up_the_end(authority: Authority) -> 
     with identity.serve() as identities, insights.serve(identities, authority) as sent:
         sent.answer = never
         # `work` itself gives up after a minute: without a limit of its own, the flush would take longer.
-        work({**identities.environment("node"), **authority.environment(), telemetry.CONNECTION: sent.connection})
+        work({**environment(identities), **authority.environment(), telemetry.CONNECTION: sent.connection})
         hang.set()
 
 
