@@ -45,10 +45,10 @@ def until_role_is_known(name: str) -> pulumi.ErrorHook:
 
 
 class Settling:
-    """A role that was given in this update, and what Azure makes only once the role counts."""
+    """A role that was given in this update or in one that failed just before, and what Azure makes only once the role counts."""
 
     def __init__(self, name: str) -> None:
-        self._given: float | None = None
+        self._given = time.monotonic()  # at the latest, where an earlier update gave it
         self.note = pulumi.ResourceHook(f"{name}-given", self._note)
         """To be run after the role is assigned."""
         self.wait = pulumi.ResourceHook(f"{name}-counts", self._wait)
@@ -58,6 +58,6 @@ class Settling:
         self._given = time.monotonic()
 
     async def _wait(self, waiting: pulumi.ResourceHookArgs) -> None:
-        if self._given is not None and (left := self._given + SETTLED - time.monotonic()) > 0:
+        if (left := self._given + SETTLED - time.monotonic()) > 0:
             pulumi.log.info(f"'{waiting.name}' waits {left:.0f} s until the role that it needs counts", ephemeral=True)
             await pause(left)
