@@ -10,14 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from azure.batch import BatchClient
 from azure.storage.blob import BlobServiceClient
 
-from scorer.clouds import current
 from scorer.deployment import Deployment
 from scorer.documents import MOST_BYTES, unbelievable
 from scorer.engines.azure_batch import AzureBatchEngine, JobLine, Tasks
 from scorer.engines.batch_bodies import CANCELLED
+from scorer.engines.batch_calls import open_client
 from scorer.errors import BatchError, ChangedError, DocumentError, MissingError, RequestError, ScorerError, TaskError
 from scorer.failure import ended_by_batch, error_of
 from scorer.identity import credential
@@ -123,8 +122,7 @@ class Client:
         self.target = target
         self.stores: Stores = target.stores()
         self._jobs: dict[tuple[str, str], str] = {}
-        client = BatchClient(target.batch_endpoint, credential(), credential_scopes=[current().batch_scope])
-        self._batch = AzureBatchEngine(client, target, for_person=True)
+        self._batch = AzureBatchEngine(open_client(target.batch_endpoint), target, for_person=True)
         account, self.container = target.input.removeprefix("az://").split("/")
         self.account = account
         self.blobs = BlobServiceClient(blob_endpoint(account), credential=credential())

@@ -11,7 +11,6 @@ from typing import Annotated
 
 import typer
 
-from scorer.clouds import current
 from scorer.console import errors, screen
 from scorer.deployment import Deployment, read_deployment
 from scorer.documents import MOST_BYTES
@@ -91,17 +90,15 @@ def _request_path(request: str, stores: Stores) -> str:
 
 def _take_in(path: str, target: Deployment, stores: Stores, said: Telemetry) -> None:
     """Give the request to the cluster, or all that wait."""
-    from azure.batch import BatchClient
-
     from scorer.engines.azure_batch import AzureBatchEngine
+    from scorer.engines.batch_calls import open_client
     from scorer.intake import Intake
     from scorer.waiting import REQUESTS
 
     def tell(text: str) -> None:
         errors.print(text, soft_wrap=True)
 
-    client = BatchClient(target.batch_endpoint, credential(), credential_scopes=[current().batch_scope])
-    engine = AzureBatchEngine(client, target)
+    engine = AzureBatchEngine(open_client(target.batch_endpoint), target)
     intake = Intake(target, stores, open_store(target.scripts), open_store(target.quarantine), engine, said, tell)
     if path.rstrip("/") == REQUESTS:
         until = time.monotonic() + target.submit_minutes * 60 * SWEEP_SHARE

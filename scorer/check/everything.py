@@ -7,19 +7,15 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
-from azure.batch import BatchClient
-
 from scorer.check import access, images, pool, resources
 from scorer.check.findings import Finding, good, left_out, wrong
 from scorer.check.leftovers import Tell
 from scorer.check.nodes import Looking
 from scorer.check.way import Way
 from scorer.client import Client
-from scorer.clouds import current
 from scorer.deployment import Deployment
-from scorer.engines.batch_calls import Calls
+from scorer.engines.batch_calls import Calls, open_client
 from scorer.errors import ScorerError
-from scorer.identity import credential
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +41,7 @@ class Everything:
         self.tell("asking for quota, images, the pool and the workflows")
         quota = yield from _kept("quota", resources.look_at_quota(target, me))
         yield from _kept("images", images.look_at_images(target, me))
-        client, calls = (
-            BatchClient(target.batch_endpoint, credential(), credential_scopes=[current().batch_scope]),
-            Calls(target.batch_endpoint, for_person=True),
-        )
+        client, calls = open_client(target.batch_endpoint), Calls(target.batch_endpoint, for_person=True)
         batch = yield from _kept("pool", pool.look_at_pool(client, calls, target))
         yield from _kept("workflow", resources.look_at_workflows(target, me))
         if self.quick:

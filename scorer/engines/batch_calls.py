@@ -9,10 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from azure.batch import BatchClient
 from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from scorer.clouds import current
 from scorer.errors import BatchError, BusyError
+from scorer.identity import credential
 from scorer.patience import patience
 from scorer.store.problems import LET_IN, is_refusal
 
@@ -24,6 +27,11 @@ T = TypeVar("T")
 # The job has ended, or is about to, because all its tasks were there and are done.
 ENDED = {"JobCompleted", "JobTerminating", "JobBeingTerminated", "JobBeingDeleted"}
 _QUOTA = {"ActiveJobAndScheduleQuotaReached", "ActiveJobQuotaReached"}
+
+
+def open_client(endpoint: str) -> BatchClient:
+    """A client of the account at `endpoint`, signed in as this process is."""
+    return BatchClient(endpoint, credential(), credential_scopes=[current().batch_scope])
 
 
 class AgainError(BatchError):
