@@ -6,7 +6,7 @@ Each test alters what is said to Batch, or the image, into what an earlier versi
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -138,11 +138,16 @@ def test_a_job_that_does_not_wait_for_preparations_fails_by_one_such_node(azure:
     assert {task.exit_code for task in azure.batch.job(job).tasks.values()} == {126}
 
 
-def test_a_job_whose_containers_no_node_starts_is_ended_and_not_before_its_time(azure: SmallAzure, tmp_path: Path) -> None:
-    azure.batch.pool.refused = frozenset({"--cap-drop"})
+@pytest.mark.parametrize(
+    ("refused", "earlier"), [("--cap-drop", None), ("--volume", with_long_names)], ids=["refused-one", "long-names"]
+)
+def test_a_job_whose_containers_no_node_starts_is_ended_and_not_before_its_time(
+    azure: SmallAzure, tmp_path: Path, refused: str, earlier: Callable[[Json], None] | None
+) -> None:
+    azure.batch.pool.refused, azure.batch.earlier = frozenset({refused}), earlier
     azure.batch.pool.fixed = 1
-    media = put_images(azure, tmp_path / "refused", 2)
-    job = azure.batch.job(azure.dispatch(ask(azure, "refused", media, chunk_frames=2)))
+    media = put_images(azure, tmp_path / f"refused{refused}", 2)
+    job = azure.batch.job(azure.dispatch(ask(azure, f"refused{refused}", media, chunk_frames=2)))
     azure.batch.wait(lambda: "failed" in job.prepared.values())
     target = read_deployment(json.dumps(dict(azure.deployment)))
     credential = azure.identities.credential(azure.principal("submitter"))
