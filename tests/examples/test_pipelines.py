@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,8 @@ def steps_of_github() -> list[dict[str, Any]]:
 
 
 def tool(name: str) -> str:
-    """A program that came with Python's packages."""
-    found = shutil.which(name)
+    """A program that came with Python's packages: it lies beside Python, on PATH or not."""
+    found = shutil.which(name, path=str(Path(sys.executable).parent))
     assert found, f"{name} isn't installed: make test does it"
     return found
 
