@@ -28,7 +28,7 @@ demo: $(VENV)/demo.stamp  ## style a real clip (another painting: make demo STYL
 	$(BIN)/scorer run $(CLIP) --style demo/paintings/$(STYLE).png --out demo/bigbuckbunny-$(STYLE).mp4 --overwrite --work demo/work
 
 rehearsal: $(VENV)/test.stamp pulumi azurite  ## the whole architecture on this machine, live: a request is dropped, a video comes back
-	@$(BIN)/python -m tests.azure.rehearsal $(CLIP) rehearsal
+	@$(BIN)/python -m emulator.rehearsal $(CLIP) rehearsal
 
 infra: $(VENV)/infra.stamp  ## what 'pulumi up' needs beside Pulumi itself
 
@@ -48,7 +48,7 @@ cases: $(VENV)/test.stamp  ## every kind of video through 'scorer run', and a ta
 	@$(BIN)/python -m tests.cases cases
 
 schema: $(VENV)/test.stamp  ## write the request's JSON Schema anew
-	$(BIN)/python -c 'import json; from scorer.request import request_schema; print(json.dumps(request_schema(), indent=2))' \
+	$(BIN)/python -c 'import json; from scorer.documents.request import request_schema; print(json.dumps(request_schema(), indent=2))' \
 	  > logicapp/request.schema.json
 
 lint: $(VENV)/test.stamp  ## style and types
@@ -91,7 +91,7 @@ containers:
 # An installed Pulumi will do; else its engine is built from source with Go, in some four minutes.
 pulumi:
 	@command -v pulumi >/dev/null || test -x $(PULUMI) || { \
-	  echo "Building Pulumi's engine ..." && mkdir -p $(dir $(PULUMI)) && cd tests/azure/pulumi && \
+	  echo "Building Pulumi's engine ..." && mkdir -p $(dir $(PULUMI)) && cd emulator/pulumi && \
 	  go build -o $(PULUMI) -ldflags "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v$(PULUMI_VERSION)" \
 	    github.com/pulumi/pulumi/pkg/v3/cmd/pulumi; } || \
 	  { echo "The deployment's tests need Pulumi: install it, or Go to build it." >&2; exit 1; }
@@ -105,7 +105,7 @@ $(ACTIONLINT): tests/examples/actionlint/go.mod tests/examples/actionlint/go.sum
 
 # The Blob service that tests talk to, and AzCopy, with which outside users do.
 azurite: $(AZURITE)/installed
-$(AZURITE)/installed: tests/azure/azurite/package.json tests/azure/azurite/package-lock.json
+$(AZURITE)/installed: emulator/azurite/package.json emulator/azurite/package-lock.json
 	@echo "Installing Azurite and AzCopy ..."
 	@mkdir -p $(AZURITE) && cp $^ $(AZURITE) && cd $(AZURITE) && npm ci --silent --no-fund --no-audit && \
 	  chmod +x node_modules/@azure-tools/azcopy-linux/dist/bin/azcopy_linux_amd64 || \

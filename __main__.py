@@ -9,10 +9,10 @@ import pulumi
 from pulumi_azure_native import batch as azure_batch
 from pulumi_azure_native import resources
 
-from scorer import clouds
+from autoscale.formula import AutoscaleRules, formula
+from scorer.azure import clouds
 from stacks import cost, defaults, existing, naming, outputs, settings
 from stacks.alerts import Alerts, AlertsArgs
-from stacks.autoscale import AutoscaleRules, formula
 from stacks.cluster import BatchAccount, BatchAccountArgs, Pool, PoolArgs
 from stacks.deployment import Parts, describe, with_workflows
 from stacks.endpoints import Endpoints, EndpointsArgs, Target

@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from scorer.coding import Codec, Coding, Quality
-from scorer.limits import Limits
+from scorer.media.coding import Codec, Coding, Quality
+from scorer.media.limits import Limits
+from scorer.media.video import PartWriter, VideoFrame, VideoInfo, probe, read_frames
 from scorer.models import Frames, ModelSettings, Style, spec
 from scorer.models.openvino_calibration import calibration_frames
-from scorer.video import PartWriter, VideoFrame, VideoInfo, probe, read_frames
 
 FRAMES = 24
 SIZES = ((1280, 720), (640, 360))

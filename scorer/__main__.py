@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """Run the command line. Loading it takes a while, in which it may be stopped, too."""
     try:
-        from scorer.cli import main as command
+        from scorer.cli.main import main as command
     except KeyboardInterrupt:
         print("Stopped before anything began.", file=sys.stderr)
         sys.exit(130)

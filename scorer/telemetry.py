@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Literal
 
 from azure.core.credentials import TokenCredential
 
-from scorer.ends import typed
+from scorer.boundary import typed
+from scorer.documents.records import FrameRecord, Line
 from scorer.errors import BusyError, ScorerError
-from scorer.records import FrameRecord, Line
 from scorer.text import clean
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from stacks.estimate import least_pixels
-from stacks.gpu_sizes import SIZES
+from autoscale.estimate import least_pixels
+from autoscale.gpu_sizes import SIZES
 from stacks.setting_types import PROJECT
 from stacks.settings import Settings, parse
 

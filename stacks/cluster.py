@@ -13,9 +13,9 @@ from typing import Literal
 import pulumi
 from pulumi_azure_native import batch
 
+from autoscale.formula import EVALUATION_INTERVAL
 from scorer.models.devices import LEAST_DRIVER
 from stacks import naming
-from stacks.autoscale import EVALUATION_INTERVAL
 from stacks.watches import POOL
 
 # Where a mounted work/ is found, below the directory that Batch names in AZ_BATCH_NODE_MOUNTS_DIR.
@@ -110,7 +110,7 @@ class PoolArgs:
     gpus: int
     """GPUs of one node: a node that finds another number gets no tasks."""
     formula: str
-    """When there are how many nodes: see `stacks.autoscale`."""
+    """When there are how many nodes: see `autoscale.formula`."""
     slots_per_node: int
     """Tasks that one node runs at once."""
     subnet_id: pulumi.Input[str]

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from autoscale.estimate import Estimate, Pool, Workload, estimate
 from stacks.endpoints import KINDS
-from stacks.estimate import Estimate, Pool, Workload, estimate
 from stacks.settings import Settings
 from stacks.submitter import CORES, MEMORY_GB
 from stacks.watches import BATCH, TOPIC, WATCHES, WORKFLOW, idle_watch

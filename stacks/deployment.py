@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_azure_native import logic
 
-from scorer import clouds
+from scorer.azure import clouds
 from stacks.chosen import Document, of_settings
 from stacks.cluster import BatchAccount, Pool
 from stacks.existing import ExistingBatchAccount

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field
 
-from scorer.clouds import CLOUDS
+from scorer.azure.clouds import CLOUDS
 from stacks.setting_types import BY_POLICY, PublicAddress, matches
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Literal
 import pulumi
 from pulumi_azure_native import authorization, containerregistry
 
-from scorer import clouds
+from scorer.azure import clouds
 from stacks import naming
 from stacks.existing import ExistingRegistry
 from stacks.image_build import Builder

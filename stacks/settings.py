@@ -15,8 +15,9 @@ from pulumi.runtime.config import CONFIG
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from scorer import clouds
-from stacks import existing_settings, gpu_sizes, patterns, regions
+from autoscale import gpu_sizes
+from scorer.azure import clouds
+from stacks import existing_settings, patterns, regions
 from stacks.container_options import CONTAINER_OPTIONS, check_options
 from stacks.setting_types import (
     PROJECT,

@@ -19,7 +19,7 @@ from typing import Any
 import pulumi
 from pulumi_azure_native import eventgrid, logic
 
-from scorer import clouds
+from scorer.azure import clouds
 from stacks.identity import Role, assign, define
 from stacks.patience import Settling
 from stacks.submitter import API_VERSION

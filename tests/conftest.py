@@ -12,20 +12,21 @@ import cv2
 import numpy as np
 import pytest
 
+from emulator import forked_sandbox
+from emulator.folders import open_folder
 from scorer import models
-from tests import apart
 from tests.ffmpeg import kept_in, run_ffmpeg
-from tests.folders import FolderStores, open_folder
+from tests.folders import FolderStores
 from tests.trial_site import install
 
-pytest_plugins = ["tests.azure.fixtures"]
+pytest_plugins = ["tests.azure_fixtures", "tests.deployed"]
 
 # There is a test a core: threads of torch's that wait for each other there took three times as long. It reads this once.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 # Folders whose tests take longest.
-LONG = ("images", "stacks", "azure", "policies")
+LONG = ("images", "stacks", "end_to_end", "emulator", "policies")
 ROOT = Path(__file__).parent
 
 
@@ -60,9 +61,9 @@ def made_media(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def looked_at_by_copies() -> Iterator[None]:
     """Spare each process that looks at a file the loading of its code."""
-    with apart.serving() as address, pytest.MonkeyPatch.context() as patch:
-        patch.setenv(apart.ADDRESS, address)
-        apart.use_copies(address)
+    with forked_sandbox.serving() as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(forked_sandbox.ADDRESS, address)
+        forked_sandbox.use_copies(address)
         yield
 
 

@@ -11,11 +11,11 @@ from contextlib import suppress
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient, ContainerClient, ExponentialRetry
 
-from scorer import arm
+from scorer.azure import resource_manager
+from scorer.azure.identity import credential
 from scorer.check.findings import Finding, good, wrong
 from scorer.check.refusals import refusal
-from scorer.deployment import Deployment
-from scorer.identity import credential
+from scorer.documents.deployment import Deployment
 from scorer.store.blob import blob_endpoint
 from scorer.text import clean
 
@@ -27,7 +27,7 @@ READ = ("work", "logs", "quarantine")
 def who() -> str:
     """The object id of whoever is signed in, '' where the token doesn't say; it is shown, and nothing goes by it."""
     with suppress(ValueError, IndexError, KeyError, TypeError, AzureError):
-        payload = credential().get_token(arm.scope()).token.split(".")[1]
+        payload = credential().get_token(resource_manager.scope()).token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         return clean(str(claims["oid"]), 40)
     return ""

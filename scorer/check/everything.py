@@ -12,9 +12,9 @@ from scorer.check.findings import Finding, good, left_out, wrong
 from scorer.check.leftovers import Tell
 from scorer.check.nodes import Looking
 from scorer.check.way import Way
-from scorer.client import Client
-from scorer.deployment import Deployment
-from scorer.engines.batch_calls import Calls, open_client
+from scorer.client.client import Client
+from scorer.documents.deployment import Deployment
+from scorer.engines.azure_batch.calls import Calls, open_client
 from scorer.errors import ScorerError
 
 

@@ -14,11 +14,11 @@ from azure.core.exceptions import AzureError, HttpResponseError
 from azure.core.pipeline.policies import RetryPolicy
 from azure.core.rest import HttpRequest, HttpResponse
 
+from scorer.azure.identity import credential
 from scorer.check.findings import Finding, good, left_out, wrong
 from scorer.check.refusals import refusal
 from scorer.check.resources import OLD
-from scorer.deployment import Deployment
-from scorer.identity import credential
+from scorer.documents.deployment import Deployment
 
 # Where a registry answers; stand-ins for tests are elsewhere.
 ENDPOINT = "SCORER_REGISTRY_ENDPOINT"

@@ -8,7 +8,7 @@ from scorer.check.findings import Finding, good, left_out, wrong
 from scorer.check.known import TOLERANCE, difference
 from scorer.check.options import set_options
 from scorer.check.probe import Facts
-from scorer.deployment import Deployment
+from scorer.documents.deployment import Deployment
 from scorer.models.devices import LEAST_DRIVER
 
 _BUILD = "set image to 'build' and pulumi up, or build yours from this checkout"

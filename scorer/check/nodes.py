@@ -17,11 +17,11 @@ from scorer.check.leftovers import Tell, empty, taken_away
 from scorer.check.options import set_options, without_named
 from scorer.check.pool import look_at_nodes
 from scorer.check.probe import Facts
-from scorer.deployment import Deployment
-from scorer.engines.azure_batch import AzureBatchEngine
-from scorer.engines.batch_bodies import probe_folder, probe_job_body, probe_task
-from scorer.engines.batch_calls import Calls
-from scorer.engines.batch_pool import PoolState, bad_nodes, find_pool
+from scorer.documents.deployment import Deployment
+from scorer.engines.azure_batch.bodies import probe_folder, probe_job_body, probe_task
+from scorer.engines.azure_batch.calls import Calls
+from scorer.engines.azure_batch.engine import AzureBatchEngine
+from scorer.engines.azure_batch.pool import PoolState, bad_nodes, find_pool
 from scorer.errors import DocumentError, ScorerError, UsageError
 from scorer.report.text import counted, duration
 from scorer.text import clean

@@ -8,9 +8,9 @@ from contextlib import suppress
 from azure.batch import BatchClient
 
 from scorer.check.findings import Finding, good, wrong
-from scorer.deployment import Deployment
-from scorer.engines.batch_calls import Calls
-from scorer.engines.batch_pool import BadNode, bad_nodes, find_pool, start_task_said
+from scorer.documents.deployment import Deployment
+from scorer.engines.azure_batch.calls import Calls
+from scorer.engines.azure_batch.pool import BadNode, bad_nodes, find_pool, start_task_said
 from scorer.errors import BatchError
 
 QUOTA_TODO = "portal > Batch account > Quotas; the quota lines say how many"

@@ -12,15 +12,15 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from scorer.azure.identity import STORAGE, credential
+from scorer.boundary import typed
 from scorer.documents import Count, Number, Words
-from scorer.ends import typed
 from scorer.errors import ScorerError
-from scorer.identity import STORAGE, credential
 from scorer.models.devices import asks_for_gpus, gpus
-from scorer.slots import promised_gpus, take_slot
+from scorer.node import promised_gpus, take_slot
 from scorer.store import Store, Stores
 from scorer.store.cache import copy_once, node_place
-from scorer.store.problems import storage_errors
+from scorer.store.errors import storage_errors
 
 # Where the driver's kernel module says which version it is: https://docs.nvidia.com/cuda/gpudirect-rdma/
 _DRIVER = Path("/proc/driver/nvidia/version")

@@ -13,12 +13,12 @@ from azure.core.exceptions import AzureError, HttpResponseError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from scorer import arm
+from scorer.azure import resource_manager
+from scorer.azure.clouds import current
 from scorer.check.findings import Finding, good, left_out, wrong
 from scorer.check.refusals import refusal
-from scorer.clouds import current
-from scorer.deployment import Deployment
 from scorer.documents import Words
+from scorer.documents.deployment import Deployment
 from scorer.report.text import counted
 
 BATCH_VERSION = "2024-07-01"
@@ -179,7 +179,7 @@ def _judge_runs(name: str, runs: list[RunFacts]) -> Finding:
 def _ask(name: str, model: type[Answer], path: str, version: str, me: str) -> Answer | Finding:
     """What Azure says of the resource; what is wrong or left out where it says nothing of use."""
     try:
-        return model.model_validate(arm.call("GET", path, version))
+        return model.model_validate(resource_manager.call("GET", path, version))
     except ValidationError as error:
         return left_out(name, f"Azure's answer can't be read ({error.errors(include_url=False, include_input=False)[0]['msg']})")
     except HttpResponseError as error:

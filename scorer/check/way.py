@@ -15,12 +15,12 @@ import av
 from scorer.check.findings import Finding, good, wrong
 from scorer.check.known import MODEL, STYLE, drawn
 from scorer.check.leftovers import Tell, empty, taken_away
-from scorer.client import Client, Standing
+from scorer.client.client import Client, Standing
+from scorer.client.describe import describe
+from scorer.documents.request import job_id
 from scorer.errors import MissingError
 from scorer.report.text import counted, duration
-from scorer.request import job_id
-from scorer.standings import describe
-from scorer.waiting import REQUESTS
+from scorer.submitter.pending import REQUESTS
 
 FRAMES = 8
 

@@ -16,16 +16,16 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-from scorer.ends import typed, unforeseen
-from scorer.engines import Progress
+from scorer.boundary import typed, unforeseen
+from scorer.documents.plan import Chunk, Plan
+from scorer.engines.base import Progress
 from scorer.errors import ScorerError, TaskError
-from scorer.failure import chunk_key, error_of, recorded_failures
-from scorer.marks import forget_tries
+from scorer.job.failures import chunk_key, error_of, recorded_failures
+from scorer.job.marks import forget_tries
+from scorer.job.parts import find_parts
+from scorer.job.score import load_model, score_chunk
 from scorer.models import Model
 from scorer.models.devices import gpus
-from scorer.parts import find_parts
-from scorer.plan import Chunk, Plan
-from scorer.score import load_model, score_chunk
 from scorer.store import Stores
 
 # A task whose process dies (killed, a crash in a decoder, the machine out of memory) is tried this often in all.

@@ -14,15 +14,24 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from scorer.ends import words
+from scorer.boundary import words
 from scorer.errors import ModelError
+from scorer.media.pixels import Frames
 from scorer.text import closest
 
-Frames = NDArray[np.uint8 | np.uint16]
-"""(N, H, W, 3), RGB, full range; uint16 where the media have more than 8 bits."""
+__all__ = [
+    "Device",
+    "Frames",
+    "Model",
+    "ModelSettings",
+    "ModelSpec",
+    "Style",
+    "StyleKind",
+    "forget",
+    "installed",
+    "names",
+    "spec",
+]
 
 StyleKind = Literal["image", "number", "network", "none"]
 Device = Literal["auto", "cpu", "cuda", "mps"]

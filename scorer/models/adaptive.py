@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from scorer.media.style_image import load_style_image
 from scorer.models import Model, ModelSettings, ModelSpec
 from scorer.models.options import describe_options, parse_options
 from scorer.models.runtime import RuntimeOptions, choose_runtime, runs_on
-from scorer.models.style_image import load_style_image
 from scorer.models.style_weights import shares
 from scorer.models.weights import ADAPTIVE, SHORTEST, STYLE_SIZE, Array
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from scorer import frames
+from scorer.media import images as frames
 from scorer.models import Frames
 
 _ROWS = 64

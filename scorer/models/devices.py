@@ -9,7 +9,7 @@ from pathlib import Path
 
 from scorer.errors import GpuError, RequestError
 from scorer.models import Device
-from scorer.slots import promised_gpus
+from scorer.node import promised_gpus
 
 # What the drivers of NVIDIA, of AMD and of Windows' Linux put there.
 _DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from scorer.errors import ModelError, StyleError
+from scorer.media.style_image import load_style_image
 from scorer.models import Frames, Model, ModelSettings, ModelSpec, Style
 from scorer.models.devices import gpus
 from scorer.models.options import Options, describe_options, parse_options
-from scorer.models.style_image import load_style_image
 
 if TYPE_CHECKING:
     from torch import Tensor, device

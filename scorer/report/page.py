@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from urllib.parse import quote
 
-from scorer.records import Line
+from scorer.documents.records import Line
 from scorer.report.pages import page
 from scorer.report.plots import frame_plot, task_plot
 from scorer.report.tally import OTHER, Failure, Tally

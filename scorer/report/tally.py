@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from scorer.records import BadLine, FrameRecord, Line, TaskRecord
+from scorer.documents.records import BadLine, FrameRecord, Line, TaskRecord
 
 BINS = 600
 """Columns of the plot of time per frame."""

@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 from pydantic import Base64Bytes, BaseModel, ConfigDict
 
-from scorer.limits import Limits
-from scorer.notes import Notes
-from scorer.video.info import VideoIndex, VideoInfo
-from scorer.wanted import Wanted
+from scorer.media.limits import Limits
+from scorer.media.notes import Notes
+from scorer.media.video.info import VideoIndex, VideoInfo
+from scorer.media.wanted import Wanted
 
 READY = b"ready\n"
 """Comes before the answer, once the process is locked in: what it says and how it ends from here on is the file's doing."""

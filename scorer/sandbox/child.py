@@ -12,11 +12,11 @@ import av.subtitles.stream
 from PIL import Image, JpegImagePlugin, MpoImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 
 from scorer.errors import InputError, MissingError, SandboxError, StyleError
-from scorer.models.style_image import check_style_image
-from scorer.opened import OpenedFile
+from scorer.media.opened import OpenedFile
+from scorer.media.style_image import check_style_image
+from scorer.media.video.probe import probe
 from scorer.sandbox.answer import READY, Answer, Found, Question, Refusal
 from scorer.sandbox.lock import end_with, lock_in
-from scorer.video.probe import probe
 
 FILE, ANSWER = 0, 1
 """Descriptors."""

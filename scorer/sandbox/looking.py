@@ -15,10 +15,10 @@ from typing import BinaryIO, Literal
 from pydantic import ValidationError
 
 from scorer.errors import InputError, MissingError, SandboxError, ScorerError, StyleError
-from scorer.limits import Limits
+from scorer.media.limits import Limits
+from scorer.media.video.info import VideoIndex
+from scorer.media.wanted import Wanted
 from scorer.sandbox.answer import READY, Answer, Question, Refusal, index_of, most_bytes
-from scorer.video.info import VideoIndex
-from scorer.wanted import Wanted
 
 _KEPT = (
     "PATH", "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH",
@@ -38,7 +38,7 @@ _KINDS: dict[str, type[ScorerError]] = {"InputError": InputError, "StyleError": 
 
 
 def probe_video(path: Path, limits: Limits, asked: Wanted | None = None) -> VideoIndex:
-    """Check the video and find its frames: `scorer.video.probe` in a process apart.
+    """Check the video and find its frames: `scorer.media.video.probe` in a process apart.
 
     Raises MissingError where there is no such file; InputError where it isn't a whole video that can be decoded within the
     limits, or where looking at it took too much or went wrong in any other way; SandboxError where nothing can be looked at here.

@@ -16,13 +16,13 @@ from obstore.exceptions import AlreadyExistsError, PermissionDeniedError
 from obstore.store import AzureStore
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from scorer.clouds import BLOB_ENDPOINT, current
+from scorer.azure.clouds import BLOB_ENDPOINT, current
+from scorer.azure.identity import STORAGE, credential
+from scorer.azure.patience import patience
 from scorer.errors import MissingError, StoreError
-from scorer.identity import STORAGE, credential
-from scorer.patience import patience
 from scorer.store.base import Entry, Store
 from scorer.store.cache import capacity, copy_once, forget_copy, node_place, scratch
-from scorer.store.problems import changed, check_size, is_refusal, raise_storage_error, sdk_errors, storage_errors
+from scorer.store.errors import changed, check_size, is_refusal, raise_storage_error, sdk_errors, storage_errors
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobProperties, ContainerClient

@@ -14,7 +14,7 @@ from obstore.store import LocalStore
 
 from scorer.errors import MissingError
 from scorer.store.base import Entry, Store
-from scorer.store.problems import changed, check_size, is_odd, raise_storage_error, storage_errors
+from scorer.store.errors import changed, check_size, is_odd, raise_storage_error, storage_errors
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta

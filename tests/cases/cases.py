@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.scorer.video_samples import ffmpeg
+from tests.scorer.media.video.samples import ffmpeg
 
 Make = Callable[[Path], object]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from tests.cases.cases import AAC, QUIET, X264, add_plain, both, case, picture, tone
-from tests.scorer.video_samples import ffmpeg
+from tests.scorer.media.video.samples import ffmpeg
 
 LINES = "1\n00:00:00,100 --> 00:00:00,500\nHello\n\n2\n00:00:00,600 --> 00:00:00,900\nWorld\n"
 HDR10 = (

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from tests.cases.cases import AAC, QUIET, X264, add_plain, both, case, cut, joined, picture, tone
-from tests.scorer.video_samples import ffmpeg
+from tests.scorer.media.video.samples import ffmpeg
 
 MS = ("-fps_mode", "vfr", "-enc_time_base", "1:1000")
 add_plain("constant.mp4", "25 frames a second, B-frames, AAC")

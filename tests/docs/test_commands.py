@@ -12,8 +12,8 @@ import pytest
 import typer.main
 import yaml
 
-from scorer.cli import app
-from tests.azure.operation import BUILT
+from emulator.pulumi.operation import BUILT
+from scorer.cli.main import app
 from tests.docs.commands import KEPT, ROOT, commands, split, texts
 
 CODE = dict(texts())

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from scorer.limits import Limits
-from scorer.request import parse_request
+from scorer.documents.request import parse_request
+from scorer.media.limits import Limits
 from tests.conftest import ffmpeg, frame_hashes
 
 REPOSITORY = Path(__file__).parents[2]

@@ -11,11 +11,11 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from scorer import frames
 from scorer.errors import InputError, ScorerError
-from scorer.limits import Limits
-from scorer.models.style_image import check_style_image, load_style_image
-from scorer.video import FrameRange, MissingFrame, PartWriter, VideoIndex, VideoInfo, join, probe, read_frames
+from scorer.media import images
+from scorer.media.limits import Limits
+from scorer.media.style_image import check_style_image, load_style_image
+from scorer.media.video import FrameRange, MissingFrame, PartWriter, VideoIndex, VideoInfo, join, probe, read_frames
 
 LIMITS = Limits(max_pixels=512 * 512, max_frames=5000, probe_seconds=20)
 """Of the files made here, whose own frames are small and few."""
@@ -126,7 +126,7 @@ def use_image(path: Path) -> Outcome:
     except ScorerError as error:
         as_style = str(refusal(error)["told"])
     try:
-        picture = frames.decode(path.read_bytes(), path.name, LIMITS.max_pixels)
+        picture = images.decode(path.read_bytes(), path.name, LIMITS.max_pixels)
     except InputError as error:
         return refusal(error)
     height, width, channels = picture.pixels.shape
@@ -135,7 +135,7 @@ def use_image(path: Path) -> Outcome:
     assert picture.pixels.dtype in (np.uint8, np.uint16)
     assert picture.alpha is None or picture.alpha.shape == (height, width)
     try:
-        again = frames.decode(frames.encode(picture.pixels, picture, path.name), path.name, LIMITS.max_pixels)
+        again = images.decode(images.encode(picture.pixels, picture, path.name), path.name, LIMITS.max_pixels)
     except ScorerError as error:
         refusal(error)
         return Outcome(end="taken", told=f"not written: {error}")

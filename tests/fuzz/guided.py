@@ -16,10 +16,10 @@ from typing import Any
 import atheris
 from hypothesis import HealthCheck, Phase, given, settings
 
-with atheris.instrument_imports(include=["scorer.frames", "scorer.models.style_image", "scorer.video", "PIL"]):
+with atheris.instrument_imports(include=["scorer.frames", "scorer.media.style_image", "scorer.media.video", "PIL"]):
     from scorer.errors import ScorerError
-    from scorer.limits import Limits
-    from scorer.video import probe
+    from scorer.media.limits import Limits
+    from scorer.media.video import probe
     from tests.fuzz.cases import FORMATS, IMAGES, Case, cases
     from tests.fuzz.checks import LIMITS, check_index, refusal, use_image, use_video
     from tests.fuzz.finds import STATE, Hunt

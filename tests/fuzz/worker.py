@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 from PIL import Image
 
-from scorer.limits import Limits
+from scorer.media.limits import Limits
 from scorer.sandbox.answer import Question
 from scorer.sandbox.child import ANSWER, look
 from scorer.sandbox.lock import end_with, lock_in

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.logicapp.engine import Engine, Json
+from emulator.logic_app.engine import Engine, Json
 
 WORKFLOW = Path(__file__).parents[2] / "logicapp" / "workflow.json"
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emulator.logic_app.containers import BODY, PARAMETERS, PREFIX, event, validator
+from emulator.logic_app.engine import Context, Engine, Json
 from stacks import submitter
 from tests.logicapp.conftest import WORKFLOW
-from tests.logicapp.containers import BODY, PARAMETERS, PREFIX, event, validator
-from tests.logicapp.engine import Context, Engine, Json
 
 
 def put(engine: Engine, **changes: Any) -> tuple[str, Json]:

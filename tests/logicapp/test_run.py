@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from emulator.logic_app.containers import ACCOUNT, BODY, PARAMETERS, PREFIX, Containers, event
+from emulator.logic_app.engine import Engine, Json
+from emulator.logic_app.runner import Call, Run
 from stacks.workflow import looking
 from tests.logicapp.conftest import WORKFLOW
-from tests.logicapp.containers import ACCOUNT, BODY, PARAMETERS, PREFIX, Containers, event
-from tests.logicapp.engine import Engine, Json
-from tests.logicapp.runner import Call, Run
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from scorer.documents.request import make_request, request_schema
 from scorer.errors import RequestError
-from scorer.request import make_request, request_schema
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "logicapp/request.schema.json").read_text())

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from emulator.logic_app.engine import Engine, EngineError, Json
 from scorer.errors import BusyError, ScanError
-from scorer.refusal import REFUSALS
+from scorer.submitter.rejection import REFUSALS
 from stacks import submitter
 from stacks.workflow import looking
 from tests.logicapp.conftest import WORKFLOW
-from tests.logicapp.engine import Engine, EngineError, Json
 
 # Functions that look something up, which the engine doesn't count among its built-in ones.
 LOOK_UPS = {"body", "outputs", "parameters", "triggerBody", "variables", "workflow"}

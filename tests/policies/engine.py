@@ -19,7 +19,7 @@ from google.protobuf import empty_pb2, struct_pb2
 from google.protobuf.message import Message
 from pulumi.runtime.proto import plugin_pb2, provider_pb2
 
-from tests.azure.engine import Deployment, Outcome, Violation
+from emulator.pulumi.engine import Deployment, Outcome, Violation
 
 ROOT = Path(__file__).resolve().parents[2]
 PACK = ROOT / "policies"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from emulator.pulumi.engine import EngineError, Violation
 from policies.pack import RULES, STACK_RULES
-from tests.azure.engine import EngineError, Violation
 from tests.policies import bricks, programs
 from tests.policies.cases import BAD, GOOD, Case
 from tests.policies.engine import Trial, any_azure

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.azure.cloud import Cloud
-from tests.azure.engine import Deployment, EngineError
-from tests.azure.provider import serve
+from emulator.arm.cloud import Cloud
+from emulator.pulumi.engine import Deployment, EngineError
+from emulator.pulumi.provider import serve
 from tests.policies.built_in import GROUP, POLICIES, BuiltIn, refused
 from tests.policies.checkov_run import Body, Finding, complaints, idle, load_waivers, scan
 from tests.policies.engine import PACK, starter

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.folders import FolderStores
-from tests.scorer.hostile_scene import Scene, open_scene
-from tests.scorer.office import Office
+from tests.scorer.hostile.scene import Scene, open_scene
+from tests.scorer.submitter.intake_harness import Office
 
 
 @pytest.fixture

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from emulator import entra, insights
+from emulator.entra import Identities
+from emulator.tls import Authority
 from scorer import telemetry
 from stacks import monitoring
-from tests.azure import identity, insights
-from tests.azure.identity import Identities
-from tests.azure.tls import Authority
 
 WORK = textwrap.dedent("""
-    from scorer.identity import credential
-    from scorer.records import FrameRecord
+    from scorer.azure.identity import credential
+    from scorer.documents.records import FrameRecord
     from scorer.telemetry import telemetry
     with telemetry(credential) as said:
         said.event("job.started", "job-1", "dispatch", frames=3)
@@ -53,7 +53,7 @@ def test_names_are_those_that_the_workbook_reads() -> None:
 
 
 def test_what_arrives(authority: Authority) -> None:
-    with identity.serve() as identities, insights.serve(identities, authority) as sent:
+    with entra.serve() as identities, insights.serve(identities, authority) as sent:
         who = {**environment(identities), **authority.environment(), "AZ_BATCH_NODE_ID": "tvmps_1"}
         work({**who, telemetry.CONNECTION: sent.connection})
     assert {item["tags"]["ai.cloud.role"] for item in sent.items} == {"scorer"}
@@ -70,14 +70,14 @@ def test_what_arrives(authority: Authority) -> None:
 
 
 def test_without_the_role_nothing_is_taken(authority: Authority) -> None:
-    with identity.serve() as identities, insights.serve(identities, authority, lambda _: False) as sent:
+    with entra.serve() as identities, insights.serve(identities, authority, lambda _: False) as sent:
         work({**environment(identities), **authority.environment(), telemetry.CONNECTION: sent.connection})
     assert not sent.items
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 429, 500])
 def test_refusals_harm_nothing(authority: Authority, status: int) -> None:
-    with identity.serve() as identities, insights.serve(identities, authority) as sent:
+    with entra.serve() as identities, insights.serve(identities, authority) as sent:
         sent.answer = lambda: status
         printed = work({**environment(identities), **authority.environment(), telemetry.CONNECTION: sent.connection})
     assert not sent.items
@@ -86,7 +86,7 @@ def test_refusals_harm_nothing(authority: Authority, status: int) -> None:
 
 def test_nobody_there_harms_nothing(authority: Authority) -> None:
     address = "InstrumentationKey=5c2f7b4e-1d5a-4b6e-9c67-3a1f0e2d4b58;IngestionEndpoint=https://127.0.0.1:9/"
-    with identity.serve() as identities:
+    with entra.serve() as identities:
         printed = work({**environment(identities), **authority.environment(), telemetry.CONNECTION: address})
     assert not printed
 
@@ -98,7 +98,7 @@ def test_an_endpoint_that_hangs_doesnt_hold_up_the_end(authority: Authority) -> 
         hang.wait(60)
         return 500
 
-    with identity.serve() as identities, insights.serve(identities, authority) as sent:
+    with entra.serve() as identities, insights.serve(identities, authority) as sent:
         sent.answer = never
         # `work` itself gives up after a minute: without a limit of its own, the flush would take longer.
         work({**environment(identities), **authority.environment(), telemetry.CONNECTION: sent.connection})
@@ -108,7 +108,7 @@ def test_an_endpoint_that_hangs_doesnt_hold_up_the_end(authority: Authority) -> 
 BROKEN = """
 import sys
 from scorer import telemetry
-from scorer.records import FrameRecord
+from scorer.documents.records import FrameRecord
 broken = telemetry._Connected.__new__(telemetry._Connected)  # all that it calls raises: it has nothing
 telemetry._connect = lambda *_: broken
 with telemetry.telemetry(lambda: None) as said:

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from rich.live import Live
 from rich.table import Table
 
-from scorer import console
+from scorer.cli import console
+from scorer.documents.request import make_request
 from scorer.errors import InputError, ScorerError
-from scorer.request import make_request
 from scorer.text import clean, is_clean
-from tests.scorer.office import ASKED
+from tests.scorer.submitter.intake_harness import ASKED
 
 HOSTILE = "a\x1b[31mred\x1b]0;title\x07 \x9b2J\x90q\x9c\u202egpj.\u2066x\u2069\nforged\r\u2028line\x08\x00\x7f\ud800"
 """A colour, a title, a cleared screen, a device's string, turned letters, ends of lines, halves."""

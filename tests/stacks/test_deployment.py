@@ -9,16 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from autoscale.gpu_sizes import SIZES
+from emulator.arm import outputs as answers
+from emulator.arm.cloud import Cloud
+from emulator.arm.requests import ArmError, takes_tags
+from emulator.local_azure import container_environment
+from emulator.pulumi import provider
+from emulator.pulumi.engine import PROGRAM, Deployment, EngineError
 from stacks.chosen import read_settings
 from stacks.cost import at_rest
 from stacks.defaults import OUTLIVE_THEIR_GROUP
-from stacks.gpu_sizes import SIZES
-from tests.azure import answers, provider
-from tests.azure.arm import ArmError, takes_tags
-from tests.azure.cloud import Cloud
-from tests.azure.engine import PROGRAM, Deployment, EngineError
-from tests.azure.fixtures import Deploy
-from tests.azure.small import container_environment
+from tests.azure_fixtures import Deploy
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ["dev", "prod", "example"]

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
+from emulator.arm.cloud import Cloud
+from emulator.arm.requests import SUBSCRIPTION, Json
+from emulator.pulumi import provider
+from emulator.pulumi.engine import Deployment, EngineError
 from stacks import existing
 from stacks.settings import Settings, parse
-from tests.azure import provider
-from tests.azure.arm import SUBSCRIPTION, Json
-from tests.azure.cloud import Cloud
-from tests.azure.engine import Deployment, EngineError
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples/existing-network"

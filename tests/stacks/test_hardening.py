@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 
+from autoscale.gpu_sizes import SIZES
+from emulator.arm import outputs as answers
+from emulator.arm.cloud import Cloud, Resource
+from emulator.arm.requests import TENANT, ArmError, Json
+from emulator.arm.rules import LOCK, at
+from emulator.blob import defender
+from emulator.pulumi import provider
+from emulator.pulumi.engine import Deployment
 from stacks.cluster import PoolArgs, _security
-from stacks.gpu_sizes import SIZES
 from stacks.settings import Settings
-from tests.azure import answers, defender, provider
-from tests.azure.arm import TENANT, ArmError, Json
-from tests.azure.cloud import Cloud, Resource
-from tests.azure.engine import Deployment
-from tests.azure.rules import LOCK, at
 
 README = (Path(__file__).parents[2] / "stacks/README.md").read_text()
 PERSON = "203.0.113.7"

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from scorer.clouds import PUBLIC
+from emulator.arm import builds, outputs
+from emulator.arm.builds import RUNS, BuildService
+from emulator.arm.cloud import Cloud
+from emulator.arm.outputs import TOKEN
+from emulator.arm.requests import Json
+from scorer.azure.clouds import PUBLIC
 from stacks import image_build
 from stacks.image_build import Builder, BuildError, upload
 from stacks.image_context import ImageContext
-from tests.azure import answers, builds
-from tests.azure.answers import TOKEN
-from tests.azure.arm import Json
-from tests.azure.builds import RUNS, BuildService
-from tests.azure.cloud import Cloud
-from tests.azure.ground import Ground
+from tests.emulator.sample_resources import Ground
 
 ARM = PUBLIC.resource_manager
 CONTEXT = ImageContext("submitter", Path(__file__).parents[2])
@@ -74,7 +74,7 @@ def test_a_build_that_failed_is_told_with_the_end_of_its_log(service: BuildServi
     text = str(failed.value)
     assert "line 99" in text
     assert "line 50" not in text
-    assert answers.SIGNATURE not in text
+    assert outputs.SIGNATURE not in text
     assert not service.cloud.images
 
 
@@ -121,7 +121,7 @@ def test_nothing_is_sent_unencrypted(builder: Builder, monkeypatch: pytest.Monke
     with pytest.raises(BuildError, match="can't be reached"):
         builder.build(CONTEXT, "submitter:1")
     with pytest.raises(BuildError, match="its address can't be used"):
-        upload(f"http://account.example/source?sig={answers.SIGNATURE}", b"")
+        upload(f"http://account.example/source?sig={outputs.SIGNATURE}", b"")
 
 
 def test_an_upload_that_is_refused_says_why_but_not_where(service: BuildService) -> None:

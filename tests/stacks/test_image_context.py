@@ -115,7 +115,7 @@ def test_images_differ_but_share_the_code() -> None:
         "scorer/__pycache__/cli.cpython-311.pyc",
         "scorer/.cli.py.swp",
         "scorer/.#cli.py",
-        "scorer/cli.py~",
+        "scorer/cli/main.py~",
         "scorer/cli.py.orig",
         "scorer/.ipynb_checkpoints/cli.py",
         "scorer/.DS_Store",

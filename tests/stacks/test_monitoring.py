@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from pulumi_azure_native.monitor import AggregationTypeEnum
 from pydantic import TypeAdapter
 
+from emulator.arm.cloud import Cloud
 from stacks import monitoring, watches, workbook
 from stacks.alerts import first_of_month
 from stacks.watches import WATCHES, Watch, idle_watch, idle_window
-from tests.azure.cloud import Cloud
-from tests.azure.fixtures import Deploy
+from tests.azure_fixtures import Deploy
 
 GROUP = "/subscriptions/s/resourceGroups/g"
 ACCOUNT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Batch/batchAccounts/b"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from emulator.arm.cloud import Cloud
 from stacks.cluster import gpu_check
-from tests.azure.cloud import Cloud
-from tests.azure.fixtures import Deploy
+from tests.azure_fixtures import Deploy
 
 POOL = "Microsoft.Batch/batchAccounts/pools"
 

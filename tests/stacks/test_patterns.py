@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emulator.arm.names import RULES
+from emulator.arm.requests import kind as arm_kind
 from stacks.patterns import NAMED, Names, checked
 from stacks.settings import Settings
-from tests.azure.arm import kind as arm_kind
-from tests.azure.names import RULES
 
 stack_names = st.from_regex(r"[A-Za-z0-9_.-]{1,40}", fullmatch=True)
 pieces = st.lists(st.sampled_from(["{project}", "{stack}", "{location}", "acme", "7", "-", "Film-"]), max_size=6)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from scorer.senders import TAKEN, is_sender
+from emulator.arm import outputs
+from emulator.arm.cloud import Cloud, Resource
+from emulator.rbac.access import allowed
+from emulator.rbac.conditions import ADD, DELETE, LONGEST, READ, WRITE
+from scorer.submitter.senders import TAKEN, is_sender
 from stacks.identity import Role
-from tests.azure import answers
-from tests.azure.access import allowed
-from tests.azure.cloud import Cloud, Resource
-from tests.azure.conditions import ADD, DELETE, LONGEST, READ, WRITE
-from tests.azure.fixtures import Deploy
+from tests.azure_fixtures import Deploy
 
 ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
 WRITERS = {Role.BLOB_CONTRIBUTOR.value}
@@ -19,7 +19,7 @@ WRITERS = {Role.BLOB_CONTRIBUTOR.value}
 def principal(azure: Cloud, what: str) -> str:
     identities = azure.of_type("Microsoft.ManagedIdentity/userAssignedIdentities")
     (found,) = (each for each in identities if f"-{what}" in each.request.name)
-    return answers.principal(found)
+    return outputs.principal(found)
 
 
 def container(azure: Cloud, name: str) -> str:

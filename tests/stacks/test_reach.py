@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from emulator.arm.cloud import Cloud
+from emulator.arm.requests import Json
 from stacks.network import NetworkArgs, Outbound, _nodes_outbound, _submitter_outbound
-from tests.azure.arm import Json
-from tests.azure.cloud import Cloud
-from tests.azure.fixtures import Deploy
+from tests.azure_fixtures import Deploy
 
 Outbounds = Callable[[NetworkArgs], list[Outbound]]
 

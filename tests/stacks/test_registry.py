@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from emulator.arm.builds import RUNS
+from emulator.arm.cloud import Cloud
+from emulator.pulumi.engine import EngineError
 from stacks.image_age import CLOCK_VARIABLE
-from tests.azure.builds import RUNS
-from tests.azure.cloud import Cloud
-from tests.azure.engine import EngineError
-from tests.azure.fixtures import Deploy
+from tests.azure_fixtures import Deploy
 
 POOL = "Microsoft.Batch/batchAccounts/pools"
 MONDAY = 1_795_392_000  # 2026-11-23, UTC

@@ -9,7 +9,8 @@ import pytest
 import yaml
 from pydantic.alias_generators import to_camel
 
-from stacks import gpu_sizes, regions
+from autoscale import gpu_sizes
+from stacks import regions
 from stacks.settings import Settings, parse
 
 ROOT = Path(__file__).parents[2]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.azure.arm import Json
-from tests.azure.cloud import Cloud
-from tests.azure.fixtures import Deploy
+from emulator.arm.cloud import Cloud
+from emulator.arm.requests import Json
+from tests.azure_fixtures import Deploy
 
 SERVICES = "Microsoft.Storage/storageAccounts/blobServices"
 POLICIES = "Microsoft.Storage/storageAccounts/managementPolicies"

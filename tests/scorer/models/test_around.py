@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from safetensors.torch import save_file
 
-from scorer.merge import merge
+from scorer.documents.request import make_request
+from scorer.job.dispatch import dispatch
+from scorer.job.merge import merge
+from scorer.job.score import load_model, score_chunk
 from scorer.models import Frames
 from scorer.models.around import blended, cropped, padded
-from scorer.plan import dispatch
-from scorer.request import make_request
-from scorer.score import load_model, score_chunk
 from tests.folders import FolderStores
+from tests.scorer.job.scoring import plan_folder, score_all
+from tests.scorer.media.video.samples import decode, ffmpeg
 from tests.scorer.models.test_feedforward import published_state
 from tests.scorer.models.test_on_media import MODELS, STYLES, scene
-from tests.scorer.scoring import plan_folder, score_all
-from tests.scorer.video_samples import decode, ffmpeg
 
 # Width and height of an image, and its type.
 NARROW: list[tuple[int, int, type[np.uint8 | np.uint16]]] = [

@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import save_file
 
-from scorer.merge import merge
+from scorer.documents.plan import Plan
+from scorer.documents.request import make_request
+from scorer.job.dispatch import dispatch
+from scorer.job.merge import merge
+from scorer.job.score import load_model, score_chunk
 from scorer.models import Model
-from scorer.plan import Plan, dispatch
-from scorer.request import make_request
-from scorer.score import load_model, score_chunk
 from scorer.store import FolderStore
 from tests.folders import FolderStores
-from tests.scorer.command_line import run
+from tests.scorer.cli.command_line import run
+from tests.scorer.media.video.samples import decode, ffmpeg, psnr
 from tests.scorer.models.test_feedforward import published_state
-from tests.scorer.video_samples import decode, ffmpeg, psnr
 
 WIDTH, HEIGHT = 40, 32  # the least that VGG19 bears, and a size that isn't square
 

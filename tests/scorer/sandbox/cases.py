@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.scorer.hostile_media import Track, mp4, picture_entry, stills
-from tests.scorer.video_samples import ffmpeg, make
+from tests.scorer.hostile.media import Track, mp4, picture_entry, stills
+from tests.scorer.media.video.samples import ffmpeg, make
 
 
 def raw(count: int) -> Track:

@@ -2,11 +2,11 @@
 
 import pytest
 
+from emulator import forked_sandbox
 from scorer.sandbox import looking
-from tests import apart
 
 
 @pytest.fixture
 def started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process apart loads its code itself, as it does in the product."""
-    monkeypatch.setattr(looking, "_started", apart.start_anew)
+    monkeypatch.setattr(looking, "_started", forked_sandbox.start_anew)

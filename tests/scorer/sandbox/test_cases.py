@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from scorer.limits import Limits
+from scorer.media.limits import Limits
 from tests.scorer.sandbox.cases import STYLES, VIDEOS
 
 MEASURE = """
 import json, resource, sys, time
 from pathlib import Path
 from scorer.errors import ScorerError
-from scorer.limits import Limits
+from scorer.media.limits import Limits
 from scorer.sandbox import check_style, probe_video
 start = time.monotonic()
 try:

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from scorer.errors import InputError, SandboxError, ScorerError, StyleError
-from scorer.limits import Limits
+from scorer.media.limits import Limits
+from scorer.media.video import probe
 from scorer.sandbox import check_style, probe_video
 from scorer.sandbox.answer import Answer, Found
-from scorer.video import probe
-from tests.scorer.video_samples import make
+from tests.scorer.media.video.samples import make
 
 pytestmark = pytest.mark.usefixtures("started_anew")
 LIMITS = Limits(probe_seconds=2, max_frames=1000, max_pixels=128 * 96)

@@ -117,7 +117,7 @@ def test_windows_has_no_limits_but_time(tmp_path: Path) -> None:
     (tmp_path / "in.mp4").write_text("This is no video.")
     code = BEFORE + (
         "import importlib, scorer.sandbox.lock, scorer.sandbox.looking\n"
-        "from scorer.limits import Limits\n"
+        "from scorer.media.limits import Limits\n"
         "sys.platform, sys.modules['resource'], sys.modules['pyseccomp'] = 'win32', None, None\n"
         "lock, looking = importlib.reload(scorer.sandbox.lock), importlib.reload(scorer.sandbox.looking)\n"
         "lock.end_with(0)\n"

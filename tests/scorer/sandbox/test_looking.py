@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 
 from scorer.errors import InputError, MissingError, StyleError
-from scorer.limits import Limits
-from scorer.models.style_image import load_style_image
-from scorer.opened import OpenedFile, reader
+from scorer.media.limits import Limits
+from scorer.media.opened import OpenedFile, reader
+from scorer.media.style_image import load_style_image
+from scorer.media.video import probe
 from scorer.sandbox import check_style, probe_video
-from scorer.video import probe
-from tests.scorer.video_samples import make
+from tests.scorer.media.video.samples import make
 
 X264 = ("-c:v", "libx264", "-preset", "veryfast", "-g", "12")
 LIMITS = Limits(probe_seconds=30)

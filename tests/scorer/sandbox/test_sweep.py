@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from scorer.waiting import waiting
-from tests.scorer.hostile_media import mp4
-from tests.scorer.office import Office
+from scorer.submitter.pending import waiting
+from tests.scorer.hostile.media import mp4
+from tests.scorer.media.video.samples import make
 from tests.scorer.sandbox.cases import raw
-from tests.scorer.video_samples import make
+from tests.scorer.submitter.intake_harness import Office
 
 MEMORY = 2 * 2**30
 """What stacks/submitter.py gives the container."""
@@ -20,9 +20,9 @@ SWEEP = """
 import sys, time
 from dataclasses import replace
 from pathlib import Path
-from scorer.limits import Limits
+from scorer.media.limits import Limits
 from tests.folders import FolderStores
-from tests.scorer.office import Office
+from tests.scorer.submitter.intake_harness import Office
 
 folder = Path(sys.argv[1])
 intake = Office.open(FolderStores.below(folder), folder).intake

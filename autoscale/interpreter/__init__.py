@@ -1,0 +1,1 @@
+"""Azure Batch's formula language, evaluated."""

@@ -1,0 +1,126 @@
+"""What Batch has measured of a pool, and how formulas ask for it.
+
+Source: https://learn.microsoft.com/azure/batch/batch-automatic-scaling#obtain-sample-data
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from autoscale.interpreter.functions import UnknownFunctionError
+from autoscale.interpreter.parser import FormulaError, Place
+from autoscale.interpreter.values import Interval, Value, Vector, WrongTypeError, kind
+
+PERIOD = timedelta(seconds=30)
+
+RESOURCES = """CPUPercent WallClockSeconds MemoryBytes DiskBytes DiskReadBytes DiskWriteBytes DiskReadOps DiskWriteOps
+NetworkInBytes NetworkOutBytes SampleNodeCount"""
+COUNTS = """ActiveTasks RunningTasks PendingTasks SucceededTasks FailedTasks TaskSlotsPerNode CurrentDedicatedNodes
+CurrentLowPriorityNodes PreemptedNodeCount UsableNodeCount"""
+NAMES = frozenset((RESOURCES + " " + COUNTS).split())
+
+
+class InsufficientSamplesError(FormulaError):
+    """Fewer samples than the formula asked for."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One measurement, and when a formula can first read it: about a minute later."""
+
+    recorded: datetime
+    available: datetime
+    value: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metrics:
+    """Everything that an evaluation reads, but the clock."""
+
+    samples: Mapping[str, Sequence[Sample]] = field(default_factory=dict)
+    """By variable, without the dollar sign, in the order that they were recorded."""
+    target_dedicated: int = 0
+    """The targets as the last evaluation left them."""
+    target_low_priority: int = 0
+
+
+@dataclass(frozen=True)
+class History:
+    """One variable's samples, as far as they can be read now."""
+
+    name: str
+    readable: tuple[Sample, ...]
+    now: datetime
+
+    @classmethod
+    def of(cls, name: str, metrics: Metrics, now: datetime) -> History:
+        samples = metrics.samples.get(name, ())
+        recorded = samples[: bisect_right(samples, now, key=lambda sample: sample.recorded)]
+        return cls(name, tuple(sample for sample in recorded if sample.available <= now), now)
+
+    def last(self, place: Place) -> float:
+        """What the variable alone stands for: its newest sample."""
+        return self._newest(1, place)[-1]
+
+    def ask(self, method: str, arguments: Sequence[Value], place: Place) -> Value:
+        """The answer to `$Name.method(arguments)`."""
+        match method, *arguments:
+            case "GetSample", float() as count:
+                return self._newest(count, place)
+            case "GetSample", *_:
+                percent, window = _split_percent(arguments)
+                return self._within(window, percent, place)
+            case "GetSamplePercent", *_:
+                return self._percent(*self._window(arguments, place))
+            case ("GetSamplePeriod",):
+                return Interval(PERIOD.total_seconds())
+            case ("Count",):
+                return float(len(self.readable))
+            case ("HistoryBeginTime",):
+                self._newest(1, place)
+                return self.readable[0].recorded
+        raise UnknownFunctionError(f"${self.name} has no method {method} with such arguments", place)
+
+    def _newest(self, count: float, place: Place) -> Vector:
+        # The page doesn't say what no samples at all give. An error is the worst case, which formulas have to be ready for.
+        if count < 1 or not self.readable:
+            raise InsufficientSamplesError(f"Insufficient data from data set: ${self.name} has no samples", place)
+        return tuple(sample.value for sample in self.readable[-int(count) :])
+
+    def _within(self, window: Sequence[Value], percent: float | None, place: Place) -> Vector:
+        start, end = self._window(window, place)
+        received = self._percent(start, end)
+        if percent is not None and received < percent:
+            raise InsufficientSamplesError(
+                f"Insufficient data from data set: ${self.name} wanted {percent:g}%, received {received:.0f}%", place
+            )
+        return tuple(sample.value for sample in self.readable if start < sample.recorded <= end)
+
+    def _window(self, arguments: Sequence[Value], place: Place) -> tuple[datetime, datetime]:
+        if not 1 <= len(arguments) <= 2:
+            raise WrongTypeError(f"${self.name}: a window is one or two of timestamp and timeinterval", place)
+        moments = [self._moment(argument, place) for argument in arguments]
+        if len(moments) == 1:
+            moments.append(self.now)
+        # A look-back from 1 to 6 minutes is the same window as one from 6 to 1.
+        return min(moments), max(moments)
+
+    def _moment(self, argument: Value, place: Place) -> datetime:
+        if isinstance(argument, Interval):
+            return self.now - timedelta(seconds=argument.seconds)
+        if isinstance(argument, datetime):
+            return argument
+        raise WrongTypeError(f"${self.name}: a window is of timestamps and timeintervals, not {kind(argument)}", place)
+
+    def _percent(self, start: datetime, end: datetime) -> float:
+        possible = (end - start) // PERIOD
+        found = sum(start < sample.recorded <= end for sample in self.readable)
+        return min(100.0, 100.0 * found / possible) if possible else 0.0
+
+
+def _split_percent(arguments: Sequence[Value]) -> tuple[float | None, Sequence[Value]]:
+    last = arguments[-1] if len(arguments) > 1 else None
+    return (last, arguments[:-1]) if isinstance(last, float) else (None, arguments)

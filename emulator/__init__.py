@@ -1,0 +1,1 @@
+"""The small Azure: what `pulumi up` declares, at work on one machine. README.md has the map."""

@@ -1,0 +1,1 @@
+"""Azure Resource Manager: requests, schemas, names, and what Azure refuses."""

@@ -1,0 +1,417 @@
+"""Batch's data plane over HTTPS, as the SDK speaks it. Source: https://learn.microsoft.com/rest/api/batchservice/"""
+
+from __future__ import annotations
+
+import http.server
+import json
+import re
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from emulator.arm import outputs
+from emulator.arm.cloud import Cloud, Resource
+from emulator.arm.rules import lets_nobody_in
+from emulator.batch.jobs import Job, Ledger, RefusalError
+from emulator.batch.nodes import Node, Run, upload
+from emulator.batch.pool import ALLOCATION, Pool
+from emulator.entra import Identities, TokenError
+from emulator.folders import open_folder
+from emulator.forked import SCORER
+from emulator.rbac.access import allowed
+from emulator.tls import Authority
+
+Json = dict[str, Any]
+AUDIENCE = "https://batch.core.windows.net"
+LARGEST = 4 * 2**20
+PAGE = 1000
+TICK = 0.02
+
+Fault = Callable[[str, str], tuple[int, str] | None]
+"""Asked at each request, with its method and path: a status and a code instead of an answer, or None."""
+
+
+@dataclass
+class BatchService:
+    """One Batch account that works."""
+
+    cloud: Cloud
+    account: Resource
+    identities: Identities
+    pools: dict[str, Pool]
+    ledger: Ledger
+    minute: float
+    """Wall seconds of a simulated minute."""
+    endpoint: str = ""
+    fault: Fault | None = None
+    earlier: Callable[[Json], None] | None = None
+    """Makes of the body of a job or a task what another version of the package would have said."""
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    _began: float = field(default_factory=time.monotonic)
+
+    @property
+    def now(self) -> float:
+        """Simulated seconds since the beginning."""
+        return (time.monotonic() - self._began) / self.minute * 60
+
+    @property
+    def pool(self) -> Pool:
+        """The only pool."""
+        (pool,) = self.pools.values()
+        return pool
+
+    def quota(self) -> Json:
+        """The account's, as Azure Resource Manager shows it."""
+        return self.pool.quota.shown()
+
+    def job(self, job_id: str) -> Job:
+        """A job as the account keeps it."""
+        return self.ledger.get(job_id)
+
+    def wait(self, condition: Callable[[], bool], seconds: float = 120) -> None:
+        """Until something has come true. Raises TimeoutError."""
+        deadline = time.monotonic() + seconds
+        while True:
+            with self.lock:
+                if condition():
+                    return
+            if time.monotonic() > deadline:
+                raise TimeoutError("What the test waits for didn't happen.")
+            time.sleep(TICK)
+
+    def break_down(self, method: str, path: str) -> None:
+        """Fail where a test wants it. Raises RefusalError."""
+        if self.fault is not None and (found := self.fault(method, path)):
+            raise RefusalError(*found)
+
+    def answer(self, method: str, path: str, query: Mapping[str, list[str]], body: Json) -> tuple[int, Json | bytes]:
+        """What the service answers. Raises RefusalError."""
+        for verb, pattern, call in _ROUTES:
+            if verb == method and (match := re.fullmatch(pattern, path)):
+                return call(self, query, body, *map(unquote, match.groups()))
+        raise RefusalError(501, "NotImplemented", f"{method} {path}")
+
+    def authorize(self, method: str, authorization: str | None) -> None:
+        """Raises RefusalError."""
+        try:
+            principal = self.identities.principal(authorization, AUDIENCE)
+        except TokenError as error:
+            raise RefusalError(401, "AuthenticationFailed", str(error)) from error
+        action = "batch/read" if method == "GET" else "batch/write"
+        if lets_nobody_in(self.cloud, self.cloud.get(self.account.id)):
+            raise RefusalError(403, "AuthorizationFailure", "The account's firewall doesn't let the address in.")
+        if not allowed(self.cloud, principal, action, self.account.id):
+            raise RefusalError(403, "AuthorizationPermissionMismatch", f"'{principal}' may not {action}.")
+
+
+Answer = tuple[int, Json]
+Query = Mapping[str, list[str]]
+
+
+def _job_exists(service: BatchService, _: Query, __: Json, job: str) -> Answer:
+    return 200, service.ledger.get(job).shown()
+
+
+def _jobs(service: BatchService, query: Query, _: Json) -> Answer:
+    state = re.fullmatch(r"state eq '(\w+)'", query.get("$filter", [""])[0])
+    found = [job.shown() for job in service.ledger.jobs.values() if state is None or job.state == state[1]]
+    return 200, {"value": found}
+
+
+def _add_job(service: BatchService, _: Query, body: Json) -> Answer:
+    if service.earlier is not None:
+        service.earlier(body)
+    service.ledger.add_job(body, service.now, {pool.lower() for pool in service.pools} | set(service.pools))
+    return 201, {}
+
+
+def _update_job(service: BatchService, _: Query, body: Json, job: str) -> Answer:
+    found = service.ledger.get(job)
+    if found.state != "active":
+        raise RefusalError(
+            409, "JobCompleted" if found.state == "completed" else "JobTerminating", f"Job '{job}' is {found.state}."
+        )
+    found.body.update(body)
+    return 200, {}
+
+
+def _terminate_job(service: BatchService, _: Query, body: Json, job: str) -> Answer:
+    service.pool.end_job(service.ledger.get(job), body.get("terminateReason") or "UserTerminate")
+    return 202, {}
+
+
+def _delete_job(service: BatchService, _: Query, __: Json, job: str) -> Answer:
+    service.pool.end_job(service.ledger.get(job), "UserDelete")
+    del service.ledger.jobs[job.lower()]
+    return 202, {}
+
+
+def _add_task(service: BatchService, _: Query, body: Json, job: str) -> Answer:
+    if service.earlier is not None:
+        service.earlier(body)
+    service.ledger.add_task(job, body)
+    return 201, {}
+
+
+def _add_tasks(service: BatchService, _: Query, body: Json, job: str) -> Answer:
+    if service.earlier is not None:
+        for each in body["value"]:
+            service.earlier(each)
+    return 200, {"value": service.ledger.add_tasks(job, body["value"])}
+
+
+def _tasks(service: BatchService, query: Query, _: Json, job: str) -> Answer:
+    first = int(query.get("$skiptoken", ["0"])[0])
+    found = [task.shown() for task in service.ledger.get(job).tasks.values()]
+    answer: Json = {"value": found[first : first + PAGE]}
+    if first + PAGE < len(found):
+        answer["odata.nextLink"] = f"{service.endpoint}/jobs/{job}/tasks?api-version=2025-06-01&$skiptoken={first + PAGE}"
+    return 200, answer
+
+
+def _task(service: BatchService, _: Query, __: Json, job: str, task: str) -> Answer:
+    return 200, service.ledger.task(job, task).shown()
+
+
+def _preparations(service: BatchService, _: Query, __: Json, job: str) -> Answer:
+    found = service.ledger.get(job)
+    pool = found.body["poolInfo"]["poolId"]
+    value = []
+    for node, state in found.prepared.items():
+        ended: Json = {"exitCode": None, **found.preparations.get(node, {})}
+        ok = ended.get("exitCode") == 0
+        info = {
+            "startTime": found.created, "state": "running" if state == "running" else "completed",
+            "retryCount": max(0, found.tries.get(node, 0) - 1), **ended,
+        }  # fmt: skip
+        info |= {} if state == "running" else {"result": "success" if ok else "failure"}
+        value.append({"poolId": pool, "nodeId": node, "jobPreparationTaskExecutionInfo": info})
+    return 200, {"value": value}
+
+
+def _counts(service: BatchService, _: Query, __: Json, job: str) -> Answer:
+    found = service.ledger.get(job)
+    done = found.in_state("completed")
+    good = sum(task.succeeded for task in done)
+    counts = {
+        "active": len(found.in_state("active")), "running": len(found.in_state("running")), "completed": len(done),
+        "succeeded": good, "failed": len(done) - good,
+    }  # fmt: skip
+    return 200, {"taskCounts": counts, "taskSlotCounts": counts}
+
+
+def _pool(service: BatchService, _: Query, __: Json, pool: str) -> Answer:
+    found = service.pools.get(pool)
+    if found is None:
+        raise RefusalError(404, "PoolNotFound", f"There is no pool '{pool}'.")
+    here = [node for node in found.nodes if node.ready_at <= found.now]
+    counts = {kind: sum(node.kind == kind for node in here) for kind in ("dedicated", "spot")}
+    body = {
+        "id": pool,
+        "state": "active",
+        "currentDedicatedNodes": counts["dedicated"],
+        "currentLowPriorityNodes": counts["spot"],
+        "targetDedicatedNodes": found.targets["dedicated"],
+        "targetLowPriorityNodes": found.targets["spot"],
+        "allocationState": "steady" if found.is_steady else "resizing",
+        "resizeErrors": found.resize_errors,
+        "autoScaleRun": {"timestamp": "2026-01-05T00:00:00Z", **_formula_error(found)},
+    }
+    return 200, body | {"vmSize": found.declared()["properties"]["vmSize"].lower()}
+
+
+def _nodes(service: BatchService, _: Query, __: Json, pool: str) -> Answer:
+    found = service.pools[pool]
+    return 200, {"value": [{"id": node.id, **_state(node, found)} for node in found.nodes]}
+
+
+def _state(node: Node, pool: Pool) -> Json:
+    """What the service says of a node."""
+    if node.ready_at > pool.now:
+        return {"state": "creating"}
+    if pool.start_fails:
+        failure = {"category": "usererror", "code": "FailureExitCode", "message": "The task exited with an exit code"}
+        info = {"state": "completed", "startTime": "2026-01-05T00:00:00Z", "retryCount": 2}
+        return {"state": "starttaskfailed", "startTaskInfo": {**info, "exitCode": pool.start_fails[0], "failureInfo": failure}}
+    return {"state": "running" if node.runs else "idle"}
+
+
+def _node_file(service: BatchService, _: Query, __: Json, pool: str, node: str, name: str) -> tuple[int, bytes]:
+    found = service.pools[pool].start_fails
+    if found is None or name != "startup/stdout.txt":
+        raise RefusalError(404, "FileNotFound", f"There is no '{name}' on node '{node}'.")
+    return 200, found[1].encode()
+
+
+def _formula_error(pool: Pool) -> Json:
+    if not pool.errors:
+        return {}
+    return {"error": {"code": "AutoScalingFormulaEvaluationError", "message": str(pool.errors[-1])}}
+
+
+_ROUTES: list[tuple[str, str, Callable[..., tuple[int, Json | bytes]]]] = [
+    ("GET", "/jobs", _jobs),
+    ("POST", "/jobs", _add_job),
+    ("GET", "/jobs/([^/]+)", _job_exists),
+    ("PATCH", "/jobs/([^/]+)", _update_job),
+    ("DELETE", "/jobs/([^/]+)", _delete_job),
+    ("POST", "/jobs/([^/]+)/terminate", _terminate_job),
+    ("GET", "/jobs/([^/]+)/taskcounts", _counts),
+    ("GET", "/jobs/([^/]+)/jobpreparationandreleasetaskstatus", _preparations),
+    ("GET", "/jobs/([^/]+)/tasks", _tasks),
+    ("POST", "/jobs/([^/]+)/tasks", _add_task),
+    ("POST", "/jobs/([^/]+)/addtaskcollection", _add_tasks),
+    ("GET", "/jobs/([^/]+)/tasks/([^/]+)", _task),
+    ("GET", "/pools/([^/]+)", _pool),
+    ("GET", "/pools/([^/]+)/nodes", _nodes),
+    ("GET", "/pools/([^/]+)/nodes/([^/]+)/files/(.+)", _node_file),
+]
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    """Serves one account."""
+
+    daemon_threads = True
+
+    def __init__(self, service: BatchService) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.service = service
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    # A header and a body are two packets, and the second would wait for the first's receipt.
+    disable_nagle_algorithm = True
+
+    def _serve(self) -> None:
+        parts = urlsplit(self.path)
+        data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        content: Json | bytes
+        try:
+            self.server.service.break_down(self.command, parts.path)
+            with self.server.service.lock:
+                self.server.service.requests.append((self.command, parts.path))
+                self.server.service.authorize(self.command, self.headers.get("Authorization"))
+                if len(data) > LARGEST:
+                    raise RefusalError(413, "RequestBodyTooLarge")
+                status, content = self.server.service.answer(
+                    self.command, parts.path, parse_qs(parts.query), json.loads(data) if data else {}
+                )
+        except RefusalError as refusal:
+            status = refusal.status
+            content = {"code": refusal.code, "message": {"lang": "en-US", "value": str(refusal)}}
+        self._answer(status, content)
+
+    def handle(self) -> None:
+        with suppress(OSError):  # whoever asked was killed meanwhile
+            super().handle()
+
+    def _answer(self, status: int, content: Json | bytes) -> None:
+        is_file = isinstance(content, bytes)
+        data = content if isinstance(content, bytes) else json.dumps(content).encode() if content else b""
+        self.send_response(status)
+        self.send_header("Content-Type", "application/octet-stream" if is_file else "application/json; odata=minimalmetadata")
+        self.send_header("Content-Length", str(len(data)))
+        if status in (429, 503):
+            self.send_header("Retry-After", "0")
+        self.end_headers()
+        self.wfile.write(data)
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    def do_POST(self) -> None:
+        self._serve()
+
+    def do_PATCH(self) -> None:
+        self._serve()
+
+    def do_DELETE(self) -> None:
+        self._serve()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def _pools(cloud: Cloud, account: Resource) -> list[Resource]:
+    found = cloud.of_type("Microsoft.Batch/batchAccounts/pools")
+    return [each for each in found if each.id.lower().startswith(account.id.lower() + "/")]
+
+
+@contextmanager
+def serve(
+    cloud: Cloud,
+    identities: Identities,
+    authority: Authority,
+    *,
+    minute: float = 0.2,
+    allocation: float = ALLOCATION,
+    launcher: Sequence[str] = SCORER,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[BatchService]:
+    """The cloud's Batch account, at work until the block ends."""
+    (account,) = cloud.of_type("Microsoft.Batch/batchAccounts")
+    ledger = Ledger()
+    service = BatchService(cloud, account, identities, {}, ledger, minute)
+    stop = threading.Event()
+
+    def schedule() -> None:
+        while not stop.wait(TICK):
+            with service.lock:
+                for pool in service.pools.values():
+                    pool.tick(service.now)
+
+    server = _Server(service)
+    server.socket = authority.server_context().wrap_socket(server.socket, server_side=True)
+    service.endpoint = f"https://127.0.0.1:{server.server_address[1]}"
+    threads = [
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True),
+        threading.Thread(target=schedule, daemon=True),
+    ]
+    with open_folder("nodes-") as folder:
+        bundle = shutil.copy(authority.bundle, folder)
+        for each in _pools(cloud, account):
+            service.pools[each.request.name] = _make(
+                service, each, authority, folder, allocation, launcher, {**authority.trusting(bundle), **(environment or {})}
+            )
+        for thread in threads:
+            thread.start()
+        try:
+            yield service
+        finally:
+            stop.set()
+            threads[1].join()
+            server.shutdown()
+            server.server_close()
+            for pool in service.pools.values():
+                pool.stop()
+
+
+def _make(
+    service: BatchService, declared: Resource, authority: Authority, folder: Path, allocation: float,
+    launcher: Sequence[str], environment: Mapping[str, str],
+) -> Pool:  # fmt: skip
+    (identity,) = declared.body["identity"]["userAssignedIdentities"]
+    principal = outputs.guid("principal", identity)
+
+    def put(run: Run, files: Sequence[Json], failed: bool) -> str | None:
+        return upload(run, files, failed, service.identities.credential(principal), authority.bundle)
+
+    return Pool(
+        id=declared.request.name,
+        declared=lambda: service.cloud.get(declared.id).body,
+        ledger=service.ledger,
+        folder=folder,
+        environment=lambda: {**service.identities.environment(principal), **environment},
+        upload=put,
+        allocation=allocation,
+        launcher=launcher,
+    )

@@ -1,0 +1,1 @@
+"""Blob storage: Azurite, and before it what Azurite doesn't have."""

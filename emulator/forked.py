@@ -1,0 +1,155 @@
+"""Processes that begin as copies of one that has loaded what they import: Azure's SDKs take `scorer` two seconds of a processor.
+
+A copy has an environment, a folder, streams and a process group of its own, as any process that is started has, and may be
+another user's, as tasks of Azure Batch are. Only what a module reads while it is loaded is that of the process which loaded it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emulator import clock
+from emulator.reach import become
+
+SCORER = (sys.executable, "-m", "scorer")
+MOUNTED = (sys.executable, "-m", "emulator.batch.mounts")
+
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload(["emulator.preload"])
+# To start a process also looks whether others have ended, and an end can be read once.
+_LOCK = threading.Lock()
+_LOOK_SECONDS = 0.01
+
+
+class CopiedProcess:
+    """A process that calls `target`; what subprocess.Popen has, as far as tests need it."""
+
+    def __init__(self, target: Callable[..., None], *arguments: Any) -> None:
+        self._process = _PROCESSES.Process(target=target, args=arguments)
+        with _LOCK:
+            self._process.start()
+        self.pid: int = self._process.pid or 0
+
+    def poll(self) -> int | None:
+        """The exit code, or None while it runs."""
+        with _LOCK:
+            return self._process.exitcode
+
+    def wait(self) -> int:
+        """The exit code, once there is one."""
+        while (code := self.poll()) is None:
+            time.sleep(_LOOK_SECONDS)
+        return code
+
+    def kill(self) -> None:
+        """End it at once."""
+        with _LOCK:
+            self._process.kill()
+
+
+Process = CopiedProcess
+
+
+def start(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path, out: Path, errors: Path, uid: int | None = None
+) -> Process:
+    """Run a command in a folder and a process group of its own; what it says goes to two files, which may be the same.
+
+    With `uid` it runs as that user, if we are root.
+    """
+    place = Place(dict(environment), str(folder), str(out), str(errors), uid)
+    for program, target in ((SCORER, _scorer), (MOUNTED, _mounted)):
+        if tuple(command[: len(program)]) == program:
+            return CopiedProcess(target, list(command[len(program) :]), place)
+    return CopiedProcess(_program, list(command), place)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a process finds itself."""
+
+    environment: dict[str, str]
+    folder: str
+    out: str
+    errors: str
+    uid: int | None
+
+    def enter(self) -> None:
+        """Be there, in a process that has just been forked."""
+        os.setsid()
+        os.environ.clear()
+        os.environ.update(self.environment)
+        os.chdir(self.folder)
+        for path, stream in ((self.out, sys.stdout), (self.errors, sys.stderr)):
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            os.dup2(file, stream.fileno())
+            os.close(file)
+        become(self.uid)
+
+
+def run(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """`scorer` with these arguments, and what it said."""
+    with tempfile.TemporaryDirectory() as place:
+        out, errors = Path(place, "out"), Path(place, "errors")
+        code = start([*SCORER, *arguments], environment, folder, out, errors).wait()
+        return subprocess.CompletedProcess(arguments, code, out.read_text(), errors.read_text())
+
+
+def _wait_by_azures_clock() -> None:
+    """Waiting for roles and identities takes Azure's time, and none of the wall's."""
+    from scorer.azure.patience import patience
+
+    waited = clock.Clock()
+
+    def sleep(seconds: float) -> None:
+        waited.wait(seconds)
+        clock.tell(seconds)
+
+    patience.clock, patience.sleep = lambda: waited.now, sleep
+
+
+def _program(command: list[str], place: Place) -> None:
+    """Any other program."""
+    place.enter()
+    os.execvpe(command[0], command, place.environment)  # noqa: S606  # as the test says
+
+
+def _scorer(arguments: list[str], place: Place) -> None:
+    """What `scorer` does."""
+    place.enter()
+    be_scorer(arguments)
+
+
+def _mounted(arguments: list[str], place: Place) -> None:
+    """What a program does that has mounts."""
+    place.enter()
+
+    from emulator.batch import mounts
+
+    sys.exit(mounts.main(*arguments))
+
+
+def be_scorer(arguments: list[str]) -> None:
+    """Do what `scorer` does, in a process that has just been forked."""
+    sys.argv = ["scorer", *arguments]
+    tempfile.tempdir = None  # it was looked up in another environment
+
+    from scorer.cli.main import main
+
+    if clock.VARIABLE in os.environ:
+        _wait_by_azures_clock()
+    try:
+        main()
+    finally:
+        atexit._run_exitfuncs()  # multiprocessing leaves it out

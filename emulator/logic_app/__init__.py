@@ -1,0 +1,1 @@
+"""Logic Apps: Microsoft's workflow engine, and what calls it."""

@@ -1,0 +1,1 @@
+"""Pulumi's real engine, and the provider that it talks to."""

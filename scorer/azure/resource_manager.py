@@ -1,0 +1,39 @@
+"""Azure Resource Manager, as a person asks it: plain REST, since commands need a few calls of it and no more."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from scorer.azure.clouds import current
+from scorer.azure.identity import credential
+
+# Another address of Azure's resource manager than the cloud's own, for stand-ins.
+ENDPOINT = "SCORER_ARM_ENDPOINT"
+# On top of the first try: a person waits for the answer.
+TRIES = 3
+
+
+def scope() -> str:
+    """What tokens for it are for."""
+    return f"{current().resource_manager}/.default"
+
+
+def call(method: str, path: str, api_version: str) -> Any:
+    """What Azure answers about the resource at `path`, which begins with '/'; None where it says nothing.
+
+    Raises azure.core's errors: HttpResponseError where Azure refuses, others where it doesn't answer.
+    Source: https://learn.microsoft.com/rest/api/azure/
+    """
+    from azure.core import PipelineClient
+    from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryPolicy
+    from azure.core.rest import HttpRequest, HttpResponse
+
+    endpoint = os.environ.get(ENDPOINT, current().resource_manager)
+    joint = "&" if "?" in path else "?"
+    policies = [RetryPolicy(retry_total=TRIES), BearerTokenCredentialPolicy(credential(), scope())]
+    client: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(endpoint, policies=policies)
+    with client:
+        answer = client.send_request(HttpRequest(method, f"{endpoint}{path}{joint}api-version={api_version}"))
+        answer.raise_for_status()
+        return answer.json() if answer.content else None

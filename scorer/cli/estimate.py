@@ -1,0 +1,215 @@
+"""`scorer plan`: what a request will take on a deployment, before anything runs."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from scorer import models
+from scorer.azure.identity import sign_in
+from scorer.cli.arguments import check_input, number, path_below
+from scorer.cli.console import AsJson, print_json, screen
+from scorer.cli.options import Wishes, takes_wishes
+from scorer.cli.target import DeploymentText, StackName, find_deployment
+from scorer.documents import MOST_BYTES
+from scorer.documents.deployment import Deployment
+from scorer.documents.plan import Plan
+from scorer.documents.request import Request, parse_request
+from scorer.errors import RequestError
+from scorer.job.budget import encoding
+from scorer.job.dispatch import cluster_chunk_length, make_plan
+from scorer.store import FolderStore, Store, Stores, open_store
+from scorer.submitter.ledger import pixels
+
+if TYPE_CHECKING:  # an image of the scorer has no stacks
+    from autoscale.estimate import Estimate, Pool, Workload
+
+
+@takes_wishes
+def plan(
+    wishes: Wishes,
+    request: Annotated[
+        str,
+        typer.Argument(metavar="REQUEST", help="A request file here or in the input store, or a video, folder or image here."),
+    ],
+    settings: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A stack's settings, instead of a stack that is there: stacks/Pulumi.dev.yaml."),
+    ] = None,
+    stack: StackName = "",
+    deployment: DeploymentText = "",
+    input_url: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="Where its media are, if not in the deployment's input store: file://$PWD is this folder, as with --settings.",
+        ),
+    ] = "",
+    frames_per_second: Annotated[
+        float | None,
+        typer.Option(
+            metavar="N",
+            parser=number(0.001, 100_000),
+            help="Of one GPU: what the report of an earlier job has of a worker, times slotsPerGpu.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Estimate what a request takes: chunks, nodes, minutes, dollars, and what would change that. Nothing runs."""
+    try:
+        from autoscale.estimate import alternatives, estimate
+    except ImportError:
+        raise RequestError("Plans are made where the deployment's code is: in a checkout, or with the whole package.") from None
+    if settings is None and not (stack or deployment):
+        raise RequestError(
+            "No deployment was named: give --stack, or its settings without one: --settings stacks/Pulumi.dev.yaml."
+        )
+    target = find_deployment(stack, deployment) if settings is None else _deployment_of(settings)
+    if request.endswith(".json"):
+        parsed, stores = _asked(request, wishes, target, input_url or (Path.cwd().as_uri() if settings is not None else ""))
+    else:
+        parsed, stores = _wished(Path(request), wishes, target)
+    target.check(parsed)
+    made = make_plan(
+        "plan",
+        parsed,
+        stores,
+        "auto",
+        target.limits,
+        lambda frames: cluster_chunk_length(frames, target.slots),
+        target.batch_size,
+    )
+    for path, etag in made.shared_inputs:
+        stores.input.release(path, etag)
+    try:
+        found = estimate(_workload(parsed, made), _pool(target), frames_per_second)
+        others = [(text, estimate(found.workload, other, frames_per_second)) for text, other in alternatives(found.pool)]
+    except ValueError as error:
+        raise RequestError(str(error)) from error
+
+    if as_json:
+        print_json(_facts(made, found, others))
+    else:
+        show(made, found, others)
+
+
+def _asked(request: str, wishes: Wishes, target: Deployment, input_url: str) -> tuple[Request, Stores]:
+    """What a request file asks for, and the stores that its media are in."""
+    if wishes != Wishes():
+        raise RequestError(f"'{request}' says itself how frames are scored: write that there, or name a video instead.")
+    if not input_url:
+        sign_in()
+    stores = target.stores() if not input_url else _reading(open_store(input_url))
+    most = max(MOST_BYTES, target.limits.request_bytes)
+    data = Path(request).read_bytes() if Path(request).is_file() else stores.input.get(request, most=most)
+    return target.fill_in(parse_request(data, target.limits)), stores
+
+
+def _wished(source: Path, wishes: Wishes, target: Deployment) -> tuple[Request, Stores]:
+    """The request that `scorer submit` would make of files that are here."""
+    check_input(source)
+    root = Path(source.resolve().anchor)
+    below = partial(path_below, root)
+    request = wishes.request(source, below(source), models.spec(wishes.model).style, below)
+    return target.fill_in(request), _reading(FolderStore(root))
+
+
+def _reading(media: Store) -> Stores:
+    """Stores of which the first alone is asked for anything."""
+    return Stores(media, media, media, media)
+
+
+def _deployment_of(path: Path) -> Deployment:
+    """The deployment that a stack with these settings would be: its limits, and no address. Raises RequestError."""
+    try:
+        from pulumi import RunError
+
+        from stacks.chosen import of_settings, read_settings
+    except ImportError:
+        raise RequestError("Settings are read with Pulumi's package, which isn't installed: pip install '.[infra]'.") from None
+    try:
+        found = of_settings(read_settings(path))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise RequestError(
+            f"'{path}' can't be read as a stack's settings ({reason}): name one such as stacks/Pulumi.dev.yaml."
+        ) from error
+    except RunError as error:
+        first, *rest = str(error).splitlines()
+        raise RequestError(f"'{path}': {first} {' '.join(each.strip(' -') for each in rest)}") from error
+    nowhere = {name: "" for name, field in Deployment.model_fields.items() if field.annotation is str}
+    return Deployment.model_validate(nowhere | found)
+
+
+def _facts(made: Plan, found: Estimate, others: list[tuple[str, Estimate]]) -> dict[str, Any]:
+    """The same for programs: pairs are the low end and the high one."""
+    frames = [chunk.frames for chunk in made.chunks]
+    size = [made.video.width, made.video.height] if made.video else None
+    return {
+        "name": made.request.name, "frames": made.frames, "size": size, "model": made.request.model, "chunks": len(frames),
+        "chunk_frames": [min(frames), max(frames)], "frames_per_second": [found.speed.slow, found.speed.quick],
+        "notes": made.notes,
+        "estimates": [
+            {
+                "if": text, "gpu_size": each.pool.gpu_size, "nodes": each.nodes, "minutes": each.minutes,
+                "dollars": each.dollars, "idle_dollars_a_day": each.pool.idle_dollars,
+            }
+            for text, each in [("as set", found), *others]
+        ],
+    }  # fmt: skip
+
+
+def _pool(target: Deployment) -> Pool:
+    from autoscale.estimate import Pool
+
+    return Pool(
+        gpu_size=target.gpu_size, slots_per_gpu=target.slots_per_node // target.gpus_per_node, nodes_min=target.nodes_min,
+        nodes_max=target.nodes_max, spot_percent=target.spot_percent, keep_warm_minutes=target.keep_warm_minutes,
+    )  # fmt: skip
+
+
+def _workload(request: Request, made: Plan) -> Workload:
+    from autoscale.estimate import Workload
+
+    chunks = tuple(chunk.frames for chunk in made.chunks)
+    codec = encoding(request, made.video).codec if made.video else "h264"  # images take about as long
+    return Workload(chunks=chunks, pixels=pixels(made, request)[1], model=request.model, codec=codec)
+
+
+def show(made: Plan, found: Estimate, others: list[tuple[str, Estimate]]) -> None:
+    """Print the estimate, and the others below it."""
+    frames = [chunk.frames for chunk in made.chunks]
+    size = (
+        f"{made.video.width}x{made.video.height}" if made.video else "taken to be 1920x1080 (give --frames-per-second otherwise)"
+    )
+    what = Text(f": {made.frames} frames, {size}, model {made.request.model}")
+    screen.print(Text(made.request.name, "bold").append_text(what))
+    length = f"{_range(min(frames), max(frames), 'd')} {'frame' if max(frames) == 1 else 'frames'}"
+    screen.print(f"{len(frames)} {'chunk' if len(frames) == 1 else 'chunks'} of {length}, then a merge")
+    screen.print(f"{found.pool.gpu_size}: {_range(found.speed.slow, found.speed.quick, '.0f')} frames/s a GPU")
+    screen.print()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("if")
+    for name in ("nodes", "minutes", "dollars", "idle day"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for text, each in [("as set", found), *others]:
+        cells = (text, str(each.nodes), _range(*each.minutes, ".0f"), _range(*each.dollars, ".2f"))
+        table.add_row(*cells, f"{each.pool.idle_dollars:.2f}", style="bold" if each is found else "")
+    screen.print(table)
+    screen.print()
+    screen.print(
+        "Minutes to the result; dollars for nodes alone, East US, November 2026. "
+        "The low end has Spot nodes at once, the high end none. "
+        "Speeds are arithmetic, unless --frames-per-second says what was measured.",
+        style="dim",
+    )
+
+
+def _range(low: float, high: float, form: str) -> str:
+    first, last = format(low, form), format(high, form)
+    return first if first == last else f"{first} to {last}"

@@ -1,0 +1,196 @@
+"""What a person's options ask for, in a request's words: the same for `scorer run`, `submit` and `share`."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_type_hints
+
+import typer
+
+from scorer.cli import completion
+from scorer.cli.arguments import check_style, number, pixels, whole
+from scorer.documents.request import Request, make_request
+from scorer.errors import RequestError
+from scorer.media.image_names import format_for, is_photo
+from scorer.media.wanted import ResultContainer
+from scorer.models import StyleKind
+from scorer.submitter.senders import TAKEN, is_sender
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """How frames are to be scored: each field is an option of a command that takes Wishes, and most are a request's field."""
+
+    style: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STYLE[@WEIGHT]",
+            autocompletion=completion.styles,
+            help="An image, a trained style's number or a network's file; several are mixed.",
+        ),
+    ] = None
+    model: Annotated[
+        str, typer.Option(metavar="NAME", autocompletion=completion.model_names, help="One of those that `scorer models` lists.")
+    ] = "adaptive"
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", autocompletion=completion.option_names, help="One of the model's own options."),
+    ] = None
+    size: Annotated[
+        int | None,
+        typer.Option(metavar="PX", parser=pixels, help="Longer side of the frames in pixels; unchanged if not given."),
+    ] = None
+    strength: Annotated[
+        float, typer.Option(metavar="0..1", parser=number(), help="The style's share: 0 is the original, 1 all style.")
+    ] = 1.0
+    batch_size: Annotated[int | None, typer.Option(metavar="N", parser=whole(), help="Frames the model gets at once.")] = None
+    chunk_frames: Annotated[int | None, typer.Option(metavar="N", parser=whole(), help="Frames of one task.")] = None
+    container: Annotated[
+        str | None,
+        typer.Option(
+            metavar="mp4|mkv|mov",
+            autocompletion=completion.one_of("mp4", "mkv", "mov"),
+            help="A video's: an mp4, or an mkv where it keeps more, if not given.",
+        ),
+    ] = None
+    sound: Annotated[
+        str,
+        typer.Option(
+            metavar="keep|drop",
+            autocompletion=completion.one_of("keep", "drop"),
+            help="Whether a video's result has the input's sound.",
+        ),
+    ] = "keep"
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse a video that is cut off; else what plays of it is scored.")] = (
+        False
+    )
+    codec: Annotated[
+        str | None,
+        typer.Option(
+            metavar="h264|hevc|av1|prores",
+            autocompletion=completion.one_of("h264", "hevc", "av1", "prores"),
+            help="A video's; h264, or hevc for over 8 bits a colour, if not given.",
+        ),
+    ] = None
+    quality: Annotated[
+        str,
+        typer.Option(
+            metavar="small|good|high|lossless",
+            autocompletion=completion.one_of("small", "good", "high", "lossless"),
+            help="How much a video's result keeps, and how large it is.",
+        ),
+    ] = "good"
+    failure_threshold: Annotated[float, typer.Option(metavar="0..1", parser=number(), help="Share of frames that may fail.")] = (
+        0.05
+    )
+
+    def request(
+        self, source: Path, place: str, kind: StyleKind, path_of: Callable[[Path], str], out: Path | None = None,
+        *, here: bool = True, **more: object,
+    ) -> Request:  # fmt: skip
+        """The request for `source`, which is or will be at `place` in the input store; `path_of` says where a style is.
+
+        `kind` is what the model takes as its style, `out` what the result is to be called, `here` whether styles are on this
+        machine, `more` are other fields of a request. Raises RequestError, MissingError, StyleError.
+        """
+        same = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("style", "option")}
+        same["container"] = self.container or _container(source, out)
+        same["image_format"] = format_for(source.name, out.name) if out and is_photo(place) else None
+        return make_request({
+            "name": job_name(source), "input": place, "styles": list(self._styles(kind, path_of, here=here)),
+            "options": options(self.option), **same, **more,
+        })  # fmt: skip
+
+    def _styles(self, kind: StyleKind, path_of: Callable[[Path], str], *, here: bool) -> Iterator[dict[str, Any]]:
+        """The styles as a request says them."""
+        for text in self.style or []:
+            name, weight = split_weight(text)
+            share = _weight(text, name, weight)
+            if share != 1 and len(self.style or []) == 1:
+                less = f"for less of the style write '--strength {share:g}'" if share < 1 else "leave the weight out"
+                raise RequestError(f"Weights mix several styles, and '{text}' is the only one: {less}.")
+            check_style(name, kind, self.model, here=here)
+            yield {"source": int(name) if kind == "number" else path_of(Path(name)), "weight": share}
+
+
+def _container(source: Path, out: Path | None) -> str | None:
+    """A video's, by the name that its result is to have."""
+    ending = out.suffix.lower().removeprefix(".") if out and not source.is_dir() else ""
+    return ending if ending in get_args(ResultContainer) else None
+
+
+def takes_wishes(command: Callable[..., None]) -> Callable[..., None]:
+    """Make an option of each field of Wishes, in place of the parameter `wishes` of `command`."""
+    hints, own = get_type_hints(command, include_extras=True), get_type_hints(Wishes, include_extras=True)
+    parameters: list[inspect.Parameter] = []
+    for name, each in inspect.signature(command).parameters.items():
+        if hints[name] is Wishes:
+            parameters += [
+                inspect.Parameter(field.name, each.KEYWORD_ONLY, default=field.default, annotation=own[field.name])
+                for field in fields(Wishes)
+            ]
+        else:
+            parameters.append(each.replace(annotation=hints[name], kind=each.KEYWORD_ONLY))
+
+    @wraps(command)
+    def called(**values: Any) -> None:
+        wishes = Wishes(**{name: values.pop(name) for name in own})
+        command(wishes=wishes, **values)
+
+    # What typer goes by: it would follow __wrapped__ otherwise.
+    called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # any function may have one
+    called.__annotations__ = {each.name: each.annotation for each in parameters}
+    return called
+
+
+def _weight(text: str, name: str, weight: str) -> float:
+    if not weight:
+        return 1.0
+    try:
+        share = float(weight)
+    except ValueError as error:
+        raise RequestError(f"The weight of style '{text}' is no number: write it as STYLE@0.5.") from error
+    if not 0 < share <= 1000:
+        raise RequestError(f"The weight of style '{name}' must be over 0 and at most 1000.")
+    return share
+
+
+def split_weight(text: str) -> tuple[str, str]:
+    """STYLE[@WEIGHT] in its two parts; '@' may stand in a file's name, too."""
+    name, at, weight = text.rpartition("@")
+    return (name, weight) if at and not Path(text).exists() else (text, "")
+
+
+def options(texts: Sequence[str] | None) -> dict[str, Any]:
+    """NAME=VALUE, each, as a request says them."""
+    return dict(_option(text) for text in texts or [])
+
+
+def _option(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise RequestError(f"Option '{text}' has no {'name' if equals else 'value'}: write it as NAME=VALUE.")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def sender_name(name: str) -> str:
+    """`name`, if it can be a sender's, which becomes a folder. Raises RequestError."""
+    if not is_sender(name):
+        raise RequestError(
+            f"Sender '{name}' can't be a folder's name: write up to 40 letters, digits, '-' and '_', not {' or '.join(TAKEN)}."
+        )
+    return name
+
+
+def job_name(source: Path) -> str:
+    """A job's name, after its input."""
+    name = "".join(char if char.isascii() and char.isalnum() else "-" for char in source.absolute().stem)
+    return name.strip("-")[:40].strip("-") or "job"

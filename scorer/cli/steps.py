@@ -1,0 +1,237 @@
+"""The steps of a job one by one, for machines: a container group dispatches; nodes prepare, score, merge and release."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import ExitStack
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from scorer.azure.identity import credential
+from scorer.boundary import typed
+from scorer.cli.console import errors, screen
+from scorer.cli.target import DeploymentText
+from scorer.documents import MOST_BYTES
+from scorer.documents.deployment import Deployment, read_deployment
+from scorer.documents.plan import read_plan
+from scorer.documents.records import Line
+from scorer.documents.request import job_id, parse_request
+from scorer.errors import RequestError, ScorerError
+from scorer.job.dispatch import dispatch as make_plan
+from scorer.job.failures import chunk_key, kept_failures
+from scorer.job.finish import merge_job
+from scorer.job.marks import Marks
+from scorer.job.score import load_model, score_chunk
+from scorer.media.limits import Limits
+from scorer.models import Device, Model
+from scorer.models.devices import DEVICES, demand_devices, device_of
+from scorer.node import take_slot
+from scorer.packages.install import enter, install, uninstall
+from scorer.packages.manifest import find_package
+from scorer.store import Stores, open_store
+from scorer.telemetry import Telemetry, telemetry
+
+# Of the minutes that a container group may last, what a look at all waiting requests uses: the last of them may take long.
+SWEEP_SHARE = 0.5
+
+# Less than Azure Batch gives a preparation: longer than any download, shorter than forever.
+PREPARE_SECONDS = 50 * 60.0
+
+InputUrl = Annotated[str, typer.Option(envvar="SCORER_INPUT", metavar="URL", help="Store of videos, styles and requests.")]
+OutputUrl = Annotated[str, typer.Option(envvar="SCORER_OUTPUT", metavar="URL", help="Store of results.")]
+WorkUrl = Annotated[str, typer.Option(envvar="SCORER_WORK", metavar="URL", help="Store of plans and parts.")]
+LogsUrl = Annotated[str, typer.Option(envvar="SCORER_LOGS", metavar="URL", help="Store of records.")]
+ScriptsUrl = Annotated[
+    str,
+    typer.Option(
+        envvar="SCORER_SCRIPTS", metavar="URL", help="Store of published packages; only requests that name one need it."
+    ),
+]
+PlanDigest = Annotated[
+    str | None, typer.Option("--plan", metavar="SHA256", help="Of the job's plan, as it was begun; any plan if not given.")
+]
+Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `scorer dispatch` prints it.")]
+
+
+def _stores(*urls: str) -> Stores:
+    return Stores(*(open_store(url) for url in urls))
+
+
+def dispatch(
+    request: Annotated[
+        str,
+        typer.Argument(metavar="REQUEST", help="Its path in the input store, or its az:// address; requests/: all that wait."),
+    ],
+    input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl,
+    scripts: ScriptsUrl = "", deployment: DeploymentText = "",
+    device: Annotated[str, typer.Option(metavar="|".join(DEVICES), help="Where the model computes.")] = "auto",
+) -> None:  # fmt: skip
+    """Plan the job that a request file asks for, and submit it if there is a deployment; print its id."""
+    stores = _stores(input_url, output, work, logs)
+    path = _request_path(request, stores)
+    with telemetry(credential) as said:
+        if deployment:
+            _take_in(path, read_deployment(deployment), stores, said)
+        else:
+            _plan(path, stores, scripts, device_of(device), said)
+
+
+def _request_path(request: str, stores: Stores) -> str:
+    """The path in the input store. An address is taken as it is: a blob's name may hold any character, per cent signs too."""
+    path = request.removeprefix(f"{stores.input.url}/")
+    if path.startswith("az://"):
+        raise RequestError(f"Request '{request}' is not in the input store '{stores.input.url}': put it there.")
+    return path
+
+
+def _take_in(path: str, target: Deployment, stores: Stores, said: Telemetry) -> None:
+    """Give the request to the cluster, or all that wait."""
+    from scorer.engines.azure_batch.calls import open_client
+    from scorer.engines.azure_batch.engine import AzureBatchEngine
+    from scorer.submitter.intake import Intake
+    from scorer.submitter.pending import REQUESTS
+
+    def tell(text: str) -> None:
+        errors.print(text, soft_wrap=True)
+
+    engine = AzureBatchEngine(open_client(target.batch_endpoint), target)
+    intake = Intake(target, stores, open_store(target.scripts), open_store(target.quarantine), engine, said, tell)
+    if path.rstrip("/") == REQUESTS:
+        until = time.monotonic() + target.submit_minutes * 60 * SWEEP_SHARE
+        tell(f"{intake.sweep(until)} requests wait")
+    else:
+        typer.echo(intake.take(path))
+
+
+def _plan(path: str, stores: Stores, scripts: str, device: Device, said: Telemetry) -> None:
+    """Plan the job, for whoever runs its steps."""
+    limits = Limits()
+    data = stores.input.get(path, most=max(MOST_BYTES, limits.request_bytes))
+    parsed = parse_request(data, limits)
+    job = job_id(parsed.name, f"{stores.input.url}/{path}", data)
+    with said.step(job, "dispatch"):
+        if parsed.package is not None:
+            find_package(parsed.package, open_store(scripts)).check(parsed)
+        plan = make_plan(job, parsed, stores, device, limits)
+        said.event("job.started", job, "dispatch", frames=plan.frames, chunks=len(plan.chunks))
+    errors.print(f"{plan.frames} frames in {len(plan.chunks)} chunks")
+    typer.echo(job)
+
+
+def prepare(
+    job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, scripts: ScriptsUrl = "",
+    digest: PlanDigest = None,
+) -> None:  # fmt: skip
+    """Fetch what all tasks of a job need, once a machine.
+
+    It ends well whatever goes wrong, and in good time: of a machine where it fails, Azure Batch believes that no task can run.
+    """
+    _end_in_time()
+    try:
+        with typed():
+            stores = _stores(input_url, output, work, logs)
+            plan = read_plan(job, stores, digest)
+            if plan.request.package is not None:
+                install(plan.request.package, open_store(scripts))
+            for path, etag in plan.shared_inputs:
+                stores.input.fetch(path, etag)
+    except ScorerError as error:  # no reason to keep tasks waiting: each finds it out by itself, and its error counts
+        errors.print(f"{error}")
+
+
+def _end_in_time() -> None:
+    """End the process well, whatever it is at, once PREPARE_SECONDS are over: a task goes on where it was."""
+
+    def end() -> None:
+        errors.print("not all could be fetched in time: each task fetches what it lacks")
+        os._exit(0)
+
+    timer = threading.Timer(PREPARE_SECONDS, end)
+    timer.daemon = True
+    timer.start()
+
+
+def score(
+    job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, scripts: ScriptsUrl = "",
+    chunk: Annotated[int | None, typer.Option(metavar="N", min=0, help="Which chunk; all in turn if not given.")] = None,
+    digest: PlanDigest = None,
+) -> None:  # fmt: skip
+    """Score one chunk of a planned job, or all of them."""
+    stores = _stores(input_url, output, work, logs)
+    plan = read_plan(job, stores, digest)
+    if chunk is not None and chunk >= len(plan.chunks):
+        raise RequestError(f"Job '{job}' has no chunk {chunk}: they are numbered 0 to {len(plan.chunks) - 1}.")
+    own = plan.chunks if chunk is None else [plan.chunks[chunk]]
+    if chunk is None:
+        enter(plan, scripts)
+    else:
+        with kept_failures(plan, chunk_key(own[0]), stores):
+            enter(plan, scripts)
+    with telemetry(credential) as said:
+        model: Model | None = None
+        first: ScorerError | None = None
+        for each in own:
+            try:
+                with ExitStack() as stack:
+                    stack.enter_context(kept_failures(plan, chunk_key(each), stores))
+                    slot = stack.enter_context(take_slot())
+                    demand_devices()
+                    if model is None:  # to load one takes longer than a look
+                        Marks(plan, each, stores).check()
+                    model = model or load_model(plan, stores, slot.threads)
+                    written: list[Line] = []
+                    part, made = score_chunk(plan, each, stores, model, on_records=written.extend)
+            except ScorerError as error:
+                said.task(job, each.index, "failed")
+                said.failure(error, job, "score")
+                if chunk is not None:
+                    raise
+                errors.print(f"chunk {each.index}: {error}")
+                first = first or error
+                continue
+            said.task(job, each.index, "finished", written)
+            which = f"chunk {each.index}: " if chunk is None else ""
+            errors.print(f"{which}{part.frames} frames{'' if made else ', scored before'}, {part.failed} failed")
+    if first is not None:  # the merge decides whether the job can do without
+        raise first
+
+
+def merge(
+    job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, scripts: ScriptsUrl = "",
+    digest: PlanDigest = None,
+) -> None:  # fmt: skip
+    """Merge a job's parts into its result, and report on it."""
+    stores = _stores(input_url, output, work, logs)
+    plan = read_plan(job, stores, digest)
+    with telemetry(credential) as said, said.step(job, "merge"):
+        status = merge_job(plan, stores, ready=partial(enter, plan, scripts)).status
+        spent = round(time.time() - status.started, 3)
+        said.event("job.finished", job, "merge", frames=plan.frames, failed=status.failed, seconds=spent)
+    errors.print(f"{plan.frames} frames, {status.failed} failed")
+    screen.print(stores.output.where(f"{job}/{plan.result}"), soft_wrap=True)
+
+
+def release(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, digest: PlanDigest = None) -> None:
+    """Delete what `prepare` fetched: the job has ended."""
+    stores = _stores(input_url, output, work, logs)
+    plan = read_plan(job, stores, digest)
+    for path, etag in plan.shared_inputs:
+        stores.input.release(path, etag)
+    if plan.request.package is not None and digest is not None:  # on a person's machine another job may be using it
+        uninstall(plan.request.package)
+
+
+def probe(
+    job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, scripts: ScriptsUrl = "",
+    number: Annotated[int, typer.Option(metavar="N", min=0, help="Which of the job's tasks; 0: its preparation.")] = 0,
+) -> None:  # fmt: skip
+    """Tell what a task finds on its node, as `scorer check` asks for it."""
+    from scorer.check.probe import look
+
+    typer.echo(
+        look(job, number, _stores(input_url, output, work, logs), open_store(scripts) if scripts else None).model_dump_json()
+    )

@@ -1,0 +1,39 @@
+"""Where a job stands, in one line."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from scorer.report.text import counted, duration
+
+if TYPE_CHECKING:  # Azure's SDKs take a second to load
+    from scorer.client.client import Standing
+
+
+def describe(standing: Standing, waited: float | None = None) -> str:
+    """One line of where a job stands."""
+    status, tasks = standing.status, standing.tasks
+    since = f" · {duration(waited)}" if waited is not None else ""
+    if status is None or standing.turn is not None:
+        return f"{standing.job}: {_before(standing)}{since}"
+    line = f"{standing.job}: {status.state}"
+    if status.state in ("planned", "scoring", "merging") and tasks is not None:
+        line += f" · {counted(status.frames, 'frame')} · {tasks.done} of {tasks.all} tasks done, {tasks.running} running"
+        line += f", {tasks.failed} failed" if tasks.failed else ""
+        spent = time.time() - status.started
+        line += f" · {standing.held_up}" if standing.held_up else ""
+        if tasks.done and not standing.held_up:
+            line += f" · about {duration(spent / tasks.done * (tasks.all - tasks.done))} left"
+    elif status.state == "done":
+        line += f" · {counted(status.frames, 'frame')}, {status.failed} failed · {duration(status.updated - status.started)}"
+    return line + since
+
+
+def _before(standing: Standing) -> str:
+    """Where it stands before it has a status."""
+    if standing.rejection is not None:
+        return "refused"
+    if standing.turn is not None:
+        return f"the request waits to be taken in, number {standing.turn.place} of {standing.turn.of}"
+    return "the request is being taken in"

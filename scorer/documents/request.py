@@ -1,0 +1,308 @@
+"""The request: the JSON file that asks for one job, and everything a stranger may not ask for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NoReturn, Protocol, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+)
+from pydantic import model_validator as after_all
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from scorer import models
+from scorer.errors import RequestError
+from scorer.media.coding import Codec, Coding, Quality, check_coding
+from scorer.media.image_names import is_photo
+from scorer.media.limits import Limits
+from scorer.media.wanted import ResultContainer, Sound, Wanted
+from scorer.text import closest, is_clean
+
+
+def _blob_path(path: str) -> str:
+    """A path inside the input container: nothing that could lead out of it."""
+    segments = path.removesuffix("/").split("/")
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", path):
+        raise ValueError("is a URL; name a file of the input store by its path")
+    if any(segment in ("", ".", "..") for segment in segments):
+        raise ValueError("has an empty part, '.' or '..' in it; name a file of the input store by its plain path")
+    if "\\" in path or any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in path):
+        raise ValueError("has a backslash or an invisible character in it; rename the file")
+    return path
+
+
+def _plain_text(text: str) -> str:
+    if not is_clean(text):
+        raise ValueError("has a control or an invisible character in it; leave it out")
+    return text
+
+
+def _as_number(value: Any) -> Any:
+    """Neither true nor "64", which pydantic would take for numbers."""
+    if isinstance(value, bool | str):
+        raise PydanticCustomError("number", "is no number")
+    return value
+
+
+# Hexadecimal digits of a job's id: 80 bits, which nobody guesses or hits twice. With a name of 40 characters an id has 61 of the
+# 64 that Azure Batch takes.
+ID_DIGITS = 20
+NAME = "[A-Za-z0-9][A-Za-z0-9_-]{0,39}"
+Whole = Annotated[int, BeforeValidator(_as_number)]
+Number = Annotated[float, BeforeValidator(_as_number)]
+BlobPath = Annotated[str, Field(min_length=1, max_length=900), AfterValidator(_blob_path)]
+ModelName = Annotated[str, Field(max_length=100, pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+OptionName = Annotated[str, Field(max_length=100, pattern="^[A-Za-z0-9_][A-Za-z0-9._-]*$")]
+OptionText = Annotated[StrictStr, Field(max_length=1000), AfterValidator(_plain_text)]
+Option = StrictBool | StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)] | OptionText
+PackageName = Annotated[str, Field(max_length=100), AfterValidator(_plain_text)]
+
+
+class StyleRef(BaseModel):
+    """One style and its share where several are mixed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    source: StrictInt | BlobPath
+    """An image's or a trained network's path in the input store, or a trained style's number; the model says which."""
+    weight: Number = Field(default=1.0, gt=0, le=1000, allow_inf_nan=False)
+
+
+class Request(BaseModel):
+    """What one job is to do. Paths are inside the input store."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    version: Annotated[Literal[1], BeforeValidator(_as_number)] = 1
+    """Of the format."""
+    name: str = Field(pattern=f"^{NAME}$")
+    """What people call the job; the job's id begins with it."""
+    input: BlobPath
+    """A video, a folder of images (its path ends with '/'), or one image."""
+    styles: tuple[StyleRef, ...] = Field(default=(), max_length=32)
+    """Mixed by their weights."""
+    model: ModelName = "adaptive"
+    """By its name (`scorer models` lists them)."""
+    package: PackageName | None = None
+    """The published package that the model comes from, by the id that `scorer publish` printed."""
+    options: dict[OptionName, Option] = Field(default_factory=dict, max_length=32)
+    """The model's own options (`scorer models` lists them)."""
+    image_format: Literal["jpg", "png", "webp", "avif"] | None = None
+    """What images come out as; None: as they came, or as PNG where that can't be."""
+    strength: Number = Field(default=1.0, ge=0, le=1)
+    """The share of the model's result in what comes out, the original being the rest: 0 is the original, 1 the whole style."""
+    size: Annotated[int, Field(ge=16, le=8192), BeforeValidator(_as_number)] | None = None
+    """Pixels of the longer side of the frames that the model gets; None leaves them as they are."""
+    batch_size: Annotated[int, Field(ge=1, le=256), BeforeValidator(_as_number)] | None = None
+    """Frames the model gets at once; None: 1 on a CPU, 8 on a GPU."""
+    chunk_frames: Annotated[int, Field(ge=1, le=100_000), BeforeValidator(_as_number)] | None = None
+    """Frames of one task; None: by the length of the job."""
+    container: ResultContainer | None = None
+    """Of a video's result; None: an mp4 (of ProRes a mov), or an mkv where that keeps more of the input."""
+    sound: Sound = "keep"
+    """keep: as it is where the result can hold it, else encoded again; drop: the result has none."""
+    strict: StrictBool = False
+    """Whether a video that is cut off is refused; else what plays of it is scored, with a note."""
+    codec: Codec | None = None
+    """Of a video's result; None: h264, or hevc where the video has more than 8 bits a colour."""
+    quality: Quality = "good"
+    """Of a video's result: how much its codec keeps of the frames, and how large it becomes."""
+    priority: Whole = Field(default=0, ge=-100, le=100)
+    """Of jobs whose senders had equally many at work when they began, those with more come first, in steps of 10."""
+    failure_threshold: Number = Field(default=0.05, ge=0, le=1)
+    """The share of frames that may fail (the originals stand in) before the whole job does."""
+
+    @after_all(mode="after")
+    def _fits_model(self) -> Self:
+        if self.package is None:  # a package is looked at where it can be read
+            check_model(self, models.spec(self.model))
+        check_coding(self.codec, self.quality, self.container)
+        if self.media == "frames" and (self.coding != Coding() or self.asked != Wanted()):
+            raise ValueError(f"container, sound, strict, codec and quality are of videos, not of '{self.input}': leave them out")
+        return self
+
+    @property
+    def asked(self) -> Wanted:
+        """What it says of a video's tracks."""
+        return Wanted(container=self.container, sound=self.sound, strict=self.strict, codec=self.codec)
+
+    @property
+    def coding(self) -> Coding:
+        """How a video's result is coded."""
+        return Coding(codec=self.codec, quality=self.quality)
+
+    @property
+    def media(self) -> Literal["video", "frames"]:
+        """Which of the two ways the frames come in."""
+        return "frames" if self.input.endswith("/") or self.is_photo else "video"
+
+    @property
+    def is_photo(self) -> bool:
+        """Whether the input is one image: a folder of one, whose result is a single file. A GIF is taken for a video."""
+        return is_photo(self.input)
+
+    @property
+    def folder(self) -> str:
+        """The folder that the images are in; its path ends with '/'."""
+        return self.input[: self.input.rindex("/") + 1] if "/" in self.input else ""
+
+
+class Takes(Protocol):
+    """What a model says of the requests that it takes."""
+
+    @property
+    def style(self) -> models.StyleKind: ...
+
+    @property
+    def max_styles(self) -> int: ...
+
+    @property
+    def options(self) -> Mapping[str, str]: ...
+
+
+def check_model(request: Request, model: Takes) -> None:
+    """Raise ValueError where the request's styles or options aren't what its model takes."""
+    if model.style == "none" and request.styles:
+        raise ValueError(f"model '{request.model}' takes no style; leave it out")
+    what = _STYLES[model.style]
+    if model.style != "none" and not request.styles:
+        raise ValueError(f"model '{request.model}' needs {what} as its style; name one with {_STYLED_BY}")
+    if len(request.styles) > max(1, model.max_styles):
+        raise ValueError(f"model '{request.model}' mixes at most {model.max_styles} styles, not {len(request.styles)}")
+    for style in request.styles:
+        if isinstance(style.source, int) != (model.style == "number"):
+            quotes = " without quotes" if model.style == "number" else ""
+            raise ValueError(f"style '{style.source}' is not what model '{request.model}' takes, which is: {what}{quotes}")
+    if unknown := sorted(set(request.options) - set(model.options)):
+        known = ", ".join(model.options) or "none"
+        near = closest(unknown[0], model.options)
+        meant = f"; did you mean '{near}'?" if near else ""
+        raise ValueError(f"model '{request.model}' has no option '{unknown[0]}'; it has: {known}{meant}")
+
+
+_STYLES = {"image": "an image", "number": "a trained style's number", "network": "a trained network's file", "none": "none"}
+_STYLED_BY = "--style, or 'styles' in a request"
+
+
+def parse_request(data: bytes, limits: Limits) -> Request:
+    """The request in `data` (JSON). Raises RequestError: one sentence that quotes the first value that breaks a rule."""
+    if len(data) > limits.request_bytes:
+        raise RequestError(f"The request has {len(data)} bytes: it may have {limits.request_bytes} at most.")
+    try:
+        content = json.loads(data, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0] if isinstance(error, ValueError) else "it is nested too deeply"
+        raise RequestError(f"The request is not JSON: {reason}.") from error
+    return make_request(content)
+
+
+def make_request(content: Any) -> Request:
+    """The request that the parsed JSON `content` says. Raises RequestError like `parse_request`."""
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start : error.end]
+        raise RequestError(f"The request can't be taken: {half!a} in it is half a character: write it anew.") from error
+    except RecursionError as error:
+        raise RequestError("The request can't be taken: it is nested too deeply.") from error
+    try:
+        return Request.model_validate(content)
+    except ValidationError as error:
+        raise RequestError(_sentence(error)) from error
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands in one object twice")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} stands in it, which is no number of JSON's")
+
+
+RIGHT = {
+    "version": "write 1, or leave it out",
+    "name": "write up to 40 letters, digits, '-' and '_', the first of them a letter or digit",
+    "input": "write the path of a video, an image, or a folder with '/' at its end in the input store, of at most 900 characters",
+    "styles": 'write a list of up to 32 styles, such as [{"source": "styles/night.jpg"}]',
+    "source": "write an image's or a network's path in the input store, or a trained style's number without quotes",
+    "weight": "write a number over 0, at most 1000",
+    "model": "write the name of one that 'scorer models' lists",
+    "package": "write the id that 'scorer publish' printed",
+    "options": 'write up to 32 of the model\'s own, such as {"precision": "float32"}',
+    "strength": "write a number from 0, the original, to 1, all style",
+    "size": "write the pixels of the longer side, a whole number from 16 to 8192",
+    "batch_size": "write a whole number from 1 to 256",
+    "chunk_frames": "write a whole number from 1 to 100000",
+    "container": 'write "mp4", "mkv" or "mov"',
+    "image_format": 'write "jpg", "png", "webp" or "avif"',
+    "sound": 'write "keep" or "drop"',
+    "strict": "write true or false",
+    "codec": 'write "h264", "hevc", "av1" or "prores", or leave it out',
+    "quality": 'write "small", "good", "high" or "lossless"',
+    "priority": "write a whole number from -100 to 100",
+    "failure_threshold": "write a number from 0 to 1, such as 0.05",
+}
+"""What each field should be, for whoever wrote something else."""
+
+
+def _sentence(error: ValidationError) -> str:
+    # What is there but wrong comes before what is missing.
+    found = sorted(error.errors(include_url=False), key=lambda each: each["type"] == "missing")
+    # Of a text where a number may stand, too, only what's wrong with it as a text is of interest.
+    numbers = ("bool_type", "int_type", "float_type")
+    first = next((each for each in found if each["type"] not in numbers or not isinstance(each["input"], str)), found[0])
+    parts = [part for part in first["loc"] if isinstance(part, int) or part in _ALL_FIELDS or part not in _UNION_ARMS]
+    where = ".".join(str(part) for part in parts if part != "[key]")
+    field = next((str(part) for part in reversed(parts) if part in _ALL_FIELDS), "")
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "missing":
+        return f"The request has no '{where}': {RIGHT.get(field, message)}."
+    if first["type"] == "extra_forbidden":
+        near = closest(str(parts[-1]), _ALL_FIELDS)
+        meant = f"did you mean '{near}'?" if near else f"the fields are {', '.join(Request.model_fields)}."
+        return f"The request's {where} is {_quoted(first)}, and no request has such a field: {meant}"
+    if not where:
+        written = "" if isinstance(first["input"], dict) else f", such as {json.dumps(_SMALLEST)}"
+        return f"The request can't be taken: {message if not written else 'it is no JSON object' + written}.".replace("?.", "?")
+    right = RIGHT.get(field) or f"write {message.removeprefix('Input should be ')}"
+    right = message[:1].lower() + message[1:] if first["type"] == "value_error" else right
+    return f"The request's {where} is {_quoted(first)}: {right}."
+
+
+def _quoted(found: ErrorDetails) -> str:
+    return json.dumps(found["input"], default=str)[:80]
+
+
+_SMALLEST = {"name": "film", "input": "videos/film.mp4", "styles": [{"source": "styles/night.jpg"}]}
+_ALL_FIELDS = {*Request.model_fields, *StyleRef.model_fields}
+_UNION_ARMS = {"int", "str", "float", "bool", "constrained-str", "function-after[_blob_path(), constrained-str]"}
+_UNION_ARMS |= {"function-after[_plain_text(), constrained-str]"}
+
+
+def request_schema() -> dict[str, Any]:
+    """The JSON Schema of requests, for editors and other programs; what only a deployment knows isn't in it."""
+    schema = Request.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "A request to the batch scorer"}
+
+
+def job_id(name: str, address: str, content: bytes) -> str:
+    """The id of the job that the request at `address`, of that name, asks for: the same request is the same job."""
+    digest = hashlib.sha256(address.encode() + b"\0" + content).hexdigest()
+    return f"{name}-{digest[:ID_DIGITS]}".lower()

@@ -1,0 +1,289 @@
+"""What a plan is in Azure Batch's words: the bodies of its job and of its tasks."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from azure.batch import models as batch
+
+from scorer.azure.clouds import told
+from scorer.azure.patience import ON_MACHINES
+from scorer.boundary import DEBUG, TRIES
+from scorer.documents.deployment import MEMORY, Deployment
+from scorer.documents.plan import Chunk, Plan
+from scorer.node import GPUS, SLOTS, SLOTS_DIR
+from scorer.store.blob import blob_endpoint
+
+MERGE = "merge"
+# Why Batch ended a job that a person cancelled.
+CANCELLED = "Cancelled"
+SENDER = "sender"
+# Whose job it is: the address of its deployment's work/, which no other deployment has.
+DEPLOYMENT = "deployment"
+# SHA-256 of the plan that the job was begun with.
+PLAN = "plan"
+
+# What the tasks of one job share on a node, in a volume of Docker's own: inputs that were fetched, an installed package. Each job
+# has a volume that no other job's tasks can open: whatever one sender's task leaves, another's finds nothing of it. Digests would
+# have to be taken anew by every task, and a file could still be written to after that. Docker gives a new volume the owner and
+# the mode of the image's folder.
+NODE_FOLDER = "/node"
+# Who has which GPU: empty files to be locked, all that tasks of different jobs share.
+SLOTS_FOLDER = "/slots"
+# All of a node's tasks are the same user. Where nothing is said, a task is a user of its own and a preparation another one, who
+# are kept out of each other's files in what they share, as Linux maps permissions into containers. Sources: `user_identity` of
+# azure.batch.models, and https://github.com/nextflow-io/nextflow/issues/2126
+USER = batch.UserIdentity(
+    auto_user=batch.AutoUserSpecification(scope=batch.AutoUserScope.POOL, elevation_level=batch.ElevationLevel.NON_ADMIN)
+)
+# Where Batch mounts storage on Linux nodes, in a container that binds VfsMounts, too.
+# https://learn.microsoft.com/azure/batch/virtual-file-mount
+MOUNTED_WORK = "file:///mnt/batch/tasks/fsmounts/work"
+
+# A task's folder on its node holds its logs, which are in the ops account as well.
+RETENTION = timedelta(hours=2)
+# Fetching inputs before a node's first task: longer than any download, shorter than forever.
+PREPARE_LIMIT = timedelta(hours=1)
+# A job that only looks: whoever asked for it takes it away long before.
+PROBE_LIMIT = timedelta(days=1)
+PREPARE_RETRIES = 2
+
+
+# What a request asks for, -100 to 100, in steps of 10: so many levels has each place.
+WISHES = 21
+# The last place that fits into Batch's -1000 to 1000; those behind it share it.
+LAST_PLACE = 47
+
+
+def priority(asked: int, place: int) -> int:
+    """Of a job whose sender has `place` others at work when it begins, -1000 to 1000 as Batch has it.
+
+    A sender's first job comes before another's second one, whatever they ask for; that counts among jobs of the same place.
+    """
+    return -WISHES * min(place, LAST_PLACE) + round(asked / 10)
+
+
+def job_body(plan: Plan, deployment: Deployment, sender: str, place: int) -> batch.BatchJobCreateOptions:
+    """The job, yet without tasks: it waits for them. Its sender has `place` others at work."""
+    return batch.BatchJobCreateOptions(
+        id=plan.job,
+        display_name=plan.request.name,
+        priority=priority(plan.request.priority, place),
+        metadata=[
+            batch.BatchMetadataItem(name=name, value=value)
+            for name, value in ((SENDER, sender), (PLAN, plan.digest), (DEPLOYMENT, deployment.work))
+            if value
+        ],
+        uses_task_dependencies=True,
+        max_parallel_tasks=deployment.slots,
+        constraints=batch.BatchJobConstraints(
+            max_wall_clock_time=timedelta(days=deployment.job_days), max_task_retry_count=deployment.task_retries
+        ),
+        pool_info=batch.BatchPoolInfo(pool_id=deployment.pool),
+        common_environment_settings=[
+            batch.EnvironmentSetting(name=name, value=value) for name, value in _environment(deployment).items()
+        ],
+        # Once a node, so that a video isn't fetched once a task. It ends well whatever is wrong with the job, as every task finds
+        # that out by itself. So where it fails, it is the node that starts no container, such as a Spot node that came back
+        # (https://github.com/Azure/Batch/issues/157): then Batch gives the node none of the job's tasks, all of which would fail.
+        job_preparation_task=batch.BatchJobPreparationTask(
+            command_line=f"prepare {plan.job} --plan {plan.digest}",
+            container_settings=_container(plan.job, deployment),
+            user_identity=USER,
+            constraints=batch.BatchTaskConstraints(
+                max_task_retry_count=PREPARE_RETRIES, max_wall_clock_time=PREPARE_LIMIT, retention_time=RETENTION
+            ),
+            wait_for_success=True,
+            rerun_on_node_reboot_after_success=True,
+        ),
+        job_release_task=batch.BatchJobReleaseTask(
+            command_line=f"release {plan.job} --plan {plan.digest}",
+            container_settings=_container(plan.job, deployment),
+            user_identity=USER,
+            retention_time=RETENTION,
+        ),
+        all_tasks_complete_mode=batch.BatchAllTasksCompleteMode.NO_ACTION,
+        task_failure_mode=batch.BatchTaskFailureMode.PERFORM_EXIT_OPTIONS_JOB_ACTION,
+    )
+
+
+def probe_job_body(job: str, deployment: Deployment) -> batch.BatchJobCreateOptions:
+    """A job whose tasks look at their node as any job's tasks would find it: same image, user, folders and environment."""
+    return batch.BatchJobCreateOptions(
+        id=job,
+        priority=priority(100, 0),
+        metadata=[batch.BatchMetadataItem(name=DEPLOYMENT, value=deployment.work)],
+        max_parallel_tasks=1,
+        constraints=batch.BatchJobConstraints(max_wall_clock_time=PROBE_LIMIT, max_task_retry_count=0),
+        pool_info=batch.BatchPoolInfo(pool_id=deployment.pool),
+        common_environment_settings=[
+            batch.EnvironmentSetting(name=name, value=value) for name, value in _environment(deployment).items()
+        ],
+        job_preparation_task=batch.BatchJobPreparationTask(
+            command_line=f"probe {job}",
+            container_settings=_container(job, deployment),
+            user_identity=USER,
+            constraints=batch.BatchTaskConstraints(
+                max_task_retry_count=0, max_wall_clock_time=PREPARE_LIMIT, retention_time=RETENTION
+            ),
+            wait_for_success=False,
+            rerun_on_node_reboot_after_success=False,
+        ),
+    )
+
+
+def probe_task(job: str, number: int, deployment: Deployment, near: str | None = None) -> batch.BatchTaskCreateOptions:
+    """A task that tells what it finds on its node; on the node `near`, an affinity id of Batch's, if that can be."""
+    return batch.BatchTaskCreateOptions(
+        id=str(number),
+        command_line=f"probe {job} --number {number}",
+        container_settings=_container(job, deployment),
+        user_identity=USER,
+        constraints=batch.BatchTaskConstraints(max_wall_clock_time=PROBE_LIMIT, max_task_retry_count=0, retention_time=RETENTION),
+        affinity_info=batch.BatchAffinityInfo(affinity_id=near) if near else None,
+        # Where nodes may write and people may delete. A node may be gone by the time that somebody reads what is on it.
+        output_files=[
+            _kept(deployment.output, probe_folder(job, number), batch.OutputFileUploadCondition.TASK_COMPLETION, deployment)
+        ],
+    )
+
+
+def probe_folder(job: str, number: int) -> str:
+    """Where in the output store a probe's words are: stdout.txt and stderr.txt."""
+    return f"{job}/result/{number}"
+
+
+def sender_of(job: batch.BatchJob) -> str:
+    """Whose job it is."""
+    return _metadata(job, SENDER)
+
+
+def digest_of(job: batch.BatchJob) -> str:
+    """Of the plan that it was begun with; '' where an earlier version began it."""
+    return _metadata(job, PLAN)
+
+
+def is_of(deployment: Deployment, job: batch.BatchJob) -> bool:
+    """Whether the job is one of the deployment's. Earlier versions' jobs don't say so: they are in its pool."""
+    known = _metadata(job, DEPLOYMENT)
+    return known == deployment.work if known else job.pool_info is not None and job.pool_info.pool_id == deployment.pool
+
+
+def _metadata(job: batch.BatchJob, name: str) -> str:
+    return next((item.value for item in job.metadata or [] if item.name == name), "")
+
+
+def chunk_task(plan: Plan, chunk: Chunk, deployment: Deployment) -> batch.BatchTaskCreateOptions:
+    """The task that scores `chunk`. Its id is a plain number, as ranges of ids are ranges of numbers."""
+    # Failed for good, it lets the merge begin all the same: there it is decided whether the job can do without.
+    goes_on = batch.ExitOptions(job_action=batch.BatchJobActionKind.NONE, dependency_action=batch.DependencyAction.SATISFY)
+    return batch.BatchTaskCreateOptions(
+        id=str(chunk.index),
+        display_name=f"frames {chunk.first} to {chunk.first + chunk.frames - 1}",
+        command_line=f"score {plan.job} --chunk {chunk.index} --plan {plan.digest}",
+        container_settings=_container(plan.job, deployment),
+        user_identity=USER,
+        constraints=_constraints(deployment),
+        exit_conditions=batch.ExitConditions(default=goes_on, pre_processing_error=goes_on, file_upload_error=goes_on),
+        output_files=_logs(plan, str(chunk.index), deployment),
+    )
+
+
+def merge_task(plan: Plan, deployment: Deployment) -> batch.BatchTaskCreateOptions:
+    """The task that makes the result out of the parts, once no chunk's task is left."""
+    ends = batch.ExitOptions(job_action=batch.BatchJobActionKind.NONE)
+    return batch.BatchTaskCreateOptions(
+        id=MERGE,
+        command_line=f"merge {plan.job} --plan {plan.digest}",
+        container_settings=_container(plan.job, deployment),
+        user_identity=USER,
+        constraints=_constraints(deployment),
+        depends_on=batch.BatchTaskDependencies(task_id_ranges=[batch.BatchTaskIdRange(start=0, end=len(plan.chunks) - 1)]),
+        exit_conditions=batch.ExitConditions(default=ends),
+        output_files=_logs(plan, MERGE, deployment),
+    )
+
+
+def _constraints(deployment: Deployment) -> batch.BatchTaskConstraints:
+    return batch.BatchTaskConstraints(
+        max_wall_clock_time=timedelta(minutes=deployment.task_minutes),
+        max_task_retry_count=deployment.task_retries,
+        retention_time=RETENTION,
+    )
+
+
+def _environment(deployment: Deployment) -> dict[str, str]:
+    """What every task of the job finds in its environment."""
+    own = {
+        "SCORER_INPUT": deployment.input,
+        "SCORER_OUTPUT": deployment.output,
+        "SCORER_WORK": deployment.work if deployment.mount == "none" else MOUNTED_WORK,
+        "SCORER_LOGS": deployment.logs,
+        "SCORER_SCRIPTS": deployment.scripts,
+        "SCORER_NODE_DIR": NODE_FOLDER,
+        SLOTS_DIR: SLOTS_FOLDER,
+        TRIES: str(deployment.task_retries + 1),
+        DEBUG: "1",  # a task's log is where to look
+        SLOTS: str(deployment.slots_per_node),
+        GPUS: str(deployment.gpus_per_node),
+        # Which of the identities that a machine may have the SDKs are to take.
+        "AZURE_CLIENT_ID": deployment.node_client_id,
+        **ON_MACHINES,
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": deployment.telemetry,
+    }
+    return own | told()
+
+
+def _container(job: str, deployment: Deployment) -> batch.BatchTaskContainerSettings:
+    """The image's own user and folder, and nothing of the node's but what is mounted.
+
+    Source: https://learn.microsoft.com/azure/batch/batch-container-isolation-task
+    """
+    mounts = [batch.ContainerHostBatchBindMountEntry(source=batch.ContainerHostDataPath.VFS_MOUNTS, is_read_only=False)]
+    return batch.BatchTaskContainerSettings(
+        image_name=deployment.image,
+        container_run_options=_container_options(job, deployment),
+        working_directory=batch.ContainerWorkingDirectory.CONTAINER_IMAGE_DEFAULT,
+        container_host_batch_bind_mounts=[] if deployment.mount == "none" else mounts,
+    )
+
+
+def _container_options(job: str, deployment: Deployment) -> str:
+    """What `docker create` is told: the job's volumes, and what the stack says of media of strangers being decoded here.
+
+    Whoever uses more memory is killed (exit code 137), and nobody else of the node; swap is no way around. Batch reads the
+    options itself, and is known to take `-v`: https://github.com/Azure/Batch/issues/39
+    Source: https://docs.docker.com/reference/cli/docker/container/create/
+    """
+    volumes = ["-v", f"scorer-{job}:{NODE_FOLDER}", "-v", f"scorer-slots:{SLOTS_FOLDER}"]
+    rest = deployment.container_options.replace(MEMORY, f"{deployment.task_memory_gb}g")
+    return f"{shlex.join(volumes)} {rest}".strip()
+
+
+def _logs(plan: Plan, task: str, deployment: Deployment) -> list[batch.OutputFile]:
+    """Where Batch puts what a task printed, however it ended.
+
+    Nodes can't change a log, and names don't tell tries apart: the one that ends well and the first that fails have their own.
+    """
+    folder = f"{plan.job}/tasks/{task}"
+    return [
+        _kept(deployment.logs, folder, batch.OutputFileUploadCondition.TASK_SUCCESS, deployment),
+        _kept(deployment.logs, f"{folder}/failed", batch.OutputFileUploadCondition.TASK_FAILURE, deployment),
+    ]
+
+
+def _kept(store: str, folder: str, condition: batch.OutputFileUploadCondition, deployment: Deployment) -> batch.OutputFile:
+    """What a task printed, put into a folder of a store by Batch itself, before the task counts as done."""
+    parts = urlsplit(store)
+    container = batch.OutputFileBlobContainerDestination(
+        container_url=f"{blob_endpoint(parts.netloc)}/{parts.path.strip('/')}",
+        path=folder,
+        identity_reference=batch.BatchNodeIdentityReference(resource_id=deployment.node_identity),
+    )
+    return batch.OutputFile(
+        file_pattern="../std*.txt",
+        destination=batch.OutputFileDestination(container=container),
+        upload_options=batch.OutputFileUploadConfiguration(upload_condition=condition),
+    )

@@ -1,0 +1,295 @@
+"""The Azure Batch engine: one Batch job a plan, one task a chunk, and a last task that merges.
+
+Whoever submits may die at any call and be called again: ids are the plan's own, and what Batch has already it answers with 409,
+which is success. Sources: https://learn.microsoft.com/azure/batch/batch-task-dependencies,
+https://learn.microsoft.com/rest/api/batchservice/ (API 2025-06-01)
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from azure.batch import BatchClient
+from azure.batch import models as batch
+from azure.batch.models._models import BatchJobTerminateOptions  # the SDK asks for it, and forgot to make it public
+
+from scorer.documents.deployment import Deployment
+from scorer.documents.plan import Plan
+from scorer.engines.azure_batch.bodies import CANCELLED, chunk_task, digest_of, is_of, job_body, merge_task, sender_of
+from scorer.engines.azure_batch.calls import ENDED, AgainError, Calls, EndedError, NoJobError, ThereError
+from scorer.engines.azure_batch.pool import find_pool
+from scorer.engines.azure_batch.preparation import GRACE, why_unprepared
+from scorer.errors import BatchError, BusyError, ChangedError, ShareError
+
+# Azure Batch takes so many tasks in one call, and a body of a megabyte.
+COLLECTION = 100
+# Jobs that are deleted in one go: for each, the SDK keeps a thread that asks whether it is gone.
+FORGET = 50
+# Batch deletes a job in the background.
+DELETE_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """How many of a job's tasks are where."""
+
+    waiting: int
+    running: int
+    done: int
+    failed: int
+
+    @property
+    def all(self) -> int:
+        """The merge among them."""
+        return self.waiting + self.running + self.done
+
+
+@dataclass(frozen=True)
+class JobLine:
+    """A job as a list shows it."""
+
+    job: str
+    state: str
+    sender: str
+    priority: int
+    created: float
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether Batch hasn't ended it, nor is about to."""
+        return self.state == batch.BatchJobState.ACTIVE.value
+
+
+@dataclass(frozen=True)
+class AzureBatchEngine:
+    """Submits plans to one deployment's pool, and tells of its jobs."""
+
+    client: BatchClient
+    deployment: Deployment
+    for_person: bool = False
+    """Whether a person waits for the answers, who would rather hear at once that there is none."""
+
+    @property
+    def _calls(self) -> Calls:
+        return Calls(self.deployment.batch_endpoint, for_person=self.for_person)
+
+    def jobs(self) -> list[JobLine]:
+        """The jobs that Batch has, the newest first. Raises BatchError."""
+        found = self._list(["state", "priority", "creationTime"])
+        lines = [
+            JobLine(
+                str(job.id), getattr(job.state, "value", None) or "", sender_of(job), job.priority or 0,
+                job.creation_time.timestamp() if job.creation_time else 0.0,
+            )
+            for job in found
+        ]  # fmt: skip
+        return sorted(lines, key=lambda line: -line.created)
+
+    def _list(self, chosen: Sequence[str], state: str = "") -> list[batch.BatchJob]:
+        """The deployment's own jobs, in that state if one is given. Others' may be in the account: we leave them alone."""
+        select = ["id", "metadata", "poolInfo", *chosen]
+        where = f"state eq '{state}'" if state else None
+        found = self._calls(lambda: list(self.client.list_jobs(filter=where, select=select)))
+        return [job for job in found if is_of(self.deployment, job)]
+
+    def look(self, job: str) -> tuple[Tasks | None, str | None]:
+        """The job's tasks, and why it has ended if it has; nothing where Batch has no such job. Raises BatchError."""
+        with suppress(NoJobError):
+            found = self._calls(lambda: self.client.get_job(job, select=["id", "state", "executionInfo"]))
+            counts = self._calls(lambda: self.client.get_job_task_counts(job)).task_counts
+            reason = found.execution_info.termination_reason if found.execution_info else None
+            ended = (reason or "without a reason") if found.state == batch.BatchJobState.COMPLETED else None
+            return Tasks(counts.active, counts.running, counts.completed, counts.failed), ended
+        return None, None
+
+    def held_up(self) -> str:
+        """Why the pool has fewer nodes than it wants; '' where it has them, or where Batch doesn't say. Raises BatchError."""
+        return "; ".join(find_pool(self.client, self._calls, self.deployment.pool).held_up)
+
+    def has(self, job: str) -> bool:
+        """Whether Batch has a job of that id, be it at work or ended. Raises BatchError."""
+        return self._find(job) is not None
+
+    def place(self, sender: str) -> int:
+        """How many jobs the sender has at work already.
+
+        Raises BusyError where as many jobs run as may, ShareError where half of those that may are the sender's.
+        """
+        most, active = self.deployment.jobs_max, self.at_work()
+        if active.total() >= most:
+            raise BusyError(f"{active.total()} jobs run and {most} may at once: this one waits, or raise 'jobsMax'.")
+        own = active[sender]
+        if own >= math.ceil(most / 2):
+            raise ShareError(f"{own} jobs of '{sender}' run, which is its share of {most}: this one waits, or raise 'jobsMax'.")
+        return own
+
+    def at_work(self) -> Counter[str]:
+        """How many jobs each sender has at work. Raises BatchError."""
+        return Counter(map(sender_of, self._list([], "active")))
+
+    def share_slots(self) -> None:
+        """Let no sender's jobs take all slots while others have jobs at work: senders get equal shares. Raises BatchError.
+
+        Tasks that run already come to their end. What a sender doesn't use is others' once its jobs have ended, and this is
+        called again. Source: https://learn.microsoft.com/rest/api/batchservice/jobs/update-job
+        """
+        active = self._list(["maxParallelTasks"], "active")
+        shares = slot_shares({str(job.id): sender_of(job) for job in active}, self.deployment.slots)
+        for job in active:
+            share = shares[str(job.id)]
+            if job.max_parallel_tasks != share:
+                change = batch.BatchJobUpdateOptions(max_parallel_tasks=share)
+                with suppress(NoJobError, EndedError):  # it has ended meanwhile
+                    self._calls(partial(self.client.update_job, str(job.id), change))
+
+    def end(self, job: str) -> None:
+        """End a job that a person has cancelled. Raises BatchError."""
+        why = BatchJobTerminateOptions(termination_reason=CANCELLED)
+        with suppress(NoJobError, EndedError):
+            self._calls(lambda: self.client.begin_terminate_job(job, why))
+
+    def end_unprepared(self, now: datetime) -> dict[str, str]:
+        """End jobs whose containers no node can start, so that nodes don't wait with them; why, of each. Raises BatchError."""
+        active = self._list(["creationTime"], "active")
+        old = [str(job.id) for job in active if job.creation_time and job.creation_time < now - GRACE]
+        ended = {}
+        for job in old:
+            with suppress(NoJobError, EndedError):  # it has ended meanwhile
+                if why := why_unprepared(self._calls(partial(self._preparations, job)), now):
+                    self._calls(partial(self.client.begin_terminate_job, job, BatchJobTerminateOptions(termination_reason=why)))
+                    ended[job] = why
+        return ended
+
+    def _preparations(self, job: str) -> list[batch.BatchJobPreparationAndReleaseTaskStatus]:
+        return list(self.client.list_job_preparation_and_release_task_status(job, select=["jobPreparationTaskExecutionInfo"]))
+
+    def delete(self, job: str) -> None:
+        """Delete the job, and wait until another may have its id. Raises BatchError."""
+        deadline = time.monotonic() + DELETE_SECONDS
+        with suppress(NoJobError):
+            with suppress(EndedError):  # it is being deleted already
+                self._calls(lambda: self.client.begin_delete_job(job))
+            while time.monotonic() < deadline:
+                self._calls(lambda: self.client.get_job(job, select=["id"]))
+                time.sleep(1)
+            raise BatchError(f"Azure Batch still deletes job '{job}': try again in some minutes.")
+
+    def unfinished(self) -> list[str]:
+        """Jobs at work that don't end by themselves yet: whoever submitted them has not come to the end. Raises BatchError."""
+        active = self._list(["onAllTasksComplete"], "active")
+        ends = batch.BatchAllTasksCompleteMode.TERMINATE_JOB
+        return [str(job.id) for job in active if job.all_tasks_complete_mode != ends]
+
+    def ends(self) -> dict[str, tuple[datetime, str]]:
+        """When each of the jobs that Batch has ended came to its end, and why. Raises BatchError."""
+        ended = self._list(["executionInfo"], "completed")
+        known = ((str(job.id), job.execution_info) for job in ended if job.execution_info)
+        return {job: (info.end_time, info.termination_reason or "without a reason") for job, info in known if info.end_time}
+
+    def forget(self, before: datetime) -> None:
+        """Delete jobs that ended before that time, as many as one call may be about. Raises BatchError."""
+        old = [job for job, (end, _) in self.ends().items() if end < before]
+        for job in old[:FORGET]:
+            with suppress(NoJobError, EndedError):  # somebody else was quicker
+                self._calls(partial(self.client.begin_delete_job, job))
+
+    def submit(self, plan: Plan, sender: str, place: int) -> None:
+        """Add the job and all its tasks, whatever of them isn't there yet; the job ends by itself once they are done.
+
+        `place` is how many jobs its sender has already. Raises BatchError; BusyError where the account's quota is used up.
+        """
+        if self._make_job(plan, sender, place):
+            self.share_slots()  # before there are tasks that would take more
+            self._fill(plan)
+
+    def finish(self, plan: Plan) -> None:
+        """Add the tasks that the job lacks; nothing where there is no such job at work. Raises BatchError."""
+        job = self._find(plan.job)
+        if job is not None and job.state == batch.BatchJobState.ACTIVE:
+            check_plan(job, plan)
+            with suppress(NoJobError):  # it was deleted meanwhile
+                self._fill(plan)
+
+    def _fill(self, plan: Plan) -> None:
+        """Add all tasks of the job that there is."""
+        try:
+            for first in range(0, len(plan.chunks), COLLECTION):
+                chunks = plan.chunks[first : first + COLLECTION]
+                self._add(plan.job, [chunk_task(plan, chunk, self.deployment) for chunk in chunks])
+            self._add(plan.job, [merge_task(plan, self.deployment)])
+            # Not before: a job without tasks would end at once.
+            ends = batch.BatchJobUpdateOptions(all_tasks_complete_mode=batch.BatchAllTasksCompleteMode.TERMINATE_JOB)
+            self._calls(lambda: self.client.update_job(plan.job, ends))
+        except EndedError:
+            return
+
+    def _make_job(self, plan: Plan, sender: str, place: int) -> bool:
+        """Make the job; whether tasks may be added to it."""
+        job = self._find(plan.job)
+        if job is None:
+            with suppress(ThereError):  # an answer got lost, or somebody else was quicker
+                self._calls(lambda: self.client.create_job(job_body(plan, self.deployment, sender, place)))
+            return True
+        if job.state != batch.BatchJobState.ACTIVE:
+            return False
+        check_plan(job, plan)
+        return True
+
+    def _find(self, job: str) -> batch.BatchJob | None:
+        try:
+            return self._calls(lambda: self.client.get_job(job, select=["id", "state", "metadata"]))
+        except NoJobError:
+            return None
+
+    def _add(self, job: str, tasks: Sequence[batch.BatchTaskCreateOptions]) -> None:
+        """Add tasks; those that are there already stay as they are."""
+        left = list(tasks)
+        for attempt in self._calls.tries():
+            with attempt:
+                group = batch.BatchTaskGroup(task_values=left)
+                results = self._calls.once(partial(self.client.create_task_collection, job, group)).result_values or []
+                failed = {result.task_id: result for result in results if not _is_there(result)}
+                left = [task for task in left if task.id in failed]
+                if left:
+                    raise _refusal(next(iter(failed.values())))
+
+
+def slot_shares(senders: Mapping[str, str], slots: int) -> dict[str, int]:
+    """How many tasks each job may run at once, of a cluster that runs `slots`; `senders` says whose each job is.
+
+    A sender alone may use all slots for any of its jobs. Several have equal shares, which their own jobs share.
+    """
+    jobs = Counter(senders.values())
+    if len(jobs) < 2:
+        return dict.fromkeys(senders, slots)
+    share = math.ceil(slots / len(jobs))
+    return {job: math.ceil(share / jobs[sender]) for job, sender in senders.items()}
+
+
+def check_plan(job: batch.BatchJob, plan: Plan) -> None:
+    """Raise ChangedError where the job was begun with another plan: it was read back from where nodes may write."""
+    if digest_of(job) not in ("", plan.digest):
+        raise ChangedError(f"The plan of job '{plan.job}' isn't the one that it was begun with: 'scorer restart {plan.job}'.")
+
+
+def _is_there(result: batch.BatchTaskCreateResult) -> bool:
+    return result.status == batch.BatchTaskAddStatus.SUCCESS or _result_code(result) == "TaskExists"
+
+
+def _result_code(result: batch.BatchTaskCreateResult) -> str:
+    return (result.error.code or "") if result.error else ""
+
+
+def _refusal(result: batch.BatchTaskCreateResult) -> BatchError:
+    code = _result_code(result)
+    text = f"Azure Batch refused task '{result.task_id}' ({code})."
+    if code in ENDED:
+        return EndedError(text)
+    return AgainError(text) if result.status == batch.BatchTaskAddStatus.SERVER_ERROR else BatchError(text)

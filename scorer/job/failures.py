@@ -1,0 +1,132 @@
+"""Why a task failed: for the report; and where trying again can't help, to end the next try at once.
+
+Azure Batch tries every failed task again, whatever its exit code, as often as it is told to.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from scorer import documents, errors
+from scorer.boundary import TRIES, typed
+from scorer.documents import Count, Words
+from scorer.documents.plan import Chunk, Plan
+from scorer.errors import (
+    ChangedError,
+    FailureThresholdError,
+    InputError,
+    MissingError,
+    OutOfMemoryError,
+    RequestError,
+    ScorerError,
+    StyleError,
+    TaskError,
+)
+from scorer.store import Stores
+
+# What is wrong with the work itself. Everything else may be wrong with one machine, or pass.
+_FOR_GOOD = (RequestError, InputError, MissingError, ChangedError, StyleError, FailureThresholdError, OutOfMemoryError)
+
+_KINDS = {kind.exit_code: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ScorerError)}
+
+
+class Failure(BaseModel):
+    """Kept as work/<job>/failed/<task>.json."""
+
+    model_config = ConfigDict(frozen=True)
+
+    exit_code: Annotated[int, Field(ge=0, le=255)]
+    message: Words
+    for_good: bool
+    tries: Count = 1
+    """So many have failed by now, those that were killed not among them."""
+
+    def error(self) -> ScorerError:
+        """The error that it was."""
+        return error_of(self.exit_code, self.message)
+
+
+def error_of(exit_code: int, message: str) -> ScorerError:
+    """The error that another process ended with."""
+    return _KINDS.get(exit_code, ScorerError)(message)
+
+
+def ended_by_batch(job: str, reason: str) -> TaskError:
+    """The error of a job that could say of none itself."""
+    return TaskError(f"Azure Batch ended job '{job}' ({reason}) before its result was there: 'scorer restart {job}' goes on.")
+
+
+def chunk_key(chunk: Chunk) -> str:
+    """What a chunk's failure is kept under: another fingerprint, another failure."""
+    return chunk.part.rpartition("/")[2]
+
+
+def merge_key(plan: Plan) -> str:
+    """What the merge's failure is kept under."""
+    return f"merge-{plan.fingerprint}"
+
+
+def is_for_good(error: ScorerError) -> bool:
+    """Whether it is about the work itself, so that no other try can help."""
+    return isinstance(error, _FOR_GOOD)
+
+
+def find_failure(plan: Plan, key: str, stores: Stores) -> Failure | None:
+    """Why the task's last try failed, if it did."""
+    return documents.find(Failure, stores.work, _path(plan, key))
+
+
+@contextmanager
+def kept_failures(plan: Plan, key: str, stores: Stores) -> Iterator[None]:
+    """Around a task's work: raises at once what an earlier try raised for good, and keeps what this one raises."""
+    with typed():
+        failure = find_failure(plan, key, stores)
+    if failure is not None and failure.for_good:
+        raise failure.error()
+    with recorded_failures(plan, key, stores):
+        yield
+
+
+@contextmanager
+def recorded_failures(plan: Plan, key: str, stores: Stores) -> Iterator[None]:
+    """Around a task's work: keeps why it failed. Raises ScorerErrors alone."""
+    try:
+        with typed():
+            yield
+    except ScorerError as error:
+        with suppress(ScorerError), typed():  # the store may be what is away, and the first error is the one to know
+            before = find_failure(plan, key, stores)
+            failure = Failure(
+                exit_code=error.exit_code,
+                message=str(error),
+                for_good=is_for_good(error),
+                tries=before.tries + 1 if before else 1,
+            )
+            stores.work.put(_path(plan, key), failure.model_dump_json().encode())
+        raise
+
+
+def is_final(plan: Plan, key: str, error: ScorerError, stores: Stores) -> bool:
+    """Whether the task will not be tried again after `error`, or can't be helped by it."""
+    if is_for_good(error):
+        return True
+    tries = int(os.environ.get(TRIES) or "0")
+    if not tries:
+        return not error.retry
+    failure = find_failure(plan, key, stores)
+    return failure is not None and failure.tries >= tries
+
+
+def clear_failures(plan: Plan, stores: Stores) -> None:
+    """Forget them all: what failed may be tried again."""
+    for entry in stores.work.list(f"{plan.job}/failed"):
+        stores.work.delete(entry.path)
+
+
+def _path(plan: Plan, key: str) -> str:
+    return f"{plan.job}/failed/{key}.json"

@@ -1,0 +1,135 @@
+"""What the tasks of one job tell each other: empty or tiny files beside the failures, whose names one list brings.
+
+    work/<job>/failed/<chunk>.frames-12    frames of the chunk's part that failed; its content is why the first of them did
+    work/<job>/failed/<chunk>.try-8        a try of the chunk began with batches of 8, and has not come to an end of its own
+
+A try that leaves its mark was killed: most often because memory ran out, which Linux tells no process. A machine that is taken
+away leaves one as well, and so does a task whose time is over; then the next try's smaller batches are a little slower, no more.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+from scorer.boundary import typed
+from scorer.documents import MOST_BYTES
+from scorer.documents.plan import Chunk, Plan
+from scorer.errors import DocumentError, FailureThresholdError, MissingError, ScorerError
+from scorer.job.failures import chunk_key
+from scorer.report.text import counted
+from scorer.store import Stores
+from scorer.text import clean
+
+# How often a task at work looks what became of the others.
+LOOK_SECONDS = 60.0
+
+_MARK = re.compile(r"(\d{6,}-[0-9a-f]{16})\.(frames|try)-(\d{1,9})")
+
+
+@dataclass
+class Marks:
+    """The marks of a plan's chunks, as one of its tasks sees them."""
+
+    plan: Plan
+    chunk: Chunk
+    stores: Stores
+    begun: list[int] = field(default_factory=list)
+    """Batch sizes of this chunk's tries that were killed."""
+    failed: dict[str, int] = field(default_factory=dict)
+    """Frames that failed in other chunks, by chunk."""
+    _looked: float = -math.inf
+
+    def look(self) -> None:
+        """Find the marks that there are; those of other plans of the job are none."""
+        own = chunk_key(self.chunk)
+        frames = {chunk_key(chunk): chunk.frames for chunk in self.plan.chunks}
+        self.begun, self.failed, self._looked = [], {}, time.monotonic()
+        for entry in self.stores.work.list(_folder(self.plan)):
+            if (mark := _MARK.fullmatch(entry.path.rpartition("/")[2])) is None or mark[1] not in frames:
+                continue
+            key, number = mark[1], int(mark[3])
+            if mark[2] == "try" and key == own:
+                self.begun.append(max(1, number))
+            elif mark[2] == "frames" and key != own:
+                self.failed[key] = max(self.failed.get(key, 0), min(number, frames[key]))
+
+    def check(self, own: int = 0) -> None:
+        """Look now and then. Raises FailureThresholdError where frames that failed elsewhere, with `own` ones, are too many."""
+        if time.monotonic() - self._looked >= LOOK_SECONDS:
+            self.look()
+        if self.failed and own + self.elsewhere > most_failures(self.plan):
+            example = self._example()
+            self.tell_failed(own, example)  # so that the others needn't get this far
+            raise too_many_failed(own + self.elsewhere, most_failures(self.plan), example)
+
+    @property
+    def elsewhere(self) -> int:
+        """Frames that failed in all other chunks."""
+        return sum(self.failed.values())
+
+    def _example(self) -> str:
+        key, failed = max(self.failed.items(), key=lambda item: item[1])
+        try:
+            return clean(self.stores.work.get(_frames_path(self.plan, key, failed), most=MOST_BYTES).decode(errors="replace"))
+        except (MissingError, DocumentError):  # a try that came later has counted anew
+            return f"chunk {int(key.partition('-')[0])}"
+
+    def tell_failed(self, failed: int, example: str) -> None:
+        """Leave the mark for the other tasks, if frames of this chunk failed."""
+        if failed:
+            self.stores.work.put(_frames_path(self.plan, chunk_key(self.chunk), failed), example.encode(errors="replace"))
+
+    def smaller(self, size: int) -> int:
+        """Frames to take at once where `size` are asked for: half of what a try was killed with, then a quarter, an eighth."""
+        return max(1, min([size, *self.begun]) >> len(self.begun))
+
+    @contextmanager
+    def trying(self, size: int) -> Iterator[None]:
+        """Around a try with batches of `size`: its mark is there as long as it lasts. One frame at a time leaves none."""
+        sizes = {*self.begun, size} - {1}
+        if size > 1:
+            self.stores.work.put(_try_path(self.plan, self.chunk, size), b"")
+        try:
+            yield
+        finally:
+            with suppress(ScorerError), typed():
+                for each in sizes:
+                    self.stores.work.delete(_try_path(self.plan, self.chunk, each))
+
+
+def forget_tries(plan: Plan, chunk: Chunk, stores: Stores) -> None:
+    """Say that the chunk's try was ended on purpose."""
+    marks = Marks(plan, chunk, stores)
+    marks.look()
+    for size in marks.begun:
+        stores.work.delete(_try_path(plan, chunk, size))
+
+
+def most_failures(plan: Plan) -> int:
+    """Frames that may fail before the job does."""
+    return int(plan.request.failure_threshold * plan.frames)
+
+
+def too_many_failed(failed: int, most: int, example: str) -> FailureThresholdError:
+    """The error that says so, with one of the reasons."""
+    return FailureThresholdError(
+        f"{counted(failed, 'frame')} failed and at most {most} may ({example.rstrip('.')}): mend the input or raise the failure "
+        "threshold."
+    )
+
+
+def _folder(plan: Plan) -> str:
+    return f"{plan.job}/failed"
+
+
+def _frames_path(plan: Plan, key: str, failed: int) -> str:
+    return f"{_folder(plan)}/{key}.frames-{failed}"
+
+
+def _try_path(plan: Plan, chunk: Chunk, size: int) -> str:
+    return f"{_folder(plan)}/{chunk_key(chunk)}.try-{size}"

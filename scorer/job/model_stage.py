@@ -1,0 +1,200 @@
+"""The model over a chunk's frames: batches of one shape; what fails is tried smaller, in tiles, and in the end stood in for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from scorer.boundary import words
+from scorer.errors import ModelError, ScorerError, TaskError
+from scorer.job.marks import too_many_failed
+from scorer.job.media import Frame, ms_since
+from scorer.job.tiling import is_gpu_failure, is_out_of_memory, score_in_tiles
+from scorer.media import images as frames
+from scorer.models import Frames, Model
+from scorer.models.around import blended, cropped, padded
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A frame behind the model."""
+
+    frame: Frame[Any]
+    pixels: Frames | None
+    error: str | None
+    model_ms: float
+
+
+@dataclass
+class ModelStage:
+    """The model over a chunk's frames, in batches of one shape; what fails is tried smaller, then stood in for."""
+
+    model: Model
+    size: int
+    tile_overlap: int | None
+    most_failures: int
+    most_pixels: int
+    """Of the frames of one batch; a single frame may always have more."""
+    most_made: int
+    """Pixels of a frame that the model may make."""
+    least_side: int = 1
+    """Pixels a side of the frames that the model gets at least."""
+    strength: float = 1.0
+    """The model's share in what comes out; the rest is the original's."""
+    scale: tuple[float, float] | None = None
+    """Output height and width by input's; None until a frame came through."""
+    notes: list[str] = field(default_factory=list)
+    check: Callable[[int], None] = lambda _: None
+    """Told how many frames have failed here, after each batch: raises where the job can do without no more."""
+    _failures: int = 0
+
+    def run(self, frames_in: Iterable[Frame[Any]]) -> Iterator[Scored]:
+        """Each frame with what the model makes of it, in order."""
+        for batch in batches(frames_in, self._fitting):
+            for scored in self._batch(batch) if batch[0].pixels is not None else map(_undecoded, batch):
+                yield scored  # first, so that it has its record whatever comes
+                if scored.error is not None:
+                    self._count_failure(scored)
+            self.check(self._failures)
+
+    def _fitting(self, image: Frames) -> int:
+        """How many frames like `image` the model gets at once."""
+        height, width = image.shape[:2]
+        return max(1, min(self.size, self.most_pixels // int(height * width)))
+
+    def _count_failure(self, scored: Scored) -> None:
+        self._failures += 1
+        if self._failures > self.most_failures:
+            raise too_many_failed(self._failures, self.most_failures, f"frame {scored.frame.number}: {scored.error}")
+
+    def _batch(self, batch: Sequence[Frame[Any]]) -> list[Scored]:
+        """Score frames of one shape, all at once if that works."""
+        images = [frame.pixels for frame in batch if frame.pixels is not None]
+        size = self._fitting(images[0])
+        if len(batch) > size:  # it has become smaller since they were gathered
+            return [scored for part in _split(batch, size) for scored in self._batch(part)]
+        started = time.perf_counter()
+        try:
+            scored = self._call(images)
+        except (ScorerError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # whatever a model raises, it is about the frames it was given
+            return self._smaller(batch, images, error)
+        spent = ms_since(started) / len(batch)
+        return [self._blended(frame, image, one, spent) for frame, image, one in zip(batch, images, scored, strict=True)]
+
+    def _blended(self, frame: Frame[Any], image: Frames, scored: Frames, spent: float) -> Scored:
+        return Scored(frame, blended(image, scored, self.strength), None, spent)
+
+    def _call(self, images: Sequence[Frames]) -> Frames:
+        """(N, H', W', 3) for N frames; the model always sees as many of one shape, for its shapes to stay the same.
+
+        What it sees is a copy of its own: decoders hand out arrays that can't be written to, and the frame may still be wanted.
+        """
+        stacked = np.stack([*images, *[images[-1]] * (self._fitting(images[0]) - len(images))])
+        scored = self._made(stacked)
+        height, width = scored.shape[1:3]
+        if height * width > self.most_made:
+            raise ModelError(
+                f"The model makes frames of {width}x{height} pixels, more than the {self.most_made:,} allowed: "
+                "choose a smaller size."
+            )
+        self.scale = (scored.shape[1] / stacked.shape[1], scored.shape[2] / stacked.shape[2])
+        return scored[: len(images)]
+
+    def _made(self, images: Frames) -> Frames:
+        """What the model makes of frames (N, H, W, 3), however narrow they are."""
+        height, width = images.shape[1:3]
+        given = padded(images, self.least_side)
+        return cropped(_checked(self.model.score(given), given), given, height, width)
+
+    def _smaller(self, batch: Sequence[Frame[Any]], images: Sequence[Frames], error: BaseException) -> list[Scored]:
+        """Frames that failed together: in smaller batches, one by one, in tiles; in the end the original stands in."""
+        out_of_memory = is_out_of_memory(error)
+        if out_of_memory and self.size > 1:
+            self.size = max(1, self.size // 2)
+            self._note(f"memory ran out: batches of {self.size}", batch[0])
+            return self._batch(batch)
+        if len(batch) > 1:
+            return [scored for frame in batch for scored in self._batch([frame])]
+        return [self._tiles(batch[0], images[0]) if out_of_memory else self._stand_in(batch[0], images[0], error)]
+
+    def _tiles(self, frame: Frame[Any], image: Frames) -> Scored:
+        started = time.perf_counter()
+        try:
+            scored, tiles = score_in_tiles(self._made, image, self.tile_overlap)
+        except (ScorerError, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            return self._stand_in(frame, image, error)
+        self._note(f"memory ran out: {tiles}x{tiles} tiles", frame)
+        return self._blended(frame, image, scored, ms_since(started))
+
+    def _note(self, what: str, frame: Frame[Any]) -> None:
+        if not any(note.startswith(what) for note in self.notes):
+            self.notes.append(f"{what} from frame {frame.number} on")
+
+    def _stand_in(self, frame: Frame[Any], image: Frames, error: BaseException) -> Scored:
+        """The original in the failed frame's place, at the size that the model's frames have.
+
+        Raises TaskError where it isn't the frame that failed.
+        """
+        why = words(error)
+        if is_gpu_failure(error):  # it would fail on every frame that is left
+            raise TaskError(f"The GPU failed ({why.rstrip('.')}): another try may get another one.") from error
+        height, width = image.shape[:2]
+        down, across = self.scale or self._try_scale(image)
+        pixels = frames.resize(image, round(width * across), round(height * down))
+        return Scored(frame, pixels, why, 0.0)
+
+    def _try_scale(self, image: Frames) -> tuple[float, float]:
+        """How the model changes sizes, from a black frame."""
+        try:
+            black = np.zeros((self._fitting(image), *image.shape), image.dtype)
+            made = self._made(black)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            return 1.0, 1.0
+        return made.shape[1] / image.shape[0], made.shape[2] / image.shape[1]
+
+
+def _checked(made: Frames, given: Frames) -> Frames:
+    """What a model made of `given`, if that is as many frames of the same kind. Raises ValueError."""
+    if not isinstance(made, np.ndarray) or made.dtype != given.dtype or made.ndim != 4 or 0 in made.shape:
+        raise ValueError(f"the model made {_shape(made)} of {_shape(given)}")
+    if len(made) != len(given) or made.shape[3] != 3:
+        raise ValueError(f"the model made {_shape(made)} of {_shape(given)}")
+    return made
+
+
+def _shape(frames_: object) -> str:
+    return f"{frames_.dtype} {frames_.shape}" if isinstance(frames_, np.ndarray) else type(frames_).__name__
+
+
+def _undecoded(frame: Frame[Any]) -> Scored:
+    return Scored(frame, None, frame.error, 0.0)
+
+
+def _split(batch: Sequence[Frame[Any]], size: int) -> Iterator[Sequence[Frame[Any]]]:
+    return (batch[start : start + size] for start in range(0, len(batch), size))
+
+
+def batches(frames_in: Iterable[Frame[Any]], most: Callable[[Frames], int]) -> Iterator[list[Frame[Any]]]:
+    """Consecutive frames of one shape and depth, at most `most` of that shape at once; frames without pixels stand alone."""
+    batch: list[Frame[Any]] = []
+    for frame in frames_in:
+        if batch and (frame.pixels is None or _kind(frame) != _kind(batch[0]) or len(batch) >= most(frame.pixels)):
+            yield batch
+            batch = []
+        batch.append(frame)
+    if batch:
+        yield batch
+
+
+def _kind(frame: Frame[Any]) -> tuple[object, ...]:
+    return (None,) if frame.pixels is None else (frame.pixels.shape, frame.pixels.dtype)

@@ -1,0 +1,175 @@
+"""Score one chunk: decode → model → encode, overlapped; the part is whole or absent."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from scorer import models
+from scorer.boundary import words
+from scorer.documents.plan import Chunk, Plan
+from scorer.documents.records import FrameRecord, TaskRecord, record_path, to_lines
+from scorer.documents.request import Request
+from scorer.errors import ModelError, ScorerError
+from scorer.job.marks import Marks, most_failures
+from scorer.job.media import Media, ms_since, open_media
+from scorer.job.model_stage import ModelStage, Scored
+from scorer.job.parts import Part, find_part, keep_part
+from scorer.job.pipeline import WriteBehind, read_ahead
+from scorer.job.samples import FAILED, keep_failed, keep_sample
+from scorer.media import images
+from scorer.models import Frames, Model, ModelSettings, Style
+from scorer.store import Stores, called
+
+
+def load_model(plan: Plan, stores: Stores, threads: int | None = None) -> Model:
+    """The plan's model, its styles fetched and encoded. Raises StyleError, ModelError."""
+    request = plan.request
+    styles = []
+    with ExitStack() as named:
+        for style, etag in zip(request.styles, plan.style_etags, strict=True):
+            source: Path | int = style.source if isinstance(style.source, int) else stores.input.fetch(style.source, etag)
+            if isinstance(source, Path):
+                named.enter_context(called(source, stores.input.where(str(style.source))))
+            styles.append(Style(source, style.weight))
+        with _of_model(request, "loaded"):
+            settings = ModelSettings(tuple(styles), plan.device, threads, _megapixels(plan), request.options)
+            return models.spec(request.model).load(settings)
+
+
+# Of a photograph, whose size isn't known before it is opened.
+_USUAL_MEGAPIXELS = 2.0
+
+
+def _megapixels(plan: Plan) -> float:
+    """Of all frames that the model will get, roughly."""
+    if plan.video is None:
+        return plan.frames * _USUAL_MEGAPIXELS
+    width, height = images.fit_size(plan.video.width, plan.video.height, plan.request.size, even=True)
+    return plan.frames * width * height / 1e6
+
+
+@contextmanager
+def _of_model(request: Request, done: str) -> Iterator[None]:
+    """Around what a model does beside scoring: whatever it raises becomes ModelError, since it may be a user's own."""
+    try:
+        yield
+    except (ScorerError, KeyboardInterrupt):
+        raise
+    except ImportError as error:
+        raise ModelError(
+            f"Model '{request.model}' needs the package '{error.name}', which isn't installed: "
+            "install it (pip install '.[scorer]' in a checkout brings torch)."
+        ) from error
+    except BaseException as error:
+        raise ModelError(f"Model '{request.model}' can't be {done} ({words(error)}): mend it.") from error
+
+
+def batch_size(plan: Plan, runtime: str) -> int:
+    """Frames a model that runs on `runtime` gets at once."""
+    return plan.request.batch_size or (models.spec(plan.request.model).batch_size if "cuda" in runtime else 1)
+
+
+def score_chunk(
+    plan: Plan, chunk: Chunk, stores: Stores, model: Model, on_frames: Callable[[int], None] = lambda _: None,
+    on_records: Callable[[Sequence[FrameRecord | TaskRecord]], None] = lambda _: None,
+    scale: tuple[float, float] | None = None,
+) -> tuple[Part, bool]:  # fmt: skip
+    """Make the chunk's part, unless it is there already; also says whether it was made now.
+
+    `on_frames` is called with how many frames more are written, now and then, from another thread.
+    `on_records` is given what was written down, also of a try that fails.
+    `scale` is what the model makes of sizes, where that is known before a frame came through.
+    Raises ChangedError, StorageFullError, FailureThresholdError (too many frames failed, here and in the chunks whose parts are
+    there), OutOfMemoryError, TaskError (a GPU that fails).
+    """
+    if done := find_part(plan, chunk, stores):
+        return done, False
+    started, clock = time.time(), time.perf_counter()
+    with _of_model(plan.request, "used"):
+        model.reset()
+        runtime = str(model.runtime)
+    marks = Marks(plan, chunk, stores)
+    marks.check()
+    usual = batch_size(plan, runtime)
+    size = marks.smaller(usual)
+    notes = [f"killed in batches of {min(marks.begun)}: batches of {size}"] if marks.begun else []
+    spec = models.spec(plan.request.model)
+    stage = ModelStage(
+        model, size, spec.tile_overlap, most_failures(plan), plan.max_batch_pixels * size // usual, plan.max_pixels,
+        spec.least_side, plan.request.strength, scale=scale, notes=notes, check=marks.check,
+    )  # fmt: skip
+    records: list[FrameRecord] = []
+
+    width = height = failed_kept = 0
+
+    def on_record(record: FrameRecord, before: Frames | None, after: Frames | None) -> None:
+        nonlocal width, height, failed_kept
+        records.append(record)
+        if after is not None:
+            height, width = after.shape[:2]
+        if record.error is None and before is not None and after is not None:
+            keep_sample(plan, chunk, stores, record.frame, before, after)
+        elif before is not None and failed_kept < FAILED:
+            keep_failed(plan, chunk, stores, record.frame, before)
+            failed_kept += 1
+        on_frames(1)
+
+    try:
+        with marks.trying(size), open_media(plan, chunk, stores) as media:
+            _score(media, stage, size, on_record)
+    finally:  # a task that fails leaves its records too
+        failed = sum(record.error is not None for record in records)
+        task = TaskRecord(
+            chunk=chunk.index, frames=len(records), failed=failed, started=started, seconds=time.perf_counter() - clock,
+            worker=f"{socket.gethostname()}:{os.getpid()}", runtime=runtime, batch_size=size, notes=stage.notes,
+        )  # fmt: skip
+        stores.logs.add(record_path(plan.job, chunk.index), to_lines([*records, task]))
+        on_records([*records, task])
+    part = Part(
+        chunk=chunk.index,
+        frames=chunk.frames,
+        failed=failed,
+        width=width,
+        height=height,
+        scale=stage.scale,
+        written=media.written(),
+        runtime=runtime,
+    )
+    example = next((f"frame {record.name or record.frame}: {record.error}" for record in records if record.error), "")
+    marks.tell_failed(failed, example)
+    keep_part(plan, chunk, stores, part)
+    return part, True
+
+
+OnRecord = Callable[[FrameRecord, Frames | None, Frames | None], None]
+"""Called with each frame's record, and its pixels before and after the model."""
+
+
+def _score(media: Media[Any], stage: ModelStage, size: int, on_record: OnRecord) -> None:
+    """Run the three stages over the chunk."""
+
+    def write(scored: Scored) -> None:
+        started = time.perf_counter()
+        frame = scored.frame
+        media.write(frame, scored.pixels)
+        record = FrameRecord(
+            frame=frame.number, name=media.name(frame.number), decode_ms=round(frame.decode_ms, 3),
+            model_ms=round(scored.model_ms, 3), encode_ms=round(ms_since(started), 3), error=scored.error,
+        )  # fmt: skip
+        on_record(record, frame.pixels, scored.pixels)
+
+    most = stage.most_pixels
+    with WriteBehind(write, size + 1, most, lambda scored: _weight(scored.pixels) + _weight(scored.frame.pixels)) as behind:
+        for scored in stage.run(read_ahead(media.read(), size + 1, most, lambda frame: _weight(frame.pixels))):
+            behind.put(scored)
+
+
+def _weight(pixels: Frames | None) -> int:
+    """As many pixels of 8 bits as take the same memory."""
+    return 0 if pixels is None else pixels.nbytes // 3

@@ -1,0 +1,280 @@
+"""The cluster scores: what `pulumi up` declared runs real jobs, whatever is taken away meanwhile."""
+
+import itertools
+import random
+import subprocess
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from emulator.forked import SCORER, start
+from emulator.local_azure import SmallAzure
+from tests.conftest import MakeClip, ffmpeg
+from tests.deployed import SETTINGS
+from tests.end_to_end.job_helpers import ask, by_local_engine, lost, put_images, runs
+
+RETRIES = SETTINGS["taskRetries"]
+
+
+@pytest.fixture
+def azure(small_azure: SmallAzure) -> SmallAzure:
+    return small_azure
+
+
+def test_a_video_over_four_nodes_is_what_the_laptop_makes(azure: SmallAzure, tmp_path: Path, make_clip: MakeClip) -> None:
+    clip = make_clip(frames=120, rate="30000/1001")
+    azure.put("films/clip.mp4", clip.read_bytes())
+    job = azure.dispatch(ask(azure, "video", "films/clip.mp4", chunk_frames=10))
+    status = azure.wait(job)
+    assert (status["state"], status["done"], status["failed"]) == ("done", 120, 0)
+    assert azure.get("output", f"{job}/result.mp4") == by_local_engine(tmp_path, clip, chunk_frames=10).read_bytes()
+    assert b"<html" in azure.get("output", f"{job}/report.html")
+    # Nothing was scored twice, and each node fetched the video once; so did whoever planned.
+    assert runs(azure, job) == Counter({**{str(chunk): 1 for chunk in range(12)}, "merge": 1})
+    nodes = {event.node for event in azure.batch.pool.timeline if event.job == job and event.what == "prepare"}
+    account = azure.deployment["input"].split("/")[2]
+    assert azure.blobs.reads[f"{account}/input/films/clip.mp4"] == (len(nodes) + 1) * len(clip.read_bytes())
+    # All that a job leaves for people to read is in one folder.
+    logs = set(azure.names("logs", f"{job}/"))
+    tasks = [str(chunk) for chunk in range(12)] + ["merge"]
+    assert logs >= {f"{job}/tasks/{task}/{stream}.txt" for task in tasks for stream in ("stdout", "stderr")}
+    assert logs >= {f"{job}/{chunk:06d}.jsonl" for chunk in range(12)}
+    assert azure.get("logs", f"{job}/tasks/3/stderr.txt") == b"10 frames, 0 failed\n"
+    # Application Insights knows of it all.
+    own = [(value, known) for value, known in azure.insights.points("scorer.tasks") if known["job"] == job]
+    assert sorted(int(known["chunk"]) for _, known in own) == list(range(12))
+    assert {(value, known["outcome"]) for value, known in own} == {(1, "finished")}
+    assert sum(value for value, known in azure.insights.points("scorer.frames") if known["job"] == job) == 120
+    assert [each["chunks"] for each in azure.insights.events("job.started") if each["job"] == job] == ["12"]
+    assert [each["failed"] for each in azure.insights.events("job.finished") if each["job"] == job] == ["0"]
+    # The pool came from nothing, and goes back to it.
+    azure.batch.wait(lambda: not azure.batch.pool.nodes)
+    assert not azure.batch.pool.errors
+    assert "targets {'dedicated': 0, 'spot': 4}" in {event.what for event in azure.batch.pool.timeline}
+
+
+def test_nothing_is_found_of_what_another_senders_task_planted(azure: SmallAzure, tmp_path: Path, make_clip: MakeClip) -> None:
+    """Both work on one video, at once and on the same nodes; one rewrites all that its containers can write to."""
+    clip = make_clip(frames=60)
+    azure.put("shared/planted.mp4", clip.read_bytes())
+    bad = azure.dispatch(ask(azure, "planter", "shared/planted.mp4", chunk_frames=5, options={"plants": True, "sleep_ms": 20}))
+    good = azure.dispatch(ask(azure, "other", "shared/planted.mp4", chunk_frames=5, options={"sleep_ms": 20}))
+    azure.wait(bad)
+    status = azure.wait(good)
+    assert (status["state"], status["done"], status["failed"]) == ("done", 60, 0)
+    assert azure.get("output", f"{good}/result.mp4") == by_local_engine(tmp_path, clip, chunk_frames=5).read_bytes()
+    began = {event.node: event for event in azure.batch.pool.timeline if event.what == "start" and event.job == bad}
+    assert {event.node for event in azure.batch.pool.timeline if event.what == "start" and event.job == good} & began.keys()
+
+
+def busy_nodes(azure: SmallAzure) -> list[str]:
+    return [node.id for node in azure.batch.pool.nodes if any(run.task is not None for run in node.runs)]
+
+
+def test_a_thousand_frames_survive_everything(azure: SmallAzure, tmp_path: Path) -> None:
+    media = put_images(azure, tmp_path / "thousand", 1000)
+    chance = random.Random(6)
+
+    def moody(*_: str) -> int | None:
+        return chance.choice([503, 429, 500, 0]) if chance.random() < 0.03 else None
+
+    def busy(*_: str) -> tuple[int, str] | None:
+        return chance.choice([(503, "ServerBusy"), (429, "TooManyRequests")]) if chance.random() < 0.1 else None
+
+    azure.blobs.fault, azure.batch.fault = moody, busy
+    request = ask(azure, "thousand", media, chunk_frames=50)
+    job = azure.dispatch(request)
+    azure.batch.pool.preempt_every = 1500  # every five seconds of the wall's clock
+    azure.batch.wait(lambda: len(azure.batch.job(job).in_state("completed")) >= 3)
+    azure.blobs.stop()
+    azure.blobs.start()
+    azure.batch.wait(lambda: len(azure.batch.job(job).in_state("completed")) >= 8 and any(busy_nodes(azure)))
+    azure.batch.pool.preempt_every = None
+    with azure.batch.lock:
+        for name in busy_nodes(azure)[:1]:  # one at least, however quick the machine was
+            azure.batch.pool.preempt(name)
+        for node in azure.batch.pool.nodes:
+            for run in node.runs[:1]:
+                run.kill()  # a task alone dies: out of memory, a crash
+    status = azure.wait(job, 400)
+    azure.blobs.fault = azure.batch.fault = None
+    assert (status["state"], status["failed"]) == ("done", 0)
+    expected = by_local_engine(tmp_path, tmp_path / "thousand", chunk_frames=50)
+    result = azure.names("output", f"{job}/result/")
+    assert len(result) == 1000
+    for name in random.Random(1).sample(result, 100):
+        assert azure.get("output", name) == (expected / name.rpartition("/")[2]).read_bytes()
+    assert lost(azure, job) > 0
+    # Each run beyond the first stands for one that was lost or that failed.
+    tasks = azure.batch.job(job).tasks.values()
+    assert sum(runs(azure, job).values()) == sum(1 + task.requeues + task.retries for task in tasks)
+    # A second delivery of the same event changes nothing.
+    calls = len(azure.batch.requests)
+    assert azure.dispatch(request) == job
+    assert {method for method, _ in azure.batch.requests[calls:]} == {"GET"}
+
+
+def test_a_poison_chunk_ends_in_a_clear_report(azure: SmallAzure, tmp_path: Path) -> None:
+    media = put_images(azure, tmp_path / "poison", 40)
+    azure.put("poison/frame0015.png", b"not an image")
+    request = ask(azure, "poison", media, chunk_frames=10, failure_threshold=0)
+    job = azure.dispatch(request)
+    status = azure.wait(job)
+    assert (status["state"], status["exit_code"]) == ("failed", 10)
+    assert "frame0015.png" in status["error"]
+    assert "frame0015.png" in azure.get("output", f"{job}/report.html").decode()
+    assert any("frame0015.png" in each["reason"] for each in azure.insights.events("job.failed") if each["job"] == job)
+    assert b"frame0015.png" in azure.get("logs", f"{job}/tasks/1/failed/stderr.txt")
+    assert [task.exit_code for task in azure.batch.job(job).tasks.values()] == [0, 10, 0, 0, 10]
+    # Tried again by Batch, it ended at once: the chunk's frames were scored once.
+    lines = azure.get("logs", f"{job}/000001.jsonl").decode().splitlines()
+    assert len([line for line in lines if '"kind":"task"' in line]) == 1
+
+
+def test_a_task_that_dies_without_a_word_is_stood_in_for(azure: SmallAzure, make_clip: MakeClip) -> None:
+    clip = make_clip(frames=30)
+    azure.put("films/deadly.mp4", clip.read_bytes())
+    job = azure.dispatch(ask(azure, "deadly", "films/deadly.mp4", chunk_frames=10, failure_threshold=1, options={"deadly": True}))
+    status = azure.wait(job)
+    assert (status["state"], status["failed"]) == ("done", 30)
+    assert {task.retries for name, task in azure.batch.job(job).tasks.items() if name != "merge"} == {RETRIES}
+
+
+def test_a_task_that_is_killed_for_memory_takes_less_at_once(azure: SmallAzure, tmp_path: Path) -> None:
+    media = put_images(azure, tmp_path / "hungry", 8)
+    job = azure.dispatch(ask(azure, "hungry", media, batch_size=4, chunk_frames=4, options={"most_frames": 2}))
+    status = azure.wait(job)
+    assert (status["state"], status["failed"]) == ("done", 0)
+    assert runs(azure, job) == Counter({"0": 2, "1": 2, "merge": 1})
+    assert {event.what for event in azure.batch.pool.timeline if event.job == job} >= {"end 137", "end 0"}
+    assert b"killed in batches of 4: batches of 2" in azure.get("output", f"{job}/report.html")
+    assert not azure.names("work", f"{job}/failed/")
+
+
+def test_a_hopeless_job_stops_early(azure: SmallAzure, tmp_path: Path) -> None:
+    """Each of its tasks alone stays below the threshold; one at a time, for their order to be known."""
+    media = put_images(azure, tmp_path / "hopeless", 1)
+    for number in range(100):
+        azure.put(f"hopeless/frame{number:04d}.png", b"not an image")
+    with azure.batch.lock:
+        azure.batch.pool.fixed = 1
+    job = azure.dispatch(ask(azure, "hopeless", media, chunk_frames=10, failure_threshold=0.15))
+    status = azure.wait(job)
+    azure.batch.pool.fixed = None
+    assert (status["state"], status["exit_code"]) == ("failed", 10)
+    assert "frame00" in status["error"]
+    # One task left its part, one found too many, and the others did nothing.
+    assert len([name for name in azure.names("logs", f"{job}/") if name.endswith(".jsonl")]) == 2
+    assert {task.exit_code for name, task in azure.batch.job(job).tasks.items() if name != "merge"} == {0, 10}
+
+
+def test_a_swapped_input_is_found(azure: SmallAzure, make_clip: MakeClip) -> None:
+    azure.put("films/swapped.mp4", make_clip(frames=30).read_bytes())
+    request = ask(azure, "swapped", "films/swapped.mp4", chunk_frames=10)
+    with azure.batch.lock:  # no node begins before the swap
+        job = azure_dispatch_unlocked(azure, request)
+        azure.put("films/swapped.mp4", b"something else")
+    status = azure.wait(job)
+    assert (status["state"], status["exit_code"]) == ("failed", 5)
+    assert "has changed since the job was planned" in status["error"]
+
+
+def azure_dispatch_unlocked(azure: SmallAzure, request: str) -> str:
+    """Dispatch from a thread, as the service's lock is ours."""
+    azure.batch.pool.fixed = 0
+    azure.batch.lock.release()
+    try:
+        return azure.dispatch(request)
+    finally:
+        azure.batch.lock.acquire()
+        azure.batch.pool.fixed = None
+
+
+def test_dispatch_killed_at_every_call_and_repeated(azure: SmallAzure, make_clip: MakeClip) -> None:
+    azure.put("films/killed.mp4", make_clip(frames=30).read_bytes())
+    azure.batch.wait(lambda: not azure.batch.pool.nodes)
+    azure.batch.pool.fixed = 0  # nodes would make calls too
+    for step in itertools.count():
+        request = ask(azure, f"killed-{step}", "films/killed.mp4", chunk_frames=10)
+        if not dispatch_killed_at(azure, request, step):
+            break
+        batch = azure.batch.job(azure.dispatch(request))
+        assert [task.id for task in batch.tasks.values()] == ["0", "1", "2", "merge"]
+        assert batch.body["onAllTasksComplete"] == "terminatejob"
+        assert [name for name in azure.batch.ledger.jobs if name.startswith(f"killed-{step}-")] == [batch.id]
+        with azure.batch.lock:
+            azure.batch.pool.end_job(batch, "EnoughSeen")
+    assert step > 12, "dispatch makes at least so many calls"
+    azure.batch.pool.fixed = None
+    (job,) = (job.id for job in azure.batch.ledger.jobs.values() if job.id.startswith(f"killed-{step}-"))
+    assert azure.wait(job)["state"] == "done"
+
+
+def dispatch_killed_at(azure: SmallAzure, request: str, step: int) -> bool:
+    """Dispatch, killed as its call number `step` arrives; whether it came so far."""
+    calls = itertools.count()
+    reached = threading.Event()
+    known = threading.Event()
+
+    def count() -> bool:
+        if next(calls) != step:
+            return False
+        reached.set()
+        known.wait()
+        process.kill()
+        process.wait()
+        return True
+
+    azure.blobs.fault = lambda *_: 0 if count() else None
+    azure.batch.fault = lambda *_: (503, "Killed") if count() else None
+    submitter, nowhere = azure.environment(azure.principal("submitter")), Path("/dev/null")
+    process = start([*SCORER, "dispatch", request], submitter, azure.folder, nowhere, nowhere)
+    known.set()
+    process.wait()
+    azure.blobs.fault = azure.batch.fault = None
+    return reached.is_set()
+
+
+def test_a_request_elsewhere_or_for_nothing_is_refused(azure: SmallAzure) -> None:
+    azure.dispatch("az://elsewhere/input/requests/video.json", code=2)
+    path = ask(azure, "unplanned", "films/none.mp4")
+    azure.dispatch(path, code=4)
+    assert not azure.names("work", "unplanned")
+
+
+# The most that the process itself had: what getrusage says includes what its parent had when it was forked.
+MEASURED = """
+import re, sys, time
+from pathlib import Path
+from scorer.cli.main import main
+began = time.monotonic()
+sys.argv = ["scorer", "dispatch", sys.argv[1]]
+try:
+    main()
+finally:
+    peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
+    print(peak / 2**20, time.monotonic() - began, file=sys.stderr)
+"""
+
+
+def test_a_hundred_thousand_frames_are_dispatched_in_a_gigabyte(azure: SmallAzure, tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    ffmpeg("-f", "lavfi", "-i", "color=s=16x16:r=25:d=4000", "-c:v", "libx264", "-preset", "ultrafast", film)
+    azure.put("films/long.mp4", film.read_bytes())
+    azure.batch.pool.fixed = 0
+    request = ask(azure, "long", "films/long.mp4", chunk_frames=24)
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, request], env=azure.environment(azure.principal("submitter")), cwd=azure.folder,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    job = azure.batch.job(done.stdout.strip())
+    assert len(job.tasks) > 100_000 / 250, "chunks begin at key frames, at the least"
+    gibibytes, seconds = map(float, done.stderr.splitlines()[-1].split())
+    assert gibibytes < 1
+    print(f"{len(job.tasks)} tasks in {seconds:.1f} s and {gibibytes:.2f} GiB")
+    with azure.batch.lock:
+        azure.batch.pool.end_job(job, "EnoughSeen")
+        azure.batch.pool.fixed = None

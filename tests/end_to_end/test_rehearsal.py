@@ -1,0 +1,87 @@
+"""The whole architecture, end to end; and its faulty twin, which brings the same video."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from emulator.logic_app.trigger import Trigger
+from emulator.rehearsal import Rehearsal, rehearse
+from emulator.timeline_svg import draw
+from tests.conftest import ffmpeg
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory, bunny: Path) -> Path:
+    """A few frames of a real clip, with its sound."""
+    path = tmp_path_factory.mktemp("clip") / "bunny.mp4"
+    ffmpeg("-i", bunny, "-frames:v", "48", "-vf", "scale=160:-2", "-t", "1.92", path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def smooth(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> Rehearsal:
+    return rehearse(tmp_path_factory.mktemp("smooth"), clip, print)
+
+
+def test_everything_from_up_to_destroy(smooth: Rehearsal) -> None:
+    assert smooth.resources >= 80
+    assert smooth.left == 0
+    assert (smooth.status["state"], smooth.status["frames"], smooth.status["failed"]) == ("done", 48, 0)
+    assert smooth.runs == ["Succeeded"]
+    *checks, last = smooth.checks
+    assert {line.split()[0] for line in checks} == {"ok"}
+    assert last == f"{len(checks)} checks are well"
+    assert len(smooth.bars) == 5  # four chunks and the merge
+    assert all(bar.good for bar in smooth.bars)
+    counts = [count for _, count in smooth.nodes]
+    assert max(counts) == 4
+    assert counts[-1] == 0
+    told = [text for _, text in sorted(smooth.lines, key=lambda line: line[0])]
+    order = ["request ", "event ", "container ", "pool ", "node ", "task "]
+    first = [next(number for number, text in enumerate(told) if text.startswith(word)) for word in order]
+    assert first == sorted(first), "in the order of the architecture's picture"
+
+
+def test_the_bill_is_minutes_by_prices(smooth: Rehearsal) -> None:
+    by_hand = sum((after - before) * count for (before, count), (after, _) in zip(smooth.nodes, smooth.nodes[1:], strict=False))
+    assert smooth.node_minutes["dedicated"] == 0
+    assert smooth.node_minutes["spot"] * 60 == pytest.approx(by_hand, rel=0.1)
+    assert smooth.bill()[0][1] == pytest.approx(smooth.node_minutes["spot"] / 60 * 0.063)
+
+
+def test_the_picture_shows_each_task(smooth: Rehearsal) -> None:
+    picture = draw(smooth.nodes, smooth.bars, smooth.minutes * 60)
+    assert picture.count("<title>") == 5
+    assert "<title>merge: " in picture
+
+
+def test_the_faulty_twin_brings_the_same_video(smooth: Rehearsal, clip: Path, tmp_path: Path) -> None:
+    lost = threading.Event()
+
+    def faults(way: Trigger) -> None:
+        # Told twice, late; the container group never starts; the run's time is over at once; the clock finds the request.
+        way.deliveries = lambda _: [0.2, 0.0]
+        way.starts = lambda name: name.startswith("look-")
+        way.overrides = lambda event: {"timeLimitMinutes": 0} if event else {}
+
+        def lose_the_merge() -> None:
+            while not lost.is_set():
+                with way.azure.batch.lock:
+                    for node in list(way.azure.batch.pool.nodes):
+                        if any(run.task == "merge" for run in node.runs):
+                            way.azure.batch.pool.preempt(node.id)
+                            lost.set()
+                time.sleep(0.01)
+
+        threading.Thread(target=lose_the_merge, daemon=True).start()
+
+    twin = rehearse(tmp_path, clip, print, faults)
+    assert lost.is_set()
+    assert "Failed TimedOut" in twin.runs
+    assert twin.runs.count("Succeeded") >= 1
+    assert [bar.good for bar in twin.bars if bar.task == "merge"] == [False, True]
+    assert sum(bar.task != "merge" for bar in twin.bars) == 4  # nothing was scored twice
+    assert twin.result == smooth.result
+    assert twin.left == 0

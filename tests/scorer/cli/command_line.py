@@ -1,0 +1,36 @@
+"""`scorer` in a process of its own, as a person types it: a copy of one that has loaded it, which takes a second."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from emulator import forked
+
+SCORER = [sys.executable, "-m", "scorer"]
+LOADING = {"COLUMNS", "PYTHONPATH"}
+"""What Python and its libraries read of the environment while they are loaded: who is given it begins anew."""
+
+
+def run(
+    *arguments: str | Path, folder: Path, code: int = 0, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """What a person types, which must end with that code."""
+    command, given = [*map(str, arguments)], environment or {}
+    variables = {**os.environ, **given}
+    if given.keys() & LOADING:
+        done = subprocess.run([*SCORER, *command], cwd=folder, capture_output=True, text=True, check=False, env=variables)
+    else:
+        done = forked.run(command, variables, folder)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def status(folder: Path) -> dict[str, object]:
+    """The status of the one job that was run in the folder."""
+    (path,) = (folder / ".scorer/output").glob("*/status.json")
+    content: dict[str, object] = json.loads(path.read_text())
+    return content
