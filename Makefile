@@ -51,9 +51,10 @@ schema: $(VENV)/test.stamp  ## write the request's JSON Schema anew
 	$(BIN)/python -c 'import json; from scorer.documents.request import request_schema; print(json.dumps(request_schema(), indent=2))' \
 	  > logicapp/request.schema.json
 
-lint: $(VENV)/test.stamp  ## style and types
+lint: $(VENV)/test.stamp  ## style, imports and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
 # A model's runtime for processors and the clip: about 200 MB; no torch.

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -18,6 +19,10 @@ from scorer.text import closest
 _IMAGES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".heic")
 _NETWORKS = (".pth", ".pt", ".safetensors", ".ckpt", ".onnx", ".t7", ".model")
 _HEIGHTS = {"2k": 2048, "4k": 3840, "8k": 7680}
+
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace what is there under the result's name, be it another job's or anything else.")
+]
 
 
 def check_input(path: Path) -> None:

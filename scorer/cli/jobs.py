@@ -14,7 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from scorer import models
 from scorer.azure.identity import sign_in
-from scorer.cli.arguments import a_path, a_place, check_input, number, whole
+from scorer.cli.arguments import Overwrite, a_path, a_place, check_input, number, whole
 from scorer.cli.console import AsJson, Quiet, answer, errors, print_json
 from scorer.cli.options import Wishes, sender_name, takes_wishes
 from scorer.cli.progress import following
@@ -22,7 +22,7 @@ from scorer.cli.results import check_ending, check_place
 from scorer.cli.standings import done_facts, facts_of_all, places, show_all, standing_facts
 from scorer.cli.target import DeploymentText, StackName, find_deployment
 from scorer.client.describe import describe
-from scorer.client.placed import Overwrite, Placed
+from scorer.client.placed import Placed
 from scorer.documents.request import Request, job_id, parse_request
 from scorer.documents.status import Status
 from scorer.errors import InputError, ScorerError, StoppedError

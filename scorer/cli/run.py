@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 
 from scorer import models
-from scorer.cli.arguments import a_path, a_place, check_input, path_below, whole
+from scorer.cli.arguments import Overwrite, a_path, a_place, check_input, path_below, whole
 from scorer.cli.completion import one_of
 from scorer.cli.console import AsJson, Quiet, answer, errors
 from scorer.cli.options import Wishes, takes_wishes
 from scorer.cli.progress import shown_on
 from scorer.cli.results import deliveries, result_path, show_original, with_ending
 from scorer.cli.standings import done_facts
-from scorer.client.placed import Overwrite, Placed
+from scorer.client.placed import Placed
 from scorer.client.placing import place
 from scorer.documents.plan import Plan
 from scorer.documents.request import Request, job_id

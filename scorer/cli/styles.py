@@ -10,9 +10,9 @@ import numpy as np
 import typer
 from PIL import Image, ImageDraw, ImageFont
 
-from scorer.cli.arguments import a_path, a_place, check_input
+from scorer.cli.arguments import Overwrite, a_path, a_place, check_input
 from scorer.cli.console import AsJson, Quiet, answer
-from scorer.client.placed import Overwrite, Placed
+from scorer.client.placed import Placed
 from scorer.client.placing import place
 from scorer.errors import RequestError
 from scorer.media import images

@@ -11,16 +11,9 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from scorer.errors import OutputError
 from scorer.store import storage_errors
-
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace what is there under the result's name, be it another job's or anything else.")
-]
 
 
 class Placed:

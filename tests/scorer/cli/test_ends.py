@@ -116,7 +116,7 @@ def test_a_persons_word_and_typed_errors_pass() -> None:
 
 
 def test_the_sentence_says_where_and_stays_short() -> None:
-    with pytest.raises(InternalError, match=r"scorer/plan\.py line \d+\)"), typed():
+    with pytest.raises(InternalError, match=r"scorer/job/dispatch\.py line \d+\)"), typed():
         chunk_length(None)  # type: ignore[arg-type]  # what nobody foresaw
     assert len(words(ValueError("x\n" * 10_000))) < 600
 
@@ -413,7 +413,10 @@ def test_a_run_with_a_model_that_raises(tmp_path: Path, raised: str, where: str)
 
 
 def test_all_that_is_known_is_shown_to_whoever_asks() -> None:
-    code = "import sys; sys.argv[1:] = ['models']; from scorer import cli, models; models.names = lambda: 1 / 0; cli.main()"
+    code = (
+        "import sys; sys.argv[1:] = ['models']; from scorer import models; from scorer.cli import main; "
+        "models.names = lambda: 1 / 0; main.main()"
+    )
     for debug in ("", "1"):
         variables = {**os.environ, "SCORER_DEBUG": debug}
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=variables)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import replace
+from dataclasses import fields, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from scorer.cli import options as wishes
-from scorer.documents.request import make_request
+from scorer.documents.request import Request, make_request
 from scorer.job.report import MOST_STYLE_BYTES
+from scorer.job.reproduce import OPTIONS
 from scorer.job.reproduce import command as command_of
 from scorer.job.samples import MOST_BYTES, MOST_FAILED_BYTES, SAMPLES, find_failed
 from scorer.media.notes import MOST as NOTES
@@ -152,3 +153,7 @@ def test_any_report_is_small() -> None:
     failures = (frame(number, error="e" * 10_000, name="n" * 250) for number in range(most))
     html = render(report, failures, lambda _: b"f" * MOST_FAILED_BYTES)
     assert 4e6 < len(html) < 8e6
+
+
+def test_a_fields_option_is_known_to_whoever_writes_the_command() -> None:
+    assert {field.name for field in fields(wishes.Wishes)} & set(Request.model_fields) == OPTIONS

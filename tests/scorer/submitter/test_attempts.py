@@ -17,14 +17,14 @@ from tests.scorer.submitter.intake_harness import Office
 SWEEP = """
 import os, signal, sys
 from pathlib import Path
-import scorer.documents.plan
+import scorer.job.dispatch
 from tests.folders import FolderStores
 from tests.scorer.submitter.intake_harness import Office
 
 def killed(*asked):
     os.kill(os.getpid(), signal.SIGKILL)
 
-scorer.documents.plan.probe_video = killed
+scorer.job.dispatch.probe_video = killed
 folder = Path(sys.argv[1])
 Office.open(FolderStores.below(folder), folder).intake.sweep(float("inf"))
 """
