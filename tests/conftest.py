@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -30,10 +31,41 @@ LONG = ("images", "stacks", "end_to_end", "emulator", "policies")
 ROOT = Path(__file__).parent
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+# What `make test-fast` leaves out: folders and files, and tests that use one of the fixtures. They need a program beside Python's
+# packages (Pulumi's engine, Azurite, buildah, a browser, checkov, actionlint), or over ten seconds of a core.
+NOT_FAST = {
+    *("emulator", "end_to_end", "policies", "images/test_images.py"),
+    *("docs/test_commands.py", "examples/test_pipelines.py", "fuzz/test_videos.py"),
+    *(f"stacks/test_{name}.py" for name in ("deployment", "existing", "hardening", "reach", "registry")),
+    *(f"scorer/cli/test_{name}.py" for name in ("bench", "elsewhere", "ends", "estimate", "run", "stopped")),
+    *(f"scorer/models/test_{name}.py" for name in ("adaptive", "around", "gatys", "on_media", "openvino")),
+    *("scorer/hostile/test_node.py", "scorer/packages/test_publish.py", "scorer/sandbox/test_cases.py"),
+    *("scorer/media/test_coding.py", "scorer/media/video/test_times.py", "scorer/media/video/test_video.py"),
+}
+NOT_FAST_FIXTURES = {"browser", "deploy", "deployed"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="leave out what needs more than Python's packages, or long")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    is_slow = collection_path.relative_to(ROOT).as_posix() in NOT_FAST
+    return True if is_slow and config.getoption("--fast") else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What takes longest begins first, so that all workers come to their end together."""
+    if config.getoption("--fast"):
+        items[:] = [item for item in items if NOT_FAST_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))]
     turns = {name: turn for turn, name in enumerate(LONG)}
     items.sort(key=lambda item: turns.get(item.path.relative_to(ROOT).parts[0], len(LONG)))
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded stays to the end: else the collector goes through it again and again, a million objects each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
