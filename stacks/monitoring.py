@@ -3,7 +3,7 @@
 The names, which the scorer writes and which the workbook and the alerts read:
 
     cloud role            scorer
-    metric                scorer.media.images               frames scored, counted
+    metric                scorer.frames               frames scored, counted
     metric                scorer.frame.milliseconds   time of one frame; dimension step: decode, score, encode
     metric                scorer.tasks                tasks ended, counted; dimension outcome: finished, failed
     custom dimensions     job, chunk, node            of every metric, log event and exception
