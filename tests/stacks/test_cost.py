@@ -61,7 +61,8 @@ def test_a_typical_job_is_told_with_the_day_of_its_prices() -> None:
     assert 0 < low < high < 1
     assert told(chosen)["typicalJobDollars"] == f"{low:.2f} to {high:.2f}"
     assert told(chosen)["prices"] == "East US, November 2026"
-    assert f"{TYPICAL.frames} frames, 1280x720, model adaptive" in (STACKS.parent / "README.md").read_text(), "the same job"
+    guide = (STACKS.parent / "docs/jobs-on-azure.md").read_text()
+    assert f"{TYPICAL.frames} frames, 1280x720, model adaptive" in guide, "the same job"
 
 
 def test_the_command_prints_a_bill_or_what_is_wrong(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
