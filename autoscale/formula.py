@@ -6,7 +6,7 @@ How it decides:
   Tasks that wait for others aren't pending. From none, nodes come at the first evaluation that sees a task.
 - Nodes stay as long as a sample of the last `keep_warm_minutes` needed them, but that past alone never adds any.
 - Spot nodes first. Dedicated nodes stand in for those that were preempted, or that Azure didn't give while tasks waited for
-  15 minutes, and stay as long as Spot nodes lack. Spot nodes are asked for beside them where `nodes_max` leaves room.
+  15 minutes, and stay as long as Spot nodes are missing. Spot nodes are asked for beside them where `nodes_max` leaves room.
 - The targets, and the nodes with them, never add up to more than `nodes_max`: one kind gives way at one evaluation, and the
   other kind comes at the next.
 - With too few samples nothing leaves. Nodes that have to leave finish their tasks first.

@@ -20,7 +20,7 @@ class ScorerError(Exception):
 
 
 class RequestError(ScorerError):
-    """A request or a command line option breaks a rule."""
+    """A request or a command line option is invalid."""
 
     exit_code = 2
 
@@ -108,7 +108,7 @@ class BusyError(ScorerError):
     retry = True
 
 
-class ShareError(BusyError):
+class SenderLimitError(BusyError):
     """One sender has as many jobs as it may; others may still have some."""
 
 

@@ -67,7 +67,7 @@ def of_settings(chosen: Settings) -> Document:
 def read_settings(path: Path) -> Settings:
     """The settings in a file such as stacks/Pulumi.dev.yaml.
 
-    Raises OSError, ValueError where it is no such file, and pulumi.RunError where a value breaks a rule.
+    Raises OSError, ValueError where it is no such file, and pulumi.RunError where a value is invalid.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))

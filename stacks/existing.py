@@ -122,7 +122,7 @@ def registry(chosen: Settings) -> ExistingRegistry:
 
 
 def network_lacks(chosen: Settings, found: network.GetVirtualNetworkResult) -> list[str]:
-    """What a VNet lacks for us, a sentence each."""
+    """What is missing in a VNet, a sentence each."""
     if found.location != chosen.location:
         return [f"it is in {found.location}, and location is {chosen.location}: Batch joins VNets of its own region alone."]
     subnets = {str(each.name).lower(): each for each in found.subnets or []}
@@ -182,7 +182,7 @@ def _prefixes(subnet: network.outputs.SubnetResponse) -> list[str]:
 
 
 def account_lacks(chosen: Settings, found: batch.GetBatchAccountResult) -> list[str]:
-    """What a Batch account lacks for us, a sentence each."""
+    """What is wrong with a Batch account, a sentence each."""
     lacks = []
     if found.location != chosen.location:
         lacks.append(f"it is in {found.location}, and location is {chosen.location}: nodes are where their account is.")
@@ -195,7 +195,7 @@ def account_lacks(chosen: Settings, found: batch.GetBatchAccountResult) -> list[
 
 
 def registry_lacks(chosen: Settings, found: containerregistry.GetRegistryResult) -> list[str]:
-    """What a registry lacks for us, a sentence each."""
+    """What is wrong with a registry, a sentence each."""
     if chosen.builds_any and found.public_network_access == "Disabled":
         return ["it is closed to the internet, so nothing can be built in it: set image and submitterImage to ready ones."]
     return []

@@ -157,7 +157,7 @@ def _refused(path: str, error: urllib.error.HTTPError) -> BuildError:
             "build the image elsewhere (images/README.md), push it into this registry or a public one, and name it in the "
             "stack's settings."
         )
-    return BuildError(f"The registry refused '{path}' ({code}: {message}): mend that, then run `pulumi up` again.")
+    return BuildError(f"The registry refused '{path}' ({code}: {message}): fix that, then run `pulumi up` again.")
 
 
 def upload(url: str, archive: bytes) -> None:

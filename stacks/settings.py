@@ -397,7 +397,7 @@ class Settings(BaseModel):
 def parse(raw: Mapping[str, str]) -> Settings:
     """The settings in `raw`, as Pulumi keeps them: text by key without the project's name.
 
-    Raises pulumi.RunError with one sentence for each value that breaks a rule.
+    Raises pulumi.RunError with one sentence for each invalid value.
     """
     values = {key: _value(key, text) for key, text in raw.items()}
     try:

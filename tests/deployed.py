@@ -53,7 +53,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAzure]:
 
 @pytest.fixture
 def small_azure(deployed: SmallAzure) -> Iterator[SmallAzure]:
-    """The deployment, its faults mended afterwards."""
+    """The deployment, its faults fixed afterwards."""
     yield deployed
     deployed.batch.fault = deployed.batch.earlier = deployed.blobs.fault = deployed.blobs.page = None
     deployed.batch.pool.preempt_every = deployed.batch.pool.fixed = None

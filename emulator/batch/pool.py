@@ -201,7 +201,7 @@ class Pool:
                 self._prepared_by(node, job, run, code)
             return
         task = self.ledger.task(run.job, run.task)
-        if run.failure is not None:  # which no other try can mend, and Batch counts none
+        if run.failure is not None:  # which no other try can fix, and Batch counts none
             task.state, task.failure, task.exit_code = "completed", run.failure, None
             self._tell(f"end {run.failure['code']}", node.id, job.id, task.id)
             self._act(job, task)

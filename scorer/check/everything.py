@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from scorer.check import access, images, pool, resources
 from scorer.check.findings import Finding, good, left_out, wrong
-from scorer.check.leftovers import Tell
+from scorer.check.leftovers import Log
 from scorer.check.nodes import Looking
 from scorer.check.way import Way
 from scorer.client.client import Client
@@ -23,7 +23,7 @@ class Everything:
     """What is looked at, and how long."""
 
     target: Deployment
-    tell: Tell
+    log: Log
     """Told what it waits for."""
     quick: bool
     """Without nodes."""
@@ -36,9 +36,9 @@ class Everything:
         """Each, as soon as it is known. What is made for a check is taken away again, also where the caller stops halfway."""
         target, me = self.target, access.who()
         yield good("sign-in", f"as {me or 'somebody whose token has no name in it'}")
-        self.tell("asking storage")
+        self.log("asking storage")
         stores = yield from _kept("stores", access.look_at_stores(target, me))
-        self.tell("asking for quota, images, the pool and the workflows")
+        self.log("asking for quota, images, the pool and the workflows")
         quota = yield from _kept("quota", resources.look_at_quota(target, me))
         yield from _kept("images", images.look_at_images(target, me))
         client, calls = open_client(target.batch_endpoint), Calls(target.batch_endpoint, for_person=True)
@@ -51,7 +51,7 @@ class Everything:
         elif not resources.has_room(quota):
             yield left_out("nodes", "the quota lets none come: see its lines")
         else:
-            looking = Looking(client, calls, target, _name(), self._until(), self.every, self.tell)
+            looking = Looking(client, calls, target, _name(), self._until(), self.every, self.log)
             nodes = yield from _kept("nodes", looking.findings())
             yield from self._request(stores, nodes)
 
@@ -59,9 +59,9 @@ class Everything:
         """A request's whole way, if nothing is known that ends it."""
         blocked = [each.name for each in (*stores, *nodes) if each.state == "wrong"]
         if blocked:
-            yield left_out("request", f"mend {', '.join(dict.fromkeys(blocked))} first")
+            yield left_out("request", f"fix {', '.join(dict.fromkeys(blocked))} first")
         else:
-            yield from _kept("request", Way(Client(self.target), _name(), self._until(), self.every, self.tell).findings())
+            yield from _kept("request", Way(Client(self.target), _name(), self._until(), self.every, self.log).findings())
 
     def _until(self) -> float:
         return time.monotonic() + self.minutes * 60
@@ -75,7 +75,7 @@ def _kept(name: str, findings: Iterator[Finding]) -> Generator[Finding, None, li
             kept.append(finding)
             yield finding
     except ScorerError as error:
-        kept.append(wrong(name, str(error), "mend that, then run it again"))
+        kept.append(wrong(name, str(error), "fix that, then run it again"))
         yield kept[-1]
     return kept
 

@@ -36,7 +36,7 @@ def good(name: str, text: str) -> Finding:
 
 
 def wrong(name: str, text: str, todo: str) -> Finding:
-    """Something is wrong, and `todo` mends it."""
+    """Something is wrong, and `todo` fixes it."""
     return Finding(name, "wrong", text, todo)
 
 

@@ -8,17 +8,17 @@ from contextlib import contextmanager
 from scorer.errors import ScorerError
 from scorer.store import Store
 
-Tell = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @contextmanager
-def taken_away(what: str, tell: Tell) -> Iterator[None]:
+def taken_away(what: str, log: Log) -> Iterator[None]:
     """Around taking `what` away: where that fails it is told, and the rest is taken away all the same."""
-    tell(f"removing {what}")
+    log(f"removing {what}")
     try:
         yield
     except ScorerError as error:
-        tell(f"{what} is left and costs nothing: remove it by hand ({error})")
+        log(f"{what} is left and costs nothing: remove it by hand ({error})")
 
 
 def empty(store: Store, folder: str) -> None:

@@ -13,7 +13,7 @@ from azure.batch import models as batch
 from scorer import documents
 from scorer.check.findings import Finding, good, wrong
 from scorer.check.judge import judge
-from scorer.check.leftovers import Tell, empty, taken_away
+from scorer.check.leftovers import Log, empty, taken_away
 from scorer.check.options import set_options, without_named
 from scorer.check.pool import look_at_nodes
 from scorer.check.probe import Facts
@@ -44,7 +44,7 @@ class Looking:
     """Of time.monotonic()."""
     every: float
     """Seconds between two looks."""
-    tell: Tell
+    log: Log
     """Told what it waits for."""
 
     def findings(self) -> Iterator[Finding]:
@@ -73,9 +73,9 @@ class Looking:
             self.calls(lambda: self.client.create_job(probe_job_body(self.job, self.target)))
             yield
         finally:
-            with taken_away(f"job {self.job}", self.tell):
+            with taken_away(f"job {self.job}", self.log):
                 AzureBatchEngine(self.client, self.target, for_person=True).delete(self.job)
-            with taken_away(f"output/{self.job}/", self.tell):
+            with taken_away(f"output/{self.job}/", self.log):
                 empty(self.target.stores().output, self.job)
 
     def _run(self, number: int, near: str | None) -> Generator[Finding, None, batch.BatchTask | None]:
@@ -93,7 +93,7 @@ class Looking:
             if time.monotonic() >= self.until:
                 yield _no_node(task, pool)
                 return None
-            self.tell(f"{_waits_for(task, pool)} ({duration(time.monotonic() - began)})")
+            self.log(f"{_waits_for(task, pool)} ({duration(time.monotonic() - began)})")
             time.sleep(self.every)
 
     def _facts(self, task: batch.BatchTask) -> Facts | Finding:

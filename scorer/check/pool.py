@@ -21,7 +21,7 @@ def look_at_pool(client: BatchClient, calls: Calls, target: Deployment) -> Itera
     try:
         pool = find_pool(client, calls, target.pool)
     except BatchError as error:
-        yield wrong("batch", str(error), "mend that first: nothing of Batch can be looked at")
+        yield wrong("batch", str(error), "fix that first: nothing of Batch can be looked at")
         return
     yield good("batch", f"{target.batch_endpoint} answers")
     if pool.state not in ("active", ""):

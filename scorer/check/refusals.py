@@ -1,6 +1,6 @@
 """Why Azure refuses or doesn't answer, told apart by its codes: a wrong name, a firewall, a role, another tenant.
 
-A storage account's firewall answers AuthorizationFailure, and a role that lacks AuthorizationPermissionMismatch:
+A storage account's firewall answers AuthorizationFailure, and a missing role AuthorizationPermissionMismatch:
 https://learn.microsoft.com/troubleshoot/azure/azure-storage/blobs/authentication/storage-troubleshoot-403-errors
 """
 

@@ -14,7 +14,7 @@ import av
 
 from scorer.check.findings import Finding, good, wrong
 from scorer.check.known import MODEL, STYLE, drawn
-from scorer.check.leftovers import Tell, empty, taken_away
+from scorer.check.leftovers import Log, empty, taken_away
 from scorer.client.client import Client, Standing
 from scorer.client.describe import describe
 from scorer.documents.request import job_id
@@ -34,7 +34,7 @@ class Way:
     until: float
     """Of time.monotonic()."""
     every: float
-    tell: Tell
+    log: Log
 
     @property
     def request(self) -> str:
@@ -72,7 +72,7 @@ class Way:
                 return self._done(job, standing, spent)
             if time.monotonic() >= self.until:
                 return _not_done(standing, spent)
-            self.tell(f"{describe(standing)} ({spent})")
+            self.log(f"{describe(standing)} ({spent})")
             time.sleep(self.every)
 
     def _done(self, job: str, standing: Standing, spent: str) -> Finding:
@@ -91,14 +91,14 @@ class Way:
         try:
             yield
         finally:
-            with taken_away(f"request {self.name}", self.tell):
+            with taken_away(f"request {self.name}", self.log):
                 with suppress(MissingError):  # it has come to its end
                     self.client.cancel(job)
                 store.delete(self.request)
                 store.delete(self.clip)
-            with taken_away(f"job {job}", self.tell):
+            with taken_away(f"job {job}", self.log):
                 self.client.delete(job)
-            with taken_away(f"output/{job}/", self.tell):
+            with taken_away(f"output/{job}/", self.log):
                 empty(self.client.stores.output, job)
 
 

@@ -11,7 +11,7 @@ import typer
 
 from scorer.azure.identity import sign_in
 from scorer.check.findings import Finding
-from scorer.check.leftovers import Tell
+from scorer.check.leftovers import Log
 from scorer.cli.arguments import number
 from scorer.cli.console import AsJson, errors, facts_of, print_json, screen
 from scorer.cli.target import DeploymentText, StackName, find_deployment
@@ -42,8 +42,8 @@ def check(
 
     found: list[Finding] = []
     try:
-        with _waiting() as tell:
-            every_check = Everything(target=target, tell=tell, quick=quick, minutes=minutes, every=every)
+        with _waiting() as log:
+            every_check = Everything(target=target, log=log, quick=quick, minutes=minutes, every=every)
             with closing(every_check.findings()) as findings:
                 for finding in findings:
                     found.append(finding)
@@ -76,7 +76,7 @@ def _end(found: list[Finding], *, as_json: bool) -> None:
 
 
 @contextmanager
-def _waiting() -> Iterator[Tell]:
+def _waiting() -> Iterator[Log]:
     """What tells on standard error what is waited for: in one changing line on a terminal, else now and then."""
     if errors.is_terminal:
         with errors.status("") as spinner:
@@ -84,10 +84,10 @@ def _waiting() -> Iterator[Tell]:
         return
     told = {"": -EVERY}
 
-    def tell(text: str) -> None:
+    def log(text: str) -> None:
         what, now = text.partition(" (")[0], time.monotonic()
         if now - told.get(what, -EVERY) >= EVERY:
             told[what] = now
             errors.print(text, soft_wrap=True)
 
-    yield tell
+    yield log

@@ -14,7 +14,7 @@ from scorer import models
 from scorer.azure.identity import sign_in
 from scorer.cli.arguments import check_input, number, path_below
 from scorer.cli.console import AsJson, print_json, screen
-from scorer.cli.options import Wishes, takes_wishes
+from scorer.cli.options import ScoringOptions, with_scoring_options
 from scorer.cli.target import DeploymentText, StackName, find_deployment
 from scorer.documents import MOST_BYTES
 from scorer.documents.deployment import Deployment
@@ -30,9 +30,9 @@ if TYPE_CHECKING:  # an image of the scorer has no stacks
     from autoscale.estimate import Estimate, Pool, Workload
 
 
-@takes_wishes
+@with_scoring_options
 def plan(
-    wishes: Wishes,
+    scoring: ScoringOptions,
     request: Annotated[
         str,
         typer.Argument(metavar="REQUEST", help="A request file here or in the input store, or a video, folder or image here."),
@@ -71,9 +71,9 @@ def plan(
         )
     target = find_deployment(stack, deployment) if settings is None else _deployment_of(settings)
     if request.endswith(".json"):
-        parsed, stores = _asked(request, wishes, target, input_url or (Path.cwd().as_uri() if settings is not None else ""))
+        parsed, stores = _asked(request, scoring, target, input_url or (Path.cwd().as_uri() if settings is not None else ""))
     else:
-        parsed, stores = _wished(Path(request), wishes, target)
+        parsed, stores = _wished(Path(request), scoring, target)
     target.check(parsed)
     made = make_plan(
         "plan",
@@ -98,9 +98,9 @@ def plan(
         show(made, found, others)
 
 
-def _asked(request: str, wishes: Wishes, target: Deployment, input_url: str) -> tuple[Request, Stores]:
+def _asked(request: str, scoring: ScoringOptions, target: Deployment, input_url: str) -> tuple[Request, Stores]:
     """What a request file asks for, and the stores that its media are in."""
-    if wishes != Wishes():
+    if scoring != ScoringOptions():
         raise RequestError(f"'{request}' says itself how frames are scored: write that there, or name a video instead.")
     if not input_url:
         sign_in()
@@ -110,12 +110,12 @@ def _asked(request: str, wishes: Wishes, target: Deployment, input_url: str) -> 
     return target.fill_in(parse_request(data, target.limits)), stores
 
 
-def _wished(source: Path, wishes: Wishes, target: Deployment) -> tuple[Request, Stores]:
+def _wished(source: Path, scoring: ScoringOptions, target: Deployment) -> tuple[Request, Stores]:
     """The request that `scorer submit` would make of files that are here."""
     check_input(source)
     root = Path(source.resolve().anchor)
     below = partial(path_below, root)
-    request = wishes.request(source, below(source), models.spec(wishes.model).style, below)
+    request = scoring.request(source, below(source), models.spec(scoring.model).style, below)
     return target.fill_in(request), _reading(FolderStore(root))
 
 

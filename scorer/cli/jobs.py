@@ -16,7 +16,7 @@ from scorer import models
 from scorer.azure.identity import sign_in
 from scorer.cli.arguments import Overwrite, a_path, a_place, check_input, number, whole
 from scorer.cli.console import AsJson, Quiet, answer, errors, print_json
-from scorer.cli.options import Wishes, sender_name, takes_wishes
+from scorer.cli.options import ScoringOptions, sender_name, with_scoring_options
 from scorer.cli.progress import following
 from scorer.cli.results import check_ending, check_place
 from scorer.cli.standings import done_facts, facts_of_all, places, show_all, standing_facts
@@ -53,10 +53,10 @@ Out = Annotated[
 Every = Annotated[float, typer.Option(metavar="SECONDS", parser=number(0.1, 3600), help="How often to look.")]
 
 
-@takes_wishes
+@with_scoring_options
 def submit(
     source: Annotated[Path, typer.Argument(metavar="INPUT", parser=a_path, help="A video, a folder of images, or an image.")],
-    wishes: Wishes,
+    scoring: ScoringOptions,
     stack: StackName = "",
     deployment: DeploymentText = "",
     out: Out = None,
@@ -83,7 +83,7 @@ def submit(
     if wait:
         _check_out(out, folder=source.is_dir(), endings=() if is_photo(source.name) else VIDEOS, source=source)
     client = _client(stack, deployment)
-    kind = _style_kind(client, wishes.model, package)
+    kind = _style_kind(client, scoring.model, package)
     uploads: dict[str, Path] = {}
     own = f"{sender_name(sender)}/" if sender else ""
 
@@ -93,7 +93,7 @@ def submit(
         return name
 
     place = _input(source, own, uploads, client.target.limits)
-    request = wishes.request(source, place, kind, put, out, package=package, priority=priority)
+    request = scoring.request(source, place, kind, put, out, package=package, priority=priority)
     client.target.check(request)
     client.target.sender_limits.check_priority(request, sender)
     path, data = _request_file(request, f"{REQUESTS}/{own}")

@@ -23,8 +23,8 @@ from scorer.submitter.senders import TAKEN, is_sender
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wishes:
-    """How frames are to be scored: each field is an option of a command that takes Wishes, and most are a request's field."""
+class ScoringOptions:
+    """How frames are to be scored: each field is an option of a command, and most are a request's field."""
 
     style: Annotated[
         list[str] | None,
@@ -124,23 +124,23 @@ def _container(source: Path, out: Path | None) -> str | None:
     return ending if ending in get_args(ResultContainer) else None
 
 
-def takes_wishes(command: Callable[..., None]) -> Callable[..., None]:
-    """Make an option of each field of Wishes, in place of the parameter `wishes` of `command`."""
-    hints, own = get_type_hints(command, include_extras=True), get_type_hints(Wishes, include_extras=True)
+def with_scoring_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Make an option of each field of ScoringOptions, in place of the parameter `scoring` of `command`."""
+    hints, own = get_type_hints(command, include_extras=True), get_type_hints(ScoringOptions, include_extras=True)
     parameters: list[inspect.Parameter] = []
     for name, each in inspect.signature(command).parameters.items():
-        if hints[name] is Wishes:
+        if hints[name] is ScoringOptions:
             parameters += [
                 inspect.Parameter(field.name, each.KEYWORD_ONLY, default=field.default, annotation=own[field.name])
-                for field in fields(Wishes)
+                for field in fields(ScoringOptions)
             ]
         else:
             parameters.append(each.replace(annotation=hints[name], kind=each.KEYWORD_ONLY))
 
     @wraps(command)
     def called(**values: Any) -> None:
-        wishes = Wishes(**{name: values.pop(name) for name in own})
-        command(wishes=wishes, **values)
+        scoring = ScoringOptions(**{name: values.pop(name) for name in own})
+        command(scoring=scoring, **values)
 
     # What typer goes by: it would follow __wrapped__ otherwise.
     called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # any function may have one

@@ -12,7 +12,7 @@ from scorer import models
 from scorer.cli.arguments import Overwrite, a_path, a_place, check_input, path_below, whole
 from scorer.cli.completion import one_of
 from scorer.cli.console import AsJson, Quiet, answer, errors
-from scorer.cli.options import Wishes, takes_wishes
+from scorer.cli.options import ScoringOptions, with_scoring_options
 from scorer.cli.progress import shown_on
 from scorer.cli.results import deliveries, result_path, show_original, with_ending
 from scorer.cli.standings import done_facts
@@ -34,10 +34,10 @@ from scorer.store import FolderStore, Stores
 Work = Annotated[Path, typer.Option(metavar="DIR", parser=a_place, help="Where plans, parts, results and records are kept.")]
 
 
-@takes_wishes
+@with_scoring_options
 def run(
     source: Annotated[Path, typer.Argument(metavar="INPUT", parser=a_path, help="A video, a folder of images, or an image.")],
-    wishes: Wishes,
+    scoring: ScoringOptions,
     out: Annotated[
         Path | None,
         typer.Option(metavar="PATH", parser=a_place, help="The result: a video (.mp4 or .mkv), a folder, or an image."),
@@ -54,10 +54,10 @@ def run(
     """Score a video, a folder of images or one image on this machine."""
     check_input(source)
     root = Path(source.resolve().anchor)  # the root of all, or of a drive
-    request = wishes.request(source, path_below(root, source), models.spec(wishes.model).style, partial(path_below, root), out)
+    request = scoring.request(source, path_below(root, source), models.spec(scoring.model).style, partial(path_below, root), out)
     stores = _local_stores(root, work)
     job = job_id(request.name, "local", request.model_dump_json(exclude_defaults=True).encode() + device_of(device).encode())
-    target = result_path(source, wishes.style or [wishes.model], out, job)
+    target = result_path(source, scoring.style or [scoring.model], out, job)
     placed = Placed(work, job, overwrite=overwrite, inputs=[source, *_style_files(root, request)])
     with indexed(work), shown_on(errors, quiet=quiet) as shown:
 

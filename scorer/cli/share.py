@@ -25,7 +25,7 @@ from scorer import models
 from scorer.azure.identity import credential, sign_in
 from scorer.cli.arguments import number
 from scorer.cli.console import AsJson, answer, errors
-from scorer.cli.options import Wishes, sender_name, takes_wishes
+from scorer.cli.options import ScoringOptions, sender_name, with_scoring_options
 from scorer.cli.target import DeploymentText, StackName, find_deployment
 from scorer.documents.deployment import Deployment
 from scorer.documents.request import Request, job_id
@@ -35,7 +35,7 @@ from scorer.job.report import REPORT
 from scorer.media.image_names import result_name
 from scorer.store import open_store, storage_errors
 from scorer.store.blob import blob_endpoint
-from scorer.store.errors import LET_IN
+from scorer.store.errors import ACCESS_HINT
 from scorer.submitter.rejection import REJECTED
 from scorer.submitter.senders import Given, bound_path
 
@@ -68,9 +68,9 @@ class Share:
     until: datetime
 
 
-@takes_wishes
+@with_scoring_options
 def share(
-    wishes: Wishes,
+    scoring: ScoringOptions,
     source: Annotated[str, typer.Argument(metavar="NAME", help="What the sender's video or image is called: film.mp4.")] = "",
     sender: Annotated[
         str, typer.Option(metavar="NAME", help="Whose it is: a folder of their own, and their turn in the queue.")
@@ -103,7 +103,7 @@ def share(
     addresses = link_addresses(ip, target.sender_ips)
     if (out / PAGE).exists():
         raise RequestError(f"'{out}' holds the links of an earlier share: give this one another folder with --out.")
-    kind = models.spec(wishes.model).style
+    kind = models.spec(scoring.model).style
     folder = f"{sender_name(sender)}/{secrets.token_hex(4)}"
     names: dict[str, Path] = {}
     files: dict[str, str] = {}
@@ -113,7 +113,7 @@ def share(
             raise RequestError(f"'{path}' can't be shared under that name, which another of the sender's files has: rename it.")
         return files.setdefault(path.name, f"{kind_of_file}/{folder}/{path.name}")
 
-    request = wishes.request(Path(source), put(Path(source), "videos"), kind, put, here=False)
+    request = scoring.request(Path(source), put(Path(source), "videos"), kind, put, here=False)
     target.check(request)
     sign_in()
     made = make_share(target, request, sender, files, timedelta(hours=hours), addresses)
@@ -203,7 +203,7 @@ class _Signer:
         try:
             return cls(service.get_user_delegation_key(start, end), start, end, addresses)
         except HttpResponseError as error:
-            raise OutputError(f"Account '{account}' lets you sign no links: {LET_IN}.") from error
+            raise OutputError(f"Account '{account}' lets you sign no links: {ACCESS_HINT}.") from error
 
     def link(self, url: str, blob: str, permission: str) -> str:
         from azure.storage.blob import generate_blob_sas

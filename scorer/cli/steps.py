@@ -36,7 +36,7 @@ from scorer.store import Stores, open_store
 from scorer.telemetry import Telemetry, telemetry
 
 # Of the minutes that a container group may last, what a look at all waiting requests uses: the last of them may take long.
-SWEEP_SHARE = 0.5
+POLL_SHARE = 0.5
 
 # Less than Azure Batch gives a preparation: longer than any download, shorter than forever.
 PREPARE_SECONDS = 50 * 60.0
@@ -101,8 +101,8 @@ def _take_in(path: str, target: Deployment, stores: Stores, said: Telemetry) -> 
     engine = AzureBatchEngine(open_client(target.batch_endpoint), target)
     intake = Intake(target, stores, open_store(target.scripts), open_store(target.quarantine), engine, said, tell)
     if path.rstrip("/") == REQUESTS:
-        until = time.monotonic() + target.submit_minutes * 60 * SWEEP_SHARE
-        tell(f"{intake.sweep(until)} requests wait")
+        until = time.monotonic() + target.submit_minutes * 60 * POLL_SHARE
+        tell(f"{intake.poll(until)} requests wait")
     else:
         typer.echo(intake.take(path))
 

@@ -26,7 +26,7 @@ from scorer.job.failures import ended_by_batch, error_of
 from scorer.job.report import REPORT
 from scorer.store import Entry, Stores
 from scorer.store.blob import blob_endpoint
-from scorer.store.errors import is_odd
+from scorer.store.errors import is_unsafe_name
 from scorer.submitter.pending import REQUESTS, unread_id, waiting
 from scorer.submitter.rejection import REJECTED, Rejection, job_of, read_rejection
 
@@ -35,7 +35,7 @@ READ_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
-class Turn:
+class QueuePosition:
     """The place in line of a request that waits."""
 
     path: str
@@ -57,7 +57,7 @@ class Standing:
     """None where Batch has no such job."""
     ended: str | None = None
     """Why Batch has ended the job, where it has."""
-    turn: Turn | None = None
+    turn: QueuePosition | None = None
     """None where its request has its answer."""
     damaged: ScorerError | None = None
     """What is wrong with the status or the rejection that is there, if anything: then it counts for nothing."""
@@ -83,7 +83,7 @@ class Standing:
         """
         path = self.status.request if self.status is not None else None
         path = path or (self.rejection.request if self.rejection is not None else None)
-        if path and (is_odd(path) or not path.startswith(f"{REQUESTS}/")):
+        if path and (is_unsafe_name(path) or not path.startswith(f"{REQUESTS}/")):
             raise unbelievable(f"{self.job}/{STATUS if self.status else REJECTED}", f"its request is {path!r}")
         return path
 
@@ -174,9 +174,9 @@ class Client:
         with ThreadPoolExecutor(READ_AT_ONCE) as pool:
             return list(zip(pool.map(self._job_of, left), left, strict=True))
 
-    def _turn(self, job: str) -> Turn | None:
+    def _turn(self, job: str) -> QueuePosition | None:
         line = self._line(self._batch.at_work())
-        found = (Turn(entry.path, place, len(line)) for place, (each, entry) in enumerate(line, 1) if each == job)
+        found = (QueuePosition(entry.path, place, len(line)) for place, (each, entry) in enumerate(line, 1) if each == job)
         return next(found, None)
 
     def _job_of(self, entry: Entry) -> str:
@@ -188,7 +188,7 @@ class Client:
 
     def _read_job(self, entry: Entry) -> str:
         address = f"{self.stores.input.url}/{entry.path}"
-        if not is_odd(entry.path) and entry.size <= self.target.limits.request_bytes:
+        if not is_unsafe_name(entry.path) and entry.size <= self.target.limits.request_bytes:
             with suppress(MissingError, ChangedError):  # it is gone by now
                 return job_of(address, self.stores.input.get(entry.path, entry.etag, self.target.limits.request_bytes))
         return unread_id(address, entry)

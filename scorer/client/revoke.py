@@ -14,7 +14,7 @@ from scorer.azure import resource_manager
 from scorer.client.client import Client
 from scorer.documents.deployment import Deployment
 from scorer.errors import MissingError, OutputError, RequestError, StoreError
-from scorer.store.errors import LET_IN
+from scorer.store.errors import ACCESS_HINT
 from scorer.submitter.senders import Given, read_given
 
 API_VERSION = "2025-06-01"
@@ -51,7 +51,7 @@ def revoke_all(target: Deployment) -> None:
         resource_manager.call("POST", f"{target.data_account}/revokeUserDelegationKeys", API_VERSION)
     except HttpResponseError as error:
         if error.status_code in (401, 403):
-            raise OutputError(f"The links of '{target.data_account}' can't be revoked: {LET_IN}.") from error
+            raise OutputError(f"The links of '{target.data_account}' can't be revoked: {ACCESS_HINT}.") from error
         raise StoreError(f"Azure answered {error.status_code}: no link is revoked yet; run the same command again.") from error
     except AzureError as error:
         raise StoreError("Azure didn't answer: no link may be revoked yet; run the same command again.") from error

@@ -199,7 +199,7 @@ _STYLED_BY = "--style, or 'styles' in a request"
 
 
 def parse_request(data: bytes, limits: Limits) -> Request:
-    """The request in `data` (JSON). Raises RequestError: one sentence that quotes the first value that breaks a rule."""
+    """The request in `data` (JSON). Raises RequestError: one sentence that quotes the first invalid value."""
     if len(data) > limits.request_bytes:
         raise RequestError(f"The request has {len(data)} bytes: it may have {limits.request_bytes} at most.")
     try:

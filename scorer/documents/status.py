@@ -55,7 +55,7 @@ class Status(BaseModel):
     """Why it failed; of a job that is merging, why the last try did."""
     exit_code: Annotated[int, Field(ge=0, le=255)] | None = None
     note: Words | None = None
-    """What its end lacks, if anything: a report that couldn't be made."""
+    """What is missing at its end, if anything: a report that couldn't be made."""
     notes: Notes = ()
     """What of the input the result doesn't have, or has otherwise."""
 

@@ -87,7 +87,7 @@ def _stand_in(plan: Plan, chunk: Chunk, stores: Stores, scored: Part | None) -> 
     if process.exitcode:
         raise TaskError(
             f"Chunk {chunk.index} ({chunk.frames} frames from {chunk.first} on) can't even be copied "
-            f"(code {process.exitcode}; {_why(plan, chunk, stores)}): mend the input."
+            f"(code {process.exitcode}; {_why(plan, chunk, stores)}): fix the input."
         )
 
 

@@ -118,7 +118,7 @@ def most_failures(plan: Plan) -> int:
 def too_many_failed(failed: int, most: int, example: str) -> FailureThresholdError:
     """The error that says so, with one of the reasons."""
     return FailureThresholdError(
-        f"{counted(failed, 'frame')} failed and at most {most} may ({example.rstrip('.')}): mend the input or raise the failure "
+        f"{counted(failed, 'frame')} failed and at most {most} may ({example.rstrip('.')}): fix the input or raise the failure "
         "threshold."
     )
 

@@ -67,7 +67,7 @@ def _of_model(request: Request, done: str) -> Iterator[None]:
             "install it (pip install '.[scorer]' in a checkout brings torch)."
         ) from error
     except BaseException as error:
-        raise ModelError(f"Model '{request.model}' can't be {done} ({words(error)}): mend it.") from error
+        raise ModelError(f"Model '{request.model}' can't be {done} ({words(error)}): fix it.") from error
 
 
 def batch_size(plan: Plan, runtime: str) -> int:

@@ -26,12 +26,12 @@ from scorer.errors import (
     StoreError,
 )
 
-# A role that lacks and a firewall give the same answer.
-LET_IN = (
+# A missing role and a firewall give the same answer.
+ACCESS_HINT = (
     "your account must be among 'operators', and your public address among 'allowedIps', of the deployment: ask whoever runs it"
 )
 
-_LET_MACHINE_IN = (
+_MACHINE_ACCESS_HINT = (
     "Azure refused this machine's identity for two minutes, so a role lacks, or the account's firewall doesn't know the "
     "machine's subnet: 'pulumi up' gives both"
 )
@@ -43,14 +43,14 @@ _REFUSED = (401, 403)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def is_odd(path: str) -> bool:
+def is_unsafe_name(path: str) -> bool:
     """Whether a blob's name can't be used as a path: obstore takes none of these, Azure does."""
     return any(part in ("", ".", "..") for part in path.split("/")) or any(unicodedata.category(char) == "Cc" for char in path)
 
 
 @contextmanager
 def storage_errors(where: str, *, writing: bool = False) -> Iterator[None]:
-    """Turn what obstore and the system raise into our own errors, naming `where`."""
+    """QueuePosition what obstore and the system raise into our own errors, naming `where`."""
     try:
         yield
     except (BaseError, OSError) as error:
@@ -58,11 +58,11 @@ def storage_errors(where: str, *, writing: bool = False) -> Iterator[None]:
     except ValueError as error:
         if "parse path" not in str(error):
             raise
-        raise _no_name(where) from error  # see is_odd
+        raise _no_name(where) from error  # see is_unsafe_name
 
 
 def _let_in() -> str:
-    return _LET_MACHINE_IN if on_machine() else LET_IN
+    return _MACHINE_ACCESS_HINT if on_machine() else ACCESS_HINT
 
 
 def is_refusal(error: BaseException) -> bool:
@@ -78,7 +78,7 @@ def _no_name(where: str) -> RequestError:
 
 @contextmanager
 def sdk_errors(where: str, *, writing: bool = False) -> Iterator[None]:
-    """Turn what Azure's SDK raises into our own errors, naming `where`.
+    """QueuePosition what Azure's SDK raises into our own errors, naming `where`.
 
     Raises OutputError where this account or its address isn't let in, StoreError for everything else.
     """

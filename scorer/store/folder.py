@@ -14,7 +14,7 @@ from obstore.store import LocalStore
 
 from scorer.errors import MissingError
 from scorer.store.base import Entry, Store
-from scorer.store.errors import changed, check_size, is_odd, raise_storage_error, storage_errors
+from scorer.store.errors import changed, check_size, is_unsafe_name, raise_storage_error, storage_errors
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
@@ -30,7 +30,7 @@ def _is_listed(entry: os.DirEntry[str]) -> bool:
     """Whether a store lists it: a file, by a name that a store can have."""
     try:
         entry.name.encode()
-        return entry.is_file() and not is_odd(entry.name)
+        return entry.is_file() and not is_unsafe_name(entry.name)
     except (OSError, UnicodeEncodeError):
         return False
 

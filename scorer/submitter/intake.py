@@ -18,14 +18,14 @@ from scorer.documents.plan import Plan, read_plan
 from scorer.documents.request import Request, parse_request
 from scorer.documents.status import ENDED, StatusWriter, find_status
 from scorer.engines.azure_batch.bodies import CANCELLED
-from scorer.errors import BusyError, MissingError, RequestError, ScanError, ScorerError, ShareError, TaskError
+from scorer.errors import BusyError, MissingError, RequestError, ScanError, ScorerError, SenderLimitError, TaskError
 from scorer.job.dispatch import cluster_chunk_length, dispatch
 from scorer.job.failures import clear_failures
 from scorer.job.finish import close_job, done_before
 from scorer.job.merge import forget_failed
 from scorer.packages.manifest import find_package
 from scorer.store import Entry, Store, Stores
-from scorer.store.errors import is_odd
+from scorer.store.errors import is_unsafe_name
 from scorer.submitter.attempts import attempt
 from scorer.submitter.ledger import charge, cost_of
 from scorer.submitter.malware import PATIENCE, check_same, scanned
@@ -45,7 +45,7 @@ class Cluster(Protocol):
         """Whether there is such a job, be it at work or ended."""
 
     def place(self, sender: str) -> int:
-        """How many jobs the sender has at work. Raises BusyError, ShareError where it may have no more now."""
+        """How many jobs the sender has at work. Raises BusyError, SenderLimitError where it may have no more now."""
 
     def at_work(self) -> Mapping[str, int]:
         """How many jobs each sender has at work."""
@@ -57,7 +57,7 @@ class Cluster(Protocol):
         """Divide the cluster's slots among the senders that have jobs at work."""
 
     def finish(self, plan: Plan) -> None:
-        """Add the tasks that the plan's job lacks, if there still is such a job."""
+        """Add the tasks that the plan's job is missing, if there still is such a job."""
 
     def end(self, job: str) -> None:
         """End the job: a person has cancelled it."""
@@ -66,7 +66,7 @@ class Cluster(Protocol):
         """End jobs that no node can begin; why, of each."""
 
     def unfinished(self) -> list[str]:
-        """Jobs at work that may lack tasks, since whoever submitted them has not come to the end."""
+        """Jobs at work that may be missing tasks, since whoever submitted them has not come to the end."""
 
     def ends(self) -> Mapping[str, tuple[datetime, str]]:
         """When each of the jobs that have ended did so, and why."""
@@ -93,7 +93,7 @@ class Intake:
 
         Raises one of REFUSALS, having written down why; BusyError, ScanError, StoreError, BatchError: try again later.
         """
-        return self._take(Entry(path, 0, "") if is_odd(path) else self.stores.input.head(path), PATIENCE)
+        return self._take(Entry(path, 0, "") if is_unsafe_name(path) else self.stores.input.head(path), PATIENCE)
 
     def _take(self, entry: Entry, patience: float) -> str:
         address = f"{self.stores.input.url}/{entry.path}"
@@ -120,7 +120,7 @@ class Intake:
 
     def _check(self, entry: Entry) -> None:
         """Refuse what isn't even read. Raises RequestError."""
-        if is_odd(entry.path):
+        if is_unsafe_name(entry.path):
             raise RequestError(
                 f"Request {entry.path!r} has an empty part, '.', '..' or a control character in its name: give it a plain one."
             )
@@ -201,7 +201,7 @@ class Intake:
             check_same(plan, clean)
         return plan
 
-    def sweep(self, until: float) -> int:
+    def poll(self, until: float) -> int:
         """Finish what was begun, and take in all requests that wait, as far as there is room.
 
         Ends at `until` (of time.monotonic); how many requests are left. Raises the first error that isn't a request's own, once
@@ -227,7 +227,7 @@ class Intake:
             except ScanError as error:
                 self.tell(f"{entry.path}: {error}")
                 kept += 1
-            except ShareError:
+            except SenderLimitError:
                 full.add(sender(entry.path))
                 kept += 1
             except BusyError:
@@ -254,7 +254,7 @@ class Intake:
             errors.append(error)
 
     def _finish(self) -> Iterator[ScorerError]:
-        """Give jobs the tasks that they lack: whoever dispatched them was stopped, and without an end they keep their place."""
+        """Give jobs the tasks that are missing: whoever dispatched them was stopped, and without an end they keep their place."""
         try:
             begun = self.engine.unfinished()
         except ScorerError as error:

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from scorer.store import Entry, Stores
-from scorer.store.errors import is_odd
+from scorer.store.errors import is_unsafe_name
 from scorer.submitter.rejection import unread_job_id
 
 REQUESTS = "requests"
@@ -59,7 +59,7 @@ def sender(path: str) -> str:
 
 def unread_id(address: str, entry: Entry) -> str:
     """The id of the job that a request which isn't even read would be."""
-    return unread_job_id(address, b"" if is_odd(entry.path) else entry.etag.encode())
+    return unread_job_id(address, b"" if is_unsafe_name(entry.path) else entry.etag.encode())
 
 
 def take_turns(entries: Iterable[Entry], at_work: Mapping[str, int]) -> Iterator[Entry]:

@@ -182,10 +182,10 @@ def open_account(azure: Cloud) -> None:
 
 
 @pytest.mark.parametrize(
-    ("by_hand", "found", "mended"), [(open_account, "update", "update"), (remove_account, "delete", "create")]
+    ("by_hand", "found", "fixed"), [(open_account, "update", "update"), (remove_account, "delete", "create")]
 )
 def test_what_was_changed_by_hand_is_found_and_mended(
-    by_hand: Callable[[Cloud], None], found: str, mended: str, azure: Cloud, trial: Trial
+    by_hand: Callable[[Cloud], None], found: str, fixed: str, azure: Cloud, trial: Trial
 ) -> None:
     deployment = trial(STORAGE, LOCATION="westeurope")
     deployment.up()
@@ -193,7 +193,7 @@ def test_what_was_changed_by_hand_is_found_and_mended(
     assert deployment.refresh().changes[found] >= 1
     with azure.fresh_record() as events:
         deployment.up()
-    assert mended in {event.verb for event in events if event.type == ACCOUNT}
+    assert fixed in {event.verb for event in events if event.type == ACCOUNT}
     assert set(deployment.up().changes) == {"same"}
     assert azure.of_type(ACCOUNT)[0].body["properties"]["allowBlobPublicAccess"] is False
 

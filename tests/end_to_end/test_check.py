@@ -57,7 +57,7 @@ def check(way: Trigger, folder: Path, *options: str, code: int = 0) -> list[Json
     facts = json.loads(done.stdout)
     assert facts["ok"] == (code == 0)
     assert facts["ok"] == all(each["state"] != "wrong" for each in facts["checks"])
-    assert all(bool(each["todo"]) == (each["state"] == "wrong") for each in facts["checks"]), "what is wrong can be mended"
+    assert all(bool(each["todo"]) == (each["state"] == "wrong") for each in facts["checks"]), "what is wrong can be fixed"
     found: list[Json] = facts["checks"]
     return found
 
@@ -89,7 +89,7 @@ def test_lines_for_people(checked: Trigger, tmp_path: Path) -> None:
     assert [line[10:28].strip() for line in lines] == QUICK
     assert {line[:9].strip() for line in lines} == {"ok"}
     assert last == f"{len(QUICK)} checks are well"
-    with mended(checked.azure, "Microsoft.Logic/workflows", "properties", "state", "Disabled"):
+    with fixed(checked.azure, "Microsoft.Logic/workflows", "properties", "state", "Disabled"):
         done = person(checked, tmp_path, "check", "--quick")
     assert done.returncode == 21
     assert "wrong     workflow" in done.stdout
@@ -98,7 +98,7 @@ def test_lines_for_people(checked: Trigger, tmp_path: Path) -> None:
 
 
 @contextmanager
-def mended(azure: SmallAzure, kind: str, *path: str | object) -> Iterator[None]:
+def fixed(azure: SmallAzure, kind: str, *path: str | object) -> Iterator[None]:
     """While the block runs, the resources of a kind have another value at a path of their bodies, the last of `path`."""
     *keys, value = path
     kept = []
@@ -236,7 +236,7 @@ def test_an_image_that_does_not_ask_for_gpus(checked: Trigger, tmp_path: Path, k
     assert "-> set image to 'build' and pulumi up" in bad["GPUs"]
     left = {each["name"]: each["text"] for each in found if each["state"] == "left out"}
     assert list(left) == ["driver", "frame", "request"]
-    assert left["request"] == "mend GPUs first"
+    assert left["request"] == "fix GPUs first"
 
 
 def test_tasks_that_lock_each_other_out(checked: Trigger, tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_tasks_that_lock_each_other_out(checked: Trigger, tmp_path: Path) -> Non
     assert users[1] != users[2]
     assert "can't be written: check its permissions. -> /node and /slots of the image must be open" in bad["node's folder"]
     assert bad["node's folder"].endswith(" --user 10001:10001', then pulumi up")
-    assert found[-1]["text"] == "mend node's folder, slots first"
+    assert found[-1]["text"] == "fix node's folder, slots first"
 
 
 def test_an_option_of_containers_that_batch_refuses(checked: Trigger, tmp_path: Path) -> None:

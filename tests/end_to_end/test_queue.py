@@ -15,7 +15,7 @@ from scorer.documents.deployment import Deployment, read_deployment
 from scorer.documents.request import make_request
 from scorer.engines.azure_batch.bodies import priority
 from scorer.engines.azure_batch.engine import FORGET, AzureBatchEngine, slot_shares
-from scorer.errors import BatchError, BusyError, ShareError
+from scorer.errors import BatchError, BusyError, SenderLimitError
 from scorer.job.dispatch import dispatch
 from scorer.store import FolderStore
 from scorer.submitter.intake import Intake
@@ -70,7 +70,7 @@ def test_hundreds_of_requests_drain(
     def active() -> list[Job]:
         return [job for job in small_azure.batch.ledger.active() if job.id.startswith("queue-")]
 
-    assert intake.sweep(float("inf")) == REQUESTS - MOST
+    assert intake.poll(float("inf")) == REQUESTS - MOST
     first = active()
     assert len(first) == MOST
     # Both have half of the jobs, and the k-th of one comes before the next of the other.
@@ -81,13 +81,13 @@ def test_hundreds_of_requests_drain(
     left, looks = REQUESTS - MOST, 0
     while left:
         end(small_azure, active())
-        left, looks = intake.sweep(float("inf")), looks + 1
+        left, looks = intake.poll(float("inf")), looks + 1
     assert looks == (REQUESTS - MOST) // (MOST // 2)
     jobs = [job for job in small_azure.batch.ledger.jobs.values() if job.id.startswith("queue-")]
     assert len(jobs) == REQUESTS
     assert all(len(job.tasks) == 2 for job in jobs)
     end(small_azure, active())
-    assert intake.sweep(float("inf")) == 0
+    assert intake.poll(float("inf")) == 0
     small_azure.batch.pool.fixed = None
 
 
@@ -110,7 +110,7 @@ def test_a_full_account_is_waited_for(
         assert list(small_azure.batch.job("waits").tasks) == ["0", "merge"]
     assert engine.has("waits")
     one = AzureBatchEngine(engine.client, target.model_copy(update={"jobs_max": 2}))
-    with pytest.raises(ShareError, match="its share of 2"):
+    with pytest.raises(SenderLimitError, match="its share of 2"):
         one.place("")
     assert one.place("acme") == 0
     end(small_azure, [small_azure.batch.job("waits")])
@@ -202,7 +202,7 @@ def test_a_long_job_leaves_slots_to_another_sender(small_azure: SmallAzure, targ
     small_azure.batch.pool.fixed = None
 
 
-def test_turns_come_before_wishes() -> None:
+def test_turns_come_before_priorities() -> None:
     # However much it asks for, nobody's second job comes before somebody's first.
     assert priority(-100, 0) > priority(100, 1)
     assert priority(100, 0) > priority(0, 0) > priority(-100, 0)

@@ -6,19 +6,23 @@ import pytest
 
 from tests.folders import FolderStores
 from tests.scorer.hostile.scene import Scene, open_scene
-from tests.scorer.submitter.intake_harness import Office
+from tests.scorer.submitter.intake_harness import IntakeHarness
 
 
 @pytest.fixture
-def office(stores: FolderStores, tmp_path: Path) -> Office:
-    return Office.open(stores, tmp_path)
+def harness(stores: FolderStores, tmp_path: Path) -> IntakeHarness:
+    return IntakeHarness.open(stores, tmp_path)
 
 
 @pytest.fixture
 def scene(
-    stores: FolderStores, office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    stores: FolderStores,
+    harness: IntakeHarness,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Scene:
-    return open_scene(stores, office, tmp_path, monkeypatch, capsys)
+    return open_scene(stores, harness, tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def test_without_its_log_one_is_told_how_to_get_it(
     ("code", "says"),
     [
         ("TasksOperationsNotAllowed", "This subscription may not build images in Azure"),
-        ("QuotaExceeded", r"refused 'scheduleRun' \(QuotaExceeded: too many\): mend that"),
+        ("QuotaExceeded", r"refused 'scheduleRun' \(QuotaExceeded: too many\): fix that"),
     ],
 )
 def test_a_refusal_says_what_to_do(service: BuildService, builder: Builder, code: str, says: str) -> None:

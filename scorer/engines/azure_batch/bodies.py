@@ -52,7 +52,7 @@ PREPARE_RETRIES = 2
 
 
 # What a request asks for, -100 to 100, in steps of 10: so many levels has each place.
-WISHES = 21
+PRIORITY_LEVELS = 21
 # The last place that fits into Batch's -1000 to 1000; those behind it share it.
 LAST_PLACE = 47
 
@@ -62,7 +62,7 @@ def priority(asked: int, place: int) -> int:
 
     A sender's first job comes before another's second one, whatever they ask for; that counts among jobs of the same place.
     """
-    return -WISHES * min(place, LAST_PLACE) + round(asked / 10)
+    return -PRIORITY_LEVELS * min(place, LAST_PLACE) + round(asked / 10)
 
 
 def job_body(plan: Plan, deployment: Deployment, sender: str, place: int) -> batch.BatchJobCreateOptions:

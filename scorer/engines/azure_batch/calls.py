@@ -17,7 +17,7 @@ from scorer.azure.clouds import current
 from scorer.azure.identity import credential
 from scorer.azure.patience import patience
 from scorer.errors import BatchError, BusyError
-from scorer.store.errors import LET_IN, is_refusal
+from scorer.store.errors import ACCESS_HINT, is_refusal
 
 # Tried again after 1, 2, 4, ... seconds at random, on top of the SDK's own tries.
 TRIES = 6
@@ -34,23 +34,26 @@ def open_client(endpoint: str) -> BatchClient:
     return BatchClient(endpoint, credential(), credential_scopes=[current().batch_scope])
 
 
-class AgainError(BatchError):
+class RetryableError(BatchError):
     """Worth asking again."""
 
 
-class ThereError(BatchError):
+class AlreadyExistsError(BatchError):
     """It is there already."""
 
 
-class NoJobError(BatchError):
+class JobNotFoundError(BatchError):
     """There is no such job."""
 
 
-class EndedError(BatchError):
+class JobEndedError(BatchError):
     """The job takes no more tasks, since it has all and they are done."""
 
 
-_PLAIN = {"JobExists": ThereError, "TaskExists": ThereError, "JobNotFound": NoJobError} | dict.fromkeys(ENDED, EndedError)
+_PLAIN = {
+    "JobExists": AlreadyExistsError, "TaskExists": AlreadyExistsError, "JobNotFound": JobNotFoundError,
+    **dict.fromkeys(ENDED, JobEndedError),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Calls:
     def tries(self) -> Retrying:
         """As many as are worth it."""
         return Retrying(
-            retry=retry_if_exception_type(AgainError), wait=wait_random_exponential(max=30),
+            retry=retry_if_exception_type(RetryableError), wait=wait_random_exponential(max=30),
             stop=stop_after_attempt(1 if self.for_person else TRIES), reraise=True,
         )  # fmt: skip
 
@@ -82,7 +85,7 @@ class Calls:
         except HttpResponseError as error:
             raise self._typed(error) from error
         except (ServiceRequestError, ServiceResponseError) as error:
-            raise AgainError(f"Azure Batch at '{self.endpoint}' didn't answer: {error.message}") from error
+            raise RetryableError(f"Azure Batch at '{self.endpoint}' didn't answer: {error.message}") from error
 
     def _typed(self, error: HttpResponseError) -> BatchError | BusyError:
         code, status = _code(error), error.status_code or 0
@@ -92,10 +95,10 @@ class Calls:
         if code in _QUOTA:
             return BusyError("The Batch account has as many active jobs as its quota allows: this one waits.")
         if status in (408, 429) or status >= 500:
-            return AgainError(f"{text}: try again later.")
+            return RetryableError(f"{text}: try again later.")
         if status in (401, 403):
             role = "the identity needs the role Batch Job Submitter there, and the account's firewall has to let the machine in"
-            return BatchError(f"{text}: {LET_IN if self.for_person else role}.")
+            return BatchError(f"{text}: {ACCESS_HINT if self.for_person else role}.")
         return BatchError(f"{text}: {(error.message or '').splitlines()[0] if error.message else 'no reason given'}")
 
 

@@ -23,10 +23,10 @@ from azure.batch.models._models import BatchJobTerminateOptions  # the SDK asks 
 from scorer.documents.deployment import Deployment
 from scorer.documents.plan import Plan
 from scorer.engines.azure_batch.bodies import CANCELLED, chunk_task, digest_of, is_of, job_body, merge_task, sender_of
-from scorer.engines.azure_batch.calls import ENDED, AgainError, Calls, EndedError, NoJobError, ThereError
+from scorer.engines.azure_batch.calls import ENDED, AlreadyExistsError, Calls, JobEndedError, JobNotFoundError, RetryableError
 from scorer.engines.azure_batch.pool import find_pool
 from scorer.engines.azure_batch.preparation import GRACE, why_unprepared
-from scorer.errors import BatchError, BusyError, ChangedError, ShareError
+from scorer.errors import BatchError, BusyError, ChangedError, SenderLimitError
 
 # Azure Batch takes so many tasks in one call, and a body of a megabyte.
 COLLECTION = 100
@@ -101,7 +101,7 @@ class AzureBatchEngine:
 
     def look(self, job: str) -> tuple[Tasks | None, str | None]:
         """The job's tasks, and why it has ended if it has; nothing where Batch has no such job. Raises BatchError."""
-        with suppress(NoJobError):
+        with suppress(JobNotFoundError):
             found = self._calls(lambda: self.client.get_job(job, select=["id", "state", "executionInfo"]))
             counts = self._calls(lambda: self.client.get_job_task_counts(job)).task_counts
             reason = found.execution_info.termination_reason if found.execution_info else None
@@ -120,14 +120,16 @@ class AzureBatchEngine:
     def place(self, sender: str) -> int:
         """How many jobs the sender has at work already.
 
-        Raises BusyError where as many jobs run as may, ShareError where half of those that may are the sender's.
+        Raises BusyError where as many jobs run as may, SenderLimitError where half of those that may are the sender's.
         """
         most, active = self.deployment.jobs_max, self.at_work()
         if active.total() >= most:
             raise BusyError(f"{active.total()} jobs run and {most} may at once: this one waits, or raise 'jobsMax'.")
         own = active[sender]
         if own >= math.ceil(most / 2):
-            raise ShareError(f"{own} jobs of '{sender}' run, which is its share of {most}: this one waits, or raise 'jobsMax'.")
+            raise SenderLimitError(
+                f"{own} jobs of '{sender}' run, which is its share of {most}: this one waits, or raise 'jobsMax'."
+            )
         return own
 
     def at_work(self) -> Counter[str]:
@@ -146,13 +148,13 @@ class AzureBatchEngine:
             share = shares[str(job.id)]
             if job.max_parallel_tasks != share:
                 change = batch.BatchJobUpdateOptions(max_parallel_tasks=share)
-                with suppress(NoJobError, EndedError):  # it has ended meanwhile
+                with suppress(JobNotFoundError, JobEndedError):  # it has ended meanwhile
                     self._calls(partial(self.client.update_job, str(job.id), change))
 
     def end(self, job: str) -> None:
         """End a job that a person has cancelled. Raises BatchError."""
         why = BatchJobTerminateOptions(termination_reason=CANCELLED)
-        with suppress(NoJobError, EndedError):
+        with suppress(JobNotFoundError, JobEndedError):
             self._calls(lambda: self.client.begin_terminate_job(job, why))
 
     def end_unprepared(self, now: datetime) -> dict[str, str]:
@@ -161,7 +163,7 @@ class AzureBatchEngine:
         old = [str(job.id) for job in active if job.creation_time and job.creation_time < now - GRACE]
         ended = {}
         for job in old:
-            with suppress(NoJobError, EndedError):  # it has ended meanwhile
+            with suppress(JobNotFoundError, JobEndedError):  # it has ended meanwhile
                 if why := why_unprepared(self._calls(partial(self._preparations, job)), now):
                     self._calls(partial(self.client.begin_terminate_job, job, BatchJobTerminateOptions(termination_reason=why)))
                     ended[job] = why
@@ -173,8 +175,8 @@ class AzureBatchEngine:
     def delete(self, job: str) -> None:
         """Delete the job, and wait until another may have its id. Raises BatchError."""
         deadline = time.monotonic() + DELETE_SECONDS
-        with suppress(NoJobError):
-            with suppress(EndedError):  # it is being deleted already
+        with suppress(JobNotFoundError):
+            with suppress(JobEndedError):  # it is being deleted already
                 self._calls(lambda: self.client.begin_delete_job(job))
             while time.monotonic() < deadline:
                 self._calls(lambda: self.client.get_job(job, select=["id"]))
@@ -197,7 +199,7 @@ class AzureBatchEngine:
         """Delete jobs that ended before that time, as many as one call may be about. Raises BatchError."""
         old = [job for job, (end, _) in self.ends().items() if end < before]
         for job in old[:FORGET]:
-            with suppress(NoJobError, EndedError):  # somebody else was quicker
+            with suppress(JobNotFoundError, JobEndedError):  # somebody else was quicker
                 self._calls(partial(self.client.begin_delete_job, job))
 
     def submit(self, plan: Plan, sender: str, place: int) -> None:
@@ -210,11 +212,11 @@ class AzureBatchEngine:
             self._fill(plan)
 
     def finish(self, plan: Plan) -> None:
-        """Add the tasks that the job lacks; nothing where there is no such job at work. Raises BatchError."""
+        """Add the tasks that the job is missing; nothing where there is no such job at work. Raises BatchError."""
         job = self._find(plan.job)
         if job is not None and job.state == batch.BatchJobState.ACTIVE:
             check_plan(job, plan)
-            with suppress(NoJobError):  # it was deleted meanwhile
+            with suppress(JobNotFoundError):  # it was deleted meanwhile
                 self._fill(plan)
 
     def _fill(self, plan: Plan) -> None:
@@ -227,14 +229,14 @@ class AzureBatchEngine:
             # Not before: a job without tasks would end at once.
             ends = batch.BatchJobUpdateOptions(all_tasks_complete_mode=batch.BatchAllTasksCompleteMode.TERMINATE_JOB)
             self._calls(lambda: self.client.update_job(plan.job, ends))
-        except EndedError:
+        except JobEndedError:
             return
 
     def _make_job(self, plan: Plan, sender: str, place: int) -> bool:
         """Make the job; whether tasks may be added to it."""
         job = self._find(plan.job)
         if job is None:
-            with suppress(ThereError):  # an answer got lost, or somebody else was quicker
+            with suppress(AlreadyExistsError):  # an answer got lost, or somebody else was quicker
                 self._calls(lambda: self.client.create_job(job_body(plan, self.deployment, sender, place)))
             return True
         if job.state != batch.BatchJobState.ACTIVE:
@@ -245,7 +247,7 @@ class AzureBatchEngine:
     def _find(self, job: str) -> batch.BatchJob | None:
         try:
             return self._calls(lambda: self.client.get_job(job, select=["id", "state", "metadata"]))
-        except NoJobError:
+        except JobNotFoundError:
             return None
 
     def _add(self, job: str, tasks: Sequence[batch.BatchTaskCreateOptions]) -> None:
@@ -291,5 +293,5 @@ def _refusal(result: batch.BatchTaskCreateResult) -> BatchError:
     code = _result_code(result)
     text = f"Azure Batch refused task '{result.task_id}' ({code})."
     if code in ENDED:
-        return EndedError(text)
-    return AgainError(text) if result.status == batch.BatchTaskAddStatus.SERVER_ERROR else BatchError(text)
+        return JobEndedError(text)
+    return RetryableError(text) if result.status == batch.BatchTaskAddStatus.SERVER_ERROR else BatchError(text)

@@ -130,7 +130,7 @@ class Copies:
         return tuple(self._container.streams[index] for index in self._streams)
 
     def packets(self, jumps: Jumps | None, *, cut: bool) -> Iterator[Packet[Stream]]:
-        """All packets of the result's, on the clock that `jumps` mends, ready to be written.
+        """All packets of the result's, on the clock that `jumps` fixes, ready to be written.
 
         Raises InputError where they can't be read, unless it is known that the source is `cut` off.
         """

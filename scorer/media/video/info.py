@@ -104,7 +104,7 @@ class VideoInfo(BaseModel):
     """The video's stream in the file."""
     access: Access
     jumps: bool = False
-    """Whether the source's clock jumps: `Jumps` mends it, which takes reading from the start."""
+    """Whether the source's clock jumps: `Jumps` fixes it, which takes reading from the start."""
     cut: bool = False
     """Whether the source's end is missing: what can be read of it is all."""
 

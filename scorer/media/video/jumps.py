@@ -37,7 +37,7 @@ class Jumps:
         """When a stream's last packet is decoded, and when that ends."""
 
     def take(self, packet: Packet[Any]) -> None:
-        """Mend the packet's time stamps."""
+        """Fix the packet's time stamps."""
         self._shift(packet, self._offset)
         if packet.stream_index not in self._indexes:
             return

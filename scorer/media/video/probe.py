@@ -139,7 +139,7 @@ class _Packets:
     """Whether all have a time stamp."""
     last_duration: int = 0
     jumps: bool = False
-    """Whether their clock jumped, which is mended."""
+    """Whether their clock jumped, which is fixed."""
     cut: bool = False
     """Whether there would be more."""
 

@@ -22,7 +22,7 @@ from scorer.submitter.rejection import job_of, reject
 from tests.conftest import MakeClip, write_images
 from tests.folders import FolderStores
 from tests.scorer.documents.test_deployment import DOCUMENT
-from tests.scorer.submitter.intake_harness import Office
+from tests.scorer.submitter.intake_harness import IntakeHarness
 
 PATH = "requests/acme/nightly.json"
 
@@ -111,55 +111,55 @@ class Sick:
 
 
 @pytest.mark.parametrize("media", ["shots/", "clip.mp4"])
-def test_what_failed_is_scored_again_by_a_restart(office: Office, make_clip: MakeClip, media: str) -> None:
-    write_images(office.stores.input.root / "shots", [f"{number}.png" for number in range(6)])
+def test_what_failed_is_scored_again_by_a_restart(harness: IntakeHarness, make_clip: MakeClip, media: str) -> None:
+    write_images(harness.stores.input.root / "shots", [f"{number}.png" for number in range(6)])
     make_clip(frames=6)
-    path = office.put({"name": "job", "input": media, "model": "invert", "chunk_frames": 3, "failure_threshold": 0.5})
-    job, stores = office.intake.take(path), office.stores
+    path = harness.put({"name": "job", "input": media, "model": "invert", "chunk_frames": 3, "failure_threshold": 0.5})
+    job, stores = harness.intake.take(path), harness.stores
     plan = read_plan(job, stores)
     score_chunk(plan, plan.chunks[0], stores, Sick())
     score_chunk(plan, plan.chunks[1], stores, load_model(plan, stores))
     assert merge_job(plan, stores).status.failed == 3
-    assert office.intake.take(path) == job
-    assert office.told[-1] == f"job {job} is done; 'scorer restart' begins it anew"
-    office.cluster.jobs.clear()  # this and the state is what 'scorer restart' changes
+    assert harness.intake.take(path) == job
+    assert harness.told[-1] == f"job {job} is done; 'scorer restart' begins it anew"
+    harness.cluster.jobs.clear()  # this and the state is what 'scorer restart' changes
     StatusWriter.resume(job, stores).state("planned")
-    office.intake.take(path)
+    harness.intake.take(path)
     assert stores.work.find(f"{job}/result.json") is None
     made = [score_chunk(plan, chunk, stores, load_model(plan, stores))[1] for chunk in plan.chunks]
     assert made == [True, media == "clip.mp4"]  # a video that is done has no parts any more
     status = merge_job(plan, stores).status
     assert (status.state, status.failed) == ("done", 0)
-    office.intake.take(path)
-    assert office.told[-1] == f"job {job} is done"  # and nothing is left to be begun anew
+    harness.intake.take(path)
+    assert harness.told[-1] == f"job {job} is done"  # and nothing is left to be begun anew
 
 
-def test_what_stood_in_before_the_job_failed_is_scored_again(office: Office) -> None:
-    write_images(office.stores.input.root / "shots", [f"{number}.png" for number in range(6)])
-    path = office.put({"name": "job", "input": "shots/", "model": "invert", "chunk_frames": 3, "failure_threshold": 0.5})
-    job, stores = office.intake.take(path), office.stores
+def test_what_stood_in_before_the_job_failed_is_scored_again(harness: IntakeHarness) -> None:
+    write_images(harness.stores.input.root / "shots", [f"{number}.png" for number in range(6)])
+    path = harness.put({"name": "job", "input": "shots/", "model": "invert", "chunk_frames": 3, "failure_threshold": 0.5})
+    job, stores = harness.intake.take(path), harness.stores
     plan = read_plan(job, stores)
     score_chunk(plan, plan.chunks[0], stores, load_model(plan, stores))
     fill_gaps(plan, stores)
     StatusWriter.resume(job, stores).fail(StoreError("away"))
-    office.cluster.jobs.clear()
-    office.intake.take(path)
+    harness.cluster.jobs.clear()
+    harness.intake.take(path)
     assert [part is None for part in find_parts(plan, stores)] == [False, True]
 
 
-def test_whoever_was_quicker_keeps_what_its_tasks_made(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_images(office.stores.input.root / "shots", ["a.png"])
-    path = office.put({"name": "job", "input": "shots/", "model": "invert", "failure_threshold": 1})
+def test_whoever_was_quicker_keeps_what_its_tasks_made(harness: IntakeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_images(harness.stores.input.root / "shots", ["a.png"])
+    path = harness.put({"name": "job", "input": "shots/", "model": "invert", "failure_threshold": 1})
     make = dispatch
 
     def quicker(job: str, *rest: Any) -> Plan:
         plan = make(job, *rest)
-        office.cluster.jobs[job] = ""
-        StatusWriter(job, office.stores).state("merging")
-        score_chunk(plan, plan.chunks[0], office.stores, Sick())
+        harness.cluster.jobs[job] = ""
+        StatusWriter(job, harness.stores).state("merging")
+        score_chunk(plan, plan.chunks[0], harness.stores, Sick())
         return plan
 
     monkeypatch.setattr("scorer.submitter.intake.dispatch", quicker)
-    job = office.intake.take(path)
-    assert all(find_parts(read_plan(job, office.stores), office.stores))
-    assert read_status(job, office.stores).state == "merging"
+    job = harness.intake.take(path)
+    assert all(find_parts(read_plan(job, harness.stores), harness.stores))
+    assert read_status(job, harness.stores).state == "merging"

@@ -25,7 +25,7 @@ from scorer.submitter.rejection import job_of
 from tests.conftest import write_images
 from tests.folders import FolderStores
 from tests.scorer.documents.test_deployment import DOCUMENT
-from tests.scorer.submitter.intake_harness import LIMITS, Office
+from tests.scorer.submitter.intake_harness import LIMITS, IntakeHarness
 from tests.scorer.test_text import HOSTILE, is_plain
 
 PATH, OTHERS = "requests/acme/nightly.json", "requests/other/theirs.json"
@@ -37,7 +37,7 @@ class Scene:
     """A job that is done, other people's things beside it, and whoever reads what is kept of it."""
 
     client: Client
-    office: Office
+    harness: IntakeHarness
     stores: FolderStores
     folder: Path
     job: str
@@ -103,7 +103,11 @@ class Scene:
 
 
 def open_scene(
-    stores: FolderStores, office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    stores: FolderStores,
+    harness: IntakeHarness,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Scene:
     """Play the job to its end, in a world that has all but Azure Batch."""
     monkeypatch.setattr(AzureBatchEngine, "look", lambda *_: (None, None))
@@ -118,7 +122,7 @@ def open_scene(
     data = json.dumps({"name": "nightly", "input": "shots/", "model": "invert", "chunk_frames": 2}).encode()
     stores.input.put(PATH, data)
     job = job_of(f"{stores.input.url}/{PATH}", data)
-    plan = dispatch(job, parse_request(data, office.intake.target.limits), stores)
+    plan = dispatch(job, parse_request(data, harness.intake.target.limits), stores)
     StatusWriter(job, stores).state("scoring", frames=plan.frames, request=PATH)
     model = load_model(plan, stores)
     for chunk in plan.chunks:
@@ -134,6 +138,6 @@ def open_scene(
     (tmp_path / "home").mkdir()
     (tmp_path / "home/.bashrc").write_text("mine")
     monkeypatch.chdir(tmp_path / "home")
-    made = Scene(client, office, stores, tmp_path, job, capsys)
+    made = Scene(client, harness, stores, tmp_path, job, capsys)
     made.save()
     return made

@@ -92,18 +92,18 @@ PEOPLE: list[Callable[[Scene], object]] = [
 
 
 def _finish(scene: Scene) -> None:
-    scene.office.cluster.jobs[scene.job] = "acme"
-    scene.office.cluster.begun[:] = [scene.job]
+    scene.harness.cluster.jobs[scene.job] = "acme"
+    scene.harness.cluster.begun[:] = [scene.job]
     try:
-        for error in scene.office.intake._finish():
+        for error in scene.harness.intake._finish():
             raise error
     finally:
-        scene.office.cluster.jobs.clear()
-        scene.office.cluster.begun.clear()
+        scene.harness.cluster.jobs.clear()
+        scene.harness.cluster.begun.clear()
 
 
 MACHINES: list[Callable[[Scene], object]] = [
-    lambda scene: scene.office.intake.take(PATH),
+    lambda scene: scene.harness.intake.take(PATH),
     _finish,
     lambda scene: steps.prepare(scene.job, *_urls(scene)),
     lambda scene: steps.score(scene.job, *_urls(scene)),
@@ -271,7 +271,7 @@ class Rude:
 
 def test_what_a_model_says_goes_out_clean(scene: Scene) -> None:
     data = json.dumps({"name": "rude", "input": "shots/", "model": "invert", "failure_threshold": 1}).encode()
-    plan = dispatch("rude", parse_request(data, scene.office.intake.target.limits), scene.stores)
+    plan = dispatch("rude", parse_request(data, scene.harness.intake.target.limits), scene.stores)
     StatusWriter("rude", scene.stores).state("scoring", frames=plan.frames, request=PATH)
     part, _ = score_chunk(plan, plan.chunks[0], scene.stores, Rude())
     assert part.failed == 4
@@ -289,7 +289,7 @@ def test_images_whose_names_lead_astray_are_refused(scene: Scene, name: str) -> 
     write_images(scene.stores.input.root / "shots", ["e.png"])
     (scene.stores.input.root / "shots/e.png").rename(scene.stores.input.root / "shots" / name)
     StatusWriter(scene.job, scene.stores).state("planned")
-    error = scene.reads(lambda scene: scene.office.intake.take(PATH))
+    error = scene.reads(lambda scene: scene.harness.intake.take(PATH))
     assert error is not None
     assert error.exit_code in (2, 3, 12)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from scorer.cli import options as wishes
+from scorer.cli.options import ScoringOptions
+from scorer.cli.options import options as parse_options
 from scorer.documents.request import Request, make_request
 from scorer.job.report import MOST_STYLE_BYTES
 from scorer.job.reproduce import OPTIONS
@@ -107,7 +108,7 @@ def test_a_command_says_what_the_request_asks(asked: dict[str, object], said: st
     assert words[:3] == ["scorer", "run", source]
     assert sorted(words[3:]) == sorted(["--model", "invert", *shlex.split(said)])
     options = [word.removeprefix("--option ") for word in said.split("--option ")[1:]]
-    assert wishes.options([shlex.split(option)[0] for option in options]) == request.options
+    assert parse_options([shlex.split(option)[0] for option in options]) == request.options
 
 
 def test_it_tells_nothing_of_the_machine_that_its_reader_need_not_know(tmp_path: Path, make_clip: MakeClip) -> None:
@@ -156,4 +157,4 @@ def test_any_report_is_small() -> None:
 
 
 def test_a_fields_option_is_known_to_whoever_writes_the_command() -> None:
-    assert {field.name for field in fields(wishes.Wishes)} & set(Request.model_fields) == OPTIONS
+    assert {field.name for field in fields(ScoringOptions)} & set(Request.model_fields) == OPTIONS

@@ -11,24 +11,24 @@ from scorer.submitter.pending import waiting
 from tests.scorer.hostile.media import mp4
 from tests.scorer.media.video.samples import make
 from tests.scorer.sandbox.cases import raw
-from tests.scorer.submitter.intake_harness import Office
+from tests.scorer.submitter.intake_harness import IntakeHarness
 
 MEMORY = 2 * 2**30
 """What stacks/submitter.py gives the container."""
 
-SWEEP = """
+POLL = """
 import sys, time
 from dataclasses import replace
 from pathlib import Path
 from scorer.media.limits import Limits
 from tests.folders import FolderStores
-from tests.scorer.submitter.intake_harness import Office
+from tests.scorer.submitter.intake_harness import IntakeHarness
 
 folder = Path(sys.argv[1])
-intake = Office.open(FolderStores.below(folder), folder).intake
+intake = IntakeHarness.open(FolderStores.below(folder), folder).intake
 intake = replace(intake, target=intake.target.model_copy(update={"limits": Limits()}), tell=lambda text: print(text, flush=True))
 start = time.monotonic()
-intake.sweep(float("inf"))
+intake.poll(float("inf"))
 print(f"{time.monotonic() - start:.1f} s")
 """
 
@@ -59,21 +59,21 @@ def capped() -> Iterator[tuple[str, str]]:
     yield f"ulimit -v {MEMORY >> 10}", "ulimit -v"
 
 
-def test_a_bomb_before_three_good_requests_is_refused_and_they_are_taken(office: Office, tmp_path: Path) -> None:
-    (office.stores.input.root / "videos").mkdir(parents=True)
-    mp4(office.stores.input.root / "videos/bomb.mp4", raw(80_000_000))
-    bomb = office.put({"name": "bomb", "input": "videos/bomb.mp4", "model": "invert"}, "requests/0.json")
-    make(office.stores.input.root / "videos/good.mp4", "-c:v", "libx264")
+def test_a_bomb_before_three_good_requests_is_refused_and_they_are_taken(harness: IntakeHarness, tmp_path: Path) -> None:
+    (harness.stores.input.root / "videos").mkdir(parents=True)
+    mp4(harness.stores.input.root / "videos/bomb.mp4", raw(80_000_000))
+    bomb = harness.put({"name": "bomb", "input": "videos/bomb.mp4", "model": "invert"}, "requests/0.json")
+    make(harness.stores.input.root / "videos/good.mp4", "-c:v", "libx264")
     for number in (1, 2, 3):
-        office.put({"name": f"good{number}", "input": "videos/good.mp4", "model": "invert"}, f"requests/{number}.json")
-    assert waiting(office.stores, 7, {})[0].path == bomb
+        harness.put({"name": f"good{number}", "input": "videos/good.mp4", "model": "invert"}, f"requests/{number}.json")
+    assert waiting(harness.stores, 7, {})[0].path == bomb
     with capped() as (cap, name):
-        command = ["sh", "-c", f'{cap} && exec "$@"', "sh", sys.executable, "-c", SWEEP, str(tmp_path)]
+        command = ["sh", "-c", f'{cap} && exec "$@"', "sh", sys.executable, "-c", POLL, str(tmp_path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     print(f"\n{name}:\n{done.stdout}{done.stderr}")
     assert done.returncode == 0, done.stderr
-    assert waiting(office.stores, 7, {}) == []
-    (refused,) = office.stores.output.root.glob("*/rejected.json")
+    assert waiting(harness.stores, 7, {}) == []
+    (refused,) = harness.stores.output.root.glob("*/rejected.json")
     assert refused.parent.name.startswith("bomb-")
-    assert "'" + office.stores.input.where("videos/bomb.mp4") + "'" in refused.read_text()
-    assert len(list(office.stores.work.root.glob("good*/plan.json"))) == 3
+    assert "'" + harness.stores.input.where("videos/bomb.mp4") + "'" in refused.read_text()
+    assert len(list(harness.stores.work.root.glob("good*/plan.json"))) == 3

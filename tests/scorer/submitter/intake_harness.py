@@ -11,7 +11,7 @@ import pytest
 from scorer.documents.deployment import read_deployment
 from scorer.documents.plan import Plan
 from scorer.engines.azure_batch.bodies import CANCELLED
-from scorer.errors import BusyError, ScorerError, ShareError
+from scorer.errors import BusyError, ScorerError, SenderLimitError
 from scorer.store import FolderStore
 from scorer.submitter.intake import Intake
 from scorer.submitter.rejection import Rejection
@@ -54,7 +54,7 @@ class List:
         if len(self.jobs) >= self.most:
             raise BusyError("full")
         if own * 2 >= self.most:
-            raise ShareError("its share")
+            raise SenderLimitError("its share")
         return own
 
     def at_work(self) -> Counter[str]:
@@ -95,7 +95,7 @@ class List:
 
 
 @dataclass(frozen=True)
-class Office:
+class IntakeHarness:
     """An intake, and its folders."""
 
     intake: Intake
@@ -105,7 +105,7 @@ class Office:
     told: list[str]
 
     @classmethod
-    def open(cls, stores: FolderStores, folder: Path) -> "Office":
+    def open(cls, stores: FolderStores, folder: Path) -> "IntakeHarness":
         """A new one."""
         target = read_deployment(json.dumps({**DOCUMENT, "limits": LIMITS}))
         told: list[str] = []
@@ -114,8 +114,8 @@ class Office:
         intake = Intake(target, stores, FolderStore(folder / "scripts"), quarantine, cluster, Telemetry(), told.append)
         return cls(intake, stores, quarantine, cluster, told)
 
-    def with_room_for(self, most: int) -> "Office":
-        """The same office before an empty cluster of that many jobs."""
+    def with_room_for(self, most: int) -> "IntakeHarness":
+        """The same harness before an empty cluster of that many jobs."""
         cluster = List(most=most)
         return replace(self, cluster=cluster, intake=replace(self.intake, engine=cluster))
 

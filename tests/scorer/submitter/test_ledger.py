@@ -15,7 +15,7 @@ from scorer.job.dispatch import dispatch
 from scorer.submitter.ledger import Cost, charge, cost_of
 from tests.conftest import MakeClip, write_images
 from tests.folders import FolderStores
-from tests.scorer.submitter.intake_harness import Office
+from tests.scorer.submitter.intake_harness import IntakeHarness
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 LIMITS = SenderLimits(frames=100, gigapixels=3, gpu_minutes=10, gigabytes=2)
@@ -102,14 +102,14 @@ def test_gpu_minutes_are_those_of_the_plan(size: str) -> None:
         assert least_pixels(SIZES[size])[model] == pytest.approx(slow * 1920 * 1080, rel=1e-6)
 
 
-def limited(office: Office, **limits: int) -> Office:
-    target = office.intake.target.model_copy(update={"sender_limits": SenderLimits(**limits)})
-    return replace(office, intake=replace(office.intake, target=target))
+def limited(harness: IntakeHarness, **limits: int) -> IntakeHarness:
+    target = harness.intake.target.model_copy(update={"sender_limits": SenderLimits(**limits)})
+    return replace(harness, intake=replace(harness.intake, target=target))
 
 
-def test_intake_refuses_what_is_too_much_for_today(office: Office) -> None:
-    few = limited(office, frames=5)
-    write_images(office.stores.input.root / "frames/acme", ["a.png", "b.png", "c.png"])
+def test_intake_refuses_what_is_too_much_for_today(harness: IntakeHarness) -> None:
+    few = limited(harness, frames=5)
+    write_images(harness.stores.input.root / "frames/acme", ["a.png", "b.png", "c.png"])
     ask = {"name": "a", "input": "frames/acme/", "model": "invert"}
     first = few.intake.take(few.put(ask, "requests/acme/1.json"))
     assert few.intake.take("requests/acme/1.json") == first  # the event comes again
@@ -117,16 +117,16 @@ def test_intake_refuses_what_is_too_much_for_today(office: Office) -> None:
     assert "2 are left: upload the request again after" in rejection.error
     assert error.exit_code == 2
     assert list(few.cluster.jobs) == [first]
-    write_images(office.stores.input.root / "frames/bolt", ["a.png"])
+    write_images(harness.stores.input.root / "frames/bolt", ["a.png"])
     few.intake.take(few.put({**ask, "input": "frames/bolt/"}, "requests/bolt/1.json"))
     for number in range(3):  # operators' own aren't counted
         few.intake.take(few.put(ask, f"requests/{number}.json"))
     assert len(few.cluster.jobs) == 5
 
 
-def test_a_senders_priority_has_an_end(office: Office) -> None:
-    some = limited(office, priority=10)
-    write_images(office.stores.input.root / "frames/acme", ["a.png"])
+def test_a_senders_priority_has_an_end(harness: IntakeHarness) -> None:
+    some = limited(harness, priority=10)
+    write_images(harness.stores.input.root / "frames/acme", ["a.png"])
     ask = {"name": "a", "input": "frames/acme/", "model": "invert"}
     some.intake.take(some.put(json.dumps({**ask, "priority": 10}).encode(), "requests/acme/1.json"))
     some.intake.take(some.put({**ask, "priority": 100}))  # an operator's

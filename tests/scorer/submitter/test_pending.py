@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from scorer.store import Entry
-from scorer.store.errors import is_odd
+from scorer.store.errors import is_unsafe_name
 from scorer.submitter.pending import answer, sender, take_turns, waiting
 from tests.folders import FolderStores
 
@@ -39,5 +39,5 @@ def test_whoever_has_an_answer_waits_no_more_unless_uploaded_anew(stores: Folder
 
 
 def test_names_that_are_no_paths() -> None:
-    assert all(is_odd(path) for path in ("a//b.json", "/a", "a/../b", "a/./b", "a/b\x7f.json", "a/\n.json"))
-    assert not any(is_odd(path) for path in ("a/b.json", "a/...json", "a/\u00fc %2e.json"))
+    assert all(is_unsafe_name(path) for path in ("a//b.json", "/a", "a/../b", "a/./b", "a/b\x7f.json", "a/\n.json"))
+    assert not any(is_unsafe_name(path) for path in ("a/b.json", "a/...json", "a/\u00fc %2e.json"))

@@ -9,7 +9,7 @@ from scorer.errors import RequestError, ScorerError, StyleError
 from scorer.job.dispatch import dispatch
 from scorer.store import Entry, FolderStore
 from tests.conftest import MakeClip, write_images
-from tests.scorer.submitter.intake_harness import ASKED, LIMITS, Office, asked
+from tests.scorer.submitter.intake_harness import ASKED, LIMITS, IntakeHarness, asked
 
 NESTED = b"[" * 3000
 
@@ -66,78 +66,78 @@ NESTED = b"[" * 3000
         (asked(), "There is no"),
     ],
 )  # fmt: skip
-def test_hostile_requests(office: Office, data: bytes, words: str) -> None:
-    error, rejection = office.refused(office.put(data))
+def test_hostile_requests(harness: IntakeHarness, data: bytes, words: str) -> None:
+    error, rejection = harness.refused(harness.put(data))
     assert words in str(error)
     assert rejection.error == str(error)
     assert (rejection.request, rejection.exit_code) == ("requests/video.json", error.exit_code)
     assert len(str(error)) < 600
-    assert not office.cluster.jobs
-    assert not list(office.stores.work.root.glob("*/plan.json"))
-    kept = list(office.quarantine.root.glob("*/request.json"))
+    assert not harness.cluster.jobs
+    assert not list(harness.stores.work.root.glob("*/plan.json"))
+    kept = list(harness.quarantine.root.glob("*/request.json"))
     assert [path.read_bytes() for path in kept] == ([data] if len(data) <= LIMITS["requestBytes"] else [])
     # Never tried again: the next look at what waits doesn't see it.
-    assert office.intake.sweep(float("inf")) == 0
-    assert not office.told
+    assert harness.intake.poll(float("inf")) == 0
+    assert not harness.told
 
 
-def test_fifty_megabytes_are_not_even_read(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = office.put(b'{"name": "' + b"x" * 50_000_000)
+def test_fifty_megabytes_are_not_even_read(harness: IntakeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = harness.put(b'{"name": "' + b"x" * 50_000_000)
     monkeypatch.setattr(FolderStore, "get", lambda *_: pytest.fail("it was read"))
-    error, _ = office.refused(path)
+    error, _ = harness.refused(path)
     assert "50000010 bytes" in str(error)
 
 
-def test_media_are_refused_too(office: Office, make_clip: MakeClip) -> None:
+def test_media_are_refused_too(harness: IntakeHarness, make_clip: MakeClip) -> None:
     clip = make_clip(frames=201, size="64x48")
-    office.stores.input.put("videos/clip.mp4", clip.read_bytes())
-    error, _ = office.refused(office.put(ASKED))
+    harness.stores.input.put("videos/clip.mp4", clip.read_bytes())
+    error, _ = harness.refused(harness.put(ASKED))
     assert error.exit_code == 3
     assert "200" in str(error)
 
 
-def test_a_video_that_no_disk_here_holds_isnt_even_fetched(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    office.stores.input.put("videos/clip.mp4", b"x" * 1001)
+def test_a_video_that_no_disk_here_holds_isnt_even_fetched(harness: IntakeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    harness.stores.input.put("videos/clip.mp4", b"x" * 1001)
     monkeypatch.setattr(FolderStore, "capacity", lambda _: 1000)
     monkeypatch.setattr(FolderStore, "fetch", lambda *_: pytest.fail("it was fetched"))
-    error, _ = office.refused(office.put(ASKED))
+    error, _ = harness.refused(harness.put(ASKED))
     assert error.exit_code == 3
     assert "has 0.0 GB, and the disk that it is copied to 0.0 GB in all" in str(error)
 
 
-def test_a_style_that_is_no_image_is_refused_before_there_are_tasks(office: Office) -> None:
-    write_images(office.stores.input.root / "shots", ["a.png"])
-    style = office.stores.input.root / "style.jpg"
+def test_a_style_that_is_no_image_is_refused_before_there_are_tasks(harness: IntakeHarness) -> None:
+    write_images(harness.stores.input.root / "shots", ["a.png"])
+    style = harness.stores.input.root / "style.jpg"
     style.write_text("no image")
-    path = office.put({"name": "job", "input": "shots/", "model": "adaptive", "styles": [{"source": "style.jpg"}]})
-    error, _ = office.refused(path)
+    path = harness.put({"name": "job", "input": "shots/", "model": "adaptive", "styles": [{"source": "style.jpg"}]})
+    error, _ = harness.refused(path)
     assert str(error) == f"The style {style} isn't an image: give a JPEG, PNG, WebP or TIFF file."
     assert error.exit_code == 6
 
 
-def test_an_image_whose_name_cant_be_read_is_named(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_whose_name_cant_be_read_is_named(harness: IntakeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     found = [Entry("shots/a.png", 1, "1"), Entry("shots/b\x07.png", 1, "2")]  # as Azure lists it; no folder's store does
     monkeypatch.setattr(FolderStore, "list", lambda *_: iter(found))
-    error, _ = office.refused(office.put({"name": "job", "input": "shots/", "model": "invert"}))
+    error, _ = harness.refused(harness.put({"name": "job", "input": "shots/", "model": "invert"}))
     assert error.exit_code == 3
     assert r"The image 'b\x07.png' can't be used" in str(error)
 
 
-def test_a_refused_request_is_answered_where_its_sender_looks(office: Office) -> None:
+def test_a_refused_request_is_answered_where_its_sender_looks(harness: IntakeHarness) -> None:
     data = asked(model="no-such-model")
-    path = office.put(data)
-    office.refused(path)
-    (written,) = office.stores.output.root.glob("*/rejected.json")
-    assert written.parent.name == job_id("clip", f"{office.stores.input.url}/{path}", data)
+    path = harness.put(data)
+    harness.refused(path)
+    (written,) = harness.stores.output.root.glob("*/rejected.json")
+    assert written.parent.name == job_id("clip", f"{harness.stores.input.url}/{path}", data)
 
 
-def test_more_tasks_than_batch_is_given_are_refused(office: Office) -> None:
-    write_images(office.stores.input.root / "shots", [f"{number}.png" for number in range(3)])
-    limits = office.intake.target.limits
+def test_more_tasks_than_batch_is_given_are_refused(harness: IntakeHarness) -> None:
+    write_images(harness.stores.input.root / "shots", [f"{number}.png" for number in range(3)])
+    limits = harness.intake.target.limits
     assert limits.max_chunks == 10_000
     request = make_request({"name": "job", "input": "shots/", "model": "invert", "chunk_frames": 1})
     with pytest.raises(RequestError, match=r"chunk_frames is 1: of 3 frames that makes more than 2 tasks; ask for 2 or more"):
-        dispatch("job", request, office.stores, "auto", type(limits)(max_chunks=2))
+        dispatch("job", request, harness.stores, "auto", type(limits)(max_chunks=2))
 
 
 @pytest.mark.parametrize(
@@ -153,11 +153,11 @@ def test_more_tasks_than_batch_is_given_are_refused(office: Office) -> None:
     ],
 )
 def test_what_the_model_itself_would_refuse_is_refused_at_once(
-    office: Office, more: dict[str, object], error: type[ScorerError], said: str
+    harness: IntakeHarness, more: dict[str, object], error: type[ScorerError], said: str
 ) -> None:
-    write_images(office.stores.input.root / "shots", ["a.png"])
-    path = office.put({"name": "job", "input": "shots/", **more})
-    refused, written = office.refused(path)
+    write_images(harness.stores.input.root / "shots", ["a.png"])
+    path = harness.put({"name": "job", "input": "shots/", **more})
+    refused, written = harness.refused(path)
     assert type(refused) is error
     assert re.search(said, written.error)
-    assert not office.cluster.jobs
+    assert not harness.cluster.jobs

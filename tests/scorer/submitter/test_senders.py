@@ -11,7 +11,7 @@ from scorer.errors import DocumentError, RequestError, ScorerError
 from scorer.submitter.senders import Given, bound_path, check_digest, check_media, check_path, read_given
 from tests.conftest import write_images
 from tests.folders import FolderStores
-from tests.scorer.submitter.intake_harness import Office
+from tests.scorer.submitter.intake_harness import IntakeHarness
 
 OWN = ["videos/acme/film.mp4", "films/acme/2026/film.mp4", "frames/acme/", "frames/acme/shots/", "shared/film.mp4", "shared/"]
 OTHERS = [
@@ -53,25 +53,25 @@ def test_a_folder_that_is_no_senders_name(folder: str) -> None:
 @pytest.mark.parametrize(
     "path", ["a.json", "styles/a.json", "Requests/a.json", "videos/acme/1/a.json", "requestsX/a.json", "requests"]
 )
-def test_what_lies_elsewhere_is_no_request(office: Office, path: str) -> None:
+def test_what_lies_elsewhere_is_no_request(harness: IntakeHarness, path: str) -> None:
     """Whose it would be can't be told by its folder."""
-    write_images(office.stores.input.root / "frames/acme", ["a.png"])
-    error, _ = office.refused(office.put({"name": "a", "input": "frames/acme/", "model": "invert"}, path))
+    write_images(harness.stores.input.root / "frames/acme", ["a.png"])
+    error, _ = harness.refused(harness.put({"name": "a", "input": "frames/acme/", "model": "invert"}, path))
     assert str(error) == f"Request '{path}' isn't in requests/: put it there, or into requests/<sender>/."
-    assert not office.cluster.jobs
+    assert not harness.cluster.jobs
 
 
-def test_only_the_request_of_a_bound_name_is_taken(office: Office) -> None:
-    write_images(office.stores.input.root / "frames/acme", ["a.png"])
+def test_only_the_request_of_a_bound_name_is_taken(harness: IntakeHarness) -> None:
+    write_images(harness.stores.input.root / "frames/acme", ["a.png"])
     data = json.dumps({"name": "own", "input": "frames/acme/", "model": "invert"}).encode()
     path = bound_path("acme", "own", data)
     assert path == f"requests/acme/own.sha256-{hashlib.sha256(data).hexdigest()}.json"
     for other in (data + b" ", data.replace(b"}", b', "priority": 100}'), b"", b"{"):
         with pytest.raises(RequestError, match="isn't the one that its link was made for"):
-            office.intake.take(office.put(other, path))
-    assert not office.cluster.jobs
-    job = office.intake.take(office.put(data, path))
-    assert office.cluster.jobs == {job: "acme"}
+            harness.intake.take(harness.put(other, path))
+    assert not harness.cluster.jobs
+    job = harness.intake.take(harness.put(data, path))
+    assert harness.cluster.jobs == {job: "acme"}
     # What only looks like it is a name like any other.
     for name in ("own.sha256-12.json", f"own.sha256-{'0' * 64}.json.json", f"own-sha256-{'0' * 64}.json"):
         check_digest(f"requests/acme/{name}", data)
@@ -81,23 +81,23 @@ def test_only_the_request_of_a_bound_name_is_taken(office: Office) -> None:
     ("path", "media"),
     [("requests/acme/a.json", "frames/bolt/"), ("requests/acme/2026/a.json", "frames/bolt/"), ("requests/a b/a.json", "shared/")],
 )
-def test_what_isnt_a_senders_own_is_refused_in_writing(office: Office, path: str, media: str) -> None:
-    write_images(office.stores.input.root / media, ["a.png"])
-    error, rejection = office.refused(office.put({"name": "a", "input": media, "model": "invert"}, path))
+def test_what_isnt_a_senders_own_is_refused_in_writing(harness: IntakeHarness, path: str, media: str) -> None:
+    write_images(harness.stores.input.root / media, ["a.png"])
+    error, rejection = harness.refused(harness.put({"name": "a", "input": media, "model": "invert"}, path))
     assert error.exit_code == 2
     assert rejection.error == str(error)
-    assert not office.cluster.jobs
-    office.intake.take(office.put({"name": "b", "input": media, "model": "invert"}))  # an operator's
-    assert len(office.cluster.jobs) == 1
+    assert not harness.cluster.jobs
+    harness.intake.take(harness.put({"name": "b", "input": media, "model": "invert"}))  # an operator's
+    assert len(harness.cluster.jobs) == 1
 
 
-def test_another_senders_files_are_no_oracle(office: Office) -> None:
+def test_another_senders_files_are_no_oracle(harness: IntakeHarness) -> None:
     """Whether there is such a file makes no difference to the answer."""
-    write_images(office.stores.input.root / "frames/bolt", ["a.png"])
+    write_images(harness.stores.input.root / "frames/bolt", ["a.png"])
     answers = set()
     for media in ("frames/bolt/", "frames/none/"):
         with pytest.raises(ScorerError) as caught:
-            office.intake.take(office.put({"name": "a", "input": media, "model": "invert"}, "requests/acme/a.json"))
+            harness.intake.take(harness.put({"name": "a", "input": media, "model": "invert"}, "requests/acme/a.json"))
         answers.add(str(caught.value).replace(media, ""))
     assert len(answers) == 1
 
@@ -111,7 +111,7 @@ def test_another_senders_files_are_no_oracle(office: Office) -> None:
     ],
     ids=lambda change: repr(change)[:40],
 )  # fmt: skip
-def test_what_was_given_out_is_looked_at(stores: FolderStores, office: Office, change: dict[str, object]) -> None:
+def test_what_was_given_out_is_looked_at(stores: FolderStores, harness: IntakeHarness, change: dict[str, object]) -> None:
     """Whoever takes a share back deletes what it names."""
     uploads = ["videos/acme/1/film.mp4", "requests/acme/film.json"]
     whole = {"version": 1, "job": "a-0", "sender": "acme", "uploads": uploads, "until": 2e9, "revoked": None}
@@ -121,10 +121,10 @@ def test_what_was_given_out_is_looked_at(stores: FolderStores, office: Office, c
     with pytest.raises(DocumentError):
         read_given("a-0", stores.input)
     data = json.dumps({"name": "own", "input": "frames/acme/", "model": "invert"}).encode()
-    path = office.put(data, bound_path("acme", "own", data))
-    job = job_id("own", f"{office.stores.input.url}/{path}", data)
+    path = harness.put(data, bound_path("acme", "own", data))
+    job = job_id("own", f"{harness.stores.input.url}/{path}", data)
     stores.input.put(Given.path(job), json.dumps({**whole, "job": job, "revoked": 5e9, **change}).encode())
-    office.refused(path)
+    harness.refused(path)
 
 
 def test_a_jobs_id_has_80_bits_and_fits_azure_batch() -> None:
