@@ -7,11 +7,11 @@ age, the first day of the current period stands in the tag, too.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import struct
 import tarfile
-import zlib
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -25,7 +25,6 @@ CODE_NAMES = ("py.typed",)
 
 _TAG_LENGTH = 16
 _FILE_MODE, _FOLDER_MODE = 0o644, 0o755
-_STORED_BLOCK = 0xFFFF  # bytes, the most that a deflate block without compression holds
 
 
 class ImageContextError(ValueError):
@@ -81,7 +80,7 @@ class ImageContext:
         return digest.hexdigest()[:_TAG_LENGTH] + (f"-{self.since:%Y%m%d}" if self.since else "")
 
     def archive(self) -> bytes:
-        """The context as a .tar.gz: the same bytes on every machine, whoever owns the files and whenever they were changed."""
+        """The context as a .tar.gz, whose contents don't depend on who owns the files and when they were changed."""
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
             for folder in sorted({str(parent) for name in self.files for parent in PurePosixPath(name).parents} - {"."}):
@@ -92,20 +91,9 @@ class ImageContext:
                 entry = tarfile.TarInfo(name)
                 entry.size, entry.mode = len(content), _FILE_MODE
                 archive.addfile(entry, io.BytesIO(content))
-        return _gzip(buffer.getvalue())
+        return gzip.compress(buffer.getvalue(), mtime=0)
 
 
 def _is_code(file: Path, folder: Path) -> bool:
     hidden = any(part.startswith(".") or part == "__pycache__" for part in file.relative_to(folder).parts)
     return not hidden and (file.suffix in CODE_SUFFIXES or file.name in CODE_NAMES) and file.is_file()
-
-
-def _gzip(data: bytes) -> bytes:
-    """Wrap `data` as RFC 1952 wants it, uncompressed: a compressor's output depends on its version, and this is small."""
-    blocks = range(0, max(len(data), 1), _STORED_BLOCK)
-    parts = [b"\x1f\x8b\x08\0\0\0\0\0\0\xff"]
-    for start in blocks:
-        block = data[start : start + _STORED_BLOCK]
-        parts.append(struct.pack("<BHH", start == blocks[-1], len(block), len(block) ^ 0xFFFF) + block)
-    parts.append(struct.pack("<II", zlib.crc32(data), len(data) & 0xFFFFFFFF))
-    return b"".join(parts)
