@@ -7,13 +7,14 @@ import json
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient, ContainerClient, ExponentialRetry
 
 from scorer.azure import resource_manager
 from scorer.azure.identity import credential
-from scorer.check.findings import Finding, good, wrong
+from scorer.check.findings import Finding, Stops, good, wrong
 from scorer.check.refusals import refusal
 from scorer.documents.deployment import Deployment
 from scorer.store.blob import blob_endpoint
@@ -40,7 +41,10 @@ def look_at_stores(target: Deployment, me: str) -> Iterator[Finding]:
         account, _, _ = str(getattr(target, name)).removeprefix("az://").partition("/")
         accounts.setdefault(account, []).append(name)
     for number, (account, names) in enumerate(accounts.items()):
-        yield _look_at_account(("data store", "ops store")[min(number, 1)], account, names, target, me)
+        found = _look_at_account(("data store", "ops store")[min(number, 1)], account, names, target, me)
+        # What a node's tasks tell is read in `output`.
+        stops: Stops = "" if found.state == "ok" else "nodes" if "output" in names else "request"
+        yield replace(found, stops=stops)
 
 
 def _look_at_account(what: str, account: str, names: list[str], target: Deployment, me: str) -> Finding:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scorer.check import access, images, pool, resources
-from scorer.check.findings import Finding, good, left_out, wrong
+from scorer.check.findings import Finding, Stops, good, left_out, wrong
 from scorer.check.leftovers import Log
 from scorer.check.nodes import Looking
 from scorer.check.way import Way
@@ -36,48 +36,47 @@ class Everything:
         """Each, as soon as it is known. What is made for a check is taken away again, also where the caller stops halfway."""
         target, me = self.target, access.who()
         yield good("sign-in", f"as {me or 'somebody whose token has no name in it'}")
-        self.log("asking storage")
-        stores = yield from _kept("stores", access.look_at_stores(target, me))
-        self.log("asking for quota, images, the pool and the workflows")
-        quota = yield from _kept("quota", resources.look_at_quota(target, me))
-        yield from _kept("images", images.look_at_images(target, me))
         client, calls = open_client(target.batch_endpoint), Calls(target.batch_endpoint, for_person=True)
-        batch = yield from _kept("pool", pool.look_at_pool(client, calls, target))
-        yield from _kept("workflow", resources.look_at_workflows(target, me))
+        self.log("asking storage")
+        found = yield from _kept("stores", access.look_at_stores(target, me), "nodes")
+        self.log("asking for quota, images, the pool and the workflows")
+        found += yield from _kept("quota", resources.look_at_quota(target, me))
+        found += yield from _kept("images", images.look_at_images(target, me))
+        found += yield from _kept("pool", pool.look_at_pool(client, calls, target), "nodes")
+        found += yield from _kept("workflow", resources.look_at_workflows(target, me))
         if self.quick:
             return
-        if batch[0].state != "ok":
-            yield left_out("nodes", "Batch lets nobody in from here")
-        elif not resources.has_room(quota):
-            yield left_out("nodes", "the quota lets none come: see its lines")
-        else:
+        no_nodes = [each for each in found if each.stops == "nodes"]
+        if not no_nodes:
             looking = Looking(client, calls, target, _name(), self._until(), self.every, self.log)
             nodes = yield from _kept("nodes", looking.findings())
-            yield from self._request(stores, nodes)
-
-    def _request(self, stores: list[Finding], nodes: list[Finding]) -> Iterator[Finding]:
-        """A request's whole way, if nothing is known that ends it."""
-        blocked = [each.name for each in (*stores, *nodes) if each.state == "wrong"]
-        if blocked:
-            yield left_out("request", f"fix {', '.join(dict.fromkeys(blocked))} first")
+            found += [replace(each, stops="request") for each in nodes if each.state == "wrong"]
+        elif all(each.name != "nodes" for each in no_nodes):  # else they have their line
+            yield left_out("nodes", f"fix {_names(no_nodes)} first")
+        if ends := [each for each in found if each.stops]:
+            yield left_out("request", f"fix {_names(no_nodes or ends)} first")
         else:
-            yield from _kept("request", Way(Client(self.target), _name(), self._until(), self.every, self.log).findings())
+            yield from _kept("request", Way(Client(target), _name(), self._until(), self.every, self.log).findings())
 
     def _until(self) -> float:
         return time.monotonic() + self.minutes * 60
 
 
-def _kept(name: str, findings: Iterator[Finding]) -> Generator[Finding, None, list[Finding]]:
-    """The findings one by one, and at the end all of them; an error of ours is one, too."""
+def _kept(name: str, findings: Iterator[Finding], stops: Stops = "") -> Generator[Finding, None, list[Finding]]:
+    """The findings one by one, and at the end all of them; an error of ours is one, too, which stops that."""
     kept: list[Finding] = []
     try:
         for finding in findings:
             kept.append(finding)
             yield finding
     except ScorerError as error:
-        kept.append(wrong(name, str(error), "fix that, then run it again"))
+        kept.append(wrong(name, str(error), "fix that, then run it again", stops))
         yield kept[-1]
     return kept
+
+
+def _names(findings: list[Finding]) -> str:
+    return ", ".join(dict.fromkeys(each.name for each in findings))
 
 
 def _name() -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 State = Literal["ok", "wrong", "left out"]
+Stops = Literal["", "nodes", "request"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,8 @@ class Finding:
     """What is so; of what is left out, why."""
     todo: str = ""
     """What to type or to set, where something is wrong."""
+    stops: Stops = ""
+    """What can't work while it is so, and isn't tried: it would cost time and nodes. Without nodes there is no request's way."""
 
     @property
     def line(self) -> str:
@@ -27,7 +30,7 @@ class Finding:
     @property
     def facts(self) -> dict[str, Any]:
         """As a program reads it."""
-        return asdict(self)
+        return {"name": self.name, "state": self.state, "text": self.text, "todo": self.todo}
 
 
 def good(name: str, text: str) -> Finding:
@@ -35,9 +38,9 @@ def good(name: str, text: str) -> Finding:
     return Finding(name, "ok", text)
 
 
-def wrong(name: str, text: str, todo: str) -> Finding:
+def wrong(name: str, text: str, todo: str, stops: Stops = "") -> Finding:
     """Something is wrong, and `todo` fixes it."""
-    return Finding(name, "wrong", text, todo)
+    return Finding(name, "wrong", text, todo, stops)
 
 
 def left_out(name: str, why: str) -> Finding:

@@ -15,7 +15,7 @@ from azure.core.pipeline.policies import RetryPolicy
 from azure.core.rest import HttpRequest, HttpResponse
 
 from scorer.azure.identity import credential
-from scorer.check.findings import Finding, good, left_out, wrong
+from scorer.check.findings import Finding, Stops, good, left_out, wrong
 from scorer.check.refusals import refusal
 from scorer.check.resources import OLD
 from scorer.documents.deployment import Deployment
@@ -37,17 +37,21 @@ _MANIFESTS = ", ".join(
 
 def look_at_images(target: Deployment, me: str) -> Iterator[Finding]:
     """A finding for the nodes' image and one for the submitter's."""
-    for name, image in (("nodes' image", target.image), ("submitter's image", target.submitter_image)):
+    images: tuple[tuple[str, str, Stops], ...] = (
+        ("nodes' image", target.image, "nodes"),
+        ("submitter's image", target.submitter_image, "request"),
+    )
+    for name, image, stops in images:
         server, _, rest = image.partition("/")
         if not target.registry_server or not image:
             yield left_out(name, OLD)
         elif server != target.registry_server:
             yield left_out(name, f"{image} comes from elsewhere: whoever pulls it finds out")
         else:
-            yield _look(name, image, server, rest, me)
+            yield _look(name, image, server, rest, me, stops)
 
 
-def _look(name: str, image: str, server: str, rest: str, me: str) -> Finding:
+def _look(name: str, image: str, server: str, rest: str, me: str, stops: Stops) -> Finding:
     repository, tag = rest.rsplit("@" if "@" in rest else ":", 1) if "@" in rest or ":" in rest else (rest, "latest")
     endpoint = os.environ.get(ENDPOINT, PUBLIC_ENDPOINT).format(server=server)
     client: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(endpoint, policies=[RetryPolicy(retry_total=2)])
@@ -62,6 +66,7 @@ def _look(name: str, image: str, server: str, rest: str, me: str) -> Finding:
                 name,
                 f"{image} isn't in the registry",
                 "pulumi up builds it again (pulumi state delete its note first if it doesn't); or set image and submitterImage",
+                stops,
             )
         if error.status_code in (401, 403):
             return left_out(name, f"the registry '{server}' doesn't let you look, by role (AcrPull) or by address")

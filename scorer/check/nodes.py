@@ -21,7 +21,7 @@ from scorer.documents.deployment import Deployment
 from scorer.engines.azure_batch.bodies import probe_folder, probe_job_body, probe_task
 from scorer.engines.azure_batch.calls import Calls
 from scorer.engines.azure_batch.engine import AzureBatchEngine
-from scorer.engines.azure_batch.pool import PoolState, bad_nodes, find_pool
+from scorer.engines.azure_batch.pool import PoolState, find_pool
 from scorer.errors import DocumentError, ScorerError, UsageError
 from scorer.report.text import counted, duration
 from scorer.text import clean
@@ -87,8 +87,9 @@ class Looking:
             if task.state == batch.BatchTaskState.COMPLETED:
                 return task
             pool = find_pool(self.client, self.calls, self.target.pool)
-            if 0 < pool.nodes <= len(bad_nodes(self.client, self.calls, self.target.pool)):
-                yield from look_at_nodes(self.client, self.calls, self.target)
+            bad = list(look_at_nodes(self.client, self.calls, pool)) if pool.nodes else []
+            if any(each.stops for each in bad):
+                yield from bad
                 return None
             if time.monotonic() >= self.until:
                 yield _no_node(task, pool)

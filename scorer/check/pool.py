@@ -7,10 +7,10 @@ from contextlib import suppress
 
 from azure.batch import BatchClient
 
-from scorer.check.findings import Finding, good, wrong
+from scorer.check.findings import Finding, Stops, good, wrong
 from scorer.documents.deployment import Deployment
 from scorer.engines.azure_batch.calls import Calls
-from scorer.engines.azure_batch.pool import BadNode, bad_nodes, find_pool, start_task_said
+from scorer.engines.azure_batch.pool import BadNode, PoolState, bad_nodes, find_pool, start_task_said
 from scorer.errors import BatchError
 
 QUOTA_TODO = "portal > Batch account > Quotas; the quota lines say how many"
@@ -21,11 +21,11 @@ def look_at_pool(client: BatchClient, calls: Calls, target: Deployment) -> Itera
     try:
         pool = find_pool(client, calls, target.pool)
     except BatchError as error:
-        yield wrong("batch", str(error), "fix that first: nothing of Batch can be looked at")
+        yield wrong("batch", str(error), "fix that first: nothing of Batch can be looked at", "nodes")
         return
     yield good("batch", f"{target.batch_endpoint} answers")
     if pool.state not in ("active", ""):
-        yield wrong("pool", f"{pool.id} is {pool.state}", "pulumi refresh, then pulumi up")
+        yield wrong("pool", f"{pool.id} is {pool.state}", "pulumi refresh, then pulumi up", "nodes")
     elif pool.formula_error:
         yield wrong(
             "pool", f"its autoscale formula fails: {pool.formula_error}", "pulumi refresh, then pulumi up, which sets it anew"
@@ -34,19 +34,21 @@ def look_at_pool(client: BatchClient, calls: Calls, target: Deployment) -> Itera
         yield wrong("pool", f"{pool.nodes} of {pool.wanted} nodes: {'; '.join(pool.held_up)}", QUOTA_TODO)
     else:
         yield good("pool", f"{pool.id} is {pool.allocation or 'there'}, {pool.nodes} of {pool.wanted} nodes")
-    yield from look_at_nodes(client, calls, target)
+    yield from look_at_nodes(client, calls, pool)
 
 
-def look_at_nodes(client: BatchClient, calls: Calls, target: Deployment) -> Iterator[Finding]:
+def look_at_nodes(client: BatchClient, calls: Calls, pool: PoolState) -> Iterator[Finding]:
     """A finding for the nodes that take no tasks; none where all do, or where there are none. Raises BatchError."""
-    bad = bad_nodes(client, calls, target.pool)
+    bad = bad_nodes(client, calls, pool.id)
+    # A node whose start task failed stays, and counts as one of those that the formula wants.
+    stops: Stops = "nodes" if 0 < max(pool.nodes, pool.wanted) <= len(bad) else ""
     for node in bad[:1]:
         others = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
         said = ""
         with suppress(BatchError):
-            said = start_task_said(client, calls, target.pool, node.id)
+            said = start_task_said(client, calls, pool.id, node.id)
         text = "; ".join(filter(None, (node.reason, said)))
-        yield wrong("nodes", f"{node.id} is {node.state}{others} ({text or 'without a reason'})", _todo(node, said))
+        yield wrong("nodes", f"{node.id} is {node.state}{others} ({text or 'without a reason'})", _todo(node, said), stops)
 
 
 def _todo(node: BadNode, said: str) -> str:

@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 
 from scorer.azure import resource_manager
 from scorer.azure.clouds import current
-from scorer.check.findings import Finding, good, left_out, wrong
+from scorer.check.findings import Finding, Stops, good, left_out, wrong
 from scorer.check.refusals import refusal
 from scorer.documents import Words
 from scorer.documents.deployment import Deployment
@@ -25,6 +25,7 @@ BATCH_VERSION = "2024-07-01"
 LOGIC_VERSION = "2019-05-01"
 RUNS = 5
 """That are looked at, the latest."""
+_FAILED = ("Failed", "TimedOut", "Aborted", "Faulted")
 OLD = "an earlier version described this deployment: 'pulumi up' describes it anew"
 
 
@@ -111,6 +112,7 @@ def judge_quota(quota: AccountQuota, target: Deployment) -> Iterator[Finding]:
     if target.spot_percent:
         kinds.insert(0, ("Spot quota", "Spot cores", quota.low_priority_core_quota))
     needed = target.nodes_max * target.gpu_cores
+    stops: Stops = "nodes" if all(cores < target.gpu_cores for _, _, cores in kinds) else ""
     for name, what, cores in kinds:
         nodes = cores // target.gpu_cores
         text = f"{cores} {what}: {min(nodes, target.nodes_max)} of {target.nodes_max} nodes of {target.gpu_size}"
@@ -118,7 +120,7 @@ def judge_quota(quota: AccountQuota, target: Deployment) -> Iterator[Finding]:
             yield good(name, text)
         else:
             lower = f", or pulumi config set nodesMax {nodes}" if nodes else ""
-            yield wrong(name, text, f"portal > Batch account {account} > Quotas: ask for {needed}{lower}")
+            yield wrong(name, text, f"portal > Batch account {account} > Quotas: ask for {needed}{lower}", stops)
     for name, what, most, least, why in (
         ("pool quota", "pools", quota.pool_quota, 2, "a change of gpuSize makes a new pool before the old one goes"),
         ("job quota", "active jobs", quota.active_job_and_job_schedule_quota, target.jobs_max, "that many run at once (jobsMax)"),
@@ -128,12 +130,6 @@ def judge_quota(quota: AccountQuota, target: Deployment) -> Iterator[Finding]:
         else:
             todo = f"portal > Batch account {account} > Quotas: ask for {least}"
             yield wrong(name, f"{most} {what}, and {least} are needed: {why}", todo)
-
-
-def has_room(findings: list[Finding]) -> bool:
-    """Whether the quota lets a single node come, or isn't known."""
-    cores = [finding for finding in findings if finding.name in ("Spot quota", "dedicated quota")]
-    return not cores or not all(finding.state == "wrong" and ": 0 of " in finding.text for finding in cores)
 
 
 def look_at_workflows(target: Deployment, me: str) -> Iterator[Finding]:
@@ -151,20 +147,22 @@ def look_at_workflows(target: Deployment, me: str) -> Iterator[Finding]:
                 "workflow",
                 f"{name} is {found.properties.state.lower()}",
                 f"portal > Logic App {name} > Enable, or pulumi refresh && pulumi up",
+                "request",
             )
         elif isinstance(runs, Finding):
             yield runs
         else:
-            yield _judge_runs(name, [run.properties for run in runs.value])
+            yield judge_runs(name, [run.properties for run in runs.value])
 
 
-def _judge_runs(name: str, runs: list[RunFacts]) -> Finding:
-    ended = [run for run in runs if run.status not in ("Running", "Waiting")]
+def judge_runs(name: str, runs: list[RunFacts]) -> Finding:
+    """What the runs, the latest first, say of a workflow that is enabled; one that somebody cancelled says nothing."""
+    ended = [run for run in runs if run.status in ("Succeeded", *_FAILED)]
     if not ended:
-        return good("workflow", f"{name} is enabled, and hasn't run yet")
-    failed = sum(run.status in ("Failed", "TimedOut", "Aborted") for run in ended)
+        return good("workflow", f"{name} is enabled, and no run of it has come to its end yet")
+    failed = sum(run.status in _FAILED for run in ended)
     last = ended[0]
-    if last.status in ("Failed", "TimedOut", "Aborted"):
+    if last.status in _FAILED:
         why = f" ({last.error.code}: {last.error.message})" if last.error else ""
         return wrong(
             "workflow", f"{name}: its last run ended as {last.status.lower()}{why}",

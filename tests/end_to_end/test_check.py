@@ -67,6 +67,11 @@ def wrong(findings: list[Json]) -> dict[str, str]:
     return {each["name"]: f"{each['text']} -> {each['todo']}" for each in findings if each["state"] == "wrong"}
 
 
+def left_out(findings: list[Json]) -> dict[str, str]:
+    """Why each of what wasn't looked at wasn't, by name."""
+    return {each["name"]: each["text"] for each in findings if each["state"] == "left out"}
+
+
 def test_all_is_well(checked: Trigger, tmp_path: Path) -> None:
     found = check(checked, tmp_path)
     assert [each["name"] for each in found] == WHOLE
@@ -156,7 +161,10 @@ def test_no_quota(checked: Trigger, tmp_path: Path) -> None:
     assert bad["Spot quota"].startswith("3 Spot cores: 0 of 4 nodes of Standard_NC4as_T4_v3 -> portal > Batch account ")
     assert bad["Spot quota"].endswith("> Quotas: ask for 16")
     assert bad["dedicated quota"].startswith("0 dedicated cores (standardNCASv3_T4Family): 0 of 4 nodes")
-    assert found[-1] | {"text": "the quota lets none come: see its lines"} == found[-1]  # and no job is tried
+    assert left_out(found) == {
+        "nodes": "fix Spot quota, dedicated quota first",
+        "request": "fix Spot quota, dedicated quota first",
+    }
     checked.azure.batch.pool.quota = Quota(spot=9, families={"standardNCASv3_T4Family": 0}, by_family=False)
     bad = wrong(check(checked, tmp_path, "--quick", code=21))
     assert list(bad) == ["Spot quota"]
@@ -173,6 +181,32 @@ def test_an_image_that_lacks(checked: Trigger, tmp_path: Path) -> None:
         images[:] = kept
     assert list(bad) == ["nodes' image"]
     assert "isn't in the registry -> pulumi up" in bad["nodes' image"]
+
+
+def test_a_request_that_nobody_would_take_in_is_not_tried(checked: Trigger, tmp_path: Path) -> None:
+    """It would be waited for as long as the check lasts, for what was known before."""
+    images = checked.azure.cloud.images
+    kept = list(images)
+    images[:] = [each for each in images if "submitter" not in each]
+    try:
+        with fixed(checked.azure, "Microsoft.Logic/workflows", "properties", "state", "Disabled"):
+            found = check(checked, tmp_path, "--minutes", "1", code=21)
+    finally:
+        images[:] = kept
+    assert list(wrong(found)) == ["submitter's image", "workflow"]
+    assert left_out(found) == {"request": "fix submitter's image, workflow first"}
+    assert {"name": "frame", "state": "ok"}.items() <= found[-2].items(), "nodes are looked at all the same"
+
+
+def test_no_node_is_paid_for_whose_answers_cannot_be_read(checked: Trigger, tmp_path: Path) -> None:
+    _, _, account, _ = checked.azure.deployment["output"].split("/")
+    checked.azure.blobs.fault = answered(403, "AuthorizationFailure", f"/{account}/")
+    try:
+        found = check(checked, tmp_path, code=21)
+    finally:
+        checked.azure.blobs.fault = None
+    assert list(wrong(found)) == ["data store"]
+    assert left_out(found) == {"nodes": "fix data store first", "request": "fix data store first"}
 
 
 def test_an_operator_who_may_not_read_all(checked: Trigger, tmp_path: Path) -> None:
@@ -215,8 +249,13 @@ def test_nodes_whose_driver_is_old(checked: Trigger, tmp_path: Path) -> None:
     """What the declared start task says of such a driver."""
     driver(tmp_path, 1, version="570.172.08")
     refusal = said(tmp_path, 1)
+    pool = checked.azure.batch.pool
     with new_node(checked.azure, start_fails=(refusal.returncode, refusal.stdout)):
-        bad = wrong(check(checked, tmp_path, code=21))
+        checked.azure.batch.wait(lambda: [node.ready_at <= pool.now for node in pool.nodes] == [True])
+        found = check(checked, tmp_path, code=21)
+    bad = wrong(found)
+    assert [each["name"] for each in found].count("nodes") == 1, "they are told of once"
+    assert left_out(found) == {"request": "fix nodes first"}
     assert list(bad) == ["nodes"]
     assert "is starttaskfailed (its start task ended with 3; " in bad["nodes"]
     assert "The NVIDIA driver of this node is 570.172.08, and CUDA 13 needs 580 or newer" in bad["nodes"]

@@ -248,6 +248,36 @@ def test_cores_count_by_family_where_azure_counts_so() -> None:
     assert states(lowPriorityCoreQuota=11, activeJobAndJobScheduleQuota=9) == ["wrong", "wrong", "ok", "wrong"]
 
 
+def test_nodes_are_not_waited_for_that_no_quota_lets_come() -> None:
+    def stops(**more: Any) -> list[str]:
+        found = resources.judge_quota(resources.AccountQuota.model_validate({**QUOTA, **more}), TARGET)
+        return [each.stops for each in found]
+
+    assert stops() == [""] * 4
+    assert stops(lowPriorityCoreQuota=3) == [""] * 4, "two dedicated nodes may come"
+    assert stops(lowPriorityCoreQuota=3, dedicatedCoreQuotaPerVMFamily=[]) == ["nodes", "nodes", "", ""]
+    assert stops(lowPriorityCoreQuota=4, dedicatedCoreQuotaPerVMFamily=[]) == [""] * 4, "one Spot node may come"
+
+
+# How runs end: https://learn.microsoft.com/rest/api/logic/workflow-runs/list#workflowstatus
+@pytest.mark.parametrize(
+    ("statuses", "state", "words"),
+    [
+        ([], "ok", "flow is enabled, and no run of it has come to its end yet"),
+        (["Running", "Waiting"], "ok", "no run of it has come to its end yet"),
+        (["Succeeded", "Failed", "Succeeded"], "ok", "of its last 3 runs 2 ended well, the latest among them"),
+        (["Cancelled", "Succeeded"], "ok", "of its last 1 run 1 ended well"),
+        (["Cancelled", "Failed"], "wrong", "its last run ended as failed"),
+        (["Faulted"], "wrong", "its last run ended as faulted"),
+        (["TimedOut", "Succeeded"], "wrong", "its last run ended as timedout"),
+    ],
+)
+def test_runs_that_somebody_cancelled_say_nothing_of_a_workflow(statuses: list[str], state: str, words: str) -> None:
+    found = resources.judge_runs("flow", [resources.RunFacts(status=each) for each in statuses])
+    assert found.state == state
+    assert words in found.text
+
+
 @pytest.mark.parametrize(
     ("code", "words"),
     [
