@@ -88,6 +88,8 @@ def job_body(plan: Plan, deployment: Deployment, sender: str, place: int) -> bat
         # Once a node, so that a video isn't fetched once a task. It ends well whatever is wrong with the job, as every task finds
         # that out by itself. So where it fails, it is the node that starts no container, such as a Spot node that came back
         # (https://github.com/Azure/Batch/issues/157): then Batch gives the node none of the job's tasks, all of which would fail.
+        # It runs again on a node that is back. A task that ends with 126 after it has ended well has `taskRetries`, as after any
+        # other failure: that is its node's Docker failing at work, and exit conditions offer no other node.
         job_preparation_task=batch.BatchJobPreparationTask(
             command_line=f"prepare {plan.job} --plan {plan.digest}",
             container_settings=_container(plan.job, deployment),
