@@ -1,4 +1,4 @@
-"""What the documents on security name is there: each test, each file that they link to; and who looks for them finds them."""
+"""What the documents on security and on the emulator name is there: each test, each file; and who looks for them finds them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 THREATS = (ROOT / "docs" / "threats.md").read_text()
-NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", THREATS)))
+UNKIND = (ROOT / "docs" / "small-azure.md").read_text()
+NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", THREATS + UNKIND)))
 
 
 @cache
@@ -31,7 +32,16 @@ def test_each_defence_has_a_test() -> None:
         assert shown.strip() or defence.strip().startswith("nothing"), threat
 
 
-@pytest.mark.parametrize("document", ["SECURITY.md", "docs/threats.md"])
+def test_each_unkindness_has_its_place_and_a_test() -> None:
+    rows = [line.strip("|").split("|") for line in UNKIND.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) >= 20
+    for unkindness, where, shown in rows:
+        assert "::test_" in shown, unkindness
+        for path, name in re.findall(r"`(emulator/[\w/]+\.py)`(?:: `(\w+)`)?", where):
+            assert re.search(rf"\b{name}\b", (ROOT / path).read_text()), where
+
+
+@pytest.mark.parametrize("document", ["SECURITY.md", "docs/threats.md", "docs/small-azure.md"])
 def test_links_lead_somewhere(document: str) -> None:
     path = ROOT / document
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text()):

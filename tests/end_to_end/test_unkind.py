@@ -6,7 +6,7 @@ Each test alters what is said to Batch, or the image, into what an earlier versi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ import pytest
 from azure.batch import BatchClient
 
 from emulator.batch.container import read_image
+from emulator.batch.pool import Pool
 from emulator.local_azure import SmallAzure
 from scorer.documents.deployment import read_deployment
 from scorer.engines.azure_batch.engine import AzureBatchEngine
@@ -139,15 +140,17 @@ def test_a_job_that_does_not_wait_for_preparations_fails_by_one_such_node(azure:
 
 
 @pytest.mark.parametrize(
-    ("refused", "earlier"), [("--cap-drop", None), ("--volume", with_long_names)], ids=["refused-one", "long-names"]
+    ("name", "refused", "earlier"),
+    [("refused-one", frozenset({"--cap-drop"}), None), ("long-names", Pool.refused, with_long_names)],
+    ids=["refused-one", "long-names"],
 )
 def test_a_job_whose_containers_no_node_starts_is_ended_and_not_before_its_time(
-    azure: SmallAzure, tmp_path: Path, refused: str, earlier: Callable[[Json], None] | None
+    azure: SmallAzure, tmp_path: Path, name: str, refused: Set[str], earlier: Callable[[Json], None] | None
 ) -> None:
-    azure.batch.pool.refused, azure.batch.earlier = frozenset({refused}), earlier
+    azure.batch.pool.refused, azure.batch.earlier = refused, earlier
     azure.batch.pool.fixed = 1
-    media = put_images(azure, tmp_path / f"refused{refused}", 2)
-    job = azure.batch.job(azure.dispatch(ask(azure, f"refused{refused}", media, chunk_frames=2)))
+    media = put_images(azure, tmp_path / name, 2)
+    job = azure.batch.job(azure.dispatch(ask(azure, name, media, chunk_frames=2)))
     azure.batch.wait(lambda: "failed" in job.prepared.values())
     target = read_deployment(json.dumps(dict(azure.deployment)))
     credential = azure.identities.credential(azure.principal("submitter"))
