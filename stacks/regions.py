@@ -17,7 +17,9 @@ REGIONS = (
 
 
 def check(name: str) -> str:
-    """`name`, unless it is one letter, or two in the wrong order, away from a region that there is. Raises ValueError."""
+    """`name`, unless it is empty, or a slip of the pen away from a region that there is. Raises ValueError."""
+    if not name:
+        raise ValueError("is no region of Azure: write a short name such as westeurope")
     if name not in REGIONS and (meant := next((each for each in REGIONS if _is_a_slip(name, each)), None)):
         raise ValueError(f"is no region of Azure: did you mean '{meant}'?")
     return name

@@ -437,6 +437,8 @@ def _value(key: str, text: str) -> Any:
     if field is None or field.annotation is str:
         return text
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except ValueError:
         return text
+    # To Python, true is 1.
+    return text if field.annotation is int and isinstance(value, bool) else value
