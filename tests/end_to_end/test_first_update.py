@@ -34,7 +34,7 @@ ROLE = """
 ENDPOINTS = """
     import pulumi
     from pulumi_azure_native import resources, storage
-    from scorer import clouds
+    from scorer.azure import clouds
     from stacks import endpoints, network
     STRIPPED
     group = resources.ResourceGroup("trial", location="westeurope")
