@@ -36,7 +36,7 @@ class Everything:
         """Each, as soon as it is known. What is made for a check is taken away again, also where the caller stops halfway."""
         target, me = self.target, access.who()
         yield good("sign-in", f"as {me or 'somebody whose token has no name in it'}")
-        client, calls = open_client(target.batch_endpoint), Calls(target.batch_endpoint, for_person=True)
+        client, calls = open_client(target.batch_endpoint), Calls(target.batch_endpoint, interactive=True)
         self.log("asking storage")
         found = yield from _kept("stores", access.look_at_stores(target, me), "nodes")
         self.log("asking for quota, images, the pool and the workflows")

@@ -18,9 +18,9 @@ from scorer.check.options import set_options, without_named
 from scorer.check.pool import look_at_nodes
 from scorer.check.probe import Facts
 from scorer.documents.deployment import Deployment
+from scorer.engines import open_cluster
 from scorer.engines.azure_batch.bodies import probe_folder, probe_job_body, probe_task
 from scorer.engines.azure_batch.calls import Calls
-from scorer.engines.azure_batch.engine import AzureBatchEngine
 from scorer.engines.azure_batch.pool import PoolState, find_pool
 from scorer.errors import DocumentError, ScorerError, UsageError
 from scorer.report.text import counted, duration
@@ -74,7 +74,7 @@ class Looking:
             yield
         finally:
             with taken_away(f"job {self.job}", self.log):
-                AzureBatchEngine(self.client, self.target, for_person=True).delete(self.job)
+                open_cluster(self.target, interactive=True).delete(self.job)
             with taken_away(f"output/{self.job}/", self.log):
                 empty(self.target.stores().output, self.job)
 

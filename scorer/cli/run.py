@@ -67,8 +67,8 @@ def run(
                 placed.check(path)
             shown.plan(plan)
 
-        engine = LocalEngine(stores, workers)
-        outcome = run_job(job, request, stores, engine, device_of(device), on_plan=on_plan, on_progress=shown.progress)
+        runner = LocalEngine(stores, workers)
+        outcome = run_job(job, request, stores, runner, device_of(device), on_plan=on_plan, on_progress=shown.progress)
     target = with_ending(target, outcome.plan, asked=out is not None)
     for name, path in deliveries(outcome.plan, target):
         place(stores.output, name, path, placed)

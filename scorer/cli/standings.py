@@ -19,7 +19,7 @@ from scorer.submitter.pending import sender
 
 if TYPE_CHECKING:  # Azure's SDKs take a second to load
     from scorer.client.client import Client, Standing
-    from scorer.engines.azure_batch.engine import JobLine
+    from scorer.engines.base import JobLine
 
 
 def places(standing: Standing, client: Client) -> dict[str, str]:

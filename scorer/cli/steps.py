@@ -20,6 +20,7 @@ from scorer.documents.deployment import Deployment, read_deployment
 from scorer.documents.plan import read_plan
 from scorer.documents.records import Line
 from scorer.documents.request import job_id, parse_request
+from scorer.engines import open_cluster
 from scorer.errors import RequestError, ScorerError
 from scorer.job.dispatch import dispatch as make_plan
 from scorer.job.failures import chunk_key, kept_failures
@@ -90,16 +91,14 @@ def _request_path(request: str, stores: Stores) -> str:
 
 def _take_in(path: str, target: Deployment, stores: Stores, said: Telemetry) -> None:
     """Give the request to the cluster, or all that wait."""
-    from scorer.engines.azure_batch.calls import open_client
-    from scorer.engines.azure_batch.engine import AzureBatchEngine
     from scorer.submitter.intake import Intake
     from scorer.submitter.pending import REQUESTS
 
     def tell(text: str) -> None:
         errors.print(text, soft_wrap=True)
 
-    engine = AzureBatchEngine(open_client(target.batch_endpoint), target)
-    intake = Intake(target, stores, open_store(target.scripts), open_store(target.quarantine), engine, said, tell)
+    cluster = open_cluster(target, interactive=False)
+    intake = Intake(target, stores, open_store(target.scripts), open_store(target.quarantine), cluster, said, tell)
     if path.rstrip("/") == REQUESTS:
         until = time.monotonic() + target.submit_minutes * 60 * POLL_SHARE
         tell(f"{intake.poll(until)} requests wait")

@@ -18,9 +18,8 @@ from scorer.client.placing import images, place
 from scorer.documents import MOST_BYTES, unbelievable
 from scorer.documents.deployment import Deployment
 from scorer.documents.status import ENDED, STATUS, Status, StatusWriter, read_status
-from scorer.engines.azure_batch.bodies import CANCELLED
-from scorer.engines.azure_batch.calls import open_client
-from scorer.engines.azure_batch.engine import AzureBatchEngine, JobLine, Tasks
+from scorer.engines import open_cluster
+from scorer.engines.base import CANCELLED, JobLine, Tasks
 from scorer.errors import BatchError, ChangedError, DocumentError, MissingError, RequestError, ScorerError, TaskError
 from scorer.job.failures import ended_by_batch, error_of
 from scorer.job.report import REPORT
@@ -122,7 +121,7 @@ class Client:
         self.target = target
         self.stores: Stores = target.stores()
         self._jobs: dict[tuple[str, str], str] = {}
-        self._batch = AzureBatchEngine(open_client(target.batch_endpoint), target, for_person=True)
+        self._cluster = open_cluster(target, interactive=True)
         account, self.container = target.input.removeprefix("az://").split("/")
         self.account = account
         self.blobs = BlobServiceClient(blob_endpoint(account), credential=credential())
@@ -134,7 +133,7 @@ class Client:
         return found if found.is_known and not found.is_lost else self._look(job)
 
     def _look(self, job: str) -> Standing:
-        tasks, ended = self._batch.look(job)  # first: a task that has ended has written its status before
+        tasks, ended = self._cluster.look(job)  # first: a task that has ended has written its status before
         status = rejection = damaged = None
         try:
             with suppress(MissingError):
@@ -151,7 +150,7 @@ class Client:
         if tasks is None or tasks.running or not tasks.waiting:
             return ""
         with suppress(BatchError):  # where the job stands is known without it
-            return self._batch.held_up()
+            return self._cluster.held_up()
         return ""
 
     def known(self, job: str) -> Standing:
@@ -166,7 +165,7 @@ class Client:
 
         Raises StoreError, BatchError.
         """
-        jobs = self._batch.jobs()
+        jobs = self._cluster.jobs()
         return self._line(Counter(line.sender for line in jobs if line.is_at_work)), jobs
 
     def _line(self, at_work: Mapping[str, int]) -> list[tuple[str, Entry]]:
@@ -175,7 +174,7 @@ class Client:
             return list(zip(pool.map(self._job_of, left), left, strict=True))
 
     def _turn(self, job: str) -> QueuePosition | None:
-        line = self._line(self._batch.at_work())
+        line = self._line(self._cluster.at_work())
         found = (QueuePosition(entry.path, place, len(line)) for place, (each, entry) in enumerate(line, 1) if each == job)
         return next(found, None)
 
@@ -236,14 +235,14 @@ class Client:
         found = self.known(job)
         if found.damaged is None and (found.error or (found.status and found.status.state == "done")):
             raise MissingError(f"Job '{job}' isn't at work: there is nothing to cancel.")
-        self._batch.end(job)
+        self._cluster.end(job)
         # A request in line is answered by this: whoever takes requests in leaves it.
         request = {"request": found.turn.path} if found.turn else {}
         StatusWriter.resume(job, self.stores).state("cancelled", seconds_left=None, **request)
 
     def delete(self, job: str) -> None:
         """Take the job out of Batch, where it is there; what it wrote stays. Raises BatchError."""
-        self._batch.delete(job)
+        self._cluster.delete(job)
 
     def restart(self, job: str, request: str = "") -> None:
         """Hand in the job's request again: what is missing or failed is done, nothing else that is there is done again.
@@ -264,7 +263,7 @@ class Client:
             raise MissingError(f"The request of job '{job}' was replaced by another at '{path}': upload it again.")
         most = max(MOST_BYTES, self.target.limits.request_bytes)  # it may have been refused for its size
         data = self.stores.input.get(path, entry.etag, most)
-        self._batch.delete(job)  # the new one will have its id
+        self._cluster.delete(job)  # the new one will have its id
         if found.status is not None or found.damaged is not None:
             StatusWriter.resume(job, self.stores).state("planned", error=None, exit_code=None)
         self.stores.output.delete(f"{job}/{REJECTED}")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from scorer.documents.plan import Plan
 from scorer.documents.request import Request
 from scorer.documents.status import StatusWriter
-from scorer.engines.base import Engine, Progress
+from scorer.engines.base import Progress, Runner
 from scorer.job.dispatch import dispatch
 from scorer.job.failures import merge_key, recorded_failures
 from scorer.job.finish import Outcome, done_before, failure_told, merge_and_report
@@ -18,7 +18,7 @@ from scorer.store import Stores
 
 
 def run_job(
-    job: str, request: Request, stores: Stores, engine: Engine, device: Device,
+    job: str, request: Request, stores: Stores, runner: Runner, device: Device,
     on_plan: Callable[[Plan], None], on_progress: Callable[[Progress], None],
 ) -> Outcome:  # fmt: skip
     """Dispatch, score, merge and report; killed at any instant and called again, it goes on where it was.
@@ -46,7 +46,7 @@ def run_job(
         stores.output.delete(f"{job}/{REPORT}")
         status.state("scoring", frames=plan.frames)
         status.stage("score")
-        engine.run(plan, tell)
+        runner.run(plan, tell)
         with recorded_failures(plan, merge_key(plan), stores):
             merge_and_report(plan, stores, status)
     clear_parts(plan, stores)

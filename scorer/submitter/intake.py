@@ -7,17 +7,16 @@ service was away or an event was lost, is found there by the next look at all th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 from scorer.boundary import typed
 from scorer.documents.deployment import Deployment
 from scorer.documents.plan import Plan, read_plan
 from scorer.documents.request import Request, parse_request
 from scorer.documents.status import ENDED, StatusWriter, find_status
-from scorer.engines.azure_batch.bodies import CANCELLED
+from scorer.engines.base import CANCELLED, Cluster
 from scorer.errors import BusyError, MissingError, RequestError, ScanError, ScorerError, SenderLimitError, TaskError
 from scorer.job.dispatch import cluster_chunk_length, dispatch
 from scorer.job.failures import clear_failures
@@ -38,43 +37,6 @@ from scorer.telemetry import Telemetry
 RECENT = timedelta(days=1)
 
 
-class Cluster(Protocol):
-    """Where jobs go: the Azure Batch engine."""
-
-    def has(self, job: str) -> bool:
-        """Whether there is such a job, be it at work or ended."""
-
-    def place(self, sender: str) -> int:
-        """How many jobs the sender has at work. Raises BusyError, SenderLimitError where it may have no more now."""
-
-    def at_work(self) -> Mapping[str, int]:
-        """How many jobs each sender has at work."""
-
-    def submit(self, plan: Plan, sender: str, place: int) -> None:
-        """Add the plan's job and tasks, as far as they aren't there."""
-
-    def share_slots(self) -> None:
-        """Divide the cluster's slots among the senders that have jobs at work."""
-
-    def finish(self, plan: Plan) -> None:
-        """Add the tasks that the plan's job is missing, if there still is such a job."""
-
-    def end(self, job: str) -> None:
-        """End the job: a person has cancelled it."""
-
-    def end_unprepared(self, now: datetime) -> Mapping[str, str]:
-        """End jobs that no node can begin; why, of each."""
-
-    def unfinished(self) -> list[str]:
-        """Jobs at work that may be missing tasks, since whoever submitted them has not come to the end."""
-
-    def ends(self) -> Mapping[str, tuple[datetime, str]]:
-        """When each of the jobs that have ended did so, and why."""
-
-    def forget(self, before: datetime) -> None:
-        """Delete jobs that ended before that time."""
-
-
 @dataclass(frozen=True)
 class Intake:
     """Takes requests in."""
@@ -83,7 +45,7 @@ class Intake:
     stores: Stores
     scripts: Store
     quarantine: Store
-    engine: Cluster
+    cluster: Cluster
     said: Telemetry
     tell: Callable[[str], None]
     """Told of each request, for the log."""
@@ -138,7 +100,7 @@ class Intake:
 
     def _submit(self, job: str, request: Request, entry: Entry, patience: float) -> None:
         """Plan the job and give it to the cluster. Where the cluster has it, its tasks go by the plan that there is."""
-        path, place, has = entry.path, 0, self.engine.has(job)
+        path, place, has = entry.path, 0, self.cluster.has(job)
         status = find_status(job, self.stores)
         if status is not None and (status.state == "cancelled" or (has and status.state in ENDED)):
             well = status.state == "done" and not status.failed
@@ -147,7 +109,7 @@ class Intake:
         if has:
             plan = read_plan(job, self.stores)
         else:
-            place = self.engine.place(sender(path))
+            place = self.cluster.place(sender(path))
             with attempt(entry, self.stores):
                 plan = self._plan(job, request, patience)
             if done_before(plan, self.stores) is not None:
@@ -155,9 +117,9 @@ class Intake:
             self._charge(plan, sender(path))
             if not self._begin(plan, path):
                 return
-        self.engine.submit(plan, sender(path), place)
+        self.cluster.submit(plan, sender(path), place)
         if self._is_cancelled(job):  # meanwhile, when Batch had no such job to end
-            self.engine.end(job)
+            self.cluster.end(job)
             return
         self.said.event("job.started", job, "dispatch", frames=plan.frames, chunks=len(plan.chunks))
         self.tell(f"{plan.frames} frames in {len(plan.chunks)} chunks")
@@ -170,7 +132,7 @@ class Intake:
 
     def _begin(self, plan: Plan, path: str) -> bool:
         """Make ready for the job's tasks; whether it is still wanted."""
-        if self.engine.has(plan.job):  # somebody else was quicker, and its tasks may be at work
+        if self.cluster.has(plan.job):  # somebody else was quicker, and its tasks may be at work
             return True
         clear_failures(plan, self.stores)  # a job that was restarted may fail anew
         forget_failed(plan, self.stores)
@@ -209,7 +171,7 @@ class Intake:
         """
         errors = [*self._finish(), *self._end_unprepared(), *self._close(), *self._forget(), *self._share_slots()]
         try:
-            at_work = self.engine.at_work()
+            at_work = self.cluster.at_work()
         except ScorerError as error:  # what is refused needs no cluster
             errors, at_work = [*errors, error], {}
         left = waiting(self.stores, self.target.work_days, at_work)
@@ -256,13 +218,13 @@ class Intake:
     def _finish(self) -> Iterator[ScorerError]:
         """Give jobs the tasks that are missing: whoever dispatched them was stopped, and without an end they keep their place."""
         try:
-            begun = self.engine.unfinished()
+            begun = self.cluster.unfinished()
         except ScorerError as error:
             yield error
             return
         for job in begun:
             try:
-                self.engine.finish(read_plan(job, self.stores))  # a restart may just have deleted it
+                self.cluster.finish(read_plan(job, self.stores))  # a restart may just have deleted it
                 self.tell(f"job {job} has all its tasks now")
             except MissingError as error:  # not one of ours, or its plan is gone: Batch ends it when its time is over
                 self.tell(f"job {job}: {error}")
@@ -274,7 +236,7 @@ class Intake:
     def _end_unprepared(self) -> Iterator[ScorerError]:
         """Jobs that wait for nodes in vain end, and say why: nodes would be kept, and paid for, as long as they wait."""
         try:
-            for job, why in self.engine.end_unprepared(datetime.now(UTC)).items():
+            for job, why in self.cluster.end_unprepared(datetime.now(UTC)).items():
                 self.tell(f"job {job} is ended: {why}")
         except ScorerError as error:
             yield error
@@ -282,14 +244,14 @@ class Intake:
     def _share_slots(self) -> Iterator[ScorerError]:
         """Slots of senders whose jobs have ended since the last look are for others."""
         try:
-            self.engine.share_slots()
+            self.cluster.share_slots()
         except ScorerError as error:
             yield error
 
     def _close(self) -> Iterator[ScorerError]:
         """Say of jobs that have ended why they failed, where they couldn't say so themselves."""
         try:
-            ends = self.engine.ends()
+            ends = self.cluster.ends()
         except ScorerError as error:
             yield error
             return
@@ -305,6 +267,6 @@ class Intake:
     def _forget(self) -> Iterator[ScorerError]:
         """Jobs leave Batch when their plans go: it would keep them, and list them, for ever."""
         try:
-            self.engine.forget(datetime.now(UTC) - timedelta(days=self.target.work_days))
+            self.cluster.forget(datetime.now(UTC) - timedelta(days=self.target.work_days))
         except ScorerError as error:
             yield error

@@ -216,7 +216,7 @@ def test_whoever_asks_is_told_what_to_do(small_azure: SmallAzure, target: Deploy
     bundle = str(small_azure.authority.bundle)
     client = BatchClient(target.batch_endpoint, stranger, connection_verify=bundle, retry_total=0)
     with pytest.raises(BatchError, match=r"refused \(403 .*your account must be among 'operators'"):
-        AzureBatchEngine(client, target, for_person=True).look("any")
+        AzureBatchEngine(client, target, interactive=True).look("any")
     with pytest.raises(BatchError, match=r"refused \(403 .*needs the role Batch Job Submitter"):
         AzureBatchEngine(client, target).look("any")
     # A person would rather hear at once that there is no answer.
@@ -228,7 +228,7 @@ def test_whoever_asks_is_told_what_to_do(small_azure: SmallAzure, target: Deploy
 
     small_azure.batch.fault = busy
     with pytest.raises(BatchError, match=r"refused \(503 ServerBusy\): try again later"):
-        AzureBatchEngine(client, target, for_person=True).jobs()
+        AzureBatchEngine(client, target, interactive=True).jobs()
     assert asked == ["/jobs"]
 
 

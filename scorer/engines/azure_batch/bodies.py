@@ -17,8 +17,6 @@ from scorer.node import GPUS, SLOTS, SLOTS_DIR
 from scorer.store.blob import blob_endpoint
 
 MERGE = "merge"
-# Why Batch ended a job that a person cancelled.
-CANCELLED = "Cancelled"
 SENDER = "sender"
 # Whose job it is: the address of its deployment's work/, which no other deployment has.
 DEPLOYMENT = "deployment"

@@ -61,7 +61,7 @@ class Calls:
     """Calls to the Batch account at `endpoint`."""
 
     endpoint: str
-    for_person: bool
+    interactive: bool
     """Whether somebody waits for the answer: then the SDK's own tries are enough."""
 
     def __call__(self, call: Callable[[], T]) -> T:
@@ -75,7 +75,7 @@ class Calls:
         """As many as are worth it."""
         return Retrying(
             retry=retry_if_exception_type(RetryableError), wait=wait_random_exponential(max=30),
-            stop=stop_after_attempt(1 if self.for_person else TRIES), reraise=True,
+            stop=stop_after_attempt(1 if self.interactive else TRIES), reraise=True,
         )  # fmt: skip
 
     def once(self, call: Callable[[], T]) -> T:
@@ -98,7 +98,7 @@ class Calls:
             return RetryableError(f"{text}: try again later.")
         if status in (401, 403):
             role = "the identity needs the role Batch Job Submitter there, and the account's firewall has to let the machine in"
-            return BatchError(f"{text}: {ACCESS_HINT if self.for_person else role}.")
+            return BatchError(f"{text}: {ACCESS_HINT if self.interactive else role}.")
         return BatchError(f"{text}: {(error.message or '').splitlines()[0] if error.message else 'no reason given'}")
 
 

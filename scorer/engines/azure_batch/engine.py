@@ -22,10 +22,11 @@ from azure.batch.models._models import BatchJobTerminateOptions  # the SDK asks 
 
 from scorer.documents.deployment import Deployment
 from scorer.documents.plan import Plan
-from scorer.engines.azure_batch.bodies import CANCELLED, chunk_task, digest_of, is_of, job_body, merge_task, sender_of
+from scorer.engines.azure_batch.bodies import chunk_task, digest_of, is_of, job_body, merge_task, sender_of
 from scorer.engines.azure_batch.calls import ENDED, AlreadyExistsError, Calls, JobEndedError, JobNotFoundError, RetryableError
 from scorer.engines.azure_batch.pool import find_pool
 from scorer.engines.azure_batch.preparation import GRACE, why_unprepared
+from scorer.engines.base import CANCELLED, Cluster, JobLine, Tasks
 from scorer.errors import BatchError, BusyError, ChangedError, SenderLimitError
 
 # Azure Batch takes so many tasks in one call, and a body of a megabyte.
@@ -37,51 +38,19 @@ DELETE_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
-class Tasks:
-    """How many of a job's tasks are where."""
-
-    waiting: int
-    running: int
-    done: int
-    failed: int
-
-    @property
-    def all(self) -> int:
-        """The merge among them."""
-        return self.waiting + self.running + self.done
-
-
-@dataclass(frozen=True)
-class JobLine:
-    """A job as a list shows it."""
-
-    job: str
-    state: str
-    sender: str
-    priority: int
-    created: float
-
-    @property
-    def is_at_work(self) -> bool:
-        """Whether Batch hasn't ended it, nor is about to."""
-        return self.state == batch.BatchJobState.ACTIVE.value
-
-
-@dataclass(frozen=True)
-class AzureBatchEngine:
-    """Submits plans to one deployment's pool, and tells of its jobs."""
+class AzureBatchEngine(Cluster):
+    """The Cluster that is one deployment's pool."""
 
     client: BatchClient
     deployment: Deployment
-    for_person: bool = False
+    interactive: bool = False
     """Whether a person waits for the answers, who would rather hear at once that there is none."""
 
     @property
     def _calls(self) -> Calls:
-        return Calls(self.deployment.batch_endpoint, for_person=self.for_person)
+        return Calls(self.deployment.batch_endpoint, interactive=self.interactive)
 
     def jobs(self) -> list[JobLine]:
-        """The jobs that Batch has, the newest first. Raises BatchError."""
         found = self._list(["state", "priority", "creationTime"])
         lines = [
             JobLine(
@@ -100,7 +69,6 @@ class AzureBatchEngine:
         return [job for job in found if is_of(self.deployment, job)]
 
     def look(self, job: str) -> tuple[Tasks | None, str | None]:
-        """The job's tasks, and why it has ended if it has; nothing where Batch has no such job. Raises BatchError."""
         with suppress(JobNotFoundError):
             found = self._calls(lambda: self.client.get_job(job, select=["id", "state", "executionInfo"]))
             counts = self._calls(lambda: self.client.get_job_task_counts(job)).task_counts
@@ -110,18 +78,12 @@ class AzureBatchEngine:
         return None, None
 
     def held_up(self) -> str:
-        """Why the pool has fewer nodes than it wants; '' where it has them, or where Batch doesn't say. Raises BatchError."""
         return "; ".join(find_pool(self.client, self._calls, self.deployment.pool).held_up)
 
     def has(self, job: str) -> bool:
-        """Whether Batch has a job of that id, be it at work or ended. Raises BatchError."""
         return self._find(job) is not None
 
     def place(self, sender: str) -> int:
-        """How many jobs the sender has at work already.
-
-        Raises BusyError where as many jobs run as may, SenderLimitError where half of those that may are the sender's.
-        """
         most, active = self.deployment.jobs_max, self.at_work()
         if active.total() >= most:
             raise BusyError(f"{active.total()} jobs run and {most} may at once: this one waits, or raise 'jobsMax'.")
@@ -133,7 +95,6 @@ class AzureBatchEngine:
         return own
 
     def at_work(self) -> Counter[str]:
-        """How many jobs each sender has at work. Raises BatchError."""
         return Counter(map(sender_of, self._list([], "active")))
 
     def share_slots(self) -> None:
@@ -152,7 +113,6 @@ class AzureBatchEngine:
                     self._calls(partial(self.client.update_job, str(job.id), change))
 
     def end(self, job: str) -> None:
-        """End a job that a person has cancelled. Raises BatchError."""
         why = BatchJobTerminateOptions(termination_reason=CANCELLED)
         with suppress(JobNotFoundError, JobEndedError):
             self._calls(lambda: self.client.begin_terminate_job(job, why))
@@ -173,7 +133,6 @@ class AzureBatchEngine:
         return list(self.client.list_job_preparation_and_release_task_status(job, select=["jobPreparationTaskExecutionInfo"]))
 
     def delete(self, job: str) -> None:
-        """Delete the job, and wait until another may have its id. Raises BatchError."""
         deadline = time.monotonic() + DELETE_SECONDS
         with suppress(JobNotFoundError):
             with suppress(JobEndedError):  # it is being deleted already
@@ -184,13 +143,11 @@ class AzureBatchEngine:
             raise BatchError(f"Azure Batch still deletes job '{job}': try again in some minutes.")
 
     def unfinished(self) -> list[str]:
-        """Jobs at work that don't end by themselves yet: whoever submitted them has not come to the end. Raises BatchError."""
         active = self._list(["onAllTasksComplete"], "active")
         ends = batch.BatchAllTasksCompleteMode.TERMINATE_JOB
         return [str(job.id) for job in active if job.all_tasks_complete_mode != ends]
 
     def ends(self) -> dict[str, tuple[datetime, str]]:
-        """When each of the jobs that Batch has ended came to its end, and why. Raises BatchError."""
         ended = self._list(["executionInfo"], "completed")
         known = ((str(job.id), job.execution_info) for job in ended if job.execution_info)
         return {job: (info.end_time, info.termination_reason or "without a reason") for job, info in known if info.end_time}

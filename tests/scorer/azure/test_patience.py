@@ -115,7 +115,7 @@ def test_an_identity_may_come_after_its_machine(late: Waits, monkeypatch: pytest
 
 @pytest.mark.usefixtures("machine")
 def test_batch_that_refuses_a_machine_is_asked_again(late: Waits) -> None:
-    calls = Calls("https://films.westeurope.batch.azure.com", for_person=False)
+    calls = Calls("https://films.westeurope.batch.azure.com", interactive=False)
     assert calls(refusing(3, http(403))) == "granted"
     assert late.now > 0
     with pytest.raises(BatchError, match=r"refused \(403 .*needs the role Batch Job Submitter"):

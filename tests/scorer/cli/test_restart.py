@@ -9,7 +9,8 @@ from scorer.client.client import Client, Standing
 from scorer.documents.deployment import read_deployment
 from scorer.documents.plan import Plan, read_plan
 from scorer.documents.status import StatusWriter, read_status
-from scorer.engines.azure_batch.engine import AzureBatchEngine, Tasks
+from scorer.engines.azure_batch.engine import AzureBatchEngine
+from scorer.engines.base import Tasks
 from scorer.errors import MissingError, RequestError, StorageFullError, StoreError, TaskError
 from scorer.job.dispatch import dispatch
 from scorer.job.fallback import fill_gaps
@@ -122,7 +123,7 @@ def test_what_failed_is_scored_again_by_a_restart(harness: IntakeHarness, make_c
     assert merge_job(plan, stores).status.failed == 3
     assert harness.intake.take(path) == job
     assert harness.told[-1] == f"job {job} is done; 'scorer restart' begins it anew"
-    harness.cluster.jobs.clear()  # this and the state is what 'scorer restart' changes
+    harness.cluster.senders.clear()  # this and the state is what 'scorer restart' changes
     StatusWriter.resume(job, stores).state("planned")
     harness.intake.take(path)
     assert stores.work.find(f"{job}/result.json") is None
@@ -142,7 +143,7 @@ def test_what_stood_in_before_the_job_failed_is_scored_again(harness: IntakeHarn
     score_chunk(plan, plan.chunks[0], stores, load_model(plan, stores))
     fill_gaps(plan, stores)
     StatusWriter.resume(job, stores).fail(StoreError("away"))
-    harness.cluster.jobs.clear()
+    harness.cluster.senders.clear()
     harness.intake.take(path)
     assert [part is None for part in find_parts(plan, stores)] == [False, True]
 
@@ -154,7 +155,7 @@ def test_whoever_was_quicker_keeps_what_its_tasks_made(harness: IntakeHarness, m
 
     def quicker(job: str, *rest: Any) -> Plan:
         plan = make(job, *rest)
-        harness.cluster.jobs[job] = ""
+        harness.cluster.senders[job] = ""
         StatusWriter(job, harness.stores).state("merging")
         score_chunk(plan, plan.chunks[0], harness.stores, Sick())
         return plan

@@ -92,13 +92,13 @@ PEOPLE: list[Callable[[Scene], object]] = [
 
 
 def _finish(scene: Scene) -> None:
-    scene.harness.cluster.jobs[scene.job] = "acme"
+    scene.harness.cluster.senders[scene.job] = "acme"
     scene.harness.cluster.begun[:] = [scene.job]
     try:
         for error in scene.harness.intake._finish():
             raise error
     finally:
-        scene.harness.cluster.jobs.clear()
+        scene.harness.cluster.senders.clear()
         scene.harness.cluster.begun.clear()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from scorer.documents.deployment import read_deployment
 from scorer.documents.plan import Plan
-from scorer.engines.azure_batch.bodies import CANCELLED
+from scorer.engines.base import CANCELLED, JobLine, Tasks
 from scorer.errors import BusyError, ScorerError, SenderLimitError
 from scorer.store import FolderStore
 from scorer.submitter.intake import Intake
@@ -34,8 +34,8 @@ def asked(**more: object) -> bytes:
 class List:
     """A cluster that is a list."""
 
-    jobs: dict[str, str] = field(default_factory=dict)
-    """Senders by job."""
+    senders: dict[str, str] = field(default_factory=dict)
+    """Whose each job is."""
     most: int = 100
     begun: list[str] = field(default_factory=list)
     """Jobs that lack tasks."""
@@ -46,38 +46,50 @@ class List:
     unprepared: dict[str, str] = field(default_factory=dict)
     """Why no node can begin it, by job."""
 
+    def jobs(self) -> list[JobLine]:
+        return [JobLine(job, "active", sender, 0, 0.0) for job, sender in self.senders.items()]
+
+    def look(self, job: str) -> tuple[Tasks | None, str | None]:
+        return (Tasks(1, 0, 0, 0), None) if job in self.senders else (None, None)
+
+    def held_up(self) -> str:
+        return ""
+
+    def delete(self, job: str) -> None:
+        self.senders.pop(job, None)
+
     def has(self, job: str) -> bool:
-        return job in self.jobs
+        return job in self.senders
 
     def place(self, sender: str) -> int:
-        own = list(self.jobs.values()).count(sender)
-        if len(self.jobs) >= self.most:
+        own = list(self.senders.values()).count(sender)
+        if len(self.senders) >= self.most:
             raise BusyError("full")
         if own * 2 >= self.most:
             raise SenderLimitError("its share")
         return own
 
     def at_work(self) -> Counter[str]:
-        return Counter(self.jobs.values())
+        return Counter(self.senders.values())
 
     def submit(self, plan: Plan, sender: str, place: int) -> None:
-        assert plan.job in self.jobs or place == list(self.jobs.values()).count(sender)
-        self.jobs.setdefault(plan.job, sender)
+        assert plan.job in self.senders or place == list(self.senders.values()).count(sender)
+        self.senders.setdefault(plan.job, sender)
         self.finish(plan)
 
     def finish(self, plan: Plan) -> None:
-        if plan.job in self.jobs and plan.job in self.begun:
+        if plan.job in self.senders and plan.job in self.begun:
             self.begun.remove(plan.job)
 
     def share_slots(self) -> None:
         pass
 
     def end(self, job: str) -> None:
-        del self.jobs[job]
+        del self.senders[job]
 
     def end_unprepared(self, now: datetime) -> dict[str, str]:
         for job in self.unprepared:
-            del self.jobs[job]
+            del self.senders[job]
             self.ended[job] = now
         return self.unprepared
 
@@ -117,7 +129,7 @@ class IntakeHarness:
     def with_room_for(self, most: int) -> "IntakeHarness":
         """The same harness before an empty cluster of that many jobs."""
         cluster = List(most=most)
-        return replace(self, cluster=cluster, intake=replace(self.intake, engine=cluster))
+        return replace(self, cluster=cluster, intake=replace(self.intake, cluster=cluster))
 
     def put(self, data: bytes | object, path: str = "requests/video.json") -> str:
         """Upload a request."""

@@ -45,10 +45,10 @@ def test_what_is_mended_is_taken(harness: IntakeHarness, make_clip: MakeClip) ->
     harness.refused(path)
     harness.stores.input.put("videos/clip.mp4", make_clip(frames=30, size="64x48").read_bytes())
     assert harness.intake.poll(float("inf")) == 0  # not by itself
-    assert not harness.cluster.jobs
+    assert not harness.cluster.senders
     harness.put(ASKED)  # uploaded again
     job = harness.intake.take(path)
-    assert list(harness.cluster.jobs) == [job]
+    assert list(harness.cluster.senders) == [job]
     assert not list(harness.stores.output.root.glob("*/rejected.json"))
     status = json.loads(harness.stores.output.get(f"{job}/status.json"))
     assert (status["state"], status["request"]) == ("scoring", path)
@@ -61,7 +61,7 @@ def test_an_event_that_comes_again_leaves_a_failed_job_as_it_is(harness: IntakeH
     StatusWriter.resume(job, harness.stores).fail(TaskError("lost"))
     assert harness.intake.take(path) == job
     assert read_status(job, harness.stores).state == "failed"
-    harness.cluster.jobs.clear()  # 'scorer restart' deletes it in Batch
+    harness.cluster.senders.clear()  # 'scorer restart' deletes it in Batch
     assert harness.intake.take(path) == job
     assert (read_status(job, harness.stores).state, read_status(job, harness.stores).error) == ("scoring", None)
 
@@ -74,11 +74,11 @@ def test_senders_take_turns(harness: IntakeHarness) -> None:
     few = harness.with_room_for(10)
     cluster, intake = few.cluster, few.intake
     assert intake.poll(float("inf")) == 25
-    assert sorted(cluster.jobs.values()) == ["", *["flood"] * 5, "small"]
+    assert sorted(cluster.senders.values()) == ["", *["flood"] * 5, "small"]
     assert intake.poll(float("inf")) == 25  # nothing has ended
     rounds = 0
     while intake.poll(float("inf")):
-        cluster.jobs.clear()
+        cluster.senders.clear()
         rounds += 1
     assert rounds == 5  # it drains, five jobs of this sender at a time
     assert len(list(harness.stores.output.root.glob("*/status.json"))) == 32
@@ -98,10 +98,10 @@ def test_who_comes_new_waits_for_one_end_however_busy_two_others_are(harness: In
     few.intake.poll(float("inf"))
     put("zoe", 0)
     few.intake.poll(float("inf"))
-    assert sorted(few.cluster.jobs.values()) == ["acme", "acme", "bolt", "bolt"]
-    del few.cluster.jobs[next(iter(few.cluster.jobs))]
+    assert sorted(few.cluster.senders.values()) == ["acme", "acme", "bolt", "bolt"]
+    del few.cluster.senders[next(iter(few.cluster.senders))]
     few.intake.poll(float("inf"))
-    assert sorted(few.cluster.jobs.values()) == ["acme", "bolt", "bolt", "zoe"]
+    assert sorted(few.cluster.senders.values()) == ["acme", "bolt", "bolt", "zoe"]
 
 
 def test_what_is_wrong_is_refused_while_the_cluster_is_away(harness: IntakeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,9 +130,9 @@ def test_a_store_that_is_away_is_asked_at_the_next_look(harness: IntakeHarness, 
         away.setattr(FolderStore, "get", moody)
         with pytest.raises(StoreError):
             harness.intake.poll(float("inf"))
-    assert len(harness.cluster.jobs) == 2
+    assert len(harness.cluster.senders) == 2
     assert harness.intake.poll(float("inf")) == 0
-    assert len(harness.cluster.jobs) == 3
+    assert len(harness.cluster.senders) == 3
     assert harness.intake.poll(0) == 0
 
 
@@ -161,7 +161,7 @@ def test_one_bad_name_or_fault_keeps_no_other_waiting(harness: IntakeHarness, mo
     monkeypatch.setattr("scorer.submitter.intake.dispatch", faulty)
     with pytest.raises(TaskError, match="ZeroDivisionError: a fault of ours"):
         harness.intake.poll(float("inf"))
-    assert sorted(job[:5] for job in harness.cluster.jobs) == ["job-0", "job-2"]
+    assert sorted(job[:5] for job in harness.cluster.senders) == ["job-0", "job-2"]
     (written,) = harness.stores.output.root.glob("empty-*/rejected.json")
     assert "empty part" in Rejection.model_validate_json(written.read_bytes()).error
     with pytest.raises(RequestError, match="empty part"):  # the same by an event
@@ -172,7 +172,7 @@ def test_a_job_that_lacks_tasks_gets_them_however_full_the_cluster_is(harness: I
     write_images(harness.stores.input.root / "shots", ["a.png"])
     plan = dispatch("begun-0123456789ab", make_request({"name": "begun", "input": "shots/", "model": "invert"}), harness.stores)
     few = harness.with_room_for(1)
-    few.cluster.jobs[plan.job] = ""
+    few.cluster.senders[plan.job] = ""
     few.cluster.begun.extend([plan.job, "somebody-elses"])
     harness.put({"name": "waits", "input": "shots/", "model": "invert"})
     assert few.intake.poll(float("inf")) == 1
@@ -186,7 +186,7 @@ def test_a_job_that_a_restart_has_just_deleted_is_not_made_again_without_its_sen
     dispatch("gone", make_request({"name": "gone", "input": "shots/", "model": "invert"}), harness.stores)
     harness.cluster.begun.append("gone")  # it was there when Batch was asked
     harness.intake.poll(float("inf"))
-    assert not harness.cluster.jobs
+    assert not harness.cluster.senders
 
 
 def test_ended_jobs_are_forgotten_with_their_plans(harness: IntakeHarness) -> None:
@@ -200,11 +200,11 @@ def test_a_cancelled_request_is_left(harness: IntakeHarness) -> None:
     write_images(harness.stores.input.root / "shots", ["a.png"])
     path = harness.put({"name": "job", "input": "shots/", "model": "invert"})
     job = harness.intake.take(path)
-    harness.cluster.jobs.clear()
+    harness.cluster.senders.clear()
     StatusWriter.resume(job, harness.stores).state("cancelled")
     harness.put({"name": "job", "input": "shots/", "model": "invert"})
     assert harness.intake.poll(float("inf")) == 0
-    assert not harness.cluster.jobs
+    assert not harness.cluster.senders
     assert read_status(job, harness.stores).state == "cancelled"
 
 
@@ -220,7 +220,7 @@ def test_a_job_that_is_cancelled_while_it_is_planned_doesnt_run(harness: IntakeH
     with monkeypatch.context() as patch:
         patch.setattr("scorer.submitter.intake.dispatch", cancelled_meanwhile)
         job = harness.intake.take(path)
-    assert not harness.cluster.jobs
+    assert not harness.cluster.senders
     StatusWriter(job, harness.stores).state("planned")
     submit = type(harness.cluster).submit
 
@@ -230,7 +230,7 @@ def test_a_job_that_is_cancelled_while_it_is_planned_doesnt_run(harness: IntakeH
 
     monkeypatch.setattr(type(harness.cluster), "submit", cancelled_later)
     harness.intake.take(path)
-    assert not harness.cluster.jobs
+    assert not harness.cluster.senders
     assert read_status(job, harness.stores).state == "cancelled"
 
 
@@ -247,7 +247,7 @@ def test_a_job_that_is_cancelled_while_old_failures_are_forgotten_stays_so(
     monkeypatch.setattr("scorer.submitter.intake.clear_failures", cancelled_meanwhile)
     job = harness.intake.take(harness.put({"name": "job", "input": "shots/", "model": "invert"}))
     assert read_status(job, harness.stores).state == "cancelled"
-    assert not harness.cluster.jobs
+    assert not harness.cluster.senders
 
 
 def test_an_event_of_a_finished_job_whose_plan_is_gone_changes_nothing(harness: IntakeHarness) -> None:
@@ -311,7 +311,7 @@ def test_jobs_that_were_ended_without_a_word_have_failed(harness: IntakeHarness)
 
 
 def test_a_job_that_no_node_can_begin_ends_and_says_why(harness: IntakeHarness) -> None:
-    harness.cluster.jobs["stuck"] = ""
+    harness.cluster.senders["stuck"] = ""
     harness.cluster.unprepared["stuck"] = "no node could start its containers: ContainerInvalidSettings"
     StatusWriter("stuck", harness.stores).state("scoring")
     assert harness.intake.poll(float("inf")) == 0

@@ -116,12 +116,12 @@ def test_intake_refuses_what_is_too_much_for_today(harness: IntakeHarness) -> No
     error, rejection = few.refused(few.put(ask, "requests/acme/2.json"))
     assert "2 are left: upload the request again after" in rejection.error
     assert error.exit_code == 2
-    assert list(few.cluster.jobs) == [first]
+    assert list(few.cluster.senders) == [first]
     write_images(harness.stores.input.root / "frames/bolt", ["a.png"])
     few.intake.take(few.put({**ask, "input": "frames/bolt/"}, "requests/bolt/1.json"))
     for number in range(3):  # operators' own aren't counted
         few.intake.take(few.put(ask, f"requests/{number}.json"))
-    assert len(few.cluster.jobs) == 5
+    assert len(few.cluster.senders) == 5
 
 
 def test_a_senders_priority_has_an_end(harness: IntakeHarness) -> None:

@@ -72,7 +72,7 @@ def test_hostile_requests(harness: IntakeHarness, data: bytes, words: str) -> No
     assert rejection.error == str(error)
     assert (rejection.request, rejection.exit_code) == ("requests/video.json", error.exit_code)
     assert len(str(error)) < 600
-    assert not harness.cluster.jobs
+    assert not harness.cluster.senders
     assert not list(harness.stores.work.root.glob("*/plan.json"))
     kept = list(harness.quarantine.root.glob("*/request.json"))
     assert [path.read_bytes() for path in kept] == ([data] if len(data) <= LIMITS["requestBytes"] else [])
@@ -160,4 +160,4 @@ def test_what_the_model_itself_would_refuse_is_refused_at_once(
     refused, written = harness.refused(path)
     assert type(refused) is error
     assert re.search(said, written.error)
-    assert not harness.cluster.jobs
+    assert not harness.cluster.senders

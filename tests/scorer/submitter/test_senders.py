@@ -58,7 +58,7 @@ def test_what_lies_elsewhere_is_no_request(harness: IntakeHarness, path: str) ->
     write_images(harness.stores.input.root / "frames/acme", ["a.png"])
     error, _ = harness.refused(harness.put({"name": "a", "input": "frames/acme/", "model": "invert"}, path))
     assert str(error) == f"Request '{path}' isn't in requests/: put it there, or into requests/<sender>/."
-    assert not harness.cluster.jobs
+    assert not harness.cluster.senders
 
 
 def test_only_the_request_of_a_bound_name_is_taken(harness: IntakeHarness) -> None:
@@ -69,9 +69,9 @@ def test_only_the_request_of_a_bound_name_is_taken(harness: IntakeHarness) -> No
     for other in (data + b" ", data.replace(b"}", b', "priority": 100}'), b"", b"{"):
         with pytest.raises(RequestError, match="isn't the one that its link was made for"):
             harness.intake.take(harness.put(other, path))
-    assert not harness.cluster.jobs
+    assert not harness.cluster.senders
     job = harness.intake.take(harness.put(data, path))
-    assert harness.cluster.jobs == {job: "acme"}
+    assert harness.cluster.senders == {job: "acme"}
     # What only looks like it is a name like any other.
     for name in ("own.sha256-12.json", f"own.sha256-{'0' * 64}.json.json", f"own-sha256-{'0' * 64}.json"):
         check_digest(f"requests/acme/{name}", data)
@@ -86,9 +86,9 @@ def test_what_isnt_a_senders_own_is_refused_in_writing(harness: IntakeHarness, p
     error, rejection = harness.refused(harness.put({"name": "a", "input": media, "model": "invert"}, path))
     assert error.exit_code == 2
     assert rejection.error == str(error)
-    assert not harness.cluster.jobs
+    assert not harness.cluster.senders
     harness.intake.take(harness.put({"name": "b", "input": media, "model": "invert"}))  # an operator's
-    assert len(harness.cluster.jobs) == 1
+    assert len(harness.cluster.senders) == 1
 
 
 def test_another_senders_files_are_no_oracle(harness: IntakeHarness) -> None:
