@@ -112,7 +112,7 @@ class SmallAzure:
             raise AssertionError(f"dispatch ended with {done.returncode}: {done.stderr}")
         return done.stdout.strip()
 
-    def wait(self, job: str, seconds: float = 240) -> dict[str, Any]:
+    def wait(self, job: str, seconds: float = 600) -> dict[str, Any]:
         """Until Batch has ended the job; its status."""
         self.batch.wait(lambda: self.batch.job(job).state == "completed", seconds)
         status: dict[str, Any] = json.loads(self.get("output", f"{job}/status.json"))

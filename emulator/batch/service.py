@@ -75,7 +75,7 @@ class BatchService:
         """A job as the account keeps it."""
         return self.ledger.get(job_id)
 
-    def wait(self, condition: Callable[[], bool], seconds: float = 120) -> None:
+    def wait(self, condition: Callable[[], bool], seconds: float = 300) -> None:
         """Until something has come true. Raises TimeoutError."""
         deadline = time.monotonic() + seconds
         while True:

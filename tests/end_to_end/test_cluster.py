@@ -99,7 +99,7 @@ def test_a_thousand_frames_survive_everything(azure: SmallAzure, tmp_path: Path)
         for node in azure.batch.pool.nodes:
             for run in node.runs[:1]:
                 run.kill()  # a task alone dies: out of memory, a crash
-    status = azure.wait(job, 400)
+    status = azure.wait(job, 900)
     azure.blobs.fault = azure.batch.fault = None
     assert (status["state"], status["failed"]) == ("done", 0)
     expected = by_local_engine(tmp_path, tmp_path / "thousand", chunk_frames=50)
