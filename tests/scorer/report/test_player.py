@@ -61,8 +61,12 @@ def settled(look: Look) -> None:
 
 def same_frame(look: Look) -> bool:
     """Whether what the eye sees left and right of the handle is one frame of the film."""
-    left, right = look.pixel(0.25), look.pixel(0.75)
-    return abs(left[0] - right[0]) <= 2
+    for _ in range(40):  # until both are painted
+        left, right = look.pixel(0.25), look.pixel(0.75)
+        if abs(left[0] - right[0]) <= 2:
+            return True
+        look.page.wait_for_timeout(50)
+    return False
 
 
 def test_both_videos_play_in_step(browser: Browser, tmp_path: Path, film: Path) -> None:
