@@ -26,7 +26,7 @@ _PACKAGE = Path(__file__).parent
 
 @contextmanager
 def typed() -> Iterator[None]:
-    """QueuePosition what nobody foresaw into InternalError, SystemExit and a library's own kinds of BaseException among it.
+    """Turn what nobody foresaw into InternalError, SystemExit and a library's own kinds of BaseException among it.
 
     KeyboardInterrupt passes where a person may have said so. A ScorerError of somebody else's kind passes if it can be written
     down.

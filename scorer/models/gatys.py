@@ -121,7 +121,7 @@ class Gatys:
         return read_style(self._network, self._to_pixels(image))
 
     def _to_pixels(self, image: Frames) -> Tensor:
-        """QueuePosition (H, W, 3) into (1, 3, H, W) in 0..1."""
+        """Turn (H, W, 3) into (1, 3, H, W) in 0..1."""
         import torch
 
         rows = image.astype(np.float32) / np.iinfo(image.dtype).max

@@ -71,7 +71,7 @@ def check(settings: ModelSettings) -> None:
 
 
 def mixed(styles: Sequence[Style]) -> Array:
-    """QueuePosition numbered styles into the weights (26,) of all trained styles, which sum up to 1. Raises StyleError."""
+    """Turn numbered styles into the weights (26,) of all trained styles, which sum up to 1. Raises StyleError."""
     result = np.zeros(STYLES, np.float32)
     for each, share in zip(styles, shares(styles), strict=True):
         result[_number(each)] += share

@@ -50,7 +50,7 @@ def is_unsafe_name(path: str) -> bool:
 
 @contextmanager
 def storage_errors(where: str, *, writing: bool = False) -> Iterator[None]:
-    """QueuePosition what obstore and the system raise into our own errors, naming `where`."""
+    """Turn what obstore and the system raise into our own errors, naming `where`."""
     try:
         yield
     except (BaseError, OSError) as error:
@@ -78,7 +78,7 @@ def _no_name(where: str) -> RequestError:
 
 @contextmanager
 def sdk_errors(where: str, *, writing: bool = False) -> Iterator[None]:
-    """QueuePosition what Azure's SDK raises into our own errors, naming `where`.
+    """Turn what Azure's SDK raises into our own errors, naming `where`.
 
     Raises OutputError where this account or its address isn't let in, StoreError for everything else.
     """

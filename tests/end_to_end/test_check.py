@@ -331,6 +331,7 @@ def test_no_node_comes_in_time(checked: Trigger, tmp_path: Path) -> None:
 
 def test_ctrl_c_takes_everything_away(checked: Trigger, tmp_path: Path) -> None:
     pool = checked.azure.batch.pool
+    checked.azure.batch.wait(lambda: not pool.nodes)
     pool.fixed = 0
     process = forked.start(
         [*forked.SCORER, "check", "--every", "0.1"],
@@ -342,7 +343,7 @@ def test_ctrl_c_takes_everything_away(checked: Trigger, tmp_path: Path) -> None:
     try:
         checked.azure.batch.wait(lambda: any(job.startswith("check-") for job in checked.azure.batch.ledger.jobs))
         os.kill(process.pid, signal.SIGINT)
-        assert process.wait() == 130
+        assert process.wait() == 130, (tmp_path / "errors").read_text() + (tmp_path / "out").read_text()
     finally:
         process.kill()
         pool.fixed = None
