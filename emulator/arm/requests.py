@@ -247,3 +247,11 @@ def _follow(rule: Json, root: Json, value: Any = None) -> Json:
             if all(given.get(key) == const for key, const in constants.items() if const is not None):
                 return branch
     return rule
+
+
+def at(body: Json, path: str) -> object:
+    """The value at a dotted path, None where there is none."""
+    value: object = body
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value

@@ -14,9 +14,9 @@ from typing import Any
 
 from emulator.arm import outputs
 from emulator.arm.cloud import Cloud, Resource
-from emulator.arm.rules import has_role
 from emulator.entra import Identities, TokenError
 from emulator.rbac.access import allowed
+from emulator.rbac.roles import has_role
 
 Json = dict[str, Any]
 Answer = tuple[int, Json]

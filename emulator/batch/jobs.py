@@ -14,6 +14,16 @@ Json = dict[str, Any]
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 COLLECTION = 100
+_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:([\d.]+)S)?)?")
+
+
+def seconds(duration: str | None) -> float:
+    """An ISO 8601 duration in seconds; without one, for ever."""
+    match = _DURATION.fullmatch(duration or "")
+    if not duration or match is None:
+        return float("inf")
+    days, hours, minutes, rest = (float(each or 0) for each in match.groups())
+    return days * 86400 + hours * 3600 + minutes * 60 + rest
 
 
 class RefusalError(Exception):

@@ -4,39 +4,24 @@ from __future__ import annotations
 
 import itertools
 import random
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from autoscale.interpreter.evaluate import evaluate
-from autoscale.interpreter.metrics import Metrics, Sample
 from autoscale.interpreter.parser import FormulaError
 from emulator.batch.container import FIRST_TASK_USER, Image, read_image
-from emulator.batch.jobs import Job, Ledger, Task
+from emulator.batch.jobs import Job, Ledger, Task, seconds
 from emulator.batch.nodes import Node, Run, Uploader
 from emulator.batch.quota import Quota
+from emulator.batch.scaling import Scaling
 from emulator.forked import SCORER
 
 Json = dict[str, Any]
 
-BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
-MEASURE, SCALE, LATENESS, HISTORY = 30.0, 300.0, 60.0, 240
+MEASURE, SCALE = 30.0, 300.0
 # Allocation of a node that was preempted, and of any other, in simulated seconds, where nobody says otherwise.
 ALLOCATION = 120.0
-
-_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:([\d.]+)S)?)?")
-
-
-def seconds(duration: str | None) -> float:
-    """An ISO 8601 duration in seconds; without one, for ever."""
-    match = _DURATION.fullmatch(duration or "")
-    if not duration or match is None:
-        return float("inf")
-    days, hours, minutes, rest = (float(each or 0) for each in match.groups())
-    return days * 86400 + hours * 3600 + minutes * 60 + rest
 
 
 @dataclass(frozen=True)
@@ -85,7 +70,7 @@ class Pool:
     """Whether Spot nodes that come back may be broken: one at a time is."""
     now: float = 0.0
     _targets: dict[str, int] = field(default_factory=lambda: {"dedicated": 0, "spot": 0})
-    _samples: dict[str, list[Sample]] = field(default_factory=dict)
+    _scaling: Scaling = field(default_factory=Scaling)
     _due: dict[str, float] = field(default_factory=lambda: {"measure": 0.0, "scale": SCALE, "preempt": 0.0})
     _count: int = 0
     _users: Iterator[int] = field(default_factory=lambda: itertools.count(FIRST_TASK_USER))
@@ -287,7 +272,6 @@ class Pool:
         self._move(back=1)
 
     def _measure(self) -> None:
-        at = BEGIN + timedelta(seconds=self.now)
         active = sum(job.ready(task) for job in self.ledger.active() for task in job.in_state("active"))
         running = sum(len(job.in_state("running")) for job in self.ledger.active())
         here = self._here()
@@ -296,22 +280,15 @@ class Pool:
             "CurrentDedicatedNodes": sum(node.kind == "dedicated" for node in here),
             "CurrentLowPriorityNodes": sum(node.kind == "spot" for node in here), "PreemptedNodeCount": 0,
         }  # fmt: skip
-        for name, value in values.items():
-            kept = self._samples.setdefault(name, [])
-            kept.append(Sample(at, at + timedelta(seconds=LATENESS), float(value)))
-            del kept[:-HISTORY]
+        self._scaling.measure(self.now, values)
 
     def _scale(self) -> None:
         formula = self.declared()["properties"]["scaleSettings"]["autoScale"]["formula"]
-        metrics = Metrics(
-            samples=self._samples, target_dedicated=self._targets["dedicated"], target_low_priority=self._targets["spot"]
-        )
         try:
-            found = evaluate(formula, metrics, BEGIN + timedelta(seconds=self.now))
+            targets = self._scaling.targets(formula, self.now, self._targets)
         except FormulaError as error:
             self.errors.append(error)
             return
-        targets = {"dedicated": found.dedicated, "spot": found.low_priority}
         if targets != self._targets:
             self._tell(f"targets {targets}")
         self._targets = targets

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import re
 import shutil
-import socket
-import subprocess
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
 import aiohttp
 from aiohttp import web
-from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import BlobServiceClient
 from yarl import URL
 
@@ -30,18 +23,16 @@ from emulator.arm.cloud import Cloud
 from emulator.arm.rest import ResourceManager, to_bytes
 from emulator.arm.rules import lets_nobody_in
 from emulator.blob import defender
+from emulator.blob.azurite import ACCOUNTS, Azurite
+from emulator.blob.links import Links
+from emulator.blob.rights import DeniedError, actions, puts_blob
 from emulator.entra import Identities, TokenError
-from emulator.pulumi.engine import CACHE
-from emulator.rbac.access import DELEGATE, allowed
-from emulator.rbac.conditions import ADD, DELETE, READ, READ_TAGS, WRITE, WRITE_TAGS
+from emulator.rbac.access import allowed
+from emulator.rbac.conditions import ADD
 from emulator.tls import Authority
 
-AZURITE_VERSION = "3.37.0"
-AZURITE = CACHE / f"azurite-{AZURITE_VERSION}" / "node_modules" / ".bin" / "azurite-blob"
 AUDIENCE = "https://storage.azure.com"
 ARM = "https://management.azure.com"
-ACCOUNTS = "Microsoft.Storage/storageAccounts"
-CONTAINERS = f"{ACCOUNTS}/blobServices/containers"
 # What is about one hop alone.
 _HOP = {"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "proxy-authorization", "content-length"}
 
@@ -59,12 +50,6 @@ class Call(NamedTuple):
 
 Fault = Callable[[str, str], int | tuple[int, str] | None]
 """Asked at each request, with its method and path: a status (0: the line drops), with a code if need be, instead of an answer."""
-
-
-class _DeniedError(Exception):
-    def __init__(self, status: int, code: str) -> None:
-        super().__init__(code)
-        self.status, self.code = status, code
 
 
 @dataclass
@@ -89,15 +74,12 @@ class BlobService:
     manager: ResourceManager = field(init=False)
     """Answers at the same address."""
     _clients: dict[tuple[str, str], BlobServiceClient] = field(default_factory=dict)
-    _keys: dict[tuple[str, str, str], float] = field(default_factory=dict)
-    """When keys that sign links were given out, by account, start and end."""
-    _revoked: dict[str, float] = field(default_factory=dict)
-    """When all keys of an account were revoked."""
-    _back: int = 0
-    _azurite: subprocess.Popen[bytes] | None = None
+    _azurite: Azurite = field(init=False)
+    _links: Links = field(default_factory=Links)
 
     def __post_init__(self) -> None:
         self.manager = ResourceManager(self.cloud, self.identities)
+        self._azurite = Azurite(self.cloud, self.identities, self.authority, self.folder)
 
     @property
     def endpoint(self) -> str:
@@ -115,58 +97,15 @@ class BlobService:
 
     def start(self) -> None:
         """Start Azurite on the data that it left, if it did."""
-        if not AZURITE.exists():
-            raise FileNotFoundError(f"'{AZURITE}' is missing: 'make azurite' installs it.")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._back = self._back or free.getsockname()[1]
-        names = [each.request.name for each in self.cloud.of_type(ACCOUNTS)]
-        command = [
-            str(AZURITE), "--blobHost", "127.0.0.1", "--blobPort", str(self._back), "--location", str(self.folder), "--silent",
-            "--skipApiVersionCheck", "--disableTelemetry", "--oauth", "basic",
-            "--cert", str(self.authority.certificate), "--key", str(self.authority.key),
-        ]  # fmt: skip
-        # Nobody knows these keys, and the front takes none.
-        accounts = ";".join(f"{name}:{os.urandom(32).hex()}" for name in names)
-        self._azurite = subprocess.Popen(
-            command, env={**os.environ, "AZURITE_ACCOUNTS": accounts}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        self._wait()
-        self.sync()
-
-    def _wait(self) -> None:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self._back), timeout=1):
-                return
-            time.sleep(0.05)
-        raise TimeoutError("Azurite doesn't answer.")
+        self._azurite.start()
 
     def stop(self) -> None:
         """Stop Azurite; its data stay."""
-        if self._azurite is not None:
-            self._azurite.terminate()
-            try:
-                self._azurite.wait(20)
-            except subprocess.TimeoutExpired:
-                self._azurite.kill()
-                self._azurite.wait()
-            self._azurite = None
-
-    def sync(self) -> None:
-        """Make the containers that the cloud has."""
-        for each in self.cloud.of_type(CONTAINERS):
-            account = re.search(r"/storageAccounts/([^/]+)/", each.id, re.IGNORECASE)
-            if account is None:
-                continue
-            with self.owner(account[1]) as client, suppress(ResourceExistsError):
-                client.create_container(each.request.name)
+        self._azurite.stop()
 
     def owner(self, account: str) -> BlobServiceClient:
         """The account behind the front, where nobody is refused."""
-        credential = self.identities.credential(outputs.guid("owner"))
-        back = f"https://127.0.0.1:{self._back}/{account}"
-        return BlobServiceClient(back, credential=credential, connection_verify=str(self.authority.bundle))
+        return self._azurite.owner(account)
 
     # The front
 
@@ -181,7 +120,7 @@ class BlobService:
             return self._fault(request, *(fault if isinstance(fault, tuple) else (fault, "")))
         try:
             who = await self._who(request, account, container, blob)
-        except _DeniedError as denied:
+        except DeniedError as denied:
             return _error(denied.status, denied.code)
         self.calls.append(Call(request.method, account, container, blob, who))
         session: aiohttp.ClientSession = request.app[_SESSION]
@@ -189,12 +128,10 @@ class BlobService:
         body: bytes | aiohttp.StreamReader | None = request.content if request.body_exists else None
         if request.query.get("comp") == "userdelegationkey":
             body = await request.read()
-            start, end = (re.search(f"<{name}>([^<]*)<", body.decode()) for name in ("Start", "Expiry"))
-            if start and end:
-                self._keys[account, start[1], end[1]] = time.time()
+            self._links.give(account, body.decode())
         if request.content_length is not None:
             headers["Content-Length"] = str(request.content_length)
-        url = URL(f"https://127.0.0.1:{self._back}{raw}", encoded=True)
+        url = URL(f"{self._azurite.address}{raw}", encoded=True)
         if self.page is not None and request.query.get("comp") == "list":
             url = url.update_query(maxresults=self.page)
         try:
@@ -215,7 +152,7 @@ class BlobService:
         return web.Response(status=status, body=to_bytes(content), content_type="application/json")
 
     def _revoke(self, request: web.Request, path: str) -> web.Response:
-        """The one call of the resource manager that is about links: every key given out so far signs no more."""
+        """The one call of the resource manager that is about links."""
         account, _, verb = path.rpartition("/")
         try:
             principal = self.identities.principal(request.headers.get("Authorization"), ARM)
@@ -226,21 +163,8 @@ class BlobService:
             return _error(404, "ResourceNotFound")
         if not allowed(self.cloud, principal, f"{ACCOUNTS}/{verb}/action", account):
             return _error(403, "AuthorizationFailed")
-        self._revoked[found.request.name] = time.time()
+        self._links.revoke(found.request.name)
         return web.Response()
-
-    def _check_link(self, request: web.Request, account: str) -> None:
-        """What Azurite doesn't look at. Raises _DeniedError."""
-        if "sip" in request.query:
-            first, _, last = request.query["sip"].partition("-")
-            if not IPv4Address(first) <= IPv4Address(request.remote or "0.0.0.0") <= IPv4Address(last or first):  # noqa: S104  # compared
-                raise _DeniedError(403, "AuthorizationSourceIPMismatch")
-        tagging = request.query.get("comp") == "tags" or "x-ms-tags" in request.headers
-        if tagging and "t" not in request.query.get("sp", ""):
-            raise _DeniedError(403, "AuthorizationPermissionMismatch")
-        given = self._keys.get((account, request.query.get("skt", ""), request.query.get("ske", "")), 0.0)
-        if given <= self._revoked.get(account, -1.0):
-            raise _DeniedError(403, "AuthenticationFailed")
 
     def _fault(self, request: web.Request, status: int, code: str) -> web.StreamResponse:
         if status == 0 and request.transport is not None:
@@ -279,32 +203,32 @@ class BlobService:
             client.get_blob_client(container, blob).set_blob_tags(tags)
 
     async def _who(self, request: web.Request, account: str, container: str, blob: str) -> str:
-        """Whose request it is. Raises _DeniedError."""
+        """Whose request it is. Raises DeniedError."""
         authorization = request.headers.get("Authorization")
         if authorization is None and "sig" in request.query:
-            self._check_link(request, account)
+            self._links.check(request, account)
             return "sas"  # Azurite checks the rest
         if (authorization or "").startswith("SharedKey"):
-            raise _DeniedError(403, "KeyBasedAuthenticationNotPermitted")
+            raise DeniedError(403, "KeyBasedAuthenticationNotPermitted")
         try:
             principal = self.identities.principal(authorization, AUDIENCE)
         except TokenError as error:
-            raise _DeniedError(401, "InvalidAuthenticationInfo") from error
-        scope, needed = self._scope(account, container), _actions(request, container)
+            raise DeniedError(401, "InvalidAuthenticationInfo") from error
+        scope, needed = self._scope(account, container), actions(request, container)
 
         def may(action: str) -> bool:
             return allowed(self.cloud, principal, action, scope, blob or None)
 
         may_all = bool(needed) and all(map(may, needed))
-        if not may_all and _puts_blob(request, blob) and may(ADD):
+        if not may_all and puts_blob(request, blob) and may(ADD):
             may_all = not await self._is_there(request)
         if not may_all:
-            raise _DeniedError(403, "AuthorizationPermissionMismatch")
+            raise DeniedError(403, "AuthorizationPermissionMismatch")
         return principal
 
     async def _is_there(self, request: web.Request) -> bool:
         token, _ = self.identities.token(outputs.guid("owner"), AUDIENCE)
-        url = URL(f"https://127.0.0.1:{self._back}{request.raw_path.partition('?')[0]}", encoded=True)
+        url = URL(f"{self._azurite.address}{request.raw_path.partition('?')[0]}", encoded=True)
         headers = {"Authorization": f"Bearer {token}", "x-ms-version": request.headers.get("x-ms-version", "2021-12-02")}
         session: aiohttp.ClientSession = request.app[_SESSION]
         async with session.head(url, headers=headers) as answer:
@@ -314,38 +238,9 @@ class BlobService:
         for each in self.cloud.of_type(ACCOUNTS):
             if each.request.name == account:
                 if lets_nobody_in(self.cloud, each):
-                    raise _DeniedError(403, "AuthorizationFailure")
+                    raise DeniedError(403, "AuthorizationFailure")
                 return f"{each.id}/blobServices/default/containers/{container}" if container else each.id
-        raise _DeniedError(404, "ResourceNotFound")
-
-
-def _actions(request: web.Request, container: str) -> list[str]:
-    """What somebody must be allowed to do; nothing where nobody is.
-
-    Source: https://learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory
-    """
-    comp, is_container = request.query.get("comp"), request.query.get("restype") == "container"
-    if comp == "userdelegationkey":
-        return [DELEGATE]
-    if not container:
-        return []
-    if comp == "batch":
-        # Batches hold nothing but deletions. They are of no one path, so that whom conditions on paths bind can send none.
-        return [WRITE, DELETE]
-    if comp == "tags":
-        return [READ_TAGS if request.method == "GET" else WRITE_TAGS]
-    if request.method in ("GET", "HEAD"):
-        return [READ, READ_TAGS] if "tags" in request.query.get("include", "").split(",") else [READ]
-    if is_container:
-        return []  # containers are the deployment's
-    tagging = [WRITE_TAGS] if "x-ms-tags" in request.headers else []
-    return [DELETE] if request.method == "DELETE" else [WRITE, *tagging]
-
-
-def _puts_blob(request: web.Request, blob: str) -> bool:
-    """Whether it is one Put Blob, which makes a new blob also for whoever may only add blobs; blocks need more."""
-    others = {"x-ms-copy-source", "x-ms-tags"} & set(map(str.lower, request.headers))
-    return request.method == "PUT" and bool(blob) and "comp" not in request.query and not others
+        raise DeniedError(404, "ResourceNotFound")
 
 
 def _error(status: int, code: str) -> web.Response:

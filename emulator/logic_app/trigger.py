@@ -17,7 +17,7 @@ from typing import Any
 
 from emulator.arm import outputs
 from emulator.arm.cloud import Resource
-from emulator.arm.rules import answers_hook
+from emulator.arm.needs import answers_hook
 from emulator.forked import SCORER, Process, start
 from emulator.local_azure import SmallAzure, container_environment
 from emulator.logic_app.engine import Engine, Json

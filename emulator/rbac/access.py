@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from emulator.arm.cloud import Cloud
 from emulator.arm.requests import Json
-from emulator.arm.rules import counts
 from emulator.rbac.conditions import ADD, DELETE, MOVE, READ, WRITE, Access, parse
+from emulator.rbac.roles import counts
 from stacks.identity import Role
 
 DELEGATE = "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action"

@@ -7,6 +7,7 @@ import pytest
 from emulator import forked
 from emulator.arm import rules
 from emulator.local_azure import SmallAzure
+from emulator.rbac import roles
 from scorer.azure.patience import SECONDS
 from tests.conftest import MakeClip
 from tests.end_to_end.job_helpers import ask
@@ -39,7 +40,7 @@ def dispatched(azure: SmallAzure, path: str, *, machine: bool = True) -> tuple[i
 def test_a_request_is_taken_in_before_everything_counts(
     slow: list[str], counts: float, small_azure: SmallAzure, request_path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rules, "ROLE_COUNTS", 100.0)  # within the patience of one container group
+    monkeypatch.setattr(roles, "ROLE_COUNTS", 100.0)  # within the patience of one container group
     for each in slow:
         small_azure.cloud.renew(each)
     code, said = dispatched(small_azure, request_path, machine=False)
@@ -61,7 +62,7 @@ def test_an_identity_that_comes_late_is_waited_for(small_azure: SmallAzure, requ
 def test_a_role_that_lacks_for_good_is_told_after_two_minutes(
     small_azure: SmallAzure, request_path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rules, "ROLE_COUNTS", 10 * SECONDS)
+    monkeypatch.setattr(roles, "ROLE_COUNTS", 10 * SECONDS)
     small_azure.cloud.renew(ASSIGNMENTS)
     began = small_azure.cloud.clock.now
     code, said = dispatched(small_azure, request_path)

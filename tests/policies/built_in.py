@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from emulator.arm.rules import at
+from emulator.arm.requests import at
 
 Json = dict[str, Any]
 Bodies = Sequence[Json]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from autoscale.gpu_sizes import SIZES
-from emulator.arm import outputs as answers
 from emulator.arm.cloud import Cloud
+from emulator.arm.outputs import SIGNATURE, guid, login_server
 from emulator.arm.requests import ArmError, takes_tags
 from emulator.local_azure import container_environment
 from emulator.pulumi import provider
@@ -39,7 +39,7 @@ SECRETS = [
         r"-----BEGIN [A-Z ]*PRIVATE KEY",
         r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{86}==",
         r"eyJ[A-Za-z0-9_-]{20,}\.eyJ",
-        answers.SIGNATURE,
+        SIGNATURE,
     )
 ]
 
@@ -222,7 +222,7 @@ def test_outputs_tell_software_and_people_where_everything_is(azure: Cloud, depl
     assert azure.find(told["batchAccount"])
     assert set(told["workflows"]) == {each.id for each in azure.of_type(WORKFLOW)}
     (registry,) = azure.of_type("Microsoft.ContainerRegistry/registries")
-    assert told["registryServer"] == answers.login_server(registry)
+    assert told["registryServer"] == login_server(registry)
     assert told["submitterImage"]
     assert (told["gpuCores"], told["gpuFamily"]) == (SIZES[told["gpuSize"]].cores, SIZES[told["gpuSize"]].family)
     for link in outputs["portal"].values():
@@ -254,7 +254,7 @@ def test_nodes_wait_for_their_roles_and_endpoints(hardened: Made) -> None:
     order = [event.id for event in azure.events]
     (pool,) = azure.of_type(POOL)
     before = order[: order.index(pool.id)]
-    identity = answers.guid("principal", pool.inputs["identity"]["userAssignedIdentities"][0])
+    identity = guid("principal", pool.inputs["identity"]["userAssignedIdentities"][0])
     roles = [
         each.id
         for each in azure.of_type("Microsoft.Authorization/roleAssignments")
@@ -279,7 +279,7 @@ def test_no_request_comes_before_the_submitter_may_take_it(hardened: Made) -> No
     order = [event.id for event in azure.events]
     (subscription,) = azure.of_type(SUBSCRIPTION)
     before = order[: order.index(subscription.id)]
-    submitter = answers.guid(
+    submitter = guid(
         "principal", next(each.id for each in azure if "-submitter" in each.request.name and "userAssigned" in each.id)
     )
     roles = [

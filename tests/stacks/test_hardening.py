@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from autoscale.gpu_sizes import SIZES
-from emulator.arm import outputs as answers
 from emulator.arm.cloud import Cloud, Resource
-from emulator.arm.requests import TENANT, ArmError, Json
-from emulator.arm.rules import LOCK, at
+from emulator.arm.outputs import SIGNATURE, callback_url, principal
+from emulator.arm.requests import TENANT, ArmError, Json, at
+from emulator.arm.rules import LOCK
 from emulator.blob import defender
 from emulator.pulumi import provider
 from emulator.pulumi.engine import Deployment
@@ -149,7 +149,7 @@ def test_what_people_put_is_scanned_for_malware_and_the_scanner_let_in(made: Mad
     )
     assert "/containers/input/" in assigned.id
     submitter = next(each for each in made.azure if "-submitter" in each.request.name and "userAssignedIdentities" in each.id)
-    assert assigned.body["properties"]["principalId"] == answers.principal(submitter)
+    assert assigned.body["properties"]["principalId"] == principal(submitter)
 
 
 def test_flows_are_logged_as_an_identity_into_a_container_that_is_emptied(made: Made) -> None:
@@ -179,7 +179,7 @@ def test_flows_are_kept_as_long_as_other_logs_and_not_for_less_than_90_days() ->
 
 def test_event_grid_shows_a_token_and_no_secret_is_anywhere(made: Made) -> None:
     hook, flow = made.hook, made.workflow
-    assert hook["endpointUrl"] == answers.callback_url(flow.id, "Request_uploaded").partition("&")[0]
+    assert hook["endpointUrl"] == callback_url(flow.id, "Request_uploaded").partition("&")[0]
     assert (hook["azureActiveDirectoryTenantId"], hook["azureActiveDirectoryApplicationIdOrUri"]) == (TENANT, APPLICATION)
     access = flow.body["properties"]["accessControl"]
     (policy,) = access["triggers"]["openAuthenticationPolicies"]["policies"].values()
@@ -191,12 +191,12 @@ def test_event_grid_shows_a_token_and_no_secret_is_anywhere(made: Made) -> None:
         "appid": "4962773b-9cdb-44cf-a8bf-237846a00ab7",
     }
     assert access["contents"]["allowedCallerIpAddresses"] == [{"addressRange": "0.0.0.0/32"}]
-    assert answers.SIGNATURE not in made.deployment.state() + made.deployment.log
+    assert SIGNATURE not in made.deployment.state() + made.deployment.log
 
 
 def test_a_hook_with_both_a_secret_and_a_token_is_answered_by_nobody(made: Made) -> None:
     (old,) = made.azure.of_type(SUBSCRIPTION)
-    destination = {**old.inputs["destination"], "endpointUrl": answers.callback_url(made.workflow.id, "Request_uploaded")}
+    destination = {**old.inputs["destination"], "endpointUrl": callback_url(made.workflow.id, "Request_uploaded")}
     with pytest.raises(ArmError, match="didn't answer"):
         made.azure.update(old.id, old.kind.token, {**old.inputs, "destination": destination})
     other = {**old.inputs["destination"], "azureActiveDirectoryApplicationIdOrUri": OPERATOR}
@@ -227,7 +227,7 @@ def test_a_change_keeps_the_scanner_and_takes_back_the_secret_address(made: Made
     (new,) = made.azure.of_type(POOL)
     assert new.id != old.id
     assert at(new.body, "properties.deploymentConfiguration.virtualMachineConfiguration.securityProfile") is None
-    assert made.hook["endpointUrl"] == answers.callback_url(made.workflow.id, "Request_uploaded")
+    assert made.hook["endpointUrl"] == callback_url(made.workflow.id, "Request_uploaded")
     assert "azureActiveDirectoryApplicationIdOrUri" not in made.hook
     assert at(made.workflow.body, "properties.accessControl.triggers") is None
 
