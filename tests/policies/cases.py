@@ -10,27 +10,21 @@ import pulumi
 from pulumi_azure_native import batch, storage
 
 from tests.policies.bricks import (
-    CLOSED,
     DATA,
     GROUP,
     IDENTITY,
     KEY,
-    MSI,
     ROLES,
     SUBSCRIPTION,
     account,
-    alone,
     assignment,
     batch_account,
-    call,
     container,
     diagnosis,
-    flow_log,
     group_lock,
     guarded,
     inbound,
     lock,
-    lone_subnet,
     machine,
     mount,
     pool,
@@ -39,15 +33,9 @@ from tests.policies.bricks import (
     scale,
     scan,
     secret_mount,
-    security_group,
-    subnet,
-    subscription,
-    token_subscription,
-    token_workflow,
-    topic,
-    traffic,
-    workflow,
 )
+from tests.policies.network_bricks import CLOSED, alone, flow_log, lone_subnet, security_group, subnet, traffic
+from tests.policies.workflow_bricks import MSI, call, subscription, token_subscription, token_workflow, topic, workflow
 
 Make: TypeAlias = Callable[[str], pulumi.Resource]
 Args = TypeVar("Args")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 from pulumi_azure_native import authorization, batch, containerregistry, logic, monitor, network, security, storage
 
-from tests.policies import bricks
+from tests.policies import bricks, network_bricks, workflow_bricks
 from tests.policies.cases import BAD, GOOD
 
 
@@ -41,10 +41,12 @@ def unknown_values() -> None:
         scale_settings={"auto_scale": {"formula": later}},
         deployment_configuration=bricks.machine(identity_reference={"resource_id": later}, registry_server=later),
     )("pool")
-    bricks.subnet(network_security_group={"id": later}, nat_gateway={"id": later}, default_outbound_access=later)("subnet")
-    bricks.subscription(retry_policy=later.apply(lambda _: {}), dead_letter_with_resource_identity=later)("subscription")
+    network_bricks.subnet(network_security_group={"id": later}, nat_gateway={"id": later}, default_outbound_access=later)(
+        "subnet"
+    )
+    workflow_bricks.subscription(retry_policy=later.apply(lambda _: {}), dead_letter_with_resource_identity=later)("subscription")
     bricks.assignment(scope=later, role_definition_id=later)("assignment")
-    bricks.workflow(bricks.call({"type": "ManagedServiceIdentity", "identity": later}))("workflow")
+    workflow_bricks.workflow(workflow_bricks.call({"type": "ManagedServiceIdentity", "identity": later}))("workflow")
 
 
 def component() -> None:

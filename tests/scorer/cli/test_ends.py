@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import cast
 
-import numpy as np
 import pytest
-from pydantic import TypeAdapter
 
 from scorer.boundary import typed, words
 from scorer.cli import main, steps
@@ -21,73 +15,19 @@ from scorer.documents.request import make_request
 from scorer.documents.status import Status, read_status
 from scorer.engines.local import LocalEngine
 from scorer.engines.run import run_job
-from scorer.errors import FailureThresholdError, InternalError, ModelError, ScorerError
+from scorer.errors import InternalError, ModelError, ScorerError
 from scorer.job.dispatch import chunk_length, dispatch
 from scorer.job.failures import chunk_key, clear_failures, find_failure, is_final, kept_failures, merge_key
 from scorer.job.finish import merge_job
 from scorer.job.parts import find_part, forget_part
 from scorer.job.report import REPORT
 from scorer.job.score import load_model, score_chunk
-from scorer.models import Frames, Model
+from scorer.models import Frames
 from scorer.store import FolderStore
 from tests.conftest import MakeClip, write_images
 from tests.folders import FolderStores
-from tests.scorer.cli.command_line import run, status
-from tests.scorer.job.scoring import Idle, plan_folder, score_all, task_records
-
-
-class PanicError(BaseException):
-    """As pyo3 raises where Rust panics: no Exception."""
-
-
-class MuteError(Exception):
-    """Its text can't be had."""
-
-    def __str__(self) -> str:
-        raise ValueError("mute")
-
-
-def invalid() -> Exception:
-    try:
-        TypeAdapter(int).validate_python("x")
-    except ValueError as error:
-        return error
-    raise AssertionError
-
-
-def undecodable() -> Exception:
-    try:
-        b"\xff".decode()
-    except UnicodeDecodeError as error:
-        return error
-    raise AssertionError
-
-
-KINDS: dict[str, Callable[[], BaseException]] = {
-    "ValueError": lambda: ValueError("odd"),
-    "ZeroDivisionError": lambda: ZeroDivisionError("division by zero"),
-    "RecursionError": lambda: RecursionError("deep"),
-    "KeyError": lambda: KeyError("key"),
-    "MemoryError": MemoryError,
-    "StopIteration": StopIteration,
-    "ValidationError": invalid,
-    "UnicodeDecodeError": undecodable,
-    "OSError": lambda: OSError(5, "Input/output error"),
-    "SystemExit": lambda: SystemExit(0),
-    "GeneratorExit": GeneratorExit,
-    "CancelledError": asyncio.CancelledError,
-    "PanicError": lambda: PanicError("called `Option::unwrap()` on a `None` value"),
-    "MuteError": MuteError,
-    "BaseExceptionGroup": lambda: BaseExceptionGroup("many", [SystemExit(3), ValueError("one")]),
-}
-EACH = pytest.mark.parametrize("kind", KINDS)
-
-
-def raiser(kind: str) -> Callable[..., object]:
-    def broken(*_: object, **__: object) -> object:
-        raise KINDS[kind]()
-
-    return broken
+from tests.scorer.job.scoring import Idle, plan_folder, score_all
+from tests.scorer.raised import EACH, KINDS, raiser
 
 
 def told(stores: FolderStores, kind: str) -> None:
@@ -231,77 +171,6 @@ def test_the_other_steps_end(
     assert "Traceback" not in said
 
 
-class Faulty(Idle):
-    """Raises in one of its calls."""
-
-    def __init__(self, kind: str, where: str) -> None:
-        super().__init__()
-        self._kind, self._where = kind, where
-
-    @property
-    def runtime(self) -> str:  # type: ignore[override]  # a model may have it either way
-        self._maybe("runtime")
-        return "faulty"
-
-    def score(self, frames: Frames) -> Frames:
-        self._maybe("score")
-        return frames
-
-    def reset(self) -> None:
-        self._maybe("reset")
-
-    def _maybe(self, where: str) -> None:
-        if self._where == where:
-            raise KINDS[self._kind]()
-
-
-def faulty(kind: str, where: str) -> Model:
-    """A model of which one call raises."""
-    return cast("Model", Faulty(kind, where))
-
-
-@EACH
-@pytest.mark.parametrize("where", ["runtime", "reset"])
-def test_a_model_that_raises_in_a_property_is_to_blame(stores: FolderStores, kind: str, where: str) -> None:
-    plan = plan_folder(stores, ["a.png"])
-    with pytest.raises(ModelError, match="Model 'invert' can't be used"):
-        score_chunk(plan, plan.chunks[0], stores, faulty(kind, where))
-
-
-@EACH
-def test_frames_that_a_model_fails_on_are_stood_in_for(stores: FolderStores, kind: str) -> None:
-    plan = plan_folder(stores, ["a.png", "b.png"], batch_size=2)
-    if kind == "MemoryError":
-        with pytest.raises(ScorerError, match="doesn't fit into memory"):
-            score_chunk(plan, plan.chunks[0], stores, faulty(kind, "score"))
-        return
-    part, _ = score_chunk(plan, plan.chunks[0], stores, faulty(kind, "score"))
-    assert part.failed == 2
-
-
-MADE: dict[str, Callable[[Frames], object]] = {
-    "nothing": lambda _: None,
-    "fewer frames": lambda frames: frames[:1],
-    "floats": lambda frames: frames.astype(np.float32),
-    "grey": lambda frames: frames[..., :1],
-    "no pixels": lambda frames: frames[:, :0],
-    "a list": list,
-}
-
-
-@pytest.mark.parametrize("made", MADE)
-def test_what_a_model_may_not_make_counts_as_failed(stores: FolderStores, made: str) -> None:
-    class Odd(Idle):
-        def score(self, frames: Frames) -> Frames:
-            return MADE[made](frames)  # type: ignore[return-value]  # that is what is tried
-
-    plan = plan_folder(stores, ["a.png", "b.png"], batch_size=2)
-    part, _ = score_chunk(plan, plan.chunks[0], stores, Odd())
-    # A model that gives one frame for two gives one for one, too: what failed together is tried one by one.
-    assert part.failed == 2
-    assert any("the model made" in (record.error or "") for record in task_records(plan, stores) if record.kind == "frame")
-
-
 def test_tries_that_are_used_up_are_final(stores: FolderStores, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = plan_folder(stores, ["a.png"])
     score_all(plan, stores)
@@ -376,40 +245,6 @@ def test_garbage_among_the_records_is_counted(stores: FolderStores) -> None:
     assert read_status("job", stores).note is None
     assert f"{len(garbage)} lines among the records that are none" in stores.output.get(f"job/{REPORT}").decode()
     assert sum(isinstance(line, BadLine) for line in from_lines(log.read_bytes())) == len(garbage) - 1
-
-
-LOADS = {"SystemExit(0)": 7, "KeyboardInterrupt()": 70, "PanicLike('panic')": 7, "RecursionError('deep')": 7}
-
-
-@pytest.mark.parametrize("raised", LOADS)
-@pytest.mark.parametrize("where", ["load", "score"])
-def test_a_run_with_a_model_that_raises(tmp_path: Path, raised: str, where: str) -> None:
-    """A process as a person starts it, with a model as a user installs it."""
-    site = tmp_path / "site"
-    (site / "faulty-1.0.dist-info").mkdir(parents=True)
-    (site / "faulty-1.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: faulty\nVersion: 1.0\n")
-    (site / "faulty-1.0.dist-info/entry_points.txt").write_text("[scorer.models]\nfaulty = faulty:SPEC\n")
-    (site / "faulty.py").write_text(
-        "from scorer.models import ModelSpec\n"
-        "class PanicLike(BaseException): pass\n"
-        "class Faulty:\n"
-        "    runtime = 'faulty'\n"
-        "    def reset(self): pass\n"
-        f"    def score(self, frames): raise {raised}\n"
-        f"def load(settings):\n    {'raise ' + raised if where == 'load' else 'return Faulty()'}\n"
-        "SPEC = ModelSpec(name='faulty', summary='', style='none', load=load)\n"
-    )
-    write_images(tmp_path / "shots", ["a.png", "b.png"])
-    path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
-    code = LOADS[raised] if where == "load" or raised == "KeyboardInterrupt()" else FailureThresholdError.exit_code
-    done = run("run", "shots", "--model", "faulty", "--quiet", folder=tmp_path, code=code, environment={"PYTHONPATH": path})
-    (sentence,) = done.stderr.strip().splitlines()
-    assert sentence.startswith("error: ")
-    found = status(tmp_path)
-    assert (found["state"], found["exit_code"]) == ("failed", code)
-    assert found["error"] == sentence.removeprefix("error: ")
-    assert list(tmp_path.glob(".scorer/output/*/report.html"))
-    assert list(tmp_path.glob(".scorer/work/*/failed/*.json"))
 
 
 def test_all_that_is_known_is_shown_to_whoever_asks() -> None:
