@@ -133,7 +133,7 @@ class _Worker:
         self._model, self._name, self._size = model, name, size
         self._milliseconds: list[float] = []
         self._runtime = ""
-        command = [sys.executable, "-m", "scorer.bench_worker", model, name, *map(str, size)]
+        command = [sys.executable, "-m", "scorer.cli.bench_worker", model, name, *map(str, size)]
         pipe = subprocess.PIPE
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed in `stop`; it lives as long as the process
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=self._errors, text=True)  # noqa: S603  # own module

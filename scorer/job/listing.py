@@ -8,8 +8,8 @@ from scorer.documents.request import Request
 from scorer.errors import InputError
 from scorer.file_names import LONGEST, unfit
 from scorer.job.budget import check_bytes, check_images
-from scorer.media import images as frames
 from scorer.media.image_names import SUFFIXES, is_image, notes_on, passed_over, result_name
+from scorer.media.images import natural_order
 from scorer.media.limits import Limits
 from scorer.store import Entry, Store
 
@@ -41,7 +41,7 @@ def in_folder(store: Store, folder: str, limits: Limits, image_format: str | Non
         raise InputError(f"'{where}' has {len(found)} images in it: split it, since a job takes {limits.max_frames} at most.")
     check_bytes(where, list(found.values()), limits)
     check_images(list(found.values()), limits)
-    ordered = [found[path] for path in frames.natural_order(found)]
+    ordered = [found[path] for path in natural_order(found)]
     return ordered, (*filter(None, [passed]), *_notes(ordered, image_format))
 
 

@@ -14,7 +14,7 @@ from scorer.errors import ModelError, ScorerError, TaskError
 from scorer.job.marks import too_many_failed
 from scorer.job.media import Frame, ms_since
 from scorer.job.tiling import is_gpu_failure, is_out_of_memory, score_in_tiles
-from scorer.media import images as frames
+from scorer.media.images import resize
 from scorer.models import Frames, Model
 from scorer.models.around import blended, cropped, padded
 
@@ -148,7 +148,7 @@ class ModelStage:
             raise TaskError(f"The GPU failed ({why.rstrip('.')}): another try may get another one.") from error
         height, width = image.shape[:2]
         down, across = self.scale or self._try_scale(image)
-        pixels = frames.resize(image, round(width * across), round(height * down))
+        pixels = resize(image, round(width * across), round(height * down))
         return Scored(frame, pixels, why, 0.0)
 
     def _try_scale(self, image: Frames) -> tuple[float, float]:

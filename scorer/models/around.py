@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from scorer.media import images as frames
+from scorer.media.images import resize
 from scorer.models import Frames
 
 _ROWS = 64
@@ -35,7 +35,7 @@ def blended(original: Frames, styled: Frames, strength: float) -> Frames:
     if strength == 1:
         return styled
     height, width = styled.shape[:2]
-    own = frames.resize(original, width, height)
+    own = resize(original, width, height)
     if strength == 0:
         return own
     mixed = np.empty_like(styled)

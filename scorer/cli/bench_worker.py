@@ -1,4 +1,4 @@
-"""One competitor of `scorer bench`, in its own process: `python -m scorer.bench_worker MODEL NAME WIDTH HEIGHT`.
+"""One competitor of `scorer bench`, in its own process: `python -m scorer.cli.bench_worker MODEL NAME WIDTH HEIGHT`.
 
 It prints what computes, then for each number of seconds it reads the milliseconds of every call, one JSON value a line.
 """
