@@ -10,6 +10,8 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
+from scorer.media.video.source import has_durations_from_nowhere
+
 _SECOND = 1_000_000
 _BACK = _SECOND // 10
 """Decoding times that go back by more than this have jumped."""
@@ -35,6 +37,9 @@ class Jumps:
         self._latest: int | None = None
         self._ends: dict[int, tuple[int, int]] = {}
         """When a stream's last packet is decoded, and when that ends."""
+        self._tells = not has_durations_from_nowhere(container)
+        self._picture = int(_SECOND / video.average_rate) if video.average_rate else 0
+        """Microseconds between the last two pictures."""
 
     def take(self, packet: Packet[Any]) -> None:
         """Fix the packet's time stamps."""
@@ -57,13 +62,26 @@ class Jumps:
         return late if decoded + _BACK < last or (self._joinable and abs(late) > _FORWARD) else 0
 
     def _remember(self, packet: Packet[Any]) -> None:
-        index, length = packet.stream_index, _length(packet)
+        index = packet.stream_index
         if packet.dts is not None:
             self._latest = _micros(packet, packet.dts)
-            self._ends[index] = self._latest, self._latest + length
+            if packet.stream.type == "video" and index in self._ends and self._latest > self._ends[index][0]:
+                self._picture = self._latest - self._ends[index][0]
+            self._ends[index] = self._latest, self._latest + self._length(packet)
         elif index in self._ends:
             _, due = self._ends[index]
-            self._ends[index] = due, due + length
+            self._ends[index] = due, due + self._length(packet)
+
+    def _length(self, packet: Packet[Any]) -> int:
+        """How many microseconds it lasts; where that isn't told, a picture lasts as long as the one before it."""
+        context = packet.stream.codec_context
+        if packet.stream.type == "audio" and context.sample_rate:
+            return int((context.frame_size or 0) * _SECOND // context.sample_rate)
+        if packet.stream.type == "video" and not self._tells:
+            return self._picture
+        if not packet.duration and packet.stream.type == "video" and context.framerate:
+            return int(_SECOND / context.framerate)
+        return _micros(packet, packet.duration or 0)
 
     @staticmethod
     def _shift(packet: Packet[Any], micros: int) -> None:
@@ -80,11 +98,3 @@ def _micros(packet: Packet[Any], ticks: int) -> int:
     unit = packet.time_base  # whole numbers: a film has a million packets, and fractions take their time
     return (2 * ticks * unit.numerator * _SECOND + unit.denominator) // (2 * unit.denominator)
 
-
-def _length(packet: Packet[Any]) -> int:
-    context = packet.stream.codec_context
-    if packet.stream.type == "audio" and context.sample_rate:
-        return int((context.frame_size or 0) * _SECOND // context.sample_rate)
-    if not packet.duration and packet.stream.type == "video" and context.framerate:
-        return int(_SECOND / context.framerate)
-    return _micros(packet, packet.duration or 0)

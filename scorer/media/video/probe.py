@@ -28,8 +28,8 @@ from scorer.media.video.color import is_convertible
 from scorer.media.video.describe import clock_start, describe, picture_notes
 from scorer.media.video.info import Access, VideoIndex
 from scorer.media.video.jumps import Jumps
-from scorer.media.video.source import is_broadcast, only, open_source, prepare, video_stream
-from scorer.media.video.stamps import Decoded
+from scorer.media.video.source import has_durations_from_nowhere, is_broadcast, only, open_source, prepare, video_stream
+from scorer.media.video.stamps import Decoded, LastLength
 from scorer.media.video.tags import check_tags, timecode
 from scorer.media.video.tracks import Choice, Tried, choose
 from scorer.media.video.trial import Trial
@@ -160,7 +160,7 @@ def _survey(path: Source, limits: Limits, asked: Wanted, *, cut: bool) -> tuple[
 
 def _demux(container: InputContainer, stream: VideoStream, path: Source, limits: Limits, beside: Trial, *, cut: bool) -> _Packets:
     """The video's packets; those of what goes beside it are tried on the way."""
-    found, last = _Packets(cut=cut), None
+    found, last = _Packets(cut=cut), LastLength(from_nowhere=has_durations_from_nowhere(container))
     jumps, copied = Jumps(container, stream), {each.index for each in beside.sources}
     is_jpeg = stream.codec_context.codec.canonical_name == "mjpeg"
     for packet in _mended(container, path, limits, jumps, *beside.sources, cut=lambda: setattr(found, "cut", True)):
@@ -178,10 +178,9 @@ def _demux(container: InputContainer, stream: VideoStream, path: Source, limits:
             found.pts.append(packet.pts)
             if packet.is_keyframe:
                 found.keys.append(packet.pts)
-            if last is None or packet.pts >= last:
-                last, found.last_duration = packet.pts, packet.duration or 0
+            last.take(packet)
     beside.end()
-    found.jumps = jumps.found
+    found.jumps, found.last_duration = jumps.found, last.ticks
     if beside.sources and not cut and found.count < stream.frames:
         _check_alone(found.count, path, limits)
     _check_work(found.count, stream, path, limits.max_gigapixels, ": scale it down, or cut it into shorter videos first.")

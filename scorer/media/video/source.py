@@ -28,6 +28,13 @@ def is_broadcast(container: InputContainer) -> bool:
     return not {"mpegts", "mpeg"}.isdisjoint(container.format.name.split(","))
 
 
+def has_durations_from_nowhere(container: InputContainer) -> bool:
+    """Whether packets may have durations from memory that nobody has written: the demuxer gives such to fragments of an mp4 whose
+    edit list is broken. What they say is to be checked, else each opening finds another video.
+    """
+    return "mov" in container.format.name.split(",")
+
+
 MOST_PIXELS = 2**27
 """Of one frame, where nothing less is said: the most that a deployment can allow."""
 

@@ -90,6 +90,34 @@ class Decoded:
         return found
 
 
+class LastLength:
+    """How long the picture that is shown last says that it is shown.
+
+    Where durations may come `from_nowhere` and one says that it is for far longer than up to the next packet, none is believed.
+    """
+
+    def __init__(self, *, from_nowhere: bool) -> None:
+        self._doubted, self._believed = from_nowhere, True
+        self._shown, self._ticks = _NONE, 0
+        self._due: tuple[int, int] | None = None
+        """When the packet before was decoded, and how long it says to last."""
+
+    def take(self, packet: Packet[Any]) -> None:
+        """The next of the packets that are shown, in the order of decoding."""
+        told, decoded = packet.duration or 0, packet.dts
+        if packet.pts is not None and packet.pts >= self._shown:
+            self._shown, self._ticks = packet.pts, told
+        if self._doubted and self._due is not None and decoded is not None:
+            before, ticks = self._due
+            self._believed = self._believed and (decoded <= before or 0 <= ticks <= 2 * (decoded - before))
+        self._due = None if decoded is None else (decoded, told)
+
+    @property
+    def ticks(self) -> int:
+        """0 where it isn't known."""
+        return self._ticks if self._believed else 0
+
+
 def ascending(stamps: array[int], usual: int) -> array[int] | None:
     """The stamps, where those that don't ascend are spread evenly up to the next that does; None where there is no room for that.
 
