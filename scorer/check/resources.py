@@ -20,6 +20,7 @@ from scorer.check.refusals import refusal
 from scorer.documents import Words
 from scorer.documents.deployment import Deployment
 from scorer.report.text import counted
+from scorer.validation import faults
 
 BATCH_VERSION = "2024-07-01"
 LOGIC_VERSION = "2019-05-01"
@@ -179,7 +180,7 @@ def _ask(name: str, model: type[Answer], path: str, version: str, me: str) -> An
     try:
         return model.model_validate(resource_manager.call("GET", path, version))
     except ValidationError as error:
-        return left_out(name, f"Azure's answer can't be read ({error.errors(include_url=False, include_input=False)[0]['msg']})")
+        return left_out(name, f"Azure's answer can't be read ({faults(error)[0]})")
     except HttpResponseError as error:
         found = refusal(error, current().resource_manager, me)
         if found.kind == "role":  # operators needn't have it: whoever deploys does

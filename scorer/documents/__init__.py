@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from scorer.errors import DocumentError, MissingError
 from scorer.store import Store
 from scorer.text import clean, is_clean
+from scorer.validation import faults
 
 MOST_BYTES = 2**20
 """Of a document that doesn't grow with its job."""
@@ -50,10 +51,7 @@ def parse(model: type[Document], data: bytes, where: str, **asked: object) -> Do
     try:
         found = model.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        reason = first["msg"].removeprefix("Value error, ")
-        raise unbelievable(where, f"{place}: {reason}" if place else reason) from error
+        raise unbelievable(where, str(faults(error)[0])) from error
     for name, value in asked.items():
         if getattr(found, name) != value:
             raise unbelievable(where, f"{name} is {getattr(found, name)!r}, not {value!r}")

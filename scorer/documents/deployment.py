@@ -14,6 +14,7 @@ from scorer.documents.sender_limits import SenderLimits
 from scorer.errors import ModelError, RequestError
 from scorer.media.limits import Limits
 from scorer.store import Stores, open_store
+from scorer.validation import faults
 
 # What else the image's programs write, none of it large: caches, and what compilers make and load. It counts as memory.
 _SCRATCH = "rw,exec,nosuid,nodev,mode=1777,size=1g"
@@ -134,9 +135,7 @@ def read_deployment(text: str) -> Deployment:
     try:
         return Deployment.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "it"
         raise RequestError(
-            f"The deployment's description can't be read ({where}: {first['msg'].lower()}): "
+            f"The deployment's description can't be read ({faults(error)[0]}): "
             "take it from 'pulumi stack output deployment --json' of this version."
         ) from error

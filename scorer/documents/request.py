@@ -22,7 +22,7 @@ from pydantic import (
     ValidationError,
 )
 from pydantic import model_validator as after_all
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
 from scorer import models
 from scorer.errors import RequestError
@@ -31,6 +31,7 @@ from scorer.media.image_names import is_photo
 from scorer.media.limits import Limits
 from scorer.media.wanted import ResultContainer, Sound, Wanted
 from scorer.text import closest, is_clean
+from scorer.validation import Fault, faults
 
 
 def _blob_path(path: str) -> str:
@@ -222,7 +223,7 @@ def make_request(content: Any) -> Request:
     try:
         return Request.model_validate(content)
     except ValidationError as error:
-        raise RequestError(_sentence(error)) from error
+        raise RequestError(_sentence(faults(error)[0])) from error
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -262,38 +263,23 @@ RIGHT = {
 """What each field should be, for whoever wrote something else."""
 
 
-def _sentence(error: ValidationError) -> str:
-    # What is there but wrong comes before what is missing.
-    found = sorted(error.errors(include_url=False), key=lambda each: each["type"] == "missing")
-    # Of a text where a number may stand, too, only what's wrong with it as a text is of interest.
-    numbers = ("bool_type", "int_type", "float_type")
-    first = next((each for each in found if each["type"] not in numbers or not isinstance(each["input"], str)), found[0])
-    parts = [part for part in first["loc"] if isinstance(part, int) or part in _ALL_FIELDS or part not in _UNION_ARMS]
-    where = ".".join(str(part) for part in parts if part != "[key]")
-    field = next((str(part) for part in reversed(parts) if part in _ALL_FIELDS), "")
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "missing":
-        return f"The request has no '{where}': {RIGHT.get(field, message)}."
-    if first["type"] == "extra_forbidden":
-        near = closest(str(parts[-1]), _ALL_FIELDS)
+def _sentence(found: Fault) -> str:
+    field = next((str(part) for part in reversed(found.path) if part in RIGHT), "")
+    value = found.as_json[:80]
+    if found.kind == "missing":
+        return f"The request has no '{found.where}': {RIGHT[field]}."
+    if found.kind == "extra_forbidden":
+        near = closest(str(found.path[-1]), RIGHT)
         meant = f"did you mean '{near}'?" if near else f"the fields are {', '.join(Request.model_fields)}."
-        return f"The request's {where} is {_quoted(first)}, and no request has such a field: {meant}"
-    if not where:
-        written = "" if isinstance(first["input"], dict) else f", such as {json.dumps(_SMALLEST)}"
-        return f"The request can't be taken: {message if not written else 'it is no JSON object' + written}.".replace("?.", "?")
-    right = RIGHT.get(field) or f"write {message.removeprefix('Input should be ')}"
-    right = message[:1].lower() + message[1:] if first["type"] == "value_error" else right
-    return f"The request's {where} is {_quoted(first)}: {right}."
-
-
-def _quoted(found: ErrorDetails) -> str:
-    return json.dumps(found["input"], default=str)[:80]
+        return f"The request's {found.where} is {value}, and no request has such a field: {meant}"
+    if not field:
+        what = found.reason if isinstance(found.value, dict) else f"it is no JSON object, such as {json.dumps(_SMALLEST)}"
+        return f"The request can't be taken: {what}.".replace("?.", "?")
+    right = found.reason if found.kind == "value_error" else RIGHT[field]
+    return f"The request's {found.where} is {value}: {right}."
 
 
 _SMALLEST = {"name": "film", "input": "videos/film.mp4", "styles": [{"source": "styles/night.jpg"}]}
-_ALL_FIELDS = {*Request.model_fields, *StyleRef.model_fields}
-_UNION_ARMS = {"int", "str", "float", "bool", "constrained-str", "function-after[_blob_path(), constrained-str]"}
-_UNION_ARMS |= {"function-after[_plain_text(), constrained-str]"}
 
 
 def request_schema() -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from scorer.errors import RequestError
+from scorer.text import clean
+from scorer.validation import Fault, faults
 
 
 class Options(BaseModel):
@@ -28,7 +29,7 @@ def parse_options(cls: type[AnyOptions], options: Mapping[str, Any], model_name:
     try:
         return cls.model_validate(dict(options))
     except ValidationError as error:
-        raise RequestError(_sentence(cls, error, model_name)) from None
+        raise RequestError(_sentence(cls, faults(error)[0], model_name)) from None
 
 
 def describe_options(cls: type[Options]) -> dict[str, str]:
@@ -39,14 +40,8 @@ def describe_options(cls: type[Options]) -> dict[str, str]:
     }
 
 
-def _sentence(cls: type[Options], error: ValidationError, model_name: str) -> str:
-    first = error.errors(include_url=False)[0]
-    name = str(first["loc"][0]) if first["loc"] else "?"
-    if first["type"] == "extra_forbidden":
+def _sentence(cls: type[Options], found: Fault, model_name: str) -> str:
+    if found.kind == "extra_forbidden":
         known = f"choose one of {', '.join(cls.model_fields)}" if cls.model_fields else "it has none"
-        return f"The model '{model_name}' has no option '{name}': {known}."
-    # what follows is for programmers: 'a valid integer, unable to parse string as ...', 'a valid path for <class ...'
-    rule = first["msg"].removeprefix("Value error, ").removeprefix("Input ").split(", unable")[0].split(" for <")[0]
-    value = first["input"]
-    quoted = f"'{value}'" if isinstance(value, str) and len(value) <= 60 else reprlib.repr(value)
-    return f"The option '{name}' of the model '{model_name}' is {quoted}: it {rule}."
+        return f"The model '{model_name}' has no option '{found.where}': {known}."
+    return f"The option '{found.where}' of the model '{model_name}' is {clean(found.quoted, 80)}: it {found.reason}."

@@ -38,9 +38,9 @@ def test_a_request_comes_first_and_the_stack_fills_in() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("nothing", "invalid json"),
+        ("nothing", "invalid JSON"),
         ("{}", "input: field required"),
-        (json.dumps({**DOCUMENT, "slotsPerNode": "many"}), "slotsPerNode: input should be a valid integer"),
+        (json.dumps({**DOCUMENT, "slotsPerNode": "many"}), "slotsPerNode: should be a valid integer"),
     ],
 )
 def test_what_cant_be_read_is_refused(text: str, words: str) -> None:

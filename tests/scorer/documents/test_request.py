@@ -55,9 +55,9 @@ def test_a_good_request() -> None:
         ({"name": 5}, ["name is 5: write up to 40 letters"]),
         ({"model": "a b"}, ['model is "a b": write the name of one']),
         ({"styles": "styles/a.png"}, ['styles is "styles/a.png": write a list']),
-        ({"styles": ["styles/a.png"]}, ['styles.0 is "styles/a.png": write a list']),
-        ({"styles": [{"source": "styles/a.png", "wieght": 2}]}, ["styles.0.wieght is 2", "did you mean 'weight'?"]),
-        ({"styles": [{"weight": 2}]}, ["has no 'styles.0.source'"]),
+        ({"styles": ["styles/a.png"]}, ['styles[0] is "styles/a.png": write a list']),
+        ({"styles": [{"source": "styles/a.png", "wieght": 2}]}, ["styles[0].wieght is 2", "did you mean 'weight'?"]),
+        ({"styles": [{"weight": 2}]}, ["has no 'styles[0].source'"]),
         ({"styles": [{"source": "7"}], "model": "painted"}, ["a trained style's number without quotes"]),
         ({"sytles": []}, ["did you mean 'styles'?"]),
         ({"options": {"precison": "int8"}}, ["no option 'precison'", "did you mean 'precision'?"]),
@@ -93,7 +93,7 @@ def test_bad_json(data: bytes, words: str) -> None:
 
 @pytest.mark.parametrize("field", Request.model_fields)
 def test_every_field_says_what_to_write(field: str) -> None:
-    with pytest.raises(RequestError, match=rf"^The request's {field} is \[\[3\]\]: write .*\.$|styles\.0 is"):
+    with pytest.raises(RequestError, match=rf"^The request's {field} is \[\[3\]\]: write .*\.$|styles\[0\] is"):
         make_request({**GOOD, field: [[3]]})
 
 
