@@ -135,10 +135,11 @@ class Pool:
                     running += 1
 
     def _place(self, job: Job, task: Task) -> Node | None:
-        """A prepared node with room, full ones first. Nodes with room that aren't prepared begin to be."""
+        """A prepared node with room: the one that the task would be near, else full ones first. Those that aren't begin to be."""
         room = [node for node in self._here() if not node.leaving and node.free >= task.slots and not self.start_fails]
         ready = [node for node in room if self._prepared(job, node)]
-        return min(ready, key=lambda node: node.free, default=None)
+        near = str((task.body.get("affinityInfo") or {}).get("affinityId") or "").removeprefix("TVM:")
+        return min(ready, key=lambda node: (node.id != near, node.free), default=None)
 
     def _prepared(self, job: Job, node: Node) -> bool:
         """Whether the node may run the job's tasks: its preparation runs once, before the first."""

@@ -83,8 +83,18 @@ class BatchService:
                 if condition():
                     return
             if time.monotonic() > deadline:
-                raise TimeoutError("What the test waits for didn't happen.")
+                raise TimeoutError(f"What was waited for didn't happen:\n{self.told()}")
             time.sleep(TICK)
+
+    def told(self) -> str:
+        """How things stand, and what happened last, for people."""
+        with self.lock:
+            jobs = [f"{job.id} {job.state} {job.reason or ''}" for job in self.ledger.jobs.values()]
+            tasks = [
+                f"  {task.id} {task.state}, exit code {task.exit_code}, {task.retries} retries, {task.requeues} requeues"
+                for job in self.ledger.active() for task in job.tasks.values()
+            ]  # fmt: skip
+            return "\n".join(jobs + tasks + [str(event) for each in self.pools.values() for event in each.timeline[-40:]])
 
     def break_down(self, method: str, path: str) -> None:
         """Fail where a test wants it. Raises RefusalError."""

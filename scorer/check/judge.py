@@ -36,7 +36,9 @@ def _node_folder(first: Facts, second: Facts, target: Deployment, *, same_node: 
     if problem := first.shared or second.shared:
         return wrong(name, f"tasks run as {users}, and what they share can't be used: {problem}", _sharing(first, second, target))
     if not same_node:
-        return wrong(name, "Batch ran the second task on another node than the first", "run it again")
+        return left_out(
+            name, "Batch ran the second task on another node than the first: run it again to see whether tasks share theirs"
+        )
     if not second.found:
         text = f"tasks run as {users}, and the second can't use what the first has fetched"
         return wrong(name, text, _sharing(first, second, target))

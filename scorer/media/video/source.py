@@ -29,8 +29,9 @@ def is_broadcast(container: InputContainer) -> bool:
 
 
 def has_durations_from_nowhere(container: InputContainer) -> bool:
-    """Whether packets may have durations from memory that nobody has written: the demuxer gives such to fragments of an mp4 whose
-    edit list is broken. What they say is to be checked, else each opening finds another video.
+    """Whether packets may have durations from memory that nobody has written.
+
+    The demuxer gives such to fragments of an mp4 whose edit list is broken. Unchecked, each opening would find another video.
     """
     return "mov" in container.format.name.split(",")
 

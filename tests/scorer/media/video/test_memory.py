@@ -1,4 +1,4 @@
-"""What a probe finds is in the file: whatever lay in the memory that a demuxer takes and doesn't write, the answer is the same."""
+"""What a probe finds is in the file: whatever lay in memory that a demuxer doesn't write, the answer is the same."""
 
 from __future__ import annotations
 
