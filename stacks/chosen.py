@@ -33,7 +33,7 @@ def of_settings(chosen: Settings) -> Document:
         "taskMinutes": chosen.task_minutes,
         "taskMemoryGb": chosen.memory_per_task,
         "containerOptions": chosen.container_options,
-        "jobsMax": chosen.jobs_max,
+        "jobsMax": chosen.max_active_jobs,
         "submitMinutes": chosen.submit_minutes,
         "workDays": chosen.work_days,
         "mount": chosen.mount,

@@ -1,4 +1,4 @@
-"""Settings that name what a company has already, by resource id: their types, and what can't work together.
+"""Settings that name what a company has already, by resource id, and what can't work together of them.
 
 Names follow Azure Verified Modules: https://azure.github.io/Azure-Verified-Modules/specs/shared/interfaces/
 """
@@ -12,52 +12,17 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator, Field
 
 from scorer.azure.clouds import CLOUDS
-from stacks.setting_types import BY_POLICY, PublicAddress, matches
+from stacks import patterns
+from stacks.setting_types import BY_POLICY, GROUP_ID, PublicAddresses, SettingGroup, matches, resource_id
 
 if TYPE_CHECKING:
     from stacks.settings import Settings
 
-_SUBSCRIPTION = r"(?i:/subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/resourceGroups/)[\w().-]{1,90}"
-
-
-def _id(kind: str, what: str, command: str, also: str = "") -> AfterValidator:
-    """The resource id of a `kind`, which `command` of the Azure CLI shows; `also` is a word that may stand in its place."""
-    provider = "/".join(("(?i:/providers", kind.replace(".", r"\."))) + r")/[\w().-]+"
-    word = f"|{also}" if also else ""
-    or_word = f", or '{also}'" if also else ""
-    return matches(
-        f"{_SUBSCRIPTION}{provider}{word}", f"a {what}'s resource id: take it from 'az {command} show --query id'{or_word}"
-    )
-
 
 def _subnet(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9]([\w.-]{0,78}\w)?", text):
+    if not re.fullmatch(r"[A-Za-z0-9]([\w.-]{0,78}\w)?", text, re.ASCII):
         raise ValueError("is not a subnet's name: 'az network vnet subnet list --query [].name' tells those that there are")
     return text
-
-
-_Subnet = Annotated[str, AfterValidator(_subnet)]
-
-ExistingGroup = Annotated[
-    str,
-    matches(_SUBSCRIPTION, "a resource group's resource id: take it from 'az group show --query id'"),
-    Field(description="Resource group that exists, to deploy into; empty: one is made"),
-]
-ExistingNetwork = Annotated[
-    str,
-    _id("Microsoft.Network/virtualNetworks", "virtual network", "network vnet"),
-    Field(description="VNet that exists, with its subnets, rules and ways out; empty: one is made of addressSpace"),
-]
-NodesSubnet = Annotated[_Subnet, Field(description="Name of the nodes' subnet in existingVirtualNetworkResourceId")]
-SubmitterSubnet = Annotated[
-    _Subnet,
-    Field(description="Name of the subnet there that is delegated to Microsoft.ContainerInstance/containerGroups"),
-]
-EndpointsSubnet = Annotated[_Subnet, Field(description="Name of the subnet there that takes private endpoints")]
-EgressIps = Annotated[
-    tuple[PublicAddress, ...],
-    Field(max_length=100, description="Public addresses that existingVirtualNetworkResourceId calls the internet from"),
-]
 
 
 def _zone(text: str, kind: str) -> str:
@@ -67,38 +32,73 @@ def _zone(text: str, kind: str) -> str:
     return text
 
 
-_ZONE = _id("Microsoft.Network/privateDnsZones", "private DNS zone", "network private-dns zone", BY_POLICY)
+_Subnet = Annotated[str, AfterValidator(_subnet)]
+_ZONE = resource_id("Microsoft.Network/privateDnsZones", "a private DNS zone", "network private-dns zone", BY_POLICY)
 _LINKED = "that exists and is linked to the VNet; 'none': a policy adds the records; empty: one is made"
-BlobZone = Annotated[
-    str, _ZONE, AfterValidator(partial(_zone, kind="blob")), Field(description=f"Private DNS zone for blobs {_LINKED}")
-]
-RegistryZone = Annotated[
-    str, _ZONE, AfterValidator(partial(_zone, kind="registry")), Field(description=f"Private DNS zone for the registry {_LINKED}")
-]
-BatchZone = Annotated[
-    str, _ZONE, AfterValidator(partial(_zone, kind="batch")), Field(description=f"Private DNS zone for Batch {_LINKED}")
-]
-ExistingWorkspace = Annotated[
-    str,
-    _id("Microsoft.OperationalInsights/workspaces", "Log Analytics workspace", "monitor log-analytics workspace"),
-    Field(description="Log Analytics workspace that exists, for all logs; empty: one is made"),
-]
-ExistingBatchAccount = Annotated[
-    str,
-    _id("Microsoft.Batch/batchAccounts", "Batch account", "batch account"),
-    Field(description="Batch account that exists, for instance because it has the quota; empty: one is made"),
-]
-ExistingRegistry = Annotated[
-    str,
-    _id("Microsoft.ContainerRegistry/registries", "container registry", "acr"),
-    Field(description="Container registry that exists, for the images; empty: one is made"),
-]
+
+
+class ExistingSettings(SettingGroup):
+    """Names by a company's pattern, and what it has already."""
+
+    name_pattern: Annotated[str, AfterValidator(patterns.checked)] = Field(
+        "",
+        description="Names of what stands in the resource group, of {type} (as in Azure's Cloud Adoption Framework), {project}, "
+        "{stack}, {location} and {kind}; empty: scoring-STACK-KIND and random letters",
+    )
+    existing_resource_group_resource_id: Annotated[
+        str, matches(GROUP_ID, "a resource group's resource id: take it from 'az group show --query id'")
+    ] = Field("", description="Resource group that exists, to deploy into; empty: one is made")
+    existing_virtual_network_resource_id: Annotated[
+        str, resource_id("Microsoft.Network/virtualNetworks", "a virtual network", "network vnet")
+    ] = Field("", description="VNet that exists, with its subnets, rules and ways out; empty: one is made of addressSpace")
+    nodes_subnet_name: _Subnet = Field("nodes", description="Name of the nodes' subnet in existingVirtualNetworkResourceId")
+    submitter_subnet_name: _Subnet = Field(
+        "submitter", description="Name of the subnet there that is delegated to Microsoft.ContainerInstance/containerGroups"
+    )
+    endpoints_subnet_name: _Subnet = Field("endpoints", description="Name of the subnet there that takes private endpoints")
+    egress_ips: PublicAddresses = Field(
+        (), max_length=100, description="Public addresses that existingVirtualNetworkResourceId calls the internet from"
+    )
+    blob_private_dns_zone_resource_id: Annotated[str, _ZONE, AfterValidator(partial(_zone, kind="blob"))] = Field(
+        "", description=f"Private DNS zone for blobs {_LINKED}"
+    )
+    registry_private_dns_zone_resource_id: Annotated[str, _ZONE, AfterValidator(partial(_zone, kind="registry"))] = Field(
+        "", description=f"Private DNS zone for the registry {_LINKED}"
+    )
+    batch_private_dns_zone_resource_id: Annotated[str, _ZONE, AfterValidator(partial(_zone, kind="batch"))] = Field(
+        "", description=f"Private DNS zone for Batch {_LINKED}"
+    )
+    existing_log_analytics_workspace_resource_id: Annotated[
+        str,
+        resource_id("Microsoft.OperationalInsights/workspaces", "a Log Analytics workspace", "monitor log-analytics workspace"),
+    ] = Field("", description="Log Analytics workspace that exists, for all logs; empty: one is made")
+    existing_batch_account_resource_id: Annotated[
+        str, resource_id("Microsoft.Batch/batchAccounts", "a Batch account", "batch account")
+    ] = Field("", description="Batch account that exists, for instance because it has the quota; empty: one is made")
+    existing_registry_resource_id: Annotated[
+        str, resource_id("Microsoft.ContainerRegistry/registries", "a container registry", "acr")
+    ] = Field("", description="Container registry that exists, for the images; empty: one is made")
 
 
 def misfits(chosen: Settings) -> list[str]:
     """A sentence for each combination that can't work."""
     network = chosen.existing_virtual_network_resource_id
-    return [*_network_misfits(chosen, network), *_zone_misfits(chosen, network)]
+    return [*_network_misfits(chosen, network), *_zone_misfits(chosen, network), *_subscription_misfits(chosen)]
+
+
+def _subscription_misfits(chosen: Settings) -> list[str]:
+    """One deployment is in one subscription; logs and DNS zones may be in another."""
+    ids = {
+        "existingResourceGroupResourceId": chosen.existing_resource_group_resource_id,
+        "existingVirtualNetworkResourceId": chosen.existing_virtual_network_resource_id,
+        "existingBatchAccountResourceId": chosen.existing_batch_account_resource_id,
+        "existingRegistryResourceId": chosen.existing_registry_resource_id,
+    }
+    named = {key: value.split("/")[2].lower() for key, value in ids.items() if value}
+    if len(set(named.values())) < 2:
+        return []
+    told = ", ".join(f"{key} in {subscription}" for key, subscription in named.items())
+    return [f"What exists is in several subscriptions ({told}): name what is in the one that is deployed to."]
 
 
 def _network_misfits(chosen: Settings, network: str) -> list[str]:

@@ -65,8 +65,13 @@ def assign(
 def assign_people(
     name: str, role: Role | pulumi.Input[str], people: Sequence[str], scope: pulumi.Input[str], parent: pulumi.Resource
 ) -> list[authorization.RoleAssignment]:
-    """Give a role on `scope` to each of `people`, object ids of users or groups in Microsoft Entra ID."""
-    return [assign(f"{name}-{person[:8]}", role, person, scope, parent, principal_type=None) for person in people]
+    """Give a role on `scope` to each of `people`, object ids of users or groups in Microsoft Entra ID, each there once."""
+    made: dict[str, authorization.RoleAssignment] = {}
+    for person in people:
+        short = f"{name}-{person[:8]}"
+        unique = f"{name}-{person}" if short in made else short
+        made[unique] = assign(unique, role, person, scope, parent, principal_type=None)
+    return list(made.values())
 
 
 def define(

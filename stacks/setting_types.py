@@ -6,7 +6,8 @@ import ipaddress
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 PROJECT = "batch-scoring"
 # In the place of a DNS zone's id: a policy of the company's adds the records of private endpoints.
@@ -18,15 +19,36 @@ SubmitterEgress = Literal["named", "azure-cloud"]
 RegistrySku = Literal["Basic", "Standard", "Premium"]
 
 
-def matches(pattern: str, right: str) -> AfterValidator:
+class SettingGroup(BaseModel):
+    """Some of a stack's settings. A field's description is its documentation, its example what the example stack has."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True)
+
+
+def matches(pattern: str, right: str, *, or_empty: bool = True) -> AfterValidator:
     """Texts like `pattern`, or empty; `right` says what another should have been."""
 
     def check(text: str) -> str:
-        if text and not re.fullmatch(pattern, text):
+        if (text or not or_empty) and not re.fullmatch(pattern, text, re.ASCII):
             raise ValueError(f"is not {right}")
         return text
 
     return AfterValidator(check)
+
+
+GROUP_ID = r"(?i:/subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/resourceGroups/)[\w().-]{1,90}"
+
+
+def resource_id(kind: str, what: str, command: str, also: str = "") -> AfterValidator:
+    """The resource id of a `kind`, which `command` of the Azure CLI shows; `also` is a word that may stand in its place."""
+    provider = "/".join(("(?i:/providers", kind.replace(".", r"\."))) + r")/[\w().-]+"
+    word = f"|{also}" if also else ""
+    or_word = f", or '{also}'" if also else ""
+    return matches(f"{GROUP_ID}{provider}{word}", f"{what}'s resource id: take it from 'az {command} show --query id'{or_word}")
+
+
+# https://www.rfc-editor.org/rfc/rfc1918
+_OWN = [ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
 
 
 def address_range(text: str) -> str:
@@ -35,17 +57,16 @@ def address_range(text: str) -> str:
         network = ipaddress.IPv4Network(text)
     except ValueError as error:
         raise ValueError("is not an address range: write one such as 10.64.0.0/16") from error
-    if not (network.is_private and 8 <= network.prefixlen <= 20):
+    if not (any(network.subnet_of(each) for each in _OWN) and 8 <= network.prefixlen <= 20):
         raise ValueError("is not a private range of /8 to /20: the nodes, the submitter and the endpoints need room in it")
     if network.overlaps(ipaddress.IPv4Network("172.17.0.0/16")):
         raise ValueError("overlaps 172.17.0.0/16, which containers on the nodes use: take another, such as 10.64.0.0/16")
     return text
 
 
-_PRIVATE = [
-    ipaddress.IPv4Network(text)
-    for text in ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
-]
+# Carriers', a machine's own, and those that it gives itself; then what nobody comes from: unspecified, multicast, reserved.
+_PRIVATE = [*_OWN, *(ipaddress.IPv4Network(text) for text in ("100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"))]
+_NOBODYS = [ipaddress.IPv4Network(text) for text in ("0.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4")]
 
 
 def _such_as(text: str) -> str:
@@ -67,12 +88,19 @@ def _public_address(text: str) -> str:
         raise ValueError("is nearly everybody's address: write those that people come from, such as 203.0.113.7")
     if any(network.overlaps(private) for private in _PRIVATE):
         raise ValueError("is a private address, which storage firewalls don't take: write the one that the internet sees")
+    if any(network.overlaps(nobodys) for nobodys in _NOBODYS):
+        raise ValueError("is an address that nobody comes from: write the one that the internet sees, such as 203.0.113.7")
     if network.prefixlen > 30 and network.prefixlen != 32:
         raise ValueError("is a /31: storage firewalls take single addresses, and ranges of /30 or wider")
     return text.removesuffix("/32")
 
 
-PublicAddress = Annotated[str, AfterValidator(_public_address)]
+def _once(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(addresses))
+
+
+# Firewalls refuse one address twice.
+PublicAddresses = Annotated[tuple[Annotated[str, AfterValidator(_public_address)], ...], AfterValidator(_once)]
 # What the firewall of a storage account takes: https://learn.microsoft.com/azure/storage/common/storage-network-security
 STORAGE_ADDRESSES = 400
 
@@ -93,23 +121,30 @@ _NODE_IMAGES = "'az vm image list --publisher microsoft-dsvm --offer ubuntu-hpc 
 NodeImage = Annotated[str, AfterValidator(_node_image)]
 
 _GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-Guid = Annotated[
-    str,
-    matches(
-        _GUID,
-        "an object id: take it from 'az ad user show' or 'az ad group show'; 'az ad signed-in-user show --query id' tells yours",
-    ),
-]
+_OBJECT = "an object id: take it from 'az ad user show' or 'az ad group show'; 'az ad signed-in-user show --query id' tells yours"
+Guid = Annotated[str, matches(_GUID, _OBJECT)]
+
+
+def _each_once(ids: tuple[str, ...]) -> tuple[str, ...]:
+    known = [each.lower() for each in ids]
+    if twice := next((each for each in known if known.count(each) > 1), None):
+        raise ValueError(f"has {twice} twice: a role is given once, so take one of them out")
+    return ids
+
+
+People = Annotated[tuple[Annotated[str, matches(_GUID, _OBJECT, or_empty=False)], ...], AfterValidator(_each_once)]
 ApplicationId = Annotated[
     str, matches(_GUID, "an application's client id: take it from 'az ad app show --id NAME --query appId'")
 ]
 _DIGEST = r"@sha256:[0-9a-f]{64}"
-_IMAGE = rf"[\w.-]+(:\d+)?(/[\w.-]+)+((:[\w.-]{{1,128}})?{_DIGEST}|:(?!latest$)[\w.-]{{1,128}})"
+# Docker refuses capital letters in repositories: https://github.com/distribution/reference/blob/main/reference.go
+_IMAGE = rf"[\w.-]+(:\d+)?(/[a-z0-9_.-]+)+((:[\w.-]{{1,128}})?{_DIGEST}|:(?!latest$)[\w.-]{{1,128}})"
 Reference = Annotated[
     str,
     matches(
         f"build|{_IMAGE}",
         "an image: write 'build', or a reference with a tag other than latest, such as docker.io/acme/scorer:1.4",
+        or_empty=False,
     ),
 ]
 Base = Annotated[
@@ -120,4 +155,31 @@ Base = Annotated[
         "or leave it empty",
     ),
 ]
-Tag = Annotated[str, Field(max_length=256)]
+
+
+def _as_text(value: object) -> object:
+    """`pulumi config set --path tags.NAME 1234` keeps a number, and true and false as such."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int) else value
+
+
+def _tags(tags: dict[str, str]) -> dict[str, str]:
+    """Check the names together, of which Azure doesn't tell capital letters."""
+    known = [name.lower() for name in tags]
+    if twice := next((name for name in tags if known.count(name.lower()) > 1), None):
+        raise ValueError(f"have '{twice}' twice, as Azure doesn't tell capital letters in names: take one of them out")
+    return tags
+
+
+# https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources
+_TagName = Annotated[
+    str,
+    matches(
+        r"(?!(?i:azure|microsoft|windows))[^<>%&\\?/\x00-\x1f]{1,128}",
+        "a tag's name: it may not hold < > % & \\ ? or /, nor begin with azure, microsoft or windows",
+        or_empty=False,
+    ),
+]
+_TagValue = Annotated[str, BeforeValidator(_as_text), Field(max_length=256)]
+Tags = Annotated[dict[_TagName, _TagValue], AfterValidator(_tags)]

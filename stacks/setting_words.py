@@ -10,6 +10,11 @@ from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from scorer.text import clean
+
+LONGEST = 400
+"""Characters of a value that are quoted: more than a resource id has."""
+
 
 def what_is_wrong(found: ErrorDetails, fields: Mapping[str, FieldInfo]) -> list[str]:
     """The sentences of what pydantic found, one but where values don't fit together; `fields` are all settings, by their keys."""
@@ -23,13 +28,13 @@ def what_is_wrong(found: ErrorDetails, fields: Mapping[str, FieldInfo]) -> list[
         near = get_close_matches(to_camel(key), fields, 1, cutoff=0.7)
         meant = f"did you mean '{near[0]}'? Set that, and" if near else "see the README, or"
         return [f"{key} is no setting of this project: {meant} remove it with 'pulumi config rm {key}'."]
-    shown = f"'{value}'" if isinstance(value, str) else json.dumps(value, default=str)
+    shown = clean(f"'{value}'" if isinstance(value, str) else json.dumps(value, default=str), LONGEST)
     reason = _reason(found["type"], key, message, fields)
     return [f"{key} {shown} {reason}" + ("" if reason.endswith("?") else ".")]
 
 
 def _reason(kind: str, key: str, message: str, fields: Mapping[str, FieldInfo]) -> str:
-    if kind.startswith(("int_", "greater_", "less_")):
+    if kind.startswith(("int_", "greater_", "less_", "finite_")):
         return f"is no whole number from {_limit(fields[key], 'ge')} to {_limit(fields[key], 'le')}"
     reasons = {
         "value_error": message,
@@ -37,6 +42,7 @@ def _reason(kind: str, key: str, message: str, fields: Mapping[str, FieldInfo]) 
         "dict_type": f"is no list of names and values: set each with \"pulumi config set --path '{key}.NAME' VALUE\"",
         "bool_type": "is neither 'true' nor 'false'",
         "bool_parsing": "is neither 'true' nor 'false'",
+        "string_type": "is no text: write it in quotation marks",
         "literal_error": f"is not {message.removeprefix('Input should be ')}",
     }
     return reasons.get(kind, f"is wrong: {message[0].lower()}{message[1:]}")

@@ -124,7 +124,7 @@ def judge_quota(quota: AccountQuota, target: Deployment) -> Iterator[Finding]:
             yield wrong(name, text, f"portal > Batch account {account} > Quotas: ask for {needed}{lower}", stops)
     for name, what, most, least, why in (
         ("pool quota", "pools", quota.pool_quota, 2, "a change of gpuSize makes a new pool before the old one goes"),
-        ("job quota", "active jobs", quota.active_job_and_job_schedule_quota, target.jobs_max, "that many run at once (jobsMax)"),
+        ("job quota", "active jobs", quota.active_job_and_job_schedule_quota, target.jobs_max, "maxActiveJobs may run at once"),
     ):
         if most >= least:
             yield good(name, f"{most} {what}")

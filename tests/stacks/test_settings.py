@@ -1,8 +1,8 @@
 """Settings: what a person may choose is checked before anything is made, all at once, each in a sentence."""
 
 import json
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
 
 import pulumi
 import pytest
@@ -11,7 +11,8 @@ from pydantic.alias_generators import to_camel
 
 from autoscale import gpu_sizes
 from stacks import regions
-from stacks.settings import Settings, parse
+from stacks.setting_documents import documents
+from stacks.settings import FIELDS, RENAMED, Settings, load, parse
 
 ROOT = Path(__file__).parents[2]
 PULUMI_YAML = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
@@ -19,6 +20,8 @@ README = (ROOT / "stacks/README.md").read_text()
 GROUP = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/hub"
 PROVIDERS = f"{GROUP}/providers"
 NETWORK = f"{PROVIDERS}/Microsoft.Network/virtualNetworks/hub"
+GUID = "aaaaaaaa-1111-1111-1111-111111111111"
+KEY_USER = f"{PROVIDERS}/Microsoft.ManagedIdentity/userAssignedIdentities/key"
 
 
 def refusals(**raw: str) -> list[str]:
@@ -103,7 +106,7 @@ def test_values_come_as_pulumi_keeps_them() -> None:
         ("logDays", "7", "logDays 7 is no whole number from 30 to 730."),
         ("alertAddress", "somebody", "alertAddress 'somebody' is not an e-mail address."),
         ("operators", '["ann"]', "operators[0] 'ann' is not an object id: take it from 'az ad user show'"),
-        ("jobsAtOnce", "1000", "jobsAtOnce 1000 is no whole number from 1 to 90."),
+        ("maxSubmitters", "1000", "maxSubmitters 1000 is no whole number from 1 to 90."),
         ("tags", '{"a<b":"c"}', "tags.a<b 'a<b' is not a tag's name"),
         ("location", "weseurope", "location 'weseurope' is no region of Azure: did you mean 'westeurope'?"),
         ("location", "esatus2", "location 'esatus2' is no region of Azure: did you mean 'eastus2'?"),
@@ -148,6 +151,31 @@ def test_values_come_as_pulumi_keeps_them() -> None:
             f"blobPrivateDnsZoneResourceId '{PROVIDERS}/Microsoft.Network/privateDnsZones/example.com' is another zone than",
         ),
         ("batchPrivateDnsZoneResourceId", "no", "batchPrivateDnsZoneResourceId 'no' is not a private DNS zone's resource id"),
+        ("image", "", "image '' is not an image: write 'build', or"),
+        ("submitterImage", "", "submitterImage '' is not an image: write 'build', or"),
+        ("image", "docker.io/Acme/scorer:1", "image 'docker.io/Acme/scorer:1' is not an image"),
+        ("nodesMax", "NaN", "nodesMax NaN is no whole number from 1 to 1000."),
+        ("nodesMax", "1e999", "nodesMax Infinity is no whole number from 1 to 1000."),
+        ("nodesMax", "null", "nodesMax null is no whole number from 1 to 1000."),
+        ("operators", '[""]', "operators[0] '' is not an object id"),
+        ("operators", "[7]", "operators[0] 7 is no text: write it in quotation marks."),
+        ("operators", f'["{GUID}","{GUID.upper()}"]', f'operators ["{GUID}", "{GUID.upper()}"] has {GUID} twice: a role is'),
+        ("allowedIps", "[7]", "allowedIps[0] 7 is no text: write it in quotation marks."),
+        ("allowedIps", '["0.0.0.0"]', "allowedIps[0] '0.0.0.0' is an address that nobody comes from: write the one that the"),
+        ("senderIps", '["224.0.0.0/8"]', "senderIps[0] '224.0.0.0/8' is an address that nobody comes from"),
+        ("allowedIps", '["255.255.255.255"]', "allowedIps[0] '255.255.255.255' is an address that nobody comes from"),
+        ("addressSpace", "127.0.0.0/16", "addressSpace '127.0.0.0/16' is not a private range of /8 to /20"),
+        ("addressSpace", "169.254.0.0/16", "addressSpace '169.254.0.0/16' is not a private range of /8 to /20"),
+        ("addressSpace", "240.0.0.0/8", "addressSpace '240.0.0.0/8' is not a private range of /8 to /20"),
+        ("tags", '{"":"c"}', "tags. '' is not a tag's name"),
+        (
+            "tags",
+            '{"azure-team":"c"}',
+            "tags.azure-team 'azure-team' is not a tag's name: it may not hold < > % & \\ ? or /, nor",
+        ),
+        ("tags", '{"Team":"a","team":"b"}', 'tags {"Team": "a", "team": "b"} have \'Team\' twice, as Azure doesn\'t tell'),
+        ("tags", '{"team":1.5}', "tags.team 1.5 is no text: write it in quotation marks."),
+        ("customerKeyIdentity", f"{PROVIDERS}/x", f"customerKeyIdentity '{PROVIDERS}/x' is not a user-assigned identity's"),
         ("gpusize", "x", "gpusize is no setting of this project: did you mean 'gpuSize'? Set that, and remove it with"),
     ],
 )
@@ -178,6 +206,9 @@ def test_newer_nodes_are_taken(version: str) -> None:
 
 def test_all_bad_values_are_told_at_once() -> None:
     assert len(refusals(nodesMax="x", spotPercent="-3", mount="smb", nonsense="1")) == 4
+
+
+OLD_AND_NEW = "{old} is the old name of {new}, and both are set: remove it with 'pulumi config rm {old}'."
 
 
 @pytest.mark.parametrize(
@@ -221,6 +252,22 @@ def test_all_bad_values_are_told_at_once() -> None:
             "blobPrivateDnsZoneResourceId is 'none', and its owner links it to VNets that exist: "
             "set existingVirtualNetworkResourceId, too.",
         ),
+        (
+            {
+                "existingResourceGroupResourceId": GROUP,
+                "existingBatchAccountResourceId": f"{PROVIDERS}/Microsoft.Batch/batchAccounts/b".replace("01/", "02/"),
+            },
+            "What exists is in several subscriptions (existingResourceGroupResourceId in 00000000-0000-0000-0000-000000000001, "
+            "existingBatchAccountResourceId in 00000000-0000-0000-0000-000000000002): name what is in "
+            "the one that is deployed to.",
+        ),
+        (
+            {"customerKey": "https://vault.vault.azure.cn/keys/k", "customerKeyIdentity": KEY_USER},
+            "customerKey is 'https://vault.vault.azure.cn/keys/k', and the vaults of location 'westeurope' end with "
+            ".vault.azure.net.",
+        ),
+        ({"jobsMax": "5", "maxActiveJobs": "100"}, OLD_AND_NEW.format(old="jobsMax", new="maxActiveJobs")),
+        ({"jobsAtOnce": "5", "maxSubmitters": "6"}, OLD_AND_NEW.format(old="jobsAtOnce", new="maxSubmitters")),
         ({"monthlyBudget": "5"}, "monthlyBudget is 5, but nobody would hear of it: set alertAddress too."),
     ],
 )
@@ -249,6 +296,35 @@ def test_a_list_of_addresses_fits_into_every_firewall(key: str, most: int) -> No
     assert f"at most {most} items" in refusals(**{key: addresses(1, most + 1)})[0]
 
 
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_an_old_name_is_taken_with_a_sentence_that_has_the_new_one(
+    old: str, new: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert parse({"location": "westeurope", old: "7"}) == parse({"location": "westeurope", new: "7"})
+    said = f"The setting {old} is called {new}: the old name is taken in this version only."
+    assert capsys.readouterr().err == f"warning: {said}\n"
+    # Pulumi hands over the defaults of Pulumi.yaml as well.
+    given = {"location": "westeurope", old: "7", new: str(FIELDS[new].default)}
+    config = {f"batch-scoring:{key}": text for key, text in given.items()}
+    monkeypatch.setattr("stacks.settings.CONFIG", ContextVar("config", default=config))
+    assert load() == parse({"location": "westeurope", new: "7"})
+    assert refusals(**{old: "many"}) == [f"{new} 'many' is no whole number from 1 to {300 if old == 'jobsMax' else 90}."]
+
+
+def test_addresses_count_once_and_tags_are_text_as_pulumi_writes_them() -> None:
+    raw = {"allowedIps": '["203.0.113.7","203.0.113.7/32","203.0.113.8"]', "tags": '{"center":1234,"billed":true}'}
+    chosen = parse({"location": "westeurope", **raw})
+    assert chosen.allowed_ips == ("203.0.113.7", "203.0.113.8")
+    assert chosen.tags == {"center": "1234", "billed": "true"}
+
+
+def test_a_value_is_quoted_without_what_a_terminal_obeys_and_not_for_pages() -> None:
+    (said,) = refusals(location="\x1b[31mred")
+    assert said.startswith("location 'red' is not")
+    (said,) = refusals(nodeImageVersion="x" * 5000)
+    assert len(said) < 800
+
+
 def test_a_missing_location_is_asked_for() -> None:
     with pytest.raises(pulumi.RunError, match=r"location is not set: Azure region .* 'pulumi config set location VALUE'\."):
         parse({})
@@ -264,21 +340,21 @@ def test_every_size_offered_is_taken(size: str) -> None:
     assert Settings(location="westeurope", gpu_size=size).gpus >= 1
 
 
-def test_pulumi_knows_the_same_settings() -> None:
-    schema = Settings.model_json_schema()["properties"]
-    assert list(PULUMI_YAML["config"]) == list(schema)
-    for key, told in PULUMI_YAML["config"].items():
-        mine = schema[key]
-        empty: dict[str, Any] = {"array": [], "object": {}}
-        assert told["type"] == mine["type"], key
-        assert told["description"] == mine["description"], key
-        assert told.get("default") == mine.get("default", empty.get(mine["type"])), key
+@pytest.mark.parametrize("path", documents(), ids=str)
+def test_what_is_checked_in_is_what_make_settings_writes(path: Path) -> None:
+    assert (ROOT / path).read_text() == documents()[path], "run 'make settings'"
 
 
-def test_the_readme_has_every_setting() -> None:
+def test_pulumi_reads_the_settings_as_they_are_declared() -> None:
+    """Pulumi.yaml by a YAML reader, held against the class: types, defaults, and what must be set."""
+    kinds: dict[str, type] = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict}
+    smallest = Settings(location="westeurope").model_dump(by_alias=True, mode="json")
+    assert list(PULUMI_YAML["config"]) == list(smallest)
     for key, told in PULUMI_YAML["config"].items():
-        default = json.dumps(told["default"]).strip('"') if told.get("default", "") not in ("", [], {}) else "-"
-        assert f"| `{key}` | {default} | {told['description']} |" in README
+        assert isinstance(smallest[key], kinds[told["type"]]), key
+        assert told.get("default", "westeurope") == smallest[key], key
+        assert f"| `{key}` |" in README
+    assert [key for key, told in PULUMI_YAML["config"].items() if "default" not in told] == ["location"]
 
 
 def test_the_readme_has_every_gpu_size() -> None:

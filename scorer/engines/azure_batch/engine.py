@@ -86,11 +86,11 @@ class AzureBatchEngine(Cluster):
     def place(self, sender: str) -> int:
         most, active = self.deployment.jobs_max, self.at_work()
         if active.total() >= most:
-            raise BusyError(f"{active.total()} jobs run and {most} may at once: this one waits, or raise 'jobsMax'.")
+            raise BusyError(f"{active.total()} jobs run and {most} may at once: this one waits, or raise 'maxActiveJobs'.")
         own = active[sender]
         if own >= math.ceil(most / 2):
             raise SenderLimitError(
-                f"{own} jobs of '{sender}' run, which is its share of {most}: this one waits, or raise 'jobsMax'."
+                f"{own} jobs of '{sender}' run, which is its share of {most}: this one waits, or raise 'maxActiveJobs'."
             )
         return own
 

@@ -1,0 +1,57 @@
+"""Settings of what reaches what: the VNet, the registry, and addresses that are let in."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from stacks.setting_types import (
+    STORAGE_ADDRESSES,
+    Mount,
+    NetworkIsolation,
+    PublicAddresses,
+    RegistrySku,
+    SettingGroup,
+    SubmitterEgress,
+    address_range,
+)
+
+
+class NetworkSettings(SettingGroup):
+    """How the parts reach each other, and who reaches them from outside."""
+
+    registry_sku: RegistrySku = Field(
+        "Basic",
+        examples=["Standard"],
+        description="Basic, Standard, or Premium (needed by private endpoints and zone redundancy)",
+    )
+    network_isolation: NetworkIsolation = Field(
+        "service-endpoints", description="How storage, registry and Batch are reached from the VNet"
+    )
+    address_space: Annotated[str, AfterValidator(address_range)] = Field(
+        "10.64.0.0/16", examples=["10.80.0.0/16"], description="The VNet's addresses"
+    )
+    # A Batch account takes 200 addresses, one of which is the NAT gateway's.
+    allowed_ips: PublicAddresses = Field(
+        (),
+        max_length=199,
+        examples=[["203.0.113.7", "198.51.100.0/24"]],
+        description="Public addresses and ranges that people reach storage, Batch and the workflow's runs from",
+    )
+    sender_ips: PublicAddresses = Field(
+        (),
+        max_length=STORAGE_ADDRESSES,
+        examples=[["192.0.2.0/24"]],
+        description="Public addresses and ranges that outside senders reach input and output from, and nothing else",
+    )
+    submitter_egress: SubmitterEgress = Field(
+        "named",
+        description="What the submitter may call: named (the services that it uses) or azure-cloud (all of the region's Azure)",
+    )
+    mount: Mount = Field("none", examples=["blob"], description="Whether nodes mount work/: none or blob (blobfuse)")
+
+    @property
+    def private(self) -> bool:
+        """Whether storage, registry and Batch are reached by private endpoints."""
+        return self.network_isolation == "private-endpoints"
