@@ -4,8 +4,9 @@
 #
 #     bootstrap.sh state LOCATION NAME                     NAME: 3 to 20 lower-case letters and digits, unique in all of Azure
 #     bootstrap.sh identities NAME STACK OWNER/REPOSITORY  after the stack's first `pulumi up`; for GitHub Actions
+#     bootstrap.sh signing NAME IMAGES_ID UP_ID            for Azure DevOps: the key of images; object ids of who signs, who verifies
 set -euo pipefail
-usage() { sed -n '2,6s/^# \{0,1\}//p' "$0" >&2 && exit 2; }
+usage() { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2 && exit 2; }
 [[ $# -ge 3 ]] || usage
 
 # $1: principal id, $2: its type, $3: role, $4: scope. A new principal takes a while to be known everywhere.
@@ -96,11 +97,27 @@ make_identities() {
   echo "# One of the stack's operators, so that 'scorer check' may look: $up"
 }
 
+# $1: NAME, $2: object id of the connection that signs, $3: of the one that updates. Who updates reads the public part, and can't sign.
+make_signing() {
+  local name=$1 key
+  if ! az keyvault key show --vault-name "$name" --name images --output none 2>/dev/null; then
+    az keyvault key create --vault-name "$name" --name images --kty EC --curve P-256 --ops sign verify --output none
+  fi
+  key=$(az keyvault show --resource-group "$name" --name "$name" --query id --output tsv)/keys/images
+  grant "$2" ServicePrincipal "Key Vault Crypto User" "$key"
+  grant "$3" ServicePrincipal "Key Vault Reader" "$key"
+  echo "signingKey=azurekms://$name.vault.azure.net/images"
+}
+
 case $1 in
   state) make_state "$2" "$3" ;;
   identities)
     [[ $# -eq 4 ]] || usage
     make_identities "$2" "$3" "$4"
+    ;;
+  signing)
+    [[ $# -eq 4 ]] || usage
+    make_signing "$2" "$3" "$4"
     ;;
   *) usage ;;
 esac

@@ -147,6 +147,7 @@ echo "$(basename "$0") $*" >> "$CALLS"
 case "$(basename "$0") $*" in
   "pulumi stack output resourceGroup"*) echo scoring-dev ;;
   "pulumi stack output batchAccount"*) echo scoringbatch ;;
+  "jq "*) cat >/dev/null; echo "image mine.azurecr.io/scorer@sha256:6" ;;
   "pulumi stack output registry"*) echo scoringimages ;;
   "az storage account list"*) printf 'scoringdata\\nscoringops\\n' ;;
   "az storage account network-rule"*scoringdata*) exit "${REFUSED:-0}" ;;
@@ -154,8 +155,12 @@ case "$(basename "$0") $*" in
   "az ad signed-in-user show"*) echo me ;;
   "az keyvault key show"*) exit "${NO_KEY:-0}" ;;
   "az "*" --query "*) echo "/id/of/$named" ;;
+  "docker inspect"*submitter*) printf 'mine.azurecr.io/submitter@sha256:%064d\\n' 8 ;;
   "docker inspect"*) printf 'other/scorer@sha256:1\\nmine.azurecr.io/scorer@sha256:%064d\\n' 7 ;;
   "docker run"*) echo '{}' ;;
+  "go env"*) dirname "$0" ;;
+  "grype "*) exit "${HOLES:-0}" ;;
+  "cosign verify"*) exit "${FORGED:-0}" ;;
 esac
 """
 
@@ -163,7 +168,7 @@ esac
 @pytest.fixture
 def stand_ins(tmp_path: Path) -> dict[str, str]:
     """Programs that write down how they were called."""
-    for name in ("az", "pulumi", "docker", "cosign", "sleep", "curl"):
+    for name in ("az", "pulumi", "docker", "cosign", "sleep", "curl", "go", "grype", "jq", "make", "sh", "sudo"):
         program = tmp_path / name
         program.write_text(STAND_IN)
         program.chmod(0o755)
@@ -206,6 +211,85 @@ def test_an_image_is_signed_by_digest_with_its_bill_of_materials(stand_ins: dict
     sign, attest = calls(stand_ins, "cosign")
     assert sign == f"cosign sign --yes {reference}"
     assert re.fullmatch(rf"cosign attest --yes --type cyclonedx --predicate \S+ {reference}", attest)
+
+
+DEVOPS = {
+    "STACK": "dev", "STATE_ACCOUNT": "acme", "PULUMI_VERSION": "3.259.0", "REGISTRY": "mine.azurecr.io",
+    "COSIGN_VERSION": "v3.1.3", "GRYPE_VERSION": "v0.121.3", "SIGNING_KEY": "azurekms://acme.vault.azure.net/images",
+    "SCORER": "mine.azurecr.io/scorer@sha256:7", "SUBMITTER": "mine.azurecr.io/submitter@sha256:7",
+}  # fmt: skip
+
+
+def test_azure_devops_signs_what_it_has_scanned_with_a_key_of_the_vault(stand_ins: dict[str, str]) -> None:
+    done = run(AZURE.with_name("images.sh"), **stand_ins, **DEVOPS)
+    assert done.returncode == 0, done.stderr
+    said = [
+        line for line in Path(stand_ins["CALLS"]).read_text().splitlines() if re.match("docker (build|push)|grype|cosign", line)
+    ]
+    assert [" ".join(line.split()[:2]) for line in said] == [
+        *["docker build", "grype docker:scorer:new", "docker build", "grype docker:submitter:new"],
+        *["docker push", "cosign sign", "cosign attest"] * 2,
+    ]
+    for line in calls(stand_ins, "cosign"):
+        assert f"--key {DEVOPS['SIGNING_KEY']} " in line
+    assert (
+        f"##vso[task.setvariable variable=scorer;isOutput=true]mine.azurecr.io/scorer@sha256:{7:064d}" in done.stdout.splitlines()
+    )
+
+
+def test_azure_devops_pushes_nothing_with_known_holes(stand_ins: dict[str, str]) -> None:
+    assert run(AZURE.with_name("images.sh"), **stand_ins, **DEVOPS, HOLES="1").returncode == 1
+    assert not [line for line in calls(stand_ins, "docker") if line.startswith("docker push")]
+    assert not calls(stand_ins, "cosign")
+
+
+@pytest.mark.parametrize("forged", ["0", "1"])
+def test_azure_devops_updates_with_signed_images_alone(forged: str, stand_ins: dict[str, str]) -> None:
+    # `scorer` of the checkout's environment, which the last step calls, isn't there: the update is what counts here.
+    done = run(AZURE.with_name("deploy.sh"), "up", **stand_ins, **DEVOPS, FORGED=forged)
+    said = calls(stand_ins, "cosign") + calls(stand_ins, "pulumi")
+    verified = [line for line in said if line.startswith("cosign verify --key ")]
+    updated = [line for line in said if line.startswith("pulumi up ")]
+    taken = [line for line in said if line.startswith("pulumi config set ")]
+    if forged == "1":
+        assert done.returncode
+        assert (len(verified), taken, updated) == (1, [], [])
+    else:
+        assert [line.split()[-1] for line in verified] == [DEVOPS["SCORER"], DEVOPS["SUBMITTER"]]
+        assert [line.split()[-2:] for line in taken] == [["image", DEVOPS["SCORER"]], ["submitterImage", DEVOPS["SUBMITTER"]]]
+        assert len(updated) == 1
+    assert "cosign public-key --key azurekms://acme.vault.azure.net/images" in said
+
+
+def test_azure_devops_preview_leaves_the_images_as_they_are(stand_ins: dict[str, str]) -> None:
+    assert run(AZURE.with_name("deploy.sh"), "preview", **stand_ins, **DEVOPS).returncode == 0
+    assert [" ".join(line.split()[:4]) for line in calls(stand_ins, "pulumi")] == [
+        "pulumi stack output images", "pulumi config set --stack", "pulumi preview --stack dev",
+    ]  # fmt: skip
+
+
+def test_azure_devops_reads_the_variables_that_the_guide_names() -> None:
+    text, guide = AZURE.read_text(), (PIPELINES / "README.md").read_text()
+    content = yaml.safe_load(text)
+    own = {each["name"] for each in content["variables"] if "name" in each} | {"scorer", "submitter"}
+    read = set(re.findall(r"\$\((\w+)\)", text)) - own
+    assert read == {
+        "stack",
+        "stateAccount",
+        "registry",
+        "signingKey",
+        "previewConnection",
+        "imagesConnection",
+        "deployConnection",
+    }
+    assert all(f"`{name}`" in guide for name in read)
+    _, images, up = content["stages"]
+    assert up["dependsOn"] == images["stage"] == "images"
+    (job,) = up["jobs"]
+    steps = {step.get("name") for each in images["jobs"] for step in each["steps"]}
+    for variable in job["variables"]:
+        assert variable["value"] == f"$[ stageDependencies.images.images.outputs['build.{variable['name']}'] ]"
+    assert "build" in steps
 
 
 def granted(stand_ins: dict[str, str]) -> set[tuple[str, str, str]]:
@@ -260,10 +344,21 @@ def test_each_identity_has_its_rights_and_trusts_one_environment(stand_ins: dict
     assert set(re.findall(r"^(\w+)=", done.stdout, re.MULTILINE)) == read, "what it prints is what the workflow reads"
 
 
+def test_who_signs_and_who_updates_are_two(stand_ins: dict[str, str]) -> None:
+    done = run(PIPELINES / "bootstrap.sh", "signing", "acmescoring", "images-id", "up-id", **stand_ins, NO_KEY="1")
+    assert (done.returncode, done.stdout) == (0, "signingKey=azurekms://acmescoring.vault.azure.net/images\n"), done.stderr
+    key = "/id/of/acmescoring/keys/images"
+    assert granted(stand_ins) == {("images-id", "Key Vault Crypto User", key), ("up-id", "Key Vault Reader", key)}
+    assert [
+        line for line in calls(stand_ins, "az") if "key create" in line and "--kty EC --curve P-256 --ops sign verify" in line
+    ]
+
+
 @pytest.mark.parametrize(
     "words",
     [
         [],
+        ["signing", "acmescoring", "images-id"],
         ["state", "westeurope"],
         ["state", "westeurope", "Acme-Scoring"],
         ["identities", "acmescoring", "dev", "no repository"],
