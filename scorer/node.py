@@ -28,6 +28,11 @@ def promised_gpus() -> int:
     return int(os.environ.get(GPUS) or "0")
 
 
+def promised_slots() -> int:
+    """Tasks that the machine runs at once, as the engine says; 0 where it says nothing."""
+    return int(os.environ.get(SLOTS) or "0")
+
+
 @dataclass(frozen=True)
 class Slot:
     """One of the machine's slots."""
@@ -44,7 +49,7 @@ def take_slot(patience: float = PATIENCE_SECONDS) -> Iterator[Slot]:
 
     Raises TaskError where none gets free, OutputError where none can be taken.
     """
-    slots, gpus = int(os.environ.get(SLOTS, "0")), promised_gpus()
+    slots, gpus = promised_slots(), promised_gpus()
     if not slots:  # a task alone on its machine
         yield Slot(0, None, None)
         return

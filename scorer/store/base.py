@@ -85,6 +85,14 @@ class Store(ABC):
     def create(self, path: str, data: bytes) -> Entry | None:
         """Write `data` to `path`, whole or not at all; None where something is there already, which stays as it is."""
 
+    @abstractmethod
+    def replace(self, path: str, data: bytes, etag: str) -> Entry | None:
+        """Write `data` to `path`, whole or not at all, if what is there has that ETag; else None, and nothing happens.
+
+        Of several who replace the same version one succeeds. None also where somebody else is at it; and where an answer got
+        lost: then what is there is what was written.
+        """
+
     def add(self, path: str, data: bytes) -> Entry:
         """Write `data` to `path`, or under a name of its own beside what is there: for stores in which nothing is changed."""
         name, dot, ending = path.rpartition(".")

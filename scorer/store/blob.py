@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from azure.core.exceptions import ResourceNotFoundError
-from obstore.exceptions import AlreadyExistsError, PermissionDeniedError
+from obstore.exceptions import AlreadyExistsError, NotFoundError, PermissionDeniedError, PreconditionError
 from obstore.store import AzureStore
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -167,6 +167,16 @@ class BlobStore(Store):
             except PermissionDeniedError:  # whoever may only add blobs is refused what is there
                 if self.find(path) is None:
                     raise
+                return None
+            return Entry(path, len(data), result["e_tag"] or "")
+
+        return self._try(path, call, writing=True)
+
+    def replace(self, path: str, data: bytes, etag: str) -> Entry | None:
+        def call() -> Entry | None:
+            try:
+                result = self._store.put(self._folder + path, data, mode={"e_tag": etag, "version": None})
+            except (PreconditionError, NotFoundError):
                 return None
             return Entry(path, len(data), result["e_tag"] or "")
 

@@ -1,5 +1,6 @@
 """A store on a folder: whole writes, ETags, and errors that name the file."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -195,3 +196,53 @@ def test_who_isnt_let_in_hears_of_role_and_firewall(writing: bool) -> None:
             f"'az://films/input/a.mp4' can't be {'written' if writing else 'read'}: your account must be among 'operators', "
             "and your public address among 'allowedIps', of the deployment: ask whoever runs it."
         )
+
+
+def test_a_version_is_replaced_once_and_no_other_is(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    assert store.replace("claim.json", b"none", "0-0-0") is None
+    assert store.find("claim.json") is None
+    first = store.put("claim.json", b"one")
+    second = store.replace("claim.json", b"two", first.etag)
+    assert second is not None
+    assert second.etag != first.etag
+    assert store.replace("claim.json", b"three", first.etag) is None
+    assert store.get("claim.json", second.etag) == b"two"
+    store.delete("claim.json")
+    assert store.replace("claim.json", b"four", second.etag) is None
+    assert list(store.list("")) == []
+
+
+def test_somebody_who_stops_while_replacing_keeps_nobody_waiting(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    entry = store.put("claim.json", b"one")
+    file = os.open(tmp_path / "claim.json", os.O_RDWR)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert store.replace("claim.json", b"two", entry.etag) is None
+    finally:
+        os.close(file)
+    assert store.replace("claim.json", b"two", entry.etag) is not None
+
+
+def test_of_processes_that_replace_the_same_version_one_succeeds(tmp_path: Path) -> None:
+    """Each counts up by what it read: a version that two had replaced would be counted once."""
+    program = """
+        import sys
+        from pathlib import Path
+        from scorer.store import FolderStore
+        store, done = FolderStore(Path(sys.argv[1])), 0
+        while done < 100:
+            entry = store.head("count")
+            try:
+                count = int(store.get("count", entry.etag))
+            except Exception:
+                continue
+            done += store.replace("count", b"%d" % (count + 1), entry.etag) is not None
+    """
+    FolderStore(tmp_path).put("count", b"0")
+    command = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)]
+    started = [subprocess.Popen(command) for _ in range(3)]
+    assert [process.wait(60) for process in started] == [0, 0, 0]
+    assert (tmp_path / "count").read_bytes() == b"300"
+    assert [path.name for path in tmp_path.iterdir()] == ["count"]

@@ -1,0 +1,254 @@
+"""Worker processes of one plan: each loads the model once, and scores the chunks that it is given."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+from scorer.azure.identity import credential
+from scorer.boundary import typed, unforeseen
+from scorer.documents.plan import Chunk, Plan
+from scorer.documents.records import Line
+from scorer.errors import ScorerError, TaskError
+from scorer.job.failures import chunk_key, error_of, recorded_failures
+from scorer.job.marks import forget_tries
+from scorer.job.score import load_model, score_chunk
+from scorer.models import Model
+from scorer.models.devices import demand_devices, gpus
+from scorer.node import promised_slots, take_slot
+from scorer.store import Stores
+from scorer.telemetry import Telemetry, telemetry
+
+# On a processor, workers of one thread each lose less to waiting than one worker of many threads (measured: a tenth on two
+# cores); but each holds a model of its own in memory.
+MOST_CPU_WORKERS = 4
+# How long a process may take to say the last to Application Insights.
+END_SECONDS = 10.0
+
+
+@dataclass
+class Worker:
+    """One of the processes, and what it is at."""
+
+    number: int
+    process: SpawnProcess
+    link: Connection[Any, Any]
+    chunk: Chunk | None = None
+    since: float = 0.0
+    """When it was given the chunk, of time.monotonic()."""
+    written: int = 0
+    """Frames of the chunk."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What came of a chunk that a process was given."""
+
+    chunk: Chunk
+    failed: int = 0
+    """Frames that failed, of a part that is whole."""
+    error: ScorerError | None = None
+    """Why there is no part."""
+    code: int | None = None
+    """The exit code of the process, where it died over the chunk."""
+
+
+@dataclass
+class Processes:
+    """So many worker processes, to be used as a context; they end with it, however it ends.
+
+    `as_tasks`: each takes a slot of this machine's, as tasks of a cluster do, and tells Application Insights.
+    """
+
+    plan: Plan
+    stores: Stores
+    count: int
+    as_tasks: bool = False
+    workers: list[Worker] = field(default_factory=list)
+    _devices: int = 0
+
+    def __enter__(self) -> Processes:
+        self._devices = _devices(self.plan)
+        try:
+            self.workers = [self._start(number) for number in range(self.count)]
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self.workers:
+            worker.link.close()
+            if worker.chunk is None and self.as_tasks:
+                worker.process.join(END_SECONDS)
+            worker.process.kill()
+            worker.process.join()
+            if worker.chunk is not None:
+                with suppress(ScorerError), typed():
+                    forget_tries(self.plan, worker.chunk, self.stores)
+
+    @property
+    def idle(self) -> list[Worker]:
+        """Those that wait for a chunk."""
+        return [worker for worker in self.workers if worker.chunk is None]
+
+    @property
+    def busy(self) -> list[Worker]:
+        """Those that are at one."""
+        return [worker for worker in self.workers if worker.chunk is not None]
+
+    @property
+    def written(self) -> int:
+        """Frames of chunks that aren't whole yet."""
+        return sum(worker.written for worker in self.workers)
+
+    def give(self, worker: Worker, chunk: Chunk) -> None:
+        """Have an idle worker score the chunk."""
+        worker.chunk, worker.since = chunk, time.monotonic()
+        with suppress(OSError):  # it died: the next wait() sees that, with the chunk in its hands
+            worker.link.send(chunk.index)
+
+    def endings(self, seconds: float) -> Iterator[Ending]:
+        """What has come to its end, or comes to it within so many seconds; a process that ended is replaced.
+
+        Raises TaskError where one ended that had nothing to do.
+        """
+        links = wait([worker.link for worker in self.workers], timeout=seconds)
+        for worker in [worker for worker in self.workers if worker.link in links]:
+            try:
+                message = worker.link.recv()
+            except (EOFError, OSError):
+                message = None
+            if message is None or isinstance(message, ScorerError):
+                yield self._ended(worker, message)
+                self.workers[worker.number] = self._start(worker.number)
+            elif message[0] == "written":
+                worker.written += message[1]
+            elif worker.chunk is not None:
+                chunk, worker.chunk, worker.written = worker.chunk, None, 0
+                yield Ending(chunk, failed=message[1])
+
+    def _ended(self, worker: Worker, error: ScorerError | None) -> Ending:
+        worker.process.join()
+        code = worker.process.exitcode
+        if worker.chunk is None:
+            raise error or TaskError(f"A worker process ended with code {code} though it had nothing to do: try again.")
+        worker.link.close()
+        return Ending(worker.chunk, error=error, code=code)
+
+    def _start(self, number: int) -> Worker:
+        threads = max(1, (os.cpu_count() or 1) // self.count)
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        gpu = number % self._devices if self._devices and not promised_slots() else None
+        process = context.Process(
+            target=_work, args=(self.plan, self.stores, threads, gpu, theirs, self.as_tasks), name=f"scorer-{number}", daemon=True
+        )
+        # Ctrl-C reaches all processes of a terminal; workers are ended by this one, and say nothing.
+        with _interrupts_kept_back():
+            process.start()
+        theirs.close()
+        return Worker(number, process, ours)
+
+
+def usual_count(plan: Plan) -> int:
+    """Worker processes that pay on this machine: one a GPU, or one a processor core, up to four."""
+    return _devices(plan) or (1 if plan.device == "mps" else min(os.cpu_count() or 1, MOST_CPU_WORKERS))
+
+
+def _devices(plan: Plan) -> int:
+    return gpus() if plan.device != "cpu" else 0
+
+
+def _work(plan: Plan, stores: Stores, threads: int, gpu: int | None, link: Connection[Any, Any], as_task: bool) -> None:
+    """A worker process: chunk numbers come in, frame counts go out; it ends with its parent."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), name="parent-watch", daemon=True).start()
+    if gpu is not None:
+        # Before CUDA is first used in this process, so that nothing shares a device by accident.
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(gpu)
+    try:
+        with typed(), ExitStack() as kept:
+            said = kept.enter_context(telemetry(credential)) if as_task else Telemetry()
+            _score_asked(plan, stores, threads, link, said, kept if as_task else None)
+    except ScorerError as error:
+        link.send(error_of(error.exit_code, str(error)))  # a user's own kind, or its cause, may not travel between processes
+
+
+def _score_asked(
+    plan: Plan, stores: Stores, threads: int, link: Connection[Any, Any], said: Telemetry, slots: ExitStack | None
+) -> None:
+    """Score chunk after chunk, with a slot of the machine's for as long as `slots` lasts."""
+    model: Model | None = None
+    for number in _asked(link):
+        chunk = plan.chunks[number]
+        written: list[Line] = []
+        try:
+            with recorded_failures(plan, chunk_key(chunk), stores), _without_interrupts():
+                if model is None:
+                    if slots is not None:
+                        threads = slots.enter_context(take_slot()).threads or threads
+                        demand_devices()
+                    model = load_model(plan, stores, threads)
+                report = _Throttled(lambda count: link.send(("written", count)))
+                part, _ = score_chunk(plan, chunk, stores, model, report.add, on_records=written.extend)
+        except ScorerError as error:
+            said.task(plan.job, number, "failed")
+            said.failure(error, plan.job, "score")
+            raise
+        said.task(plan.job, number, "finished", written)
+        link.send(("done", part.failed))
+
+
+@contextmanager
+def _interrupts_kept_back() -> Iterator[None]:
+    """A process that is started in the block gets no interrupt, where the system has signals to keep back."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # by starting it, start() would let the signal through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """A KeyboardInterrupt is a model's: those of a person don't reach workers."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise unforeseen(error) from error
+
+
+def _asked(link: Connection[Any, Any]) -> Iterator[int]:
+    """The numbers of chunks to score, until nobody is there to ask for more."""
+    with suppress(EOFError):
+        while True:
+            yield link.recv()
+
+
+class _Throttled:
+    """Adds up counts, and passes them on a few times a second."""
+
+    def __init__(self, send: Callable[[int], None]) -> None:
+        self._send, self._count, self._sent = send, 0, time.monotonic()
+
+    def add(self, count: int) -> None:
+        self._count += count
+        if time.monotonic() - self._sent >= 0.2:
+            self._send(self._count)
+            self._count, self._sent = 0, time.monotonic()
