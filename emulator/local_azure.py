@@ -20,6 +20,7 @@ from emulator.entra import Identities
 from emulator.insights import Insights
 from emulator.rbac.access import allowed
 from emulator.tls import Authority
+from scorer.documents.paths import STATUS
 from stacks.submitter import SIGN_IN
 
 
@@ -115,7 +116,7 @@ class SmallAzure:
     def wait(self, job: str, seconds: float = 600) -> dict[str, Any]:
         """Until Batch has ended the job; its status."""
         self.batch.wait(lambda: self.batch.job(job).state == "completed", seconds)
-        status: dict[str, Any] = json.loads(self.get("output", f"{job}/status.json"))
+        status: dict[str, Any] = json.loads(self.get("output", f"{job}/{STATUS}"))
         return status
 
 

@@ -30,6 +30,7 @@ from emulator.logic_app.trigger import Trigger
 from emulator.pulumi import provider
 from emulator.pulumi.engine import Deployment
 from emulator.timeline_svg import Bar, draw
+from scorer.documents.paths import REPORT, STATUS
 
 STYLE = 7
 SETTINGS = {"operators": [PERSON], "nodesMax": 4, "batchSize": 4, "chunkFrames": 12, "keepWarmMinutes": 0, "taskMinutes": 1440}
@@ -204,8 +205,8 @@ def _told(event: Event) -> str:
 
 def _collect(azure: SmallAzure, made: Rehearsal) -> None:
     """The result, and for the picture bars of tasks and the number of nodes, out of what happened."""
-    made.status = json.loads(azure.get("output", f"{made.job}/status.json"))
-    made.report = azure.get("output", f"{made.job}/report.html")
+    made.status = json.loads(azure.get("output", f"{made.job}/{STATUS}"))
+    made.report = azure.get("output", f"{made.job}/{REPORT}")
     made.result = azure.get("output", f"{made.job}/{made.status['result']}")
     made.node_minutes = dict(azure.batch.pool.node_minutes)
     timeline = [replace(event, second=event.second - made.began) for event in azure.batch.pool.timeline]

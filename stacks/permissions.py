@@ -14,23 +14,24 @@ from typing import Literal
 
 import pulumi
 
+from scorer.documents.paths import FAILED, MERGED, PARTS, REJECTED, REPORT, RESULT_IMAGES, RESULT_VIDEOS, STATUS, WRITABLE
 from stacks import conditions
 from stacks.identity import Role, assign, assign_people, define
 from stacks.storage import Storage
 
 # What tasks write into work/: parts and samples, why and how often they failed, the result's mark. They delete parts at a job's
 # end, and the marks of tries that have come to theirs.
-NODE_WORK = ("*/parts/*", "*/failed/*", "*/result.json")
-NODE_WORK_DELETE = ("*/parts/*", "*/failed/*.try-*")
+NODE_WORK = (f"*/{PARTS}/*", f"*/{FAILED}/*", f"*/{MERGED}")
+NODE_WORK_DELETE = (f"*/{PARTS}/*", f"*/{FAILED}/*.try-*")
 # By blobfuse a write is an upload under another name that is renamed (and the first name deleted); folders are blobs, too.
-MOUNTED_WORK = ("*/parts/*", "*/parts", "*/failed/*", "*/failed", "*/result.json*")
-NODE_OUTPUT = ("*/status.json", "*/report.html", "*/result.mp4", "*/result.mkv", "*/result.mov", "*/result/*")
+MOUNTED_WORK = (f"*/{PARTS}/*", f"*/{PARTS}", f"*/{FAILED}/*", f"*/{FAILED}", f"*/{MERGED}*")
+NODE_OUTPUT = tuple(f"*/{name}" for name in (STATUS, REPORT, *RESULT_VIDEOS, f"{RESULT_IMAGES}*"))
 # Images of an earlier plan.
-NODE_OUTPUT_DELETE = ("*/result/*",)
+NODE_OUTPUT_DELETE = (f"*/{RESULT_IMAGES}*",)
 # Ends all links of an account: https://learn.microsoft.com/rest/api/storagerp/storage-accounts/revoke-user-delegation-keys
 REVOKE = "Microsoft.Storage/storageAccounts/revokeUserDelegationKeys/action"
-SUBMITTER_OUTPUT = ("*/status.json", "*/report.html", "*/rejected.json", "*/.writable")
-SUBMITTER_OUTPUT_DELETE = ("*/rejected.json", "*/.writable")
+SUBMITTER_OUTPUT = tuple(f"*/{name}" for name in (STATUS, REPORT, REJECTED, WRITABLE))
+SUBMITTER_OUTPUT_DELETE = (f"*/{REJECTED}", f"*/{WRITABLE}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,11 +20,12 @@ import pulumi
 from pulumi_azure_native import eventgrid, logic
 
 from scorer.azure import clouds
+from scorer.documents import paths
 from stacks.identity import Role, assign, define
 from stacks.patience import Settling
 from stacks.submitter import API_VERSION
 
-REQUESTS = "/blobServices/default/containers/input/blobs/requests/"
+REQUESTS = f"/blobServices/default/containers/input/blobs/{paths.REQUESTS}/"
 SUFFIX = ".json"
 # Storage says that a blob is created when an empty file is opened too, before there is anything in it.
 NOT_YET_WRITTEN = ["CreateFile", "SftpCreate"]

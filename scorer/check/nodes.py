@@ -18,8 +18,9 @@ from scorer.check.options import set_options, without_named
 from scorer.check.pool import look_at_nodes
 from scorer.check.probe import Facts
 from scorer.documents.deployment import Deployment
+from scorer.documents.paths import probe_folder
 from scorer.engines import open_cluster
-from scorer.engines.azure_batch.bodies import probe_folder, probe_job_body, probe_task
+from scorer.engines.azure_batch.bodies import probe_job_body, probe_task
 from scorer.engines.azure_batch.calls import Calls
 from scorer.engines.azure_batch.pool import PoolState, find_pool
 from scorer.errors import DocumentError, ScorerError, UsageError

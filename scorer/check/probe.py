@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from scorer.azure.identity import STORAGE, credential
 from scorer.boundary import typed
-from scorer.documents import Count, Number, Words
+from scorer.documents import Count, Number, Words, paths
 from scorer.errors import ScorerError
 from scorer.models.devices import asks_for_gpus, gpus
 from scorer.node import promised_gpus, take_slot
@@ -147,14 +147,14 @@ def _stores(job: str, number: int, stores: Stores, scripts: Store | None) -> dic
     name = f"check-{number}"
     used: dict[str, Callable[[], object]] = {
         "input": lambda: list(stores.input.list(job)),
-        "output": lambda: _write(stores.output, f"{job}/result/{name}"),
-        "work": lambda: _write(stores.work, f"{job}/parts/{name}"),
+        "output": lambda: _write(stores.output, f"{job}/{paths.RESULT_IMAGES}{name}"),
+        "work": lambda: _write(stores.work, f"{job}/{paths.PARTS}/{name}"),
         "logs": lambda: list(stores.logs.list(job)),
     }
     # Conditions on paths let nodes write what their steps make, and nothing else: `stacks/permissions.py`.
     barred = {
-        "input": (stores.input, f"{job}/{name}"), "output": (stores.output, f"{job}/rejected.json"),
-        "work": (stores.work, f"{job}/plan.json"),
+        "input": (stores.input, f"{job}/{name}"), "output": (stores.output, f"{job}/{paths.REJECTED}"),
+        "work": (stores.work, f"{job}/{paths.PLAN}"),
     }  # fmt: skip
     if scripts is not None:
         used["scripts"] = lambda: list(scripts.list(job))

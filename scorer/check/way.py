@@ -17,10 +17,10 @@ from scorer.check.known import MODEL, STYLE, drawn
 from scorer.check.leftovers import Log, empty, taken_away
 from scorer.client.client import Client, Standing
 from scorer.client.describe import describe
+from scorer.documents.paths import REQUESTS
 from scorer.documents.request import job_id
 from scorer.errors import MissingError
 from scorer.report.text import counted, duration
-from scorer.submitter.pending import REQUESTS
 
 FRAMES = 8
 

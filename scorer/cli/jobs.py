@@ -23,6 +23,7 @@ from scorer.cli.standings import done_facts, facts_of_all, places, show_all, sta
 from scorer.cli.target import DeploymentText, StackName, find_deployment
 from scorer.client.describe import describe
 from scorer.client.placed import Placed
+from scorer.documents import paths
 from scorer.documents.request import Request, job_id, parse_request
 from scorer.documents.status import Status
 from scorer.errors import InputError, ScorerError, StoppedError
@@ -35,7 +36,6 @@ from scorer.models import StyleKind
 from scorer.packages.manifest import find_package
 from scorer.report.text import counted, duration
 from scorer.store import FolderStore, open_store
-from scorer.submitter.pending import REQUESTS
 
 if TYPE_CHECKING:
     from scorer.client.client import Client, Standing
@@ -88,7 +88,7 @@ def submit(
     own = f"{sender_name(sender)}/" if sender else ""
 
     def put(path: Path) -> str:
-        name = f"styles/{own}{digest(path)[:16]}/{path.name}"
+        name = f"{paths.STYLES}/{own}{digest(path)[:16]}/{path.name}"
         uploads[name] = path
         return name
 
@@ -96,7 +96,7 @@ def submit(
     request = scoring.request(source, place, kind, put, out, package=package, priority=priority)
     client.target.check(request)
     client.target.sender_limits.check_priority(request, sender)
-    path, data = _request_file(request, f"{REQUESTS}/{own}")
+    path, data = _request_file(request, f"{paths.REQUESTS}/{own}")
     job = job_id(request.name, f"{client.stores.input.url}/{path}", data)
     placed = Placed(HERE, job, overwrite=overwrite, inputs=uploads.values())
     if wait:
@@ -135,7 +135,7 @@ def _input(source: Path, own: str, uploads: dict[str, Path], limits: Limits) -> 
     if not source.is_dir():
         if is_photo(source.name) and (why := unfit(source.name)):
             raise InputError(f"The image {source.name!r} can't be used by its name: {why}. Rename it.")
-        name = f"videos/{own}{digest(source)[:16]}/{source.name}"
+        name = f"{paths.VIDEOS}/{own}{digest(source)[:16]}/{source.name}"
         uploads[name] = source
         return name
     entries, notes = in_folder(FolderStore(source), "", limits)
@@ -143,7 +143,7 @@ def _input(source: Path, own: str, uploads: dict[str, Path], limits: Limits) -> 
         if note.startswith("passed over"):
             errors.print(f"{source}: {note}", soft_wrap=True)
     content = "".join(f"{digest(source / entry.path)} {entry.path}\n" for entry in entries)
-    folder = f"frames/{own}{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+    folder = f"{paths.FRAMES}/{own}{hashlib.sha256(content.encode()).hexdigest()[:16]}"
     uploads.update({f"{folder}/{entry.path}": source / entry.path for entry in entries})
     return f"{folder}/"
 

@@ -23,10 +23,11 @@ from pydantic import TypeAdapter
 from scorer.azure.identity import sign_in
 from scorer.cli.console import AsJson, answer, errors
 from scorer.cli.target import DeploymentText, StackName, find_deployment
+from scorer.documents import paths
 from scorer.errors import InputError, MissingError, ModelError
 from scorer.file_names import unfit
 from scorer.packages.install import WEIGHTS, install_wheels, pip
-from scorer.packages.manifest import ModelFacts, Package, manifest_path, package_id
+from scorer.packages.manifest import ModelFacts, Package, package_id
 from scorer.store import Store, open_store
 
 # Run where the wheels are installed: what of the models comes from there, and not from the scorer itself.
@@ -73,10 +74,10 @@ def publish_package(wheels: Sequence[Path], weights: Sequence[Path], scripts: St
         id=package_id(wheels[0].name.partition("-py")[0], digests), models=models,
         wheels=tuple(path.name for path in wheels), weights=tuple(path.name for path in weights), sha256=digests,
     )  # fmt: skip
-    if scripts.find(manifest_path(package.id)) is None:
+    if scripts.find(paths.package(package.id)) is None:
         for name, path in files.items():
             scripts.put(package.path(name), path.read_bytes())
-        scripts.put(manifest_path(package.id), package.model_dump_json(indent=1).encode())
+        scripts.put(paths.package(package.id), package.model_dump_json(indent=1).encode())
     return package
 
 

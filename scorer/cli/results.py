@@ -9,10 +9,10 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from scorer.cli.options import split_weight
+from scorer.documents.paths import ORIGINAL
 from scorer.documents.plan import Plan
 from scorer.errors import OutputError, RequestError
 from scorer.file_names import shortened
-from scorer.job.report import ORIGINAL
 from scorer.store import Stores, storage_errors
 
 DIGITS = 6

@@ -18,6 +18,7 @@ from scorer.cli.results import deliveries, result_path, show_original, with_endi
 from scorer.cli.standings import done_facts
 from scorer.client.placed import Placed
 from scorer.client.placing import place
+from scorer.documents.paths import REPORT
 from scorer.documents.plan import Plan
 from scorer.documents.request import Request, job_id
 from scorer.engines.local import LocalEngine
@@ -25,7 +26,6 @@ from scorer.engines.run import run_job
 from scorer.errors import MissingError
 from scorer.job.finish import Outcome
 from scorer.job.overview import indexed, write_index
-from scorer.job.report import REPORT
 from scorer.media.notes import in_one_line
 from scorer.models.devices import DEVICES, device_of
 from scorer.report.text import counted, duration

@@ -27,16 +27,15 @@ from scorer.cli.arguments import number
 from scorer.cli.console import AsJson, answer, errors
 from scorer.cli.options import ScoringOptions, sender_name, with_scoring_options
 from scorer.cli.target import DeploymentText, StackName, find_deployment
+from scorer.documents import paths
 from scorer.documents.deployment import Deployment
+from scorer.documents.paths import REJECTED, REPORT, REQUEST, RESULT_IMAGES, RESULT_VIDEOS, STATUS
 from scorer.documents.request import Request, job_id
-from scorer.documents.status import STATUS
 from scorer.errors import OutputError, RequestError
-from scorer.job.report import REPORT
 from scorer.media.image_names import result_name
 from scorer.store import open_store, storage_errors
 from scorer.store.blob import blob_endpoint
 from scorer.store.errors import ACCESS_HINT
-from scorer.submitter.rejection import REJECTED
 from scorer.submitter.senders import Given, bound_path
 
 if TYPE_CHECKING:
@@ -46,11 +45,9 @@ if TYPE_CHECKING:
 CREATE, READ = "c", "r"
 # Clocks differ.
 EARLIER = timedelta(minutes=15)
-# What a result is called depends on the video and its codec: an .mp4 can't hold all that an .mkv can.
-RESULTS = ("result.mp4", "result.mkv", "result.mov")
-PAGE, REQUEST = "README.md", "request.json"
+PAGE = "README.md"
 # What the sender will have beside their own files.
-TAKEN = {PAGE, REQUEST, *RESULTS, REPORT, STATUS, REJECTED}
+TAKEN = {PAGE, REQUEST, *RESULT_VIDEOS, REPORT, STATUS, REJECTED}
 
 
 @dataclass(frozen=True)
@@ -108,17 +105,17 @@ def share(
     names: dict[str, Path] = {}
     files: dict[str, str] = {}
 
-    def put(path: Path, kind_of_file: str = "styles") -> str:
+    def put(path: Path, kind_of_file: str = paths.STYLES) -> str:
         if path.name in TAKEN or names.setdefault(path.name, path) != path:
             raise RequestError(f"'{path}' can't be shared under that name, which another of the sender's files has: rename it.")
         return files.setdefault(path.name, f"{kind_of_file}/{folder}/{path.name}")
 
-    request = scoring.request(Path(source), put(Path(source), "videos"), kind, put, here=False)
+    request = scoring.request(Path(source), put(Path(source), paths.VIDEOS), kind, put, here=False)
     target.check(request)
     sign_in()
     made = make_share(target, request, sender, files, timedelta(hours=hours), addresses)
     given = Given(job=made.job, sender=sender, uploads=made.places, until=made.until.timestamp())
-    open_store(target.input).put(Given.path(made.job), given.model_dump_json(indent=1).encode())
+    open_store(target.input).put(paths.share(made.job), given.model_dump_json(indent=1).encode())
     with storage_errors(str(out), writing=True):
         out.mkdir(parents=True, exist_ok=True)
         (out / REQUEST).write_bytes(made.request)
@@ -181,9 +178,10 @@ def make_share(
 def _results(request: Request) -> dict[str, str]:
     """What the result may be called for the sender, and its blob's name below the job's."""
     if not request.is_photo:
-        return {name: name for name in RESULTS}
+        # Which one it is depends on the video and its codec: an .mp4 can't hold all that an .mkv can.
+        return {name: name for name in RESULT_VIDEOS}
     name = result_name(request.input.removeprefix(request.folder), request.image_format)
-    return {f"result{Path(name).suffix}": f"result/{name}"}
+    return {f"result{Path(name).suffix}": f"{RESULT_IMAGES}{name}"}
 
 
 @dataclass(frozen=True)

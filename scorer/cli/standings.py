@@ -12,8 +12,8 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from scorer.cli.console import facts_of, screen
+from scorer.documents.paths import REPORT, task_logs
 from scorer.documents.status import Status
-from scorer.job.report import REPORT
 from scorer.store import Entry
 from scorer.submitter.pending import sender
 
@@ -29,7 +29,7 @@ def places(standing: Standing, client: Client) -> dict[str, str]:
     if standing.status is not None:
         request = standing.status.request or ""
         found["report"] = stores.output.where(f"{standing.job}/{REPORT}")
-        found["logs"] = stores.logs.where(f"{standing.job}/tasks/")
+        found["logs"] = stores.logs.where(task_logs(standing.job))
     if standing.turn is not None:
         request = standing.turn.path
     if standing.rejection is not None:

@@ -15,7 +15,7 @@ from scorer.azure.identity import credential
 from scorer.boundary import typed
 from scorer.cli.console import errors, screen
 from scorer.cli.target import DeploymentText
-from scorer.documents import MOST_BYTES
+from scorer.documents import MOST_BYTES, paths
 from scorer.documents.deployment import Deployment, read_deployment
 from scorer.documents.plan import read_plan
 from scorer.documents.records import Line
@@ -23,7 +23,7 @@ from scorer.documents.request import job_id, parse_request
 from scorer.engines import open_cluster
 from scorer.errors import RequestError, ScorerError
 from scorer.job.dispatch import dispatch as make_plan
-from scorer.job.failures import chunk_key, kept_failures
+from scorer.job.failures import kept_failures
 from scorer.job.finish import merge_job
 from scorer.job.marks import Marks
 from scorer.job.score import load_model, score_chunk
@@ -92,14 +92,13 @@ def _request_path(request: str, stores: Stores) -> str:
 def _take_in(path: str, target: Deployment, stores: Stores, said: Telemetry) -> None:
     """Give the request to the cluster, or all that wait."""
     from scorer.submitter.intake import Intake
-    from scorer.submitter.pending import REQUESTS
 
     def tell(text: str) -> None:
         errors.print(text, soft_wrap=True)
 
     cluster = open_cluster(target, interactive=False)
     intake = Intake(target, stores, open_store(target.scripts), open_store(target.quarantine), cluster, said, tell)
-    if path.rstrip("/") == REQUESTS:
+    if path.rstrip("/") == paths.REQUESTS:
         until = time.monotonic() + target.submit_minutes * 60 * POLL_SHARE
         tell(f"{intake.poll(until)} requests wait")
     else:
@@ -168,7 +167,7 @@ def score(
     if chunk is None:
         enter(plan, scripts)
     else:
-        with kept_failures(plan, chunk_key(own[0]), stores):
+        with kept_failures(plan, own[0].key, stores):
             enter(plan, scripts)
     with telemetry(credential) as said:
         model: Model | None = None
@@ -176,7 +175,7 @@ def score(
         for each in own:
             try:
                 with ExitStack() as stack:
-                    stack.enter_context(kept_failures(plan, chunk_key(each), stores))
+                    stack.enter_context(kept_failures(plan, each.key, stores))
                     slot = stack.enter_context(take_slot())
                     demand_devices()
                     if model is None:  # to load one takes longer than a look

@@ -17,17 +17,17 @@ from scorer.client.placed import Placed
 from scorer.client.placing import images, place
 from scorer.documents import MOST_BYTES, unbelievable
 from scorer.documents.deployment import Deployment
-from scorer.documents.status import ENDED, STATUS, Status, StatusWriter, read_status
+from scorer.documents.paths import REJECTED, REPORT, REQUESTS, STATUS
+from scorer.documents.status import ENDED, Status, StatusWriter, read_status
 from scorer.engines import open_cluster
 from scorer.engines.base import CANCELLED, JobLine, Tasks
 from scorer.errors import BatchError, ChangedError, DocumentError, MissingError, RequestError, ScorerError, TaskError
 from scorer.job.failures import ended_by_batch, error_of
-from scorer.job.report import REPORT
 from scorer.store import Entry, Stores
 from scorer.store.blob import blob_endpoint
 from scorer.store.errors import is_unsafe_name
-from scorer.submitter.pending import REQUESTS, unread_id, waiting
-from scorer.submitter.rejection import REJECTED, Rejection, job_of, read_rejection
+from scorer.submitter.pending import unread_id, waiting
+from scorer.submitter.rejection import Rejection, job_of, read_rejection
 
 # Requests that wait are small, and may be many.
 READ_AT_ONCE = 16

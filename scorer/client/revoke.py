@@ -13,9 +13,10 @@ import time
 from scorer.azure import resource_manager
 from scorer.client.client import Client
 from scorer.documents.deployment import Deployment
+from scorer.documents.paths import share
 from scorer.errors import MissingError, OutputError, RequestError, StoreError
 from scorer.store.errors import ACCESS_HINT
-from scorer.submitter.senders import Given, read_given
+from scorer.submitter.senders import read_given
 
 API_VERSION = "2025-06-01"
 
@@ -31,7 +32,7 @@ def revoke_share(client: Client, job: str) -> bool:
     except MissingError as error:
         raise MissingError(f"No share of this deployment has the job '{job}': 'scorer share' printed its id.") from error
     revoked = given.model_copy(update={"revoked": given.revoked or time.time()})
-    store.put(Given.path(job), revoked.model_dump_json(indent=1).encode())
+    store.put(share(job), revoked.model_dump_json(indent=1).encode())
     # Afterwards: whoever takes the request in meanwhile has begun by now, or finds that it is refused.
     found = client.find(job)
     if found.tasks is not None or found.status is not None:

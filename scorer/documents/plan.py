@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scorer import documents
 from scorer.documents import Count
+from scorer.documents.paths import PLAN, RESULT_IMAGES
 from scorer.documents.plan_check import check_plan
 from scorer.documents.request import Request
 from scorer.errors import ChangedError
@@ -26,7 +27,6 @@ from scorer.store import Stores
 # Raised whenever parts made by older code would differ from those made now.
 PART_FORMAT = 4
 
-PLAN = "plan.json"
 MOST_BYTES = 2**29
 """Of a plan: a million images with long names."""
 
@@ -64,9 +64,9 @@ class Chunk(BaseModel):
     """Changes with anything that its result depends on: a part of another fingerprint is never taken for this one's."""
 
     @property
-    def part(self) -> str:
-        """The name of its part, without the ending."""
-        return f"parts/{self.index:06d}-{self.fingerprint}"
+    def key(self) -> str:
+        """What the names of its part and its failures begin with: another fingerprint, another part and another failure."""
+        return f"{self.index:06d}-{self.fingerprint}"
 
 
 class Plan(BaseModel):
@@ -126,14 +126,10 @@ class Plan(BaseModel):
             if isinstance(style.source, str):
                 yield style.source, etag
 
-    def part_path(self, chunk: Chunk) -> str:
-        """Where in the work store a video's chunk has its parts, with a token for each try."""
-        return f"{self.job}/{chunk.part}.{self.request.coding.part_container}"
-
     @property
     def result(self) -> str:
         """The result's name in output/<job>/: a video, or a folder."""
-        return f"result.{self.video.container}" if self.video else "result/"
+        return f"result.{self.video.container}" if self.video else RESULT_IMAGES
 
     def image_path(self, file: FrameFile) -> str:
         """Where in the output store an image's result is."""

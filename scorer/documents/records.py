@@ -65,11 +65,6 @@ class TaskRecord(BaseModel):
 _NAME = re.compile(r"(\d{6,})(-[0-9a-f]+)?\.jsonl")
 
 
-def record_path(job: str, chunk: int) -> str:
-    """Where in the log store the chunk's first try leaves its records."""
-    return f"{job}/{chunk:06d}.jsonl"
-
-
 def newest_records(job: str, logs: Store) -> dict[int, str]:
     """Paths of the records that each chunk's latest try has left."""
     found: dict[int, tuple[float, bool, str]] = {}

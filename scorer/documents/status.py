@@ -11,18 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from scorer import documents
 from scorer.documents import Count, Moment, Number, Words
+from scorer.documents.paths import STATUS, ResultName
 from scorer.errors import ScorerError
 from scorer.file_names import LONGEST_BLOB
 from scorer.media.notes import Notes
 from scorer.store import Stores
 
-STATUS = "status.json"
-
 State = Literal["planned", "scoring", "merging", "done", "failed", "cancelled"]
-
-
-ResultName = Literal["result.mp4", "result.mkv", "result.mov", "result/"]
-"""A video, or a folder of images: what a result is called in output/<job>/."""
 
 ENDED: tuple[State, ...] = ("done", "failed", "cancelled")
 

@@ -10,7 +10,7 @@ from scorer.documents.plan import Chunk, Plan
 from scorer.engines.base import Progress
 from scorer.engines.processes import Ending, Processes, usual_count
 from scorer.errors import TaskError
-from scorer.job.failures import chunk_key, recorded_failures
+from scorer.job.failures import recorded_failures
 from scorer.job.parts import find_parts
 from scorer.store import Stores
 
@@ -73,7 +73,7 @@ class LocalEngine:
             return
         self._tries[chunk.index] += 1
         if self._tries[chunk.index] >= TRIES:
-            with recorded_failures(plan, chunk_key(chunk), self.stores):
+            with recorded_failures(plan, chunk.key, self.stores):
                 raise TaskError(
                     f"Chunk {chunk.index} ({chunk.frames} frames from {chunk.first} on) ended its process {TRIES} times, "
                     f"with code {ending.code} the last time: choose a smaller size, or look for what kills it."

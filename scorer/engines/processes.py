@@ -20,7 +20,7 @@ from scorer.boundary import typed, unforeseen
 from scorer.documents.plan import Chunk, Plan
 from scorer.documents.records import Line
 from scorer.errors import ScorerError, TaskError
-from scorer.job.failures import chunk_key, error_of, recorded_failures
+from scorer.job.failures import error_of, recorded_failures
 from scorer.job.marks import forget_tries
 from scorer.job.score import load_model, score_chunk
 from scorer.models import Model
@@ -195,7 +195,7 @@ def _score_asked(
         chunk = plan.chunks[number]
         written: list[Line] = []
         try:
-            with recorded_failures(plan, chunk_key(chunk), stores), _without_interrupts():
+            with recorded_failures(plan, chunk.key, stores), _without_interrupts():
                 if model is None:
                     if slots is not None:
                         threads = slots.enter_context(take_slot()).threads or threads

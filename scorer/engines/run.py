@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from scorer.documents.paths import REPORT
 from scorer.documents.plan import Plan
 from scorer.documents.request import Request
 from scorer.documents.status import StatusWriter
@@ -12,7 +13,6 @@ from scorer.job.dispatch import dispatch
 from scorer.job.failures import merge_key, recorded_failures
 from scorer.job.finish import Outcome, done_before, failure_told, merge_and_report
 from scorer.job.merge import clear_parts
-from scorer.job.report import REPORT
 from scorer.models import Device
 from scorer.store import Stores
 

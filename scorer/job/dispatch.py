@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from scorer import models
-from scorer.documents.plan import MOST_BYTES, PART_FORMAT, PLAN, Chunk, FrameFile, Plan
+from scorer.documents.paths import PLAN, WRITABLE
+from scorer.documents.plan import MOST_BYTES, PART_FORMAT, Chunk, FrameFile, Plan
 from scorer.documents.request import Request
 from scorer.errors import RequestError, ScorerError
 from scorer.job import listing
@@ -60,7 +61,7 @@ def dispatch(
     request names, OutputError where nothing can be written.
     """
     limits = limits or Limits()
-    stores.writable(job)
+    _check_writable(job, stores)
     plan = make_plan(job, request, stores, device, limits, length or chunk_length, batch_size)
     # Also where it is there already: it is kept for some days from its last writing on.
     data = plan.to_json()
@@ -68,6 +69,13 @@ def dispatch(
         raise RequestError(f"The plan of job '{job}' would have {len(data)} bytes, {MOST_BYTES} at most: ask for fewer frames.")
     stores.work.put(f"{job}/{PLAN}", data)
     return plan
+
+
+def _check_writable(job: str, stores: Stores) -> None:
+    """Raise now, not after the work, where the job's folders can't be written. Logs are for whoever scores to write."""
+    for store in (stores.output, stores.work):
+        store.put(f"{job}/{WRITABLE}", b"")
+        store.delete(f"{job}/{WRITABLE}")
 
 
 def make_plan(

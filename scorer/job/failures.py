@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from scorer import documents, errors
 from scorer.boundary import TRIES, typed
-from scorer.documents import Count, Words
-from scorer.documents.plan import Chunk, Plan
+from scorer.documents import Count, Words, paths
+from scorer.documents.plan import Plan
 from scorer.errors import (
     ChangedError,
     FailureThresholdError,
@@ -61,11 +61,6 @@ def ended_by_batch(job: str, reason: str) -> TaskError:
     return TaskError(f"Azure Batch ended job '{job}' ({reason}) before its result was there: 'scorer restart {job}' goes on.")
 
 
-def chunk_key(chunk: Chunk) -> str:
-    """What a chunk's failure is kept under: another fingerprint, another failure."""
-    return chunk.part.rpartition("/")[2]
-
-
 def merge_key(plan: Plan) -> str:
     """What the merge's failure is kept under."""
     return f"merge-{plan.fingerprint}"
@@ -78,7 +73,7 @@ def is_for_good(error: ScorerError) -> bool:
 
 def find_failure(plan: Plan, key: str, stores: Stores) -> Failure | None:
     """Why the task's last try failed, if it did."""
-    return documents.find(Failure, stores.work, _path(plan, key))
+    return documents.find(Failure, stores.work, paths.failure(plan.job, key))
 
 
 @contextmanager
@@ -107,7 +102,7 @@ def recorded_failures(plan: Plan, key: str, stores: Stores) -> Iterator[None]:
                 for_good=is_for_good(error),
                 tries=before.tries + 1 if before else 1,
             )
-            stores.work.put(_path(plan, key), failure.model_dump_json().encode())
+            stores.work.put(paths.failure(plan.job, key), failure.model_dump_json().encode())
         raise
 
 
@@ -124,9 +119,5 @@ def is_final(plan: Plan, key: str, error: ScorerError, stores: Stores) -> bool:
 
 def clear_failures(plan: Plan, stores: Stores) -> None:
     """Forget them all: what failed may be tried again."""
-    for entry in stores.work.list(f"{plan.job}/failed"):
+    for entry in stores.work.list(f"{plan.job}/{paths.FAILED}"):
         stores.work.delete(entry.path)
-
-
-def _path(plan: Plan, key: str) -> str:
-    return f"{plan.job}/failed/{key}.json"

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from scorer.boundary import typed
 from scorer.documents.plan import Chunk, Plan
 from scorer.errors import FailureThresholdError, ScorerError, TaskError
-from scorer.job.failures import chunk_key, find_failure
+from scorer.job.failures import find_failure
 from scorer.job.marks import most_failures, too_many_failed
 from scorer.job.merge import first_failure, missing_parts
 from scorer.job.parts import AT_ONCE, Part, find_parts
@@ -60,7 +60,7 @@ def fill_gaps(plan: Plan, stores: Stores) -> None:
 def _too_many(plan: Plan, gaps: Sequence[Chunk], failed: int, stores: Stores) -> ScorerError:
     """Why the job can't do without these chunks."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        failures = list(pool.map(lambda chunk: find_failure(plan, chunk_key(chunk), stores), gaps))
+        failures = list(pool.map(lambda chunk: find_failure(plan, chunk.key, stores), gaps))
     first = failures[0]
     if first is not None and first.for_good and all(failure == first for failure in failures):
         return first.error()  # not a matter of some frames
@@ -73,7 +73,7 @@ def _too_many(plan: Plan, gaps: Sequence[Chunk], failed: int, stores: Stores) ->
 
 
 def _why(plan: Plan, chunk: Chunk, stores: Stores) -> str:
-    failure = find_failure(plan, chunk_key(chunk), stores)
+    failure = find_failure(plan, chunk.key, stores)
     return failure.message if failure else "its task ended without a word each time it was tried: look at its log"
 
 

@@ -8,13 +8,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from scorer.boundary import typed
+from scorer.documents.paths import REPORT
 from scorer.documents.plan import Plan
 from scorer.documents.status import ENDED, State, Status, StatusWriter, failed_with, find_status
 from scorer.errors import ScorerError
 from scorer.job.failures import ended_by_batch, error_of, is_final, kept_failures, merge_key
 from scorer.job.fallback import fill_gaps
 from scorer.job.merge import clear_parts, find_result, merge
-from scorer.job.report import REPORT, write_plain_report, write_report
+from scorer.job.report import write_plain_report, write_report
 from scorer.store import Stores
 
 AHEAD = 3600.0

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 
 from scorer.boundary import typed
 from scorer.documents import MOST_BYTES
+from scorer.documents.paths import FAILED, mark
 from scorer.documents.plan import Chunk, Plan
 from scorer.errors import DocumentError, FailureThresholdError, MissingError, ScorerError
-from scorer.job.failures import chunk_key
 from scorer.report.text import counted
 from scorer.store import Stores
 from scorer.text import clean
@@ -46,16 +46,16 @@ class Marks:
 
     def look(self) -> None:
         """Find the marks that there are; those of other plans of the job are none."""
-        own = chunk_key(self.chunk)
-        frames = {chunk_key(chunk): chunk.frames for chunk in self.plan.chunks}
+        own = self.chunk.key
+        frames = {chunk.key: chunk.frames for chunk in self.plan.chunks}
         self.begun, self.failed, self._looked = [], {}, time.monotonic()
-        for entry in self.stores.work.list(_folder(self.plan)):
-            if (mark := _MARK.fullmatch(entry.path.rpartition("/")[2])) is None or mark[1] not in frames:
+        for entry in self.stores.work.list(f"{self.plan.job}/{FAILED}"):
+            if (found := _MARK.fullmatch(entry.path.rpartition("/")[2])) is None or found[1] not in frames:
                 continue
-            key, number = mark[1], int(mark[3])
-            if mark[2] == "try" and key == own:
+            key, number = found[1], int(found[3])
+            if found[2] == "try" and key == own:
                 self.begun.append(max(1, number))
-            elif mark[2] == "frames" and key != own:
+            elif found[2] == "frames" and key != own:
                 self.failed[key] = max(self.failed.get(key, 0), min(number, frames[key]))
 
     def check(self, own: int = 0) -> None:
@@ -75,14 +75,15 @@ class Marks:
     def _example(self) -> str:
         key, failed = max(self.failed.items(), key=lambda item: item[1])
         try:
-            return clean(self.stores.work.get(_frames_path(self.plan, key, failed), most=MOST_BYTES).decode(errors="replace"))
+            told = self.stores.work.get(mark(self.plan.job, key, "frames", failed), most=MOST_BYTES)
+            return clean(told.decode(errors="replace"))
         except (MissingError, DocumentError):  # a try that came later has counted anew
             return f"chunk {int(key.partition('-')[0])}"
 
     def tell_failed(self, failed: int, example: str) -> None:
         """Leave the mark for the other tasks, if frames of this chunk failed."""
         if failed:
-            self.stores.work.put(_frames_path(self.plan, chunk_key(self.chunk), failed), example.encode(errors="replace"))
+            self.stores.work.put(mark(self.plan.job, self.chunk.key, "frames", failed), example.encode(errors="replace"))
 
     def smaller(self, size: int) -> int:
         """Frames to take at once where `size` are asked for: half of what a try was killed with, then a quarter, an eighth."""
@@ -93,13 +94,13 @@ class Marks:
         """Around a try with batches of `size`: its mark is there as long as it lasts. One frame at a time leaves none."""
         sizes = {*self.begun, size} - {1}
         if size > 1:
-            self.stores.work.put(_try_path(self.plan, self.chunk, size), b"")
+            self.stores.work.put(mark(self.plan.job, self.chunk.key, "try", size), b"")
         try:
             yield
         finally:
             with suppress(ScorerError), typed():
                 for each in sizes:
-                    self.stores.work.delete(_try_path(self.plan, self.chunk, each))
+                    self.stores.work.delete(mark(self.plan.job, self.chunk.key, "try", each))
 
 
 def forget_tries(plan: Plan, chunk: Chunk, stores: Stores) -> None:
@@ -107,7 +108,7 @@ def forget_tries(plan: Plan, chunk: Chunk, stores: Stores) -> None:
     marks = Marks(plan, chunk, stores)
     marks.look()
     for size in marks.begun:
-        stores.work.delete(_try_path(plan, chunk, size))
+        stores.work.delete(mark(plan.job, chunk.key, "try", size))
 
 
 def most_failures(plan: Plan) -> int:
@@ -121,15 +122,3 @@ def too_many_failed(failed: int, most: int, example: str) -> FailureThresholdErr
         f"{counted(failed, 'frame')} failed and at most {most} may ({example.rstrip('.')}): fix the input or raise the failure "
         "threshold."
     )
-
-
-def _folder(plan: Plan) -> str:
-    return f"{plan.job}/failed"
-
-
-def _frames_path(plan: Plan, key: str, failed: int) -> str:
-    return f"{_folder(plan)}/{key}.frames-{failed}"
-
-
-def _try_path(plan: Plan, chunk: Chunk, size: int) -> str:
-    return f"{_folder(plan)}/{chunk_key(chunk)}.try-{size}"

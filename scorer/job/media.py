@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from scorer.boundary import words
+from scorer.documents.paths import PARTS, part_file
 from scorer.documents.plan import Chunk, Plan
 from scorer.errors import InputError
 from scorer.file_names import LONGEST
@@ -53,17 +54,12 @@ class Written(BaseModel):
 
     def is_named(self, plan: Plan, chunk: Chunk) -> bool:
         """Whether a try of the chunk's task may have written it: any task may say so of any file."""
-        own, ending = re.escape(chunk.part.rpartition("/")[2]), plan.request.coding.part_container
+        own, ending = re.escape(chunk.key), plan.request.coding.part_container
         return re.fullmatch(f"{own}-[0-9a-f]{{16}}\\.{ending}" if plan.video is not None else "", self.file) is not None
 
     def path(self, plan: Plan) -> str:
         """Where in the work store a video's part is."""
-        return f"{parts_folder(plan)}/{self.file}"
-
-
-def parts_folder(plan: Plan) -> str:
-    """Where in the work store the job has its parts."""
-    return f"{plan.job}/parts"
+        return f"{plan.job}/{PARTS}/{self.file}"
 
 
 def _images_etag(plan: Plan, chunk: Chunk, output: Lookup) -> str | None:
@@ -134,8 +130,8 @@ class VideoMedia(Media[VideoForm]):
         self._info, self._range = info, frame_range
         # No other try ever writes this name: two tries of one chunk at a time, on machines that know nothing of each other, take
         # nothing away from one another.
-        name, _, ending = plan.part_path(chunk).rpartition(".")
-        self._path = f"{name}-{secrets.token_hex(8)}.{ending}"
+        name = part_file(chunk.key, secrets.token_hex(8), plan.request.coding.part_container)
+        self._path = f"{plan.job}/{PARTS}/{name}"
         self._writer: video.PartWriter | None = None
         self._alpha = video.encoding_of(info, plan.request.coding, info.width, info.height).alpha
         self._last: tuple[Frames, Frames | None] | None = None

@@ -9,17 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from scorer import documents
 from scorer.documents import Count
+from scorer.documents.paths import MERGED, PARTS
 from scorer.documents.plan import Plan
 from scorer.documents.records import FrameRecord, Line, from_lines, most_bytes, newest_records
 from scorer.errors import DocumentError, MissingError, TaskError
 from scorer.job.marks import most_failures, too_many_failed
-from scorer.job.media import parts_folder
 from scorer.job.parts import Part, find_parts, forget_part
 from scorer.job.video_facts import Facts, find_facts
 from scorer.media import video
 from scorer.store import Stores
-
-RESULT = "result.json"
 
 
 class Result(BaseModel):
@@ -39,7 +37,7 @@ class Result(BaseModel):
 
 def find_result(plan: Plan, stores: Stores) -> Result | None:
     """The job's result, if it is there, whole and of this plan."""
-    path = f"{plan.job}/{RESULT}"
+    path = f"{plan.job}/{MERGED}"
     result = documents.find(Result, stores.work, path, fingerprint=plan.fingerprint, frames=plan.frames)
     if result is None or result.failed > plan.frames:
         return None
@@ -66,7 +64,7 @@ def merge(plan: Plan, stores: Stores) -> Result:
     there = [part for part in parts if part]
     etag, facts = _join(plan, plan.video, there, stores) if plan.video else (_sweep(plan, stores), None)
     result = Result(fingerprint=plan.fingerprint, etag=etag, frames=plan.frames, failed=failed, facts=facts)
-    stores.work.put(f"{plan.job}/{RESULT}", result.model_dump_json().encode())
+    stores.work.put(f"{plan.job}/{MERGED}", result.model_dump_json().encode())
     return result
 
 
@@ -102,7 +100,7 @@ def clear_parts(plan: Plan, stores: Stores) -> None:
     Its result has all that was in them.
     """
     if plan.video is not None:
-        for entry in stores.work.list(parts_folder(plan)):
+        for entry in stores.work.list(f"{plan.job}/{PARTS}"):
             stores.work.delete(entry.path)
 
 
@@ -114,7 +112,7 @@ def forget_failed(plan: Plan, stores: Stores) -> None:
     failed = [part for part in find_parts(plan, stores) if part and part.failed]
     result = find_result(plan, stores) if plan.video is not None else None  # a folder's is its parts
     if failed or (result is not None and result.failed):
-        stores.work.delete(f"{plan.job}/{RESULT}")  # first: it would stand for parts that are made again
+        stores.work.delete(f"{plan.job}/{MERGED}")  # first: it would stand for parts that are made again
     for part in failed:
         forget_part(plan, plan.chunks[part.chunk], stores)
 

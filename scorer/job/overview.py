@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from scorer import documents
 from scorer.boundary import typed
 from scorer.documents import Count, Number, Words
+from scorer.documents.paths import REPORT, STATUS, SUMMARY
 from scorer.documents.request import ID_DIGITS, NAME
-from scorer.documents.status import STATUS, Status
+from scorer.documents.status import Status
 from scorer.errors import ScorerError
 from scorer.job.samples import MOST_SMALL_BYTES
 from scorer.report.page import STATES
@@ -25,13 +26,11 @@ from scorer.report.pages import page
 from scorer.store import FolderStore, Stores
 from scorer.text import clean
 
-SUMMARY = "summary.json"
 INDEX = "index.html"
 MOST_JOBS = 300
 """That the page shows, the newest of them."""
 _MOST_BYTES = 100_000
 """Of what a job leaves for the page."""
-_REPORT = "report.html"
 _JOB = re.compile(f"{NAME}-[0-9a-f]{{{ID_DIGITS}}}")
 
 LABEL = 255
@@ -153,8 +152,8 @@ def _row(job: str, store: FolderStore) -> Row | None:
     summary = documents.find(Summary, store, f"{job}/{SUMMARY}", most=_MOST_BYTES, job=job)
     result = f"{job}/{status.result}" if status.state == "done" and status.result else ""
     entry = store.find(result) if result and not result.endswith("/") else None
-    report = store.find(f"{job}/{_REPORT}")
+    report = store.find(f"{job}/{REPORT}")
     return Row(
-        status, summary, result=f"output/{result}" if result else "", report=f"output/{job}/{_REPORT}" if report else "",
+        status, summary, result=f"output/{result}" if result else "", report=f"output/{job}/{REPORT}" if report else "",
         bytes=entry.size if entry else 0,
     )  # fmt: skip

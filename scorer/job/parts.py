@@ -8,9 +8,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from scorer import documents
-from scorer.documents import Count, Words
+from scorer.documents import Count, Words, paths
 from scorer.documents.plan import Chunk, Plan
-from scorer.job.media import Written, parts_folder
+from scorer.job.media import Written
 from scorer.store import Stores
 
 # Parts whose JSON is read at a time.
@@ -47,12 +47,12 @@ def find_part(plan: Plan, chunk: Chunk, stores: Stores) -> Part | None:
 
 def find_parts(plan: Plan, stores: Stores) -> list[Part | None]:
     """Like `find_part`, of all chunks: their folders are listed once, instead of asking for each file."""
-    work = {entry.path: entry for entry in stores.work.list(parts_folder(plan))}
+    work = {entry.path: entry for entry in stores.work.list(f"{plan.job}/{paths.PARTS}")}
     images = stores.output.list(f"{plan.job}/{plan.result}") if plan.video is None else ()
     output = {entry.path: entry for entry in images}
 
     def find(chunk: Chunk) -> Part | None:
-        if _json_path(plan, chunk) not in work:
+        if paths.part(plan.job, chunk.key) not in work:
             return None
         part = _read(plan, chunk, stores)
         if part and part.written.is_there(plan, chunk, work.get, output.get):
@@ -65,19 +65,15 @@ def find_parts(plan: Plan, stores: Stores) -> list[Part | None]:
 
 def keep_part(plan: Plan, chunk: Chunk, stores: Stores, part: Part) -> None:
     """Say that the chunk's part is whole; its files are there before."""
-    stores.work.put(_json_path(plan, chunk), part.model_dump_json().encode())
+    stores.work.put(paths.part(plan.job, chunk.key), part.model_dump_json().encode())
 
 
 def forget_part(plan: Plan, chunk: Chunk, stores: Stores) -> None:
     """Say that the chunk's part is to be made again."""
-    stores.work.delete(_json_path(plan, chunk))
+    stores.work.delete(paths.part(plan.job, chunk.key))
 
 
 def _read(plan: Plan, chunk: Chunk, stores: Stores) -> Part | None:
     """What says that the part is whole; one that doesn't hold says nothing, and the part is made again."""
-    part = documents.find(Part, stores.work, _json_path(plan, chunk), chunk=chunk.index, frames=chunk.frames)
+    part = documents.find(Part, stores.work, paths.part(plan.job, chunk.key), chunk=chunk.index, frames=chunk.frames)
     return part if part and part.failed <= part.frames and part.written.is_named(plan, chunk) else None
-
-
-def _json_path(plan: Plan, chunk: Chunk) -> str:
-    return f"{plan.job}/{chunk.part}.json"

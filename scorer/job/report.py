@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from scorer import models, report
+from scorer.documents.paths import ORIGINAL, REPORT, task_logs
 from scorer.documents.plan import Plan
 from scorer.documents.status import Status
 from scorer.errors import ScorerError
@@ -25,10 +26,6 @@ from scorer.media.video import VideoInfo
 from scorer.report import Report, Sample
 from scorer.report.text import counted, duration, size
 from scorer.store import FolderStore, Stores
-
-REPORT = "report.html"
-ORIGINAL = "original"
-"""What a report looks for beside itself, with the input's ending, to play it in step with the result."""
 
 STYLE_PX = 240
 """The longer side of a style in pixels."""
@@ -163,7 +160,7 @@ def _files(plan: Plan, stores: Stores) -> Iterator[tuple[str, str, str | None]]:
     """Where else there is something of the job, as far as it may be told: no account's name, no folder outside the job's own."""
     folders = {"plan and parts": (stores.work, f"{plan.job}/"), "records": (stores.logs, f"{plan.job}/")}
     if not stores.logs.url.startswith("file:"):
-        folders["what tasks printed"] = (stores.logs, f"{plan.job}/tasks/")
+        folders["what tasks printed"] = (stores.logs, task_logs(plan.job))
     together = stores.output.url.rpartition("/")[0]
     for name, (store, path) in folders.items():
         parent, _, own = store.url.rpartition("/")

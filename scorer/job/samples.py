@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from scorer.documents import paths
 from scorer.documents.plan import Chunk, Plan
 from scorer.errors import DocumentError, MissingError
 from scorer.media import images
@@ -104,4 +105,4 @@ def jpeg(pixels: Frames, size: int, most: int) -> bytes:
 
 
 def _path(plan: Plan, chunk: Chunk, number: int, side: str) -> str:
-    return f"{plan.job}/{chunk.part}-{number:07d}-{side}.jpg"
+    return paths.sample(plan.job, chunk.key, number, side)

@@ -12,8 +12,9 @@ from typing import Any
 
 from scorer import models
 from scorer.boundary import words
+from scorer.documents import paths
 from scorer.documents.plan import Chunk, Plan
-from scorer.documents.records import FrameRecord, TaskRecord, record_path, to_lines
+from scorer.documents.records import FrameRecord, TaskRecord, to_lines
 from scorer.documents.request import Request
 from scorer.errors import ModelError, ScorerError
 from scorer.job.marks import Marks, most_failures
@@ -129,7 +130,7 @@ def score_chunk(
             chunk=chunk.index, frames=len(records), failed=failed, started=started, seconds=time.perf_counter() - clock,
             worker=f"{socket.gethostname()}:{os.getpid()}", runtime=runtime, batch_size=size, notes=stage.notes,
         )  # fmt: skip
-        stores.logs.add(record_path(plan.job, chunk.index), to_lines([*records, task]))
+        stores.logs.add(paths.records(plan.job, chunk.index), to_lines([*records, task]))
         on_records([*records, task])
     part = Part(
         chunk=chunk.index,

@@ -14,7 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scorer import documents
-from scorer.documents import Count, Words
+from scorer.documents import Count, Words, paths
 from scorer.documents.request import ModelName, OptionName, Request, check_model
 from scorer.errors import DocumentError, ModelError, RequestError
 from scorer.file_names import unfit
@@ -62,7 +62,7 @@ class Package(BaseModel):
 
     def path(self, name: str) -> str:
         """Where in the store of scripts the file `name` is."""
-        return f"{folder(self.id)}/files/{name}"
+        return paths.package_file(self.id, name)
 
     def check(self, request: Request) -> None:
         """Raise RequestError where the request isn't for one of the package's models."""
@@ -86,19 +86,9 @@ def _content_id(sha256: Mapping[str, str]) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def folder(package: str) -> str:
-    """Where in the store of scripts a package is."""
-    return f"packages/{package}"
-
-
-def manifest_path(package: str) -> str:
-    """Where in the store of scripts its package.json is."""
-    return f"{folder(package)}/package.json"
-
-
 def find_package(package: str, scripts: Store) -> Package:
     """The published package of that id, which may come from a stranger. Raises ModelError."""
-    if not ID.fullmatch(package) or (entry := scripts.find(manifest_path(package))) is None:
+    if not ID.fullmatch(package) or (entry := scripts.find(paths.package(package))) is None:
         raise ModelError(f"There is no package '{package[:100]}': 'scorer publish' says the id of one that it has published.")
     try:
         return documents.read(Package, scripts, entry.path, etag=entry.etag, id=package)

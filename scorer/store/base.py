@@ -134,10 +134,3 @@ class Stores:
     output: Store
     work: Store
     logs: Store
-
-    def writable(self, job: str) -> None:
-        """Raise now, not after the work, where a job's folders can't be written. Logs are for whoever scores to write."""
-        for store in (self.output, self.work):
-            probe = f"{job}/.writable"
-            store.put(probe, b"")
-            store.delete(probe)

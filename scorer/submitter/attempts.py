@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from scorer.boundary import typed
+from scorer.documents.paths import ATTEMPTS
 from scorer.errors import InputError, InternalError, ScorerError
 from scorer.store import Entry, Stores
-from scorer.submitter.pending import ATTEMPTS, mark
+from scorer.submitter.pending import mark
 
 MOST = 3
 """Of containers that one request may end; one may have been ended by something else."""

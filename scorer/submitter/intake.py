@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from scorer.boundary import typed
 from scorer.documents.deployment import Deployment
+from scorer.documents.paths import REJECTED
 from scorer.documents.plan import Plan, read_plan
 from scorer.documents.request import Request, parse_request
 from scorer.documents.status import ENDED, StatusWriter, find_status
@@ -29,7 +30,7 @@ from scorer.submitter.attempts import attempt
 from scorer.submitter.ledger import charge, cost_of
 from scorer.submitter.malware import PATIENCE, check_same, scanned
 from scorer.submitter.pending import DAY, answer, sender, unread_id, waiting
-from scorer.submitter.rejection import REFUSALS, REJECTED, job_of, reject
+from scorer.submitter.rejection import REFUSALS, job_of, reject
 from scorer.submitter.senders import check_digest, check_media, check_path, check_revoked
 from scorer.telemetry import Telemetry
 

@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 
+from scorer.documents.paths import SENDERS
 from scorer.documents.plan import Plan
 from scorer.documents.request import Request
 from scorer.documents.sender_limits import SenderLimits
 from scorer.errors import RequestError
 from scorer.store import Store
 
-FOLDER = "senders"
 # Images aren't opened to find out, so a folder's are taken to be of full HD.
 FULL_HD = (1920, 1080)
 _NAME = re.compile(r"([a-z0-9_-]{1,64})\.(\d{1,15})\.(\d{1,15})\.(\d{1,15})\.(\d{1,15})")
@@ -71,7 +71,7 @@ def charge(work: Store, sender: str, job: str, cost: Cost, limits: SenderLimits,
     Whoever is at it at the same time is counted, too: neither gets through on what the other takes.
     """
     now = now or datetime.now(UTC)
-    folder = f"{FOLDER}/{sender}/{now:%Y-%m-%d}"
+    folder = f"{SENDERS}/{sender}/{now:%Y-%m-%d}"
     own = f"{folder}/{job}." + ".".join(map(str, astuple(cost)))
     work.put(own, b"")
     spent: dict[str, Cost] = {}

@@ -10,13 +10,10 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
+from scorer.documents.paths import ANSWERED, ATTEMPTS, REQUESTS
 from scorer.store import Entry, Stores
 from scorer.store.errors import is_unsafe_name
 from scorer.submitter.rejection import unread_job_id
-
-REQUESTS = "requests"
-ANSWERED = "answered"
-ATTEMPTS = "attempts"
 
 DAY = 86_400.0
 # A mark is kept as long as plans are, and storage deletes once a day: what is nearly as old as that may have lost its mark.

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from scorer import documents
 from scorer.documents import Moment, Words
+from scorer.documents.paths import REJECTED, REQUEST
 from scorer.documents.request import NAME, job_id
 from scorer.errors import (
     ChangedError,
@@ -25,8 +26,6 @@ from scorer.errors import (
 )
 from scorer.file_names import LONGEST_BLOB
 from scorer.store import Entry, Store
-
-REJECTED = "rejected.json"
 
 REFUSALS = (RequestError, InputError, MissingError, ChangedError, StyleError, ModelError, DocumentError)
 """What is the request's own fault, or its job's: the same request fails again."""
@@ -81,6 +80,6 @@ def reject(job: str, entry: Entry, data: bytes | None, error: ScorerError, outpu
     )
     told = documents.to_json(rejection)
     if data is not None:
-        quarantine.create(f"{job}/request.json", data)  # the job's id follows from it: what is there already is the same
+        quarantine.create(f"{job}/{REQUEST}", data)  # the job's id follows from it: what is there already is the same
     quarantine.add(f"{job}/{REJECTED}", told)
     output.put(f"{job}/{REJECTED}", told)

@@ -15,21 +15,20 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scorer import documents
 from scorer.documents import Moment
+from scorer.documents.paths import FAILED, FRAMES, PARTS, REQUESTS, SHARED, STYLES, VIDEOS, bound_request, share
 from scorer.documents.request import NAME, BlobPath, Request
 from scorer.errors import MissingError, RequestError
 from scorer.store import Store
 
-# What operators put there, every sender may use.
-SHARED = "shared"
 # Nodes may write in every folder of the work store that is called so, and a sender's ledger is in one of the sender's name.
-TAKEN = ("parts", "failed")
+TAKEN = (PARTS, FAILED)
 # A request of this name is the one whose digest it has: whoever may make a blob of the name can ask for nothing else.
 _BOUND = re.compile(r"\.sha256-([0-9a-f]{64})\.json")
 
 
 def bound_path(sender: str, name: str, data: bytes) -> str:
     """Where in the input store nothing but the request `data` is taken."""
-    return f"requests/{sender}/{name}.sha256-{hashlib.sha256(data).hexdigest()}.json"
+    return bound_request(sender, name, hashlib.sha256(data).hexdigest())
 
 
 def is_sender(name: str) -> bool:
@@ -57,17 +56,12 @@ class Given(BaseModel):
             raise ValueError(f"{strange[0]!r} is none of the sender's files")
         return self
 
-    @staticmethod
-    def path(job: str) -> str:
-        """Where it is kept."""
-        return f"shares/{job}.json"
-
 
 def read_given(job: str, store: Store) -> Given:
     """What was given out for the job. Raises MissingError; RequestError where it is no job's id; DocumentError."""
     if not re.fullmatch(r"[a-z0-9_-]{1,64}", job):
         raise RequestError(f"'{job}' is no job's id: take it from what 'scorer share' printed.")
-    return documents.read(Given, store, Given.path(job), job=job)
+    return documents.read(Given, store, share(job), job=job)
 
 
 def check_revoked(path: str, job: str, store: Store) -> None:
@@ -83,7 +77,7 @@ def check_revoked(path: str, job: str, store: Store) -> None:
 
 def check_path(path: str, sender: str) -> None:
     """Raise RequestError where a request lies elsewhere than in requests/, or in a folder there that can't be a sender's."""
-    if not path.startswith("requests/"):
+    if not path.startswith(f"{REQUESTS}/"):
         raise RequestError(f"Request {path!r} isn't in requests/: put it there, or into requests/<sender>/.")
     if sender and not is_sender(sender):
         raise RequestError(
@@ -109,5 +103,5 @@ def check_media(request: Request, sender: str) -> None:
         if folders[:1] != [SHARED] and folders[1:2] != [sender]:
             raise RequestError(
                 f"The request's {what} is '{path}', and whoever asks in requests/{sender}/ may name only what lies below "
-                f"videos/{sender}/, frames/{sender}/, styles/{sender}/ or {SHARED}/: upload it there."
+                f"{', '.join(f'{kind}/{sender}/' for kind in (VIDEOS, FRAMES, STYLES))} or {SHARED}/: upload it there."
             )

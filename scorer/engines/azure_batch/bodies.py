@@ -12,6 +12,7 @@ from scorer.azure.clouds import told
 from scorer.azure.patience import ON_MACHINES
 from scorer.boundary import DEBUG, TRIES
 from scorer.documents.deployment import MEMORY, Deployment
+from scorer.documents.paths import probe_folder, task_logs
 from scorer.documents.plan import Chunk, Plan
 from scorer.node import GPUS, SLOTS, SLOTS_DIR
 from scorer.store.blob import blob_endpoint
@@ -150,11 +151,6 @@ def probe_task(job: str, number: int, deployment: Deployment, near: str | None =
     )
 
 
-def probe_folder(job: str, number: int) -> str:
-    """Where in the output store a probe's words are: stdout.txt and stderr.txt."""
-    return f"{job}/result/{number}"
-
-
 def sender_of(job: batch.BatchJob) -> str:
     """Whose job it is."""
     return _metadata(job, SENDER)
@@ -267,7 +263,7 @@ def _logs(plan: Plan, task: str, deployment: Deployment) -> list[batch.OutputFil
 
     Nodes can't change a log, and names don't tell tries apart: the one that ends well and the first that fails have their own.
     """
-    folder = f"{plan.job}/tasks/{task}"
+    folder = task_logs(plan.job, task)
     return [
         _kept(deployment.logs, folder, batch.OutputFileUploadCondition.TASK_SUCCESS, deployment),
         _kept(deployment.logs, f"{folder}/failed", batch.OutputFileUploadCondition.TASK_FAILURE, deployment),

@@ -10,6 +10,7 @@ import pytest
 
 from scorer.boundary import typed, words
 from scorer.cli import main, steps
+from scorer.documents.paths import REPORT
 from scorer.documents.records import BadLine, from_lines
 from scorer.documents.request import make_request
 from scorer.documents.status import Status, read_status
@@ -17,10 +18,9 @@ from scorer.engines.local import LocalEngine
 from scorer.engines.run import run_job
 from scorer.errors import InternalError, ModelError, ScorerError
 from scorer.job.dispatch import chunk_length, dispatch
-from scorer.job.failures import chunk_key, clear_failures, find_failure, is_final, kept_failures, merge_key
+from scorer.job.failures import clear_failures, find_failure, is_final, kept_failures, merge_key
 from scorer.job.finish import merge_job
 from scorer.job.parts import find_part, forget_part
-from scorer.job.report import REPORT
 from scorer.job.score import load_model, score_chunk
 from scorer.models import Frames
 from scorer.store import FolderStore
@@ -122,7 +122,7 @@ def test_a_task_ends(stores: FolderStores, monkeypatch: pytest.MonkeyPatch, kind
     monkeypatch.setattr("scorer.cli.steps.score_chunk", raiser(kind))
     with pytest.raises(InternalError):
         steps.score("job", stores.input.url, stores.output.url, stores.work.url, stores.logs.url, "", 0)
-    failure = find_failure(plan, chunk_key(plan.chunks[0]), stores)
+    failure = find_failure(plan, plan.chunks[0].key, stores)
     assert failure is not None
     assert (failure.exit_code, failure.for_good) == (InternalError.exit_code, False)
     assert kind in failure.message
@@ -137,7 +137,7 @@ def test_every_call_of_a_tasks_store_may_raise_anything(
     model = load_model(plan, stores)
 
     def task() -> None:
-        with kept_failures(plan, chunk_key(plan.chunks[0]), stores):
+        with kept_failures(plan, plan.chunks[0].key, stores):
             score_chunk(plan, plan.chunks[0], stores, model)
             clear_failures(plan, stores)  # for a mark that can't be deleted a task doesn't fail
 
@@ -215,7 +215,7 @@ def test_a_task_of_an_engine_has_an_end_that_can_be_written_down(
     monkeypatch.setattr("scorer.cli.steps.load_model", lambda *_: Model())
     with pytest.raises(InternalError):
         steps.score("job", stores.input.url, stores.output.url, stores.work.url, stores.logs.url, "", 0)
-    failure = find_failure(plan, chunk_key(plan.chunks[0]), stores)
+    failure = find_failure(plan, plan.chunks[0].key, stores)
     assert failure is not None
     assert failure.exit_code == InternalError.exit_code
     assert type(raised).__name__ in failure.message

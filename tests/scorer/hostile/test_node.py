@@ -20,7 +20,6 @@ from scorer.documents.request import parse_request
 from scorer.documents.status import Status, StatusWriter, read_status
 from scorer.errors import ChangedError, DocumentError, MissingError, ScorerError
 from scorer.job.dispatch import dispatch
-from scorer.job.failures import chunk_key
 from scorer.job.finish import close_job, merge_job
 from scorer.job.score import score_chunk
 from scorer.models import Frames
@@ -240,9 +239,9 @@ def test_what_tasks_leave_is_looked_at(scene: Scene, document: str) -> None:
     plan = read_plan(scene.job, scene.stores)
     work, job = scene.stores.work.root, scene.job
     path = {
-        "part": work / job / f"{plan.chunks[0].part}.json",
+        "part": work / job / f"parts/{plan.chunks[0].key}.json",
         "result": work / job / "result.json",
-        "failure": work / job / f"failed/{chunk_key(plan.chunks[0])}.json",
+        "failure": work / job / f"failed/{plan.chunks[0].key}.json",
         "records": scene.stores.logs.root / job / "000000.jsonl",
     }[document]
     if document == "failure":
@@ -250,7 +249,7 @@ def test_what_tasks_leave_is_looked_at(scene: Scene, document: str) -> None:
     else:
         content = json.loads(path.read_bytes().splitlines()[0])
     (scene.stores.output.root / job / "status.json").unlink()  # so that there is something to merge
-    (work / job / f"{plan.chunks[0].part}.json").unlink()
+    (work / job / f"parts/{plan.chunks[0].key}.json").unlink()
     shutil.rmtree(scene.folder / "pristine")
     scene.save()
     _try_all(scene, path, variants(content), MACHINES[3:5])

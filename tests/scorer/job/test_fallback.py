@@ -10,7 +10,7 @@ from scorer.documents.request import make_request
 from scorer.documents.status import read_status
 from scorer.errors import FailureThresholdError, InputError, ModelError, StoreError, TaskError
 from scorer.job.dispatch import dispatch
-from scorer.job.failures import chunk_key, clear_failures, find_failure, kept_failures
+from scorer.job.failures import clear_failures, find_failure, kept_failures
 from scorer.job.fallback import fill_gaps
 from scorer.job.finish import merge_job
 from scorer.job.merge import records
@@ -35,24 +35,24 @@ def score_all_but(plan: Plan, stores: FolderStores, *left_out: int) -> None:
 
 
 def fail(plan: Plan, stores: FolderStores, index: int) -> None:
-    with pytest.raises(InputError), kept_failures(plan, chunk_key(plan.chunks[index]), stores):
+    with pytest.raises(InputError), kept_failures(plan, plan.chunks[index].key, stores):
         raise InputError("The chunk is poison.")
 
 
 def test_what_failed_for_good_isnt_tried_again(plan: Plan, stores: FolderStores) -> None:
     fail(plan, stores, 1)
     tried = False
-    with pytest.raises(InputError, match="poison"), kept_failures(plan, chunk_key(plan.chunks[1]), stores):
+    with pytest.raises(InputError, match="poison"), kept_failures(plan, plan.chunks[1].key, stores):
         tried = True
     assert not tried
     clear_failures(plan, stores)
-    with kept_failures(plan, chunk_key(plan.chunks[1]), stores):
+    with kept_failures(plan, plan.chunks[1].key, stores):
         tried = True
     assert tried
 
 
 def test_what_may_pass_is_tried_again(plan: Plan, stores: FolderStores) -> None:
-    key = chunk_key(plan.chunks[0])
+    key = plan.chunks[0].key
     for error in (StoreError("The store is away."), ModelError("This machine's driver is broken.")):
         with pytest.raises(type(error)), kept_failures(plan, key, stores):
             raise error
@@ -76,7 +76,7 @@ def test_originals_stand_in_up_to_the_threshold(plan: Plan, stores: FolderStores
 @pytest.mark.parametrize("why", ["The GPU failed (RuntimeError: CUDA error: unknown error).", "The driver is out of memory."])
 def test_originals_stand_in_whatever_the_reason_says(plan: Plan, stores: FolderStores, why: str) -> None:
     score_all_but(plan, stores, 2)
-    with pytest.raises(TaskError), kept_failures(plan, chunk_key(plan.chunks[2]), stores):
+    with pytest.raises(TaskError), kept_failures(plan, plan.chunks[2].key, stores):
         raise TaskError(why)
     assert merge_job(plan, stores).status.failed == 10
     failed = [record for record in records(plan, stores) if isinstance(record, FrameRecord) and record.error]

@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 import pytest
 
+from scorer.documents.paths import REPORT, STATUS
 from scorer.documents.plan import Plan
 from scorer.documents.request import Request, make_request
-from scorer.documents.status import STATUS, read_status
+from scorer.documents.status import read_status
 from scorer.engines.base import Progress
 from scorer.engines.run import run_job
 from scorer.errors import ChangedError, StorageFullError
 from scorer.job.dispatch import dispatch
 from scorer.job.finish import merge_job
-from scorer.job.report import REPORT
 from scorer.job.score import load_model, score_chunk
 from scorer.store import Entry, FolderStore
 from tests.conftest import MakeClip

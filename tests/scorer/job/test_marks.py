@@ -11,7 +11,7 @@ import pytest
 
 from scorer.engines.local import LocalEngine
 from scorer.errors import FailureThresholdError
-from scorer.job.failures import chunk_key, clear_failures, kept_failures
+from scorer.job.failures import clear_failures, kept_failures
 from scorer.job.fallback import fill_gaps
 from scorer.job.marks import Marks, too_many_failed
 from scorer.job.parts import find_part, find_parts
@@ -46,7 +46,7 @@ def test_failures_are_summed_over_the_job(stores: FolderStores, monkeypatch: pyt
     ended = []
     for chunk in plan.chunks:
         try:
-            with kept_failures(plan, chunk_key(chunk), stores):
+            with kept_failures(plan, chunk.key, stores):
                 score_chunk(plan, chunk, stores, model)
         except FailureThresholdError as error:
             ended.append(str(error))
@@ -84,7 +84,7 @@ def test_a_task_at_work_hears_of_the_others(stores: FolderStores, monkeypatch: p
 
 def test_marks_of_other_plans_and_lies_count_for_nothing(stores: FolderStores) -> None:
     plan = plan_folder(stores, MANY, chunk_frames=50, failure_threshold=0.4)
-    key = plan.chunks[1].part.rpartition("/")[2]
+    key = plan.chunks[1].key
     for name in (
         "000001-0123456789abcdef.frames-50", f"{key}.frames-", f"{key}.frames-99999999999", f"{key}.frames--5", "frames-50",
         f"{key}.json", f"{key}.try-8", f"{key}.frames-40",
@@ -104,7 +104,7 @@ def test_marks_of_other_plans_and_lies_count_for_nothing(stores: FolderStores) -
 def test_each_try_that_was_killed_makes_batches_smaller(stores: FolderStores, begun: list[int], size: int) -> None:
     plan = plan_folder(stores)
     for each in begun:
-        stores.work.put(f"job/failed/{plan.chunks[0].part.rpartition('/')[2]}.try-{each}", b"")
+        stores.work.put(f"job/failed/{plan.chunks[0].key}.try-{each}", b"")
     marks = Marks(plan, plan.chunks[0], stores)
     marks.look()
     assert marks.smaller(max([8, *begun])) == size

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from scorer.job.overview import INDEX, MOST_JOBS, SUMMARY, write_index
+from scorer.documents.paths import SUMMARY
+from scorer.job.overview import INDEX, MOST_JOBS, write_index
 from tests.conftest import MakeClip, ffmpeg
 from tests.scorer.cli.command_line import run
 from tests.scorer.report.browser import Look, running

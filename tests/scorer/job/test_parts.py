@@ -77,7 +77,7 @@ def test_two_tries_at_once_take_nothing_from_one_another(video: Plan, stores: Fo
     found = find_part(video, chunk, stores)
     assert found in parts
     for part in parts:  # whichever JSON is the last one
-        stores.work.put(f"job/{chunk.part}.json", part.model_dump_json().encode())
+        stores.work.put(f"job/parts/{chunk.key}.json", part.model_dump_json().encode())
         assert find_part(video, chunk, stores) == find_parts(video, stores)[0] == part
 
 
@@ -106,7 +106,7 @@ def test_a_try_that_ends_behind_the_list_is_found(video: Plan, stores: FolderSto
     class Late(FolderStore):
         def list(self, folder: str) -> Iterator[Entry]:
             yield from list(super().list(folder))
-            path = stores.work.root / f"job/{video.chunks[0].part}.json"
+            path = stores.work.root / f"job/parts/{video.chunks[0].key}.json"
             path.unlink(missing_ok=True)
             score_chunk(video, video.chunks[0], stores, model)
 
@@ -119,7 +119,7 @@ def test_a_try_that_ends_behind_the_list_is_found(video: Plan, stores: FolderSto
 def test_what_tries_left_goes_with_the_parts(video: Plan, stores: FolderStores) -> None:
     score_all(video, stores)
     folder = stores.work.root / "job/parts"
-    name = video.chunks[0].part.rpartition("/")[2]
+    name = video.chunks[0].key
     for left in (f"{name}-0123456789abcdef.nut", f".{name}-0123456789abcdef.nut.1.tmp", "000009-ofanotherplan.json"):
         (folder / left).write_bytes(b"half")
     merge(video, stores)

@@ -13,7 +13,7 @@ from scorer.documents.records import TaskRecord
 from scorer.documents.request import make_request
 from scorer.errors import FailureThresholdError, ModelError, OutOfMemoryError, TaskError
 from scorer.job.dispatch import dispatch
-from scorer.job.failures import chunk_key, find_failure, kept_failures
+from scorer.job.failures import find_failure, kept_failures
 from scorer.job.parts import find_part
 from scorer.job.score import load_model, score_chunk
 from scorer.models import Frames, Model
@@ -184,13 +184,13 @@ def test_a_gpu_that_fails_ends_the_task_and_is_no_fault_of_the_frames(stores: Fo
     wanted = (
         r"^The GPU failed \(RuntimeError: CUDA error: unspecified launch failure Compile .*\): another try may get another one"
     )
-    with pytest.raises(TaskError, match=wanted), kept_failures(plan, chunk_key(chunk), stores):
+    with pytest.raises(TaskError, match=wanted), kept_failures(plan, chunk.key, stores):
         score_chunk(plan, chunk, stores, Sick())
     assert find_part(plan, chunk, stores) is None
-    failure = find_failure(plan, chunk_key(chunk), stores)
+    failure = find_failure(plan, chunk.key, stores)
     assert failure is not None
     assert not failure.for_good
-    with kept_failures(plan, chunk_key(chunk), stores):
+    with kept_failures(plan, chunk.key, stores):
         part, made = score_chunk(plan, chunk, stores, Idle())
     assert (made, part.failed) == (True, 0)
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from scorer.documents.paths import ATTEMPTS
 from scorer.errors import InputError, InternalError
 from scorer.submitter import attempts
 from scorer.submitter.attempts import MOST, attempt
-from scorer.submitter.pending import ATTEMPTS, waiting
+from scorer.submitter.pending import waiting
 from tests.conftest import write_images
 from tests.scorer.submitter.intake_harness import IntakeHarness
 

@@ -6,9 +6,10 @@ import re
 
 import pytest
 
+from scorer.documents.paths import share
 from scorer.documents.request import job_id, make_request
 from scorer.errors import DocumentError, RequestError, ScorerError
-from scorer.submitter.senders import Given, bound_path, check_digest, check_media, check_path, read_given
+from scorer.submitter.senders import bound_path, check_digest, check_media, check_path, read_given
 from tests.conftest import write_images
 from tests.folders import FolderStores
 from tests.scorer.submitter.intake_harness import IntakeHarness
@@ -115,15 +116,15 @@ def test_what_was_given_out_is_looked_at(stores: FolderStores, harness: IntakeHa
     """Whoever takes a share back deletes what it names."""
     uploads = ["videos/acme/1/film.mp4", "requests/acme/film.json"]
     whole = {"version": 1, "job": "a-0", "sender": "acme", "uploads": uploads, "until": 2e9, "revoked": None}
-    stores.input.put(Given.path("a-0"), json.dumps(whole).encode())
+    stores.input.put(share("a-0"), json.dumps(whole).encode())
     assert read_given("a-0", stores.input).uploads == tuple(uploads)
-    stores.input.put(Given.path("a-0"), json.dumps({**whole, **change}).encode())
+    stores.input.put(share("a-0"), json.dumps({**whole, **change}).encode())
     with pytest.raises(DocumentError):
         read_given("a-0", stores.input)
     data = json.dumps({"name": "own", "input": "frames/acme/", "model": "invert"}).encode()
     path = harness.put(data, bound_path("acme", "own", data))
     job = job_id("own", f"{harness.stores.input.url}/{path}", data)
-    stores.input.put(Given.path(job), json.dumps({**whole, "job": job, "revoked": 5e9, **change}).encode())
+    stores.input.put(share(job), json.dumps({**whole, "job": job, "revoked": 5e9, **change}).encode())
     harness.refused(path)
 
 
