@@ -97,4 +97,3 @@ class Jumps:
 def _micros(packet: Packet[Any], ticks: int) -> int:
     unit = packet.time_base  # whole numbers: a film has a million packets, and fractions take their time
     return (2 * ticks * unit.numerator * _SECOND + unit.denominator) // (2 * unit.denominator)
-
