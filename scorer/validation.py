@@ -29,7 +29,7 @@ class Fault:
     path: tuple[str | int, ...]
     """Keys and indices from the whole to the value; () where it is the whole."""
     value: object
-    """What stands there; the whole around it where it is missing."""
+    """What stands there; what is around it where it is missing."""
     reason: str
     """What is wrong, without a full stop at its end: 'should be greater than 0'."""
 
@@ -67,5 +67,7 @@ def _fault(found: ErrorDetails) -> Fault:
     # A key that has no place there, or is missing, may be called as a step is.
     while path and found["type"] not in ("extra_forbidden", "missing") and _STEPS.fullmatch(str(path[-1])):
         path = path[:-1]
-    reason = _ASIDE.sub("", found["msg"].removeprefix("Value error, ").removeprefix("Input "))
-    return Fault(found["type"], path, found["input"], reason[:1].lower() + reason[1:])
+    reason = found["msg"].removeprefix("Value error, ")
+    if found["type"] != "value_error":
+        reason = _ASIDE.sub("", reason[:1].lower() + reason[1:]).removeprefix("input ")
+    return Fault(found["type"], path, found["input"], reason)

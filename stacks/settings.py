@@ -16,6 +16,7 @@ from pydantic.alias_generators import to_camel
 
 from autoscale import gpu_sizes
 from scorer.azure import clouds
+from scorer.validation import faults
 from stacks import existing_settings
 from stacks.data_settings import DataSettings
 from stacks.existing_settings import ExistingSettings
@@ -105,7 +106,7 @@ def parse(raw: Mapping[str, str]) -> Settings:
     try:
         chosen = Settings.model_validate(values, by_alias=True, by_name=False)
     except ValidationError as error:
-        sentences += [sentence for item in error.errors() for sentence in what_is_wrong(item, FIELDS)]
+        sentences += [sentence for found in faults(error) for sentence in what_is_wrong(found, FIELDS)]
     if sentences:
         raise pulumi.RunError("These settings need another value:\n" + "\n".join(f"  - {sentence}" for sentence in sentences))
     for old in RENAMED.keys() & raw.keys():
