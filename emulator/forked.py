@@ -108,7 +108,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) 
 
 def _wait_by_azures_clock() -> None:
     """Waiting for roles and identities takes Azure's time, and none of the wall's."""
-    from scorer.azure.patience import patience
+    from scorer.azure.retries import patience
 
     waited = clock.Clock()
 

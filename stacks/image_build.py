@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-import tenacity
-
+from scorer.azure import retries
 from stacks.image_context import ImageContext
 
 API = "2019-06-01-preview"
@@ -30,8 +29,6 @@ BUILD_SECONDS = 2 * 3600
 # Lines of a failed build's log that are shown.
 LOG_LINES = 20
 
-_TRIES = 5
-_WAIT_SECONDS = 1.0  # after the first try; then twice as long each time
 _CALL_SECONDS = 60
 _LOOK_SECONDS = 10.0
 _BASE = re.compile(
@@ -193,13 +190,7 @@ def request_to(
 
 def retrying(call: Callable[[urllib.request.Request], Answer], request: urllib.request.Request) -> Answer:
     """What `call` makes of the request, tried again while what fails may pass."""
-    tries = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(_may_pass),
-        stop=tenacity.stop_after_attempt(_TRIES),
-        wait=tenacity.wait_exponential_jitter(multiplier=_WAIT_SECONDS, max=20, jitter=_WAIT_SECONDS),
-        reraise=True,
-    )
-    return tries(call, request)
+    return retries.retrying(_may_pass)(call, request)
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -24,7 +24,7 @@ RESOLVER = "168.63.129.16"
 # The workflow adds the request's address.
 COMMAND = ("scorer", "dispatch")
 # The SDKs ask for the machine's identity, and try no other way. It may come after the machine:
-# scorer/azure/patience.py waits for it.
+# scorer/azure/retries.py waits for it.
 # https://learn.microsoft.com/python/api/overview/azure/identity-readme#defaultazurecredential
 SIGN_IN = {"AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential"}
 # Who may read the container group doesn't read these: where everything is, and where telemetry goes.

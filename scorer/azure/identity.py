@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from azure.core.credentials import AccessToken, AccessTokenInfo, TokenCredential, TokenRequestOptions
 from azure.core.exceptions import ClientAuthenticationError
 
-from scorer.azure.patience import on_machine, patience
+from scorer.azure.retries import on_machine, patience
 from scorer.errors import LoginError
 
 if TYPE_CHECKING:

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, TypeVar
 from azure.core.exceptions import ResourceNotFoundError
 from obstore.exceptions import AlreadyExistsError, NotFoundError, PermissionDeniedError, PreconditionError
 from obstore.store import AzureStore
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from scorer.azure.clouds import BLOB_ENDPOINT, current
 from scorer.azure.identity import STORAGE, credential
-from scorer.azure.patience import patience
+from scorer.azure.retries import patience, retrying
 from scorer.errors import MissingError, StoreError
 from scorer.store.base import Entry, Store
 from scorer.store.cache import capacity, copy_once, forget_copy, node_place, scratch
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 # A download or an upload is cut into pieces that are moved side by side; a block blob has at most 50,000 of them.
 PIECE = 16 * 2**20
 AT_ONCE = 4
-# Tried again after up to 1, 2, 4, ... seconds: about a minute in all, on top of the tries that obstore makes by itself.
-TRIES = 7
 
 T = TypeVar("T")
 
@@ -66,15 +63,12 @@ class BlobStore(Store):
 
     def _try(self, path: str, call: Callable[[], T], *, writing: bool = False) -> T:
         """What `call` gives; where the store doesn't answer, or doesn't know a machine's roles yet, it is asked again."""
-        for attempt in Retrying(
-            retry=retry_if_exception_type(StoreError),
-            wait=wait_random_exponential(max=30),
-            stop=stop_after_attempt(TRIES),
-            reraise=True,
-        ):
-            with attempt, storage_errors(self.where(path), writing=writing), sdk_errors(self.where(path), writing=writing):
+
+        def once() -> T:
+            with storage_errors(self.where(path), writing=writing), sdk_errors(self.where(path), writing=writing):
                 return patience.granted(call, is_refusal)
-        raise AssertionError("tenacity raises the last error itself")
+
+        return retrying(lambda error: isinstance(error, StoreError))(once)
 
     def where(self, path: str) -> str:
         return f"{self.url}/{path}"

@@ -12,7 +12,7 @@ from typing import NoReturn
 from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, PreconditionError, UnauthenticatedError
 
-from scorer.azure.patience import on_machine
+from scorer.azure.retries import on_machine
 from scorer.errors import (
     ChangedError,
     DocumentError,

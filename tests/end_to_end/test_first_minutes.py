@@ -8,7 +8,7 @@ from emulator import forked
 from emulator.arm import rules
 from emulator.local_azure import SmallAzure
 from emulator.rbac import roles
-from scorer.azure.patience import SECONDS
+from scorer.azure.retries import SECONDS
 from tests.conftest import MakeClip
 from tests.end_to_end.job_helpers import ask
 

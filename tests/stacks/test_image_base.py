@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from stacks import image_base, image_build
+from scorer.azure import retries
+from stacks import image_base
 from stacks.image_base import BaseError, main, pin, pinned
 from stacks.image_context import ImageContext
 
@@ -79,7 +80,7 @@ def test_a_tag_gets_the_digest_of_the_manifest_s_bytes(registry: type[_Registry]
 
 
 def test_a_registry_that_is_busy_is_asked_again(registry: type[_Registry], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_build, "_WAIT_SECONDS", 0)
+    monkeypatch.setattr(retries, "FIRST_PAUSE", 0)
     registry.busy = 2
     assert pinned(f"{address(registry)}/{TAG}").endswith(DIGEST)
 

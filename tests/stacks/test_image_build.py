@@ -12,6 +12,7 @@ from emulator.arm.builds import RUNS, BuildService
 from emulator.arm.cloud import Cloud
 from emulator.arm.outputs import TOKEN
 from emulator.arm.requests import Json
+from scorer.azure import retries
 from scorer.azure.clouds import PUBLIC
 from stacks import image_build
 from stacks.image_build import Builder, BuildError, upload
@@ -83,7 +84,7 @@ def test_without_its_log_one_is_told_how_to_get_it(
 ) -> None:
     service.cloud.fail(RUNS, "Failed", "no")
     monkeypatch.setattr(service, "log", lambda _: None)  # the connection ends without an answer
-    monkeypatch.setattr(image_build, "_TRIES", 1)
+    monkeypatch.setattr(retries, "TRIES", 1)
     with pytest.raises(BuildError, match="az acr task logs --registry images --run-id cb1"):
         builder.build(CONTEXT, "submitter:1")
 
@@ -111,7 +112,7 @@ def test_a_login_that_isnt_one_and_a_registry_that_isnt_there(service: BuildServ
 
 def test_a_service_that_is_away_is_asked_again_and_then_told(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(image_build.ENDPOINT_VARIABLE, "http://127.0.0.1:9")
-    monkeypatch.setattr(image_build, "_TRIES", 2)
+    monkeypatch.setattr(retries, "TRIES", 2)
     with pytest.raises(BuildError, match="can't be reached"):
         builder.build(CONTEXT, "submitter:1")
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from azure.batch import models as batch
 
 from scorer.azure.clouds import told
-from scorer.azure.patience import ON_MACHINES
+from scorer.azure.retries import ON_MACHINES
 from scorer.boundary import DEBUG, TRIES
 from scorer.documents.deployment import MEMORY, Deployment
 from scorer.documents.paths import probe_folder, task_logs

@@ -11,16 +11,13 @@ from typing import TypeVar
 
 from azure.batch import BatchClient
 from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import Retrying
 
 from scorer.azure.clouds import current
 from scorer.azure.identity import credential
-from scorer.azure.patience import patience
+from scorer.azure.retries import patience, retrying
 from scorer.errors import BatchError, BusyError
 from scorer.store.errors import ACCESS_HINT, is_refusal
-
-# Tried again after 1, 2, 4, ... seconds at random, on top of the SDK's own tries.
-TRIES = 6
 
 T = TypeVar("T")
 
@@ -66,17 +63,11 @@ class Calls:
 
     def __call__(self, call: Callable[[], T]) -> T:
         """What `call` gives. Raises BatchError, BusyError."""
-        for attempt in self.tries():
-            with attempt:
-                return self.once(call)
-        raise AssertionError("tenacity raises the last error itself")
+        return self.tries()(lambda: self.once(call))
 
     def tries(self) -> Retrying:
         """As many as are worth it."""
-        return Retrying(
-            retry=retry_if_exception_type(RetryableError), wait=wait_random_exponential(max=30),
-            stop=stop_after_attempt(1 if self.interactive else TRIES), reraise=True,
-        )  # fmt: skip
+        return retrying(lambda error: isinstance(error, RetryableError), 1 if self.interactive else None)
 
     def once(self, call: Callable[[], T]) -> T:
         """`call`, its errors as ours."""

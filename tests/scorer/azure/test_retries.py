@@ -1,8 +1,9 @@
-"""Patience with Azure: whoever is a machine asks again for two minutes, a person is told at once."""
+"""Tries: calls without an answer, and refusals, which a machine asks about again for two minutes, and a person not at all."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
@@ -11,8 +12,8 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from azure.identity import DefaultAzureCredential
 from obstore.exceptions import GenericError, PermissionDeniedError, UnauthenticatedError
 
-from scorer.azure import identity
-from scorer.azure.patience import ON_MACHINES, SECONDS, Patience, patience
+from scorer.azure import identity, retries
+from scorer.azure.retries import ON_MACHINES, SECONDS, Patience, patience
 from scorer.engines.azure_batch.calls import Calls
 from scorer.errors import BatchError, LoginError
 from scorer.store.errors import is_refusal
@@ -51,6 +52,38 @@ def refusing(times: int, error: Exception) -> Callable[[], str]:
 
 def http(status: int) -> HttpResponseError:
     return HttpResponseError("no", response=Mock(status_code=status, reason="", headers={}))
+
+
+def test_a_call_without_an_answer_is_tried_again_and_then_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "FIRST_PAUSE", 0)
+    assert retries.retrying(is_away)(refusing(retries.TRIES - 1, ConnectionError("away"))) == "granted"
+    with pytest.raises(ConnectionError, match="away"):
+        retries.retrying(is_away)(refusing(retries.TRIES, ConnectionError("away")))
+    with pytest.raises(ConnectionError, match="away"):
+        retries.retrying(is_away, 1)(refusing(1, ConnectionError("away")))
+    with pytest.raises(ValueError, match="no"):
+        retries.retrying(is_away)(refusing(1, ValueError("no")))
+
+
+def is_away(error: BaseException) -> bool:
+    return isinstance(error, ConnectionError)
+
+
+def test_pauses_grow_to_their_longest() -> None:
+    state = Mock()
+    longest = []
+    for state.attempt_number in range(1, 9):
+        pauses = [retries.retrying(is_away).wait(state) for _ in range(300)]
+        longest.append(max(pauses))
+    assert longest[0] <= 1 < longest[2] <= 4 < longest[4] <= 16 < longest[-1] <= 30
+
+
+def test_no_other_module_makes_a_rule_of_its_own() -> None:
+    root = Path(__file__).parents[3]
+    rooms = [root / name for name in ("scorer", "stacks", "autoscale", "emulator")]
+    users = {path.relative_to(root).as_posix() for room in rooms for path in room.rglob("*.py") if "tenacity" in path.read_text()}
+    assert users == {"scorer/azure/retries.py", "scorer/engines/azure_batch/calls.py"}, "the second for a type alone"
+    assert "from tenacity import Retrying\n" in (root / "scorer/engines/azure_batch/calls.py").read_text()
 
 
 REFUSALS = [http(401), http(403), PermissionDeniedError("no"), UnauthenticatedError("no")]
