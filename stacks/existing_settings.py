@@ -6,10 +6,12 @@ Names follow Azure Verified Modules: https://azure.github.io/Azure-Verified-Modu
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field
+from pydantic.alias_generators import to_camel
 
 from scorer.azure.clouds import CLOUDS
 from stacks import patterns
@@ -83,7 +85,20 @@ class ExistingSettings(SettingGroup):
 def misfits(chosen: Settings) -> list[str]:
     """A sentence for each combination that can't work."""
     network = chosen.existing_virtual_network_resource_id
-    return [*_network_misfits(chosen, network), *_zone_misfits(chosen, network), *_subscription_misfits(chosen)]
+    return [*_network_misfits(chosen, network), *_zone_misfits(chosen, network), *_idle(chosen), *_subscription_misfits(chosen)]
+
+
+def _idle(chosen: Settings) -> Iterator[str]:
+    """What is set of something that isn't made: nobody is left to believe that it counts."""
+    network, registry = chosen.existing_virtual_network_resource_id, chosen.existing_registry_resource_id
+    for name, named, why in (
+        ("address_space", network, "existingVirtualNetworkResourceId has addresses of its own"),
+        ("submitter_egress", network, "the rules of existingVirtualNetworkResourceId are its owner's"),
+        ("registry_sku", registry, "existingRegistryResourceId is of the kind that its owner chose"),
+    ):
+        value, usual = getattr(chosen, name), type(chosen).model_fields[name].default
+        if named and value != usual:
+            yield f"{to_camel(name)} is '{value}', and {why}: leave it out."
 
 
 def _subscription_misfits(chosen: Settings) -> list[str]:

@@ -50,7 +50,9 @@ NAMED = {
     "storage:StorageAccount": Named("st", "storage account", "account_name", 24, ("data", "ops"), plain=True),
     "containerregistry:Registry": Named("cr", "registry", "registry_name", 50, ("images",), plain=True),
     "batch:BatchAccount": Named("ba", "Batch account", "account_name", 24, ("batch",), plain=True),
-    "managedidentity:UserAssignedIdentity": Named("id", "identity", "resource_name", 128, ("nodes", "submitter", "workflow")),
+    "managedidentity:UserAssignedIdentity": Named(
+        "id", "identity", "resource_name", 128, ("nodes", "submitter", "workflow", "flows")
+    ),
     "operationalinsights:Workspace": Named("log", "Log Analytics workspace", "workspace_name", 63, ("logs",)),
     "applicationinsights:Component": Named("appi", "Application Insights", "resource_name", 255, ("insights",)),
     "logic:Workflow": Named("logic", "workflow", "workflow_name", 43, ("", "looks")),

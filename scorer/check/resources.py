@@ -113,12 +113,15 @@ def judge_quota(quota: AccountQuota, target: Deployment) -> Iterator[Finding]:
     if target.spot_percent:
         kinds.insert(0, ("Spot quota", "Spot cores", quota.low_priority_core_quota))
     needed = target.nodes_max * target.gpu_cores
+    on_spot_alone = target.spot_percent == 100 and quota.low_priority_core_quota >= needed
     stops: Stops = "nodes" if all(cores < target.gpu_cores for _, _, cores in kinds) else ""
     for name, what, cores in kinds:
         nodes = cores // target.gpu_cores
         text = f"{cores} {what}: {min(nodes, target.nodes_max)} of {target.nodes_max} nodes of {target.gpu_size}"
         if cores >= needed:
             yield good(name, text)
+        elif on_spot_alone:
+            yield good(name, f"{text}, should Spot nodes be taken away")
         else:
             lower = f", or pulumi config set nodesMax {nodes}" if nodes else ""
             yield wrong(name, text, f"portal > Batch account {account} > Quotas: ask for {needed}{lower}", stops)

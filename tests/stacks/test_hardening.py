@@ -14,11 +14,13 @@ from autoscale.gpu_sizes import SIZES
 from emulator.arm.cloud import Cloud, Resource
 from emulator.arm.outputs import SIGNATURE, callback_url, principal
 from emulator.arm.requests import TENANT, ArmError, Json, at
+from emulator.arm.requests import kind as arm_kind
 from emulator.arm.rules import LOCK
 from emulator.blob import defender
 from emulator.pulumi import provider
 from emulator.pulumi.engine import Deployment
 from stacks.cluster import PoolArgs, _security
+from stacks.patterns import NAMED
 from stacks.settings import Settings
 
 README = (Path(__file__).parents[2] / "stacks/README.md").read_text()
@@ -74,6 +76,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
         deployment = Deployment(folder=tmp_path_factory.mktemp("hardened"), port=port, stack="dev", settings=dict(EVERYTHING))
         deployment.up()
         yield Made(azure, deployment)
+
+
+def test_a_pattern_knows_what_each_is_for(made: Made) -> None:
+    """Whatever `namePattern` names is told apart by {kind}: two of one kind would have one name."""
+    for token, named in NAMED.items():
+        for each in made.azure.of_type(arm_kind(f"azure-native:{token}").type):
+            ends = [kind for kind in named.kinds if kind and re.search(rf"-?{kind}-?[0-9a-f]{{8}}$", each.request.name)]
+            assert ends or "" in named.kinds, f"{each.request.name} is none of {named.kinds}"
 
 
 def test_nodes_are_encrypted_and_have_a_tpm_without_secure_boot(made: Made) -> None:

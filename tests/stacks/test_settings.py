@@ -244,6 +244,21 @@ OLD_AND_NEW = "{old} is the old name of {new}, and both are set: remove it with 
             "flowLogs is set, and the flow logs of existingVirtualNetworkResourceId are its owner's: leave it out.",
         ),
         (
+            {"existingVirtualNetworkResourceId": NETWORK, "egressIps": '["20.1.2.3"]', "addressSpace": "10.80.0.0/16"},
+            "addressSpace is '10.80.0.0/16', and existingVirtualNetworkResourceId has addresses of its own: leave it out.",
+        ),
+        (
+            {"existingVirtualNetworkResourceId": NETWORK, "egressIps": '["20.1.2.3"]', "submitterEgress": "azure-cloud"},
+            "submitterEgress is 'azure-cloud', and the rules of existingVirtualNetworkResourceId are its owner's: leave it out.",
+        ),
+        (
+            {
+                "existingRegistryResourceId": f"{PROVIDERS}/Microsoft.ContainerRegistry/registries/images",
+                "registrySku": "Premium",
+            },
+            "registrySku is 'Premium', and existingRegistryResourceId is of the kind that its owner chose: leave it out.",
+        ),
+        (
             {"blobPrivateDnsZoneResourceId": "none"},
             "blobPrivateDnsZoneResourceId is 'none': only networkIsolation private-endpoints has use for it.",
         ),

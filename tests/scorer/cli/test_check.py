@@ -243,14 +243,27 @@ QUOTA = {
 
 
 def test_cores_count_by_family_where_azure_counts_so() -> None:
+    both = TARGET.model_copy(update={"spot_percent": 50})
+
     def states(**more: Any) -> list[str]:
-        found = resources.judge_quota(resources.AccountQuota.model_validate({**QUOTA, **more}), TARGET)
+        found = resources.judge_quota(resources.AccountQuota.model_validate({**QUOTA, **more}), both)
         return [each.state for each in found]
 
     assert states() == ["ok", "wrong", "ok", "ok"]  # 3 nodes of 4 cores may come
     assert states(dedicatedCoreQuotaPerVMFamilyEnforced=False) == ["ok"] * 4
     assert states(dedicatedCoreQuotaPerVMFamily=[]) == ["ok", "wrong", "ok", "ok"]
     assert states(lowPriorityCoreQuota=11, activeJobAndJobScheduleQuota=9) == ["wrong", "wrong", "ok", "wrong"]
+
+
+def test_who_wants_spot_nodes_alone_needs_no_dedicated_cores() -> None:
+    """They take over while Spot nodes are taken away, which is told; but a deployment works without."""
+    quota = resources.AccountQuota.model_validate({**QUOTA, "dedicatedCoreQuotaPerVMFamily": []})
+    spot, dedicated, *_ = resources.judge_quota(quota, TARGET.model_copy(update={"spot_percent": 100}))
+    assert (spot.state, dedicated.state) == ("ok", "ok")
+    assert dedicated.text.endswith("0 of 3 nodes of Standard_NC4as_T4_v3, should Spot nodes be taken away")
+    short = quota.model_copy(update={"low_priority_core_quota": 8})
+    states = [each.state for each in resources.judge_quota(short, TARGET.model_copy(update={"spot_percent": 100}))]
+    assert states[:2] == ["wrong", "wrong"]
 
 
 def test_nodes_are_not_waited_for_that_no_quota_lets_come() -> None:
