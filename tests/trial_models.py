@@ -14,7 +14,7 @@ from scorer.models import Frames, Model, ModelSettings, ModelSpec
 class Invert:
     """Inverts frames; its options make it slow, hungry, faulty or large."""
 
-    runtime = "trial cpu"
+    runtime, device = "trial cpu", "cpu"
 
     def __init__(self, settings: ModelSettings) -> None:
         self.options = settings.options

@@ -24,7 +24,7 @@ class EdgesOptions(Options):
 class Edges:
     """White where the brightness changes by more than the threshold, black elsewhere."""
 
-    runtime = f"opencv {cv2.__version__} cpu"
+    runtime, device = f"opencv {cv2.__version__} cpu", "cpu"
 
     def __init__(self, settings: ModelSettings) -> None:
         self._threshold = parse_options(EdgesOptions, settings.options, "edges").threshold
@@ -47,7 +47,7 @@ class Edges:
 class Double:
     """Twice as wide and twice as high: a model may change the size of the frames, in the same way for each."""
 
-    runtime = f"opencv {cv2.__version__} cpu"
+    runtime, device = f"opencv {cv2.__version__} cpu", "cpu"
 
     def score(self, frames: Frames) -> Frames:
         """Map (N, H, W, 3) to (N, 2H, 2W, 3) of the same dtype."""

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from scorer.errors import InputError, MissingError, RequestError, StyleError
-from scorer.models import StyleKind
+from scorer.models import STYLE_KINDS, StyleKind
 from scorer.text import closest
 
 _IMAGES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".heic")
@@ -64,7 +64,7 @@ def check_style(text: str, kind: StyleKind, model: str, *, here: bool = True) ->
         return
     if kind == "none":
         return  # the request is refused for having one
-    what = "an image" if kind == "image" else "a trained network's file"
+    what = STYLE_KINDS[kind]
     if not text:
         raise RequestError(f"The style is empty: name {what}.")
     if here and (why := _no_file(path)):

@@ -9,9 +9,7 @@ from rich.table import Table
 from scorer import models
 from scorer.cli.console import AsJson, print_json, screen
 from scorer.errors import ModelError
-from scorer.models import ModelSpec
-
-_STYLES = {"image": "an image", "number": "a number", "network": "a trained network's file", "none": "none"}
+from scorer.models import STYLE_KINDS, ModelSpec
 
 
 def list_models(as_json: AsJson = False) -> None:
@@ -34,7 +32,7 @@ def list_models(as_json: AsJson = False) -> None:
 def _describe(spec: ModelSpec, table: Table) -> None:
     on, why = runs_on(spec)
     table.add_row("runs here", f"no: {why}" if why else f"yes, on {on}" if on else "yes")
-    table.add_row("style", _STYLES[spec.style] + (f", up to {spec.max_styles} mixed" if spec.max_styles > 1 else ""))
+    table.add_row("style", STYLE_KINDS[spec.style] + (f", up to {spec.max_styles} mixed" if spec.max_styles > 1 else ""))
     if spec.see:
         table.add_row("", spec.see)
     for name, text in spec.options.items():

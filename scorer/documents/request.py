@@ -179,7 +179,7 @@ def check_model(request: Request, model: Takes) -> None:
     """Raise ValueError where the request's styles or options aren't what its model takes."""
     if model.style == "none" and request.styles:
         raise ValueError(f"model '{request.model}' takes no style; leave it out")
-    what = _STYLES[model.style]
+    what = models.STYLE_KINDS[model.style]
     if model.style != "none" and not request.styles:
         raise ValueError(f"model '{request.model}' needs {what} as its style; name one with {_STYLED_BY}")
     if len(request.styles) > max(1, model.max_styles):
@@ -195,7 +195,6 @@ def check_model(request: Request, model: Takes) -> None:
         raise ValueError(f"model '{request.model}' has no option '{unknown[0]}'; it has: {known}{meant}")
 
 
-_STYLES = {"image": "an image", "number": "a trained style's number", "network": "a trained network's file", "none": "none"}
 _STYLED_BY = "--style, or 'styles' in a request"
 
 

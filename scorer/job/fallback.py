@@ -26,7 +26,7 @@ class _NotScoredError(Exception):
 class _Refusal:
     """A model that scores nothing."""
 
-    runtime = "none"
+    runtime, device = "none", "cpu"
 
     def __init__(self, why: str) -> None:
         self._why = why

@@ -71,9 +71,9 @@ def _of_model(request: Request, done: str) -> Iterator[None]:
         raise ModelError(f"Model '{request.model}' can't be {done} ({words(error)}): fix it.") from error
 
 
-def batch_size(plan: Plan, runtime: str) -> int:
-    """Frames a model that runs on `runtime` gets at once."""
-    return plan.request.batch_size or (models.spec(plan.request.model).batch_size if "cuda" in runtime else 1)
+def batch_size(plan: Plan, device: str) -> int:
+    """Frames a model that computes on `device` gets at once."""
+    return plan.request.batch_size or (models.spec(plan.request.model).batch_size if device == "cuda" else 1)
 
 
 def score_chunk(
@@ -94,10 +94,10 @@ def score_chunk(
     started, clock = time.time(), time.perf_counter()
     with _of_model(plan.request, "used"):
         model.reset()
-        runtime = str(model.runtime)
+        runtime, device = str(model.runtime), getattr(model, "device", "cpu")  # a package of an earlier version doesn't say
     marks = Marks(plan, chunk, stores)
     marks.check()
-    usual = batch_size(plan, runtime)
+    usual = batch_size(plan, device)
     size = marks.smaller(usual)
     notes = [f"killed in batches of {min(marks.begun)}: batches of {size}"] if marks.begun else []
     spec = models.spec(plan.request.model)

@@ -20,6 +20,7 @@ from scorer.media.pixels import Frames
 from scorer.text import closest
 
 __all__ = [
+    "STYLE_KINDS",
     "Device",
     "Frames",
     "Model",
@@ -34,6 +35,10 @@ __all__ = [
 ]
 
 StyleKind = Literal["image", "number", "network", "none"]
+STYLE_KINDS: dict[StyleKind, str] = {
+    "image": "an image", "number": "a trained style's number", "network": "a trained network's file", "none": "none",
+}  # fmt: skip
+"""What the styles of a kind are, in words."""
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
@@ -42,6 +47,8 @@ class Model(Protocol):
 
     runtime: str
     """What computes, for records and reports: 'torch 2.14 cuda float16 compiled', 'openvino 2026.4 cpu int8', ..."""
+    device: str
+    """Where: 'cpu', 'cuda' or 'mps'. It says how many frames it gets at once where nobody else does."""
 
     def score(self, frames: Frames) -> Frames:
         """Map (N, H, W, 3) to (N, H', W', 3) of the same dtype; H', W' depend on H, W alone.

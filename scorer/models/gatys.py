@@ -77,7 +77,8 @@ class Gatys:
         self._styles = [(style.weight / total, self._measure(style)) for style in settings.styles]
         self._last: Tensor | None = None
         version = ".".join(torch.__version__.split("+")[0].split(".")[:2])
-        self.runtime = f"torch {version} {self._device.type} float32 {options.optimizer}"
+        self.device = self._device.type
+        self.runtime = f"torch {version} {self.device} float32 {options.optimizer}"
 
     def score(self, frames: Frames) -> Frames:
         """Style the frames one after another; the size stays; 16 or more pixels a side."""

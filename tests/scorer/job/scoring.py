@@ -38,7 +38,7 @@ def task_records(plan: Plan, stores: FolderStores) -> list[FrameRecord | TaskRec
 class Idle:
     """Gives frames as they came."""
 
-    runtime = "idle"
+    runtime, device = "idle", "cpu"
 
     def __init__(self, first: Callable[[], object] = lambda: None) -> None:
         self._first: Callable[[], object] | None = first

@@ -15,7 +15,7 @@ from scorer.errors import FailureThresholdError, ModelError, OutOfMemoryError, T
 from scorer.job.dispatch import dispatch
 from scorer.job.failures import find_failure, kept_failures
 from scorer.job.parts import find_part
-from scorer.job.score import load_model, score_chunk
+from scorer.job.score import batch_size, load_model, score_chunk
 from scorer.models import Frames, Model
 from tests.conftest import MakeClip, frame_hashes, write_images
 from tests.folders import FolderStores
@@ -195,12 +195,22 @@ def test_a_gpu_that_fails_ends_the_task_and_is_no_fault_of_the_frames(stores: Fo
     assert (made, part.failed) == (True, 0)
 
 
+@pytest.mark.parametrize(("device", "frames"), [("cuda", 8), ("mps", 1), ("cpu", 1)])
+def test_a_model_on_a_gpu_gets_more_frames_at_once_and_a_request_says_otherwise(
+    device: str, frames: int, stores: FolderStores
+) -> None:
+    plan = plan_folder(stores)
+    assert batch_size(plan, device) == frames
+    own = plan.model_copy(update={"request": plan.request.model_copy(update={"batch_size": 3})})
+    assert batch_size(own, device) == 3
+
+
 def test_the_model_always_gets_full_batches(stores: FolderStores) -> None:
     """A model whose shapes change compiles anew; the last batch of a chunk is filled up."""
     seen: list[int] = []
 
     class Counting:
-        runtime = "counting"
+        runtime, device = "counting", "cpu"
 
         def score(self, frames: Frames) -> Frames:
             seen.append(len(frames))

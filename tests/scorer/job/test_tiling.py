@@ -16,7 +16,7 @@ from scorer.models import Frames
 class Scripted:
     """A model that is `function`, and has memory for `most` pixels."""
 
-    runtime = "scripted"
+    runtime, device = "scripted", "cpu"
 
     def __init__(self, most: int, scale: int = 1) -> None:
         self.most, self.scale, self.calls = most, scale, 0

@@ -12,7 +12,6 @@ from scorer.errors import ModelError
 from scorer.models import weights
 from scorer.models.weights import (
     ADAPTIVE,
-    adaptive_activation_ranges,
     adaptive_weights,
     layers,
     modulation,
@@ -53,14 +52,6 @@ def test_modulation_of_one_style_is_that_styles_row() -> None:
     gamma, beta = modulation(found, style)["expand.1"]
     np.testing.assert_array_equal(gamma, found["expand.1.gamma.weight"][:, 3])
     np.testing.assert_array_equal(beta, found["expand.1.beta.weight"][:, 3])
-
-
-def test_activation_ranges_cover_every_convolution() -> None:
-    found = adaptive_activation_ranges()
-    assert sorted(found) == sorted(layers(adaptive_weights()))
-    assert found["contract.0"] == pytest.approx((0, 1))
-    assert found["residual.0.0"][0] == 0, "what comes out of a ReLU is never negative"
-    assert found["expand.0"][0] < 0 < found["expand.0"][1], "the last residual block adds without a ReLU"
 
 
 def test_another_file_of_weights_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
