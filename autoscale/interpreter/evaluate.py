@@ -7,8 +7,7 @@ Source: https://learn.microsoft.com/azure/batch/batch-automatic-scaling
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,16 +25,13 @@ from autoscale.interpreter.parser import (
     Number,
     Place,
     Statement,
-    Text,
     Unary,
     parse,
 )
 from autoscale.interpreter.values import Interval, Value, WrongTypeError
 
 DEDICATED, LOW_PRIORITY, DEALLOCATION = "$TargetDedicatedNodes", "$TargetLowPriorityNodes", "$NodeDeallocationOption"
-ALIASES = {"$TargetDedicated": DEDICATED, "$TargetLowPriority": LOW_PRIORITY}
 OPTIONS = frozenset({"requeue", "terminate", "taskcompletion", "retaineddata"})
-_CHANCE = random.SystemRandom().random
 
 
 class UnknownVariableError(FormulaError):
@@ -63,31 +59,24 @@ class Evaluation:
     """All that the formula gave a value to, as an autoscale run shows it."""
 
 
-class _StopError(Exception):
-    """stop() was called."""
-
-
-def evaluate(formula: str, metrics: Metrics, now: datetime, *, chance: Callable[[], float] = _CHANCE) -> Evaluation:
+def evaluate(formula: str, metrics: Metrics, now: datetime) -> Evaluation:
     """What a formula makes of the samples that can be read at a moment.
 
-    Targets that it doesn't set stay as they are; fractions of a node are cut off. `chance` is behind rand().
+    Targets that it doesn't set stay as they are; fractions of a node are cut off.
     Raises FormulaError, after which Batch leaves the pool as it is.
     """
     statements = parse(formula)
-    run = _Run(metrics, now, chance)
-    try:
-        for statement in statements:
-            run.execute(statement)
-    except _StopError:
-        pass
+    run = _Run(metrics, now)
+    for statement in statements:
+        run.execute(statement)
     return run.result()
 
 
 class _Run:
     """One evaluation: the variables so far."""
 
-    def __init__(self, metrics: Metrics, now: datetime, chance: Callable[[], float]) -> None:
-        self._metrics, self._now, self._chance = metrics, now, chance
+    def __init__(self, metrics: Metrics, now: datetime) -> None:
+        self._metrics, self._now = metrics, now
         self._read: dict[str, History] = {}
         self._assigned: dict[str, Value] = {}
         self._before: dict[str, Value] = {
@@ -116,12 +105,7 @@ class _Run:
         return int(value)
 
     def _variable(self, name: str) -> Value | None:
-        if name in self._assigned:
-            return self._assigned[name]
-        for alias, full in ALIASES.items():
-            if name == full and alias in self._assigned:
-                return self._assigned[alias]
-        return self._before.get(ALIASES.get(name, name))
+        return self._assigned.get(name, self._before.get(name))
 
     def _assign(self, name: str, value: Value, place: Place) -> None:
         if name.startswith("$") and name[1:] in NAMES:
@@ -130,13 +114,13 @@ class _Run:
             raise ReadOnlyError(f"{name} is a constant", place)
         if name == DEALLOCATION and value not in OPTIONS:
             raise WrongTypeError(f"{name} is one of {', '.join(sorted(OPTIONS))}", place)
-        if name in (DEDICATED, LOW_PRIORITY, *ALIASES) and not isinstance(value, float):
+        if name in (DEDICATED, LOW_PRIORITY) and not isinstance(value, float):
             raise WrongTypeError(f"{name} is a double, not {values.kind(value)}", place)
         self._assigned[name] = value
 
     def _evaluate(self, node: Expression) -> Value:
         match node:
-            case Number() | Text():
+            case Number():
                 return node.value
             case Name():
                 return self._name(node)
@@ -192,14 +176,6 @@ class _Run:
         return history.ask(node.method, [self._evaluate(argument) for argument in node.arguments], node.place)
 
     def _call(self, node: Call) -> Value:
-        arguments = [self._evaluate(argument) for argument in node.arguments]
-        match node.function, *arguments:
-            case ("stop",):
-                raise _StopError
-            case ("rand",):
-                return self._chance()
-            case ("time",):
-                return self._now
-            case "time", str() as text:
-                return functions.read_time(text, node.place) if text else self._now
-        return functions.call(node.function, arguments, node.place)
+        if node.function == "time" and not node.arguments:
+            return self._now
+        return functions.call(node.function, [self._evaluate(argument) for argument in node.arguments], node.place)

@@ -75,13 +75,6 @@ class History:
                 return self._within(window, percent, place)
             case "GetSamplePercent", *_:
                 return self._percent(*self._window(arguments, place))
-            case ("GetSamplePeriod",):
-                return Interval(PERIOD.total_seconds())
-            case ("Count",):
-                return float(len(self.readable))
-            case ("HistoryBeginTime",):
-                self._newest(1, place)
-                return self.readable[0].recorded
         raise UnknownFunctionError(f"${self.name} has no method {method} with such arguments", place)
 
     def _newest(self, count: float, place: Place) -> Vector:
@@ -101,7 +94,7 @@ class History:
 
     def _window(self, arguments: Sequence[Value], place: Place) -> tuple[datetime, datetime]:
         if not 1 <= len(arguments) <= 2:
-            raise WrongTypeError(f"${self.name}: a window is one or two of timestamp and timeinterval", place)
+            raise WrongTypeError(f"${self.name}: a window is one or two of timeinterval", place)
         moments = [self._moment(argument, place) for argument in arguments]
         if len(moments) == 1:
             moments.append(self.now)
@@ -111,9 +104,7 @@ class History:
     def _moment(self, argument: Value, place: Place) -> datetime:
         if isinstance(argument, Interval):
             return self.now - timedelta(seconds=argument.seconds)
-        if isinstance(argument, datetime):
-            return argument
-        raise WrongTypeError(f"${self.name}: a window is of timestamps and timeintervals, not {kind(argument)}", place)
+        raise WrongTypeError(f"${self.name}: a window is of timeintervals, not {kind(argument)}", place)
 
     def _percent(self, start: datetime, end: datetime) -> float:
         possible = (end - start) // PERIOD

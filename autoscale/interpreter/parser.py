@@ -45,14 +45,6 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Text:
-    """A string, without its quotes."""
-
-    value: str
-    place: Place
-
-
-@dataclass(frozen=True)
 class Name:
     """A variable (with or without the dollar sign), a unit of time or a deallocation option."""
 
@@ -117,7 +109,7 @@ class Member:
     place: Place
 
 
-Expression = Number | Text | Name | Unary | Binary | Conditional | Call | Method | Member
+Expression = Number | Name | Unary | Binary | Conditional | Call | Method | Member
 
 
 @dataclass(frozen=True)
@@ -140,7 +132,6 @@ _TOKENS = re.compile(
     r"""(?P<space>\s+|//[^\n]*|/\*.*?\*/)
       | (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
       | (?P<name>\$?[A-Za-z_]\w*)
-      | (?P<text>"[^"\n]*"|'[^'\n]*')
       | (?P<sign>&&|\|\||<=|>=|==|!=|[-+*/<>!?:=;,.()])""",
     re.VERBOSE | re.DOTALL,
 )
@@ -264,8 +255,6 @@ class _Parser:
         token = self._take()
         if token.kind == "number":
             return Number(float(token.text), token.place)
-        if token.kind == "text":
-            return Text(token.text[1:-1], token.place)
         if token.kind == "name":
             return Call(token.text, self._arguments(), token.place) if self._takes("(") else Name(token.text, token.place)
         if token.kind == "sign" and token.text == "(":
