@@ -15,7 +15,8 @@ from itertools import pairwise
 
 from autoscale.formula import AutoscaleRules, formula
 from autoscale.gpu_sizes import SIZES, GpuSize
-from autoscale.simulation import Cluster, Moment, Task, World
+from autoscale.simulation import Cluster
+from autoscale.world import Job, Moment, World
 
 # Operations for one pixel of a frame, two for each multiplication with its addition. Counted in tests.
 OPERATIONS = {"adaptive": 25_056, "painted": 38_808, "feedforward": 307_584}
@@ -74,6 +75,16 @@ class Pool:
     def slots(self) -> int:
         """Tasks that one node runs at once."""
         return self.size.gpus * self.slots_per_gpu
+
+    @property
+    def formula(self) -> str:
+        """What the stack's pool is scaled by."""
+        return formula(
+            AutoscaleRules(
+                nodes_min=self.nodes_min, nodes_max=self.nodes_max, spot_percent=self.spot_percent,
+                keep_warm_minutes=self.keep_warm_minutes, slots_per_node=self.slots,
+            )
+        )  # fmt: skip
 
     @property
     def idle_dollars(self) -> float:
@@ -187,31 +198,28 @@ def simulate(workload: Workload, pool: Pool, frames_per_second: float, spot_node
 
     Raises TooLongError.
     """
-    rules = AutoscaleRules(
-        nodes_min=pool.nodes_min, nodes_max=pool.nodes_max, spot_percent=pool.spot_percent,
-        keep_warm_minutes=pool.keep_warm_minutes, slots_per_node=pool.slots,
-    )  # fmt: skip
     if workload.frames / frames_per_second > LONGEST * 60 * pool.nodes_max * pool.size.gpus:
         raise TooLongError
-    # Several tasks on one GPU share its speed.
-    of_a_slot = frames_per_second / pool.slots_per_gpu
-    tasks = [Task(arrives=ARRIVES, lasts=TASK_STARTS + frames / of_a_slot) for frames in workload.chunks]
-    merging = MERGE_STARTS + workload.frames / MERGED_FRAMES
-    tasks.append(Task(arrives=ARRIVES, lasts=merging, waits_for=tuple(range(len(tasks)))))
-    world = World(slots=pool.slots, allocation=NODE_STARTS, spot_capacity=lambda _: spot_nodes)
-    cluster = Cluster(formula(rules), tasks, world)
-
-    def over(moment: Moment) -> bool:
-        return len(cluster.done) == len(tasks) and moment.nodes <= min(pool.nodes_min, moment.targets)
-
-    cluster.run(LONGEST + ARRIVES / 60, until=over)
-    if len(cluster.done) < len(tasks):
+    world = World(slots=pool.slots, allocation=NODE_STARTS, spot_capacity=spot_nodes)
+    cluster = Cluster(pool.formula, [job(workload, pool, frames_per_second, ARRIVES)], world)
+    cluster.run(
+        LONGEST + ARRIVES / 60,
+        until=lambda cluster: cluster.is_done and cluster.nodes <= min(pool.nodes_min, sum(cluster.targets.values())),
+    )
+    if not cluster.done:
         raise TooLongError
     own = _node_minutes(cluster.moments, ARRIVES)
     return Course(
-        pool, tuple(cluster.moments), (cluster.done[len(tasks) - 1] - ARRIVES) / 60,
+        pool, tuple(cluster.moments), (cluster.done[0] - ARRIVES) / 60,
         spot_minutes=own["spot"], dedicated_minutes=own["dedicated"],
     )  # fmt: skip
+
+
+def job(workload: Workload, pool: Pool, frames_per_second: float, arrives: float) -> Job:
+    """The job's tasks and its merge, as long as arithmetic says."""
+    of_a_slot = frames_per_second / pool.slots_per_gpu  # several tasks on one GPU share its speed
+    tasks = tuple(TASK_STARTS + frames / of_a_slot for frames in workload.chunks)
+    return Job(arrives=arrives, tasks=tasks, merge=MERGE_STARTS + workload.frames / MERGED_FRAMES)
 
 
 def _node_minutes(moments: Sequence[Moment], since: float) -> dict[str, float]:

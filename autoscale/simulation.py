@@ -1,254 +1,351 @@
-"""A simulated pool: tasks, nodes that take time to come, Spot capacity that comes and goes, late samples, and a formula.
+"""A simulated pool: jobs, nodes that take time to come, Spot capacity that comes and goes, late samples, and a formula.
 
 It is stricter than Batch where Batch doesn't say: nodes that wait for their tasks take no new ones and don't change their minds.
+What happens in one second happens in this order: tasks end, jobs arrive, nodes come, tasks begin, the pool is scaled, and what
+has changed is measured.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import Literal
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
-from autoscale.interpreter.evaluate import evaluate
-from autoscale.interpreter.metrics import Metrics, Sample
+from autoscale.even_scaling import EvenScaling
 from autoscale.interpreter.parser import FormulaError
+from autoscale.scaling import Scaling
+from autoscale.world import Job, Kind, Moment, World
 
-BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
-# Samples that are kept: 25 hours of them, more than any formula of ours looks back.
-HISTORY = 3000
-Kind = Literal["dedicated", "spot"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """Work: seconds since the beginning, and seconds that it takes."""
-
-    arrives: float
-    lasts: float
-    waits_for: tuple[int, ...] = ()
-    """Places in the list of tasks of those that must be done first."""
+SEEK, SCALE = 60.0, 300.0
+"""Seconds between two tries to reach the targets, and two evaluations."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class World:
-    """What the formula can't choose."""
-
-    slots: int = 1
-    allocation: float = 240
-    """Seconds from asking for a node to having it."""
-    spot_capacity: Callable[[float], int] = lambda _: 10_000
-    """Spot nodes that Azure has for this pool at a second."""
-    lateness: Callable[[float], float | None] = lambda _: 60
-    """Seconds until the sample of a second can be read; None: it never can."""
-
-
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Node:
     """A machine of the pool."""
 
+    number: int
     kind: Kind
-    running: set[int] = field(default_factory=set)
-    leaving: bool = False
     preempted: bool = False
+    leaves_after: int = 0
+    """So many tasks it still finishes before it goes; 0: it stays."""
+    lost: int = -1
+    """Waves of tasks up to this number were taken from it."""
 
-    @property
-    def usable(self) -> bool:
-        """Whether it can run tasks."""
-        return not self.preempted
+
+@dataclass(eq=False, slots=True)
+class _Work:
+    """What is left of a job."""
+
+    number: int
+    waiting: list[tuple[float, int]]
+    """Seconds of tasks that begin next, and how many such there are: from behind."""
+    unfinished: int
+    merge: float
 
 
-@dataclass(frozen=True)
-class Moment:
-    """The pool after one event."""
+@dataclass(eq=False, slots=True)
+class _Wave:
+    """Tasks of a job that began and end together."""
 
-    second: float
-    dedicated: int
-    spot: int
-    target_dedicated: int
-    target_spot: int
-    pending: int
-
-    @property
-    def nodes(self) -> int:
-        return self.dedicated + self.spot
-
-    @property
-    def targets(self) -> int:
-        return self.target_dedicated + self.target_spot
+    number: int
+    work: _Work
+    lasts: float
+    on: list[int]
+    """The nodes' numbers, one for each task."""
 
 
 class Cluster:
-    """Runs a formula's pool, event by event; `moments` tells what there was."""
+    """Runs a formula's pool, event by event, for `jobs` in the order of their arrival; `moments` tells what there was."""
 
-    def __init__(self, formula: str, tasks: Sequence[Task], world: World | None = None) -> None:
-        self._formula, self._tasks, self._world = formula, tasks, world or World()
-        self._events: list[tuple[float, int, Callable[[], None]]] = []
+    def __init__(self, formula: str, jobs: Iterable[Job], world: World | None = None, *, keep_moments: bool = True) -> None:
+        self._formula, self._world = formula, world or World()
+        self._slots = self._world.slots
+        self._arrivals: Iterator[Job] = iter(jobs)
+        self._next: Job | None = None
+        self._arrived = 0
+        late = self._world.lateness
+        self._scaling = EvenScaling(formula) if late is None else Scaling(late)
         self._order = itertools.count()
-        self._nodes: list[Node] = []
-        self._coming: dict[Kind, int] = {"dedicated": 0, "spot": 0}
+        self._ends: list[tuple[float, int, _Wave]] = []
+        self._coming: list[tuple[float, int, Kind]] = []
+        self._next_seek, self._next_scale = 0.0, SCALE
+        self._nodes: dict[int, Node] = {}
+        self._free: list[int] = []
+        self._unusual: set[int] = set()
+        self._count: dict[Kind, int] = {"dedicated": 0, "spot": 0}
+        self._asked: dict[Kind, int] = {"dedicated": 0, "spot": 0}
         self._target: dict[Kind, int] = {"dedicated": 0, "spot": 0}
+        self._lost = 0
         self._option = "requeue"
-        self._arrived: set[int] = set()
-        self._waiting: list[int] = []
-        self._runs: dict[int, int] = {}
-        self._samples: dict[str, list[Sample]] = {}
+        self._waiting: list[tuple[int, _Work]] = []
+        self._running = 0
+        self._keep_moments = keep_moments
+        self.pending = 0
         self.second = 0.0
         self.done: dict[int, float] = {}
+        """When each job was, by its number in the order of arrival."""
         self.killed_by_scaling = 0
         self.preemptions = 0
         self.errors: list[FormulaError] = []
         self.moments: list[Moment] = []
-        self.node_minutes: dict[Kind, float] = {"dedicated": 0.0, "spot": 0.0}
+        self._state: tuple[int, ...] = ()
+        self.node_seconds: dict[Kind, float] = {"dedicated": 0.0, "spot": 0.0}
+        self.busy_seconds = 0.0
+        """Of slots, with tasks that came to their end."""
+        self.most_nodes = 0
 
-    def run(self, minutes: float, until: Callable[[Moment], bool] = lambda _: False) -> Cluster:
-        """Lets so much time pass from the beginning, or less where `until` says so."""
-        for index, task in enumerate(self._tasks):
-            self._at(task.arrives, partial(self._arrive, index))
-        self._at(0, lambda: self._every(30, self._measure))
-        self._at(0, lambda: self._every(60, self._seek))
-        self._at(300, lambda: self._every(300, self._scale))
-        while self._events and self._events[0][0] <= minutes * 60:
-            second, _, event = heapq.heappop(self._events)
+    @property
+    def is_done(self) -> bool:
+        """Whether there is nothing to do, and no job comes any more."""
+        return self._next is None and not self.pending
+
+    @property
+    def nodes(self) -> int:
+        """How many can run tasks."""
+        return len(self._nodes) - self._lost
+
+    @property
+    def targets(self) -> Mapping[Kind, int]:
+        """How many nodes the formula wants, by kind."""
+        return self._target
+
+    def run(self, minutes: float, until: Callable[[Cluster], bool] = lambda _: False) -> Cluster:
+        """Lets so much time pass from the beginning, or less where `until` says so. Goes on where an earlier run stopped."""
+        if not self._arrived and self._next is None:
+            self._next = next(self._arrivals, None)
+        end = minutes * 60
+        while (second := self._next_event()) <= end:
             self._pass(second)
-            event()
-            self._assign()
-            self.moments.append(self._moment())
-            if until(self.moments[-1]):
-                break
+            self._happen()
+            if self._keep_moments:
+                self._record()
+            if until(self):
+                return self
+        self._pass(end)
         return self
 
-    def _at(self, second: float, event: Callable[[], None]) -> None:
-        heapq.heappush(self._events, (second, next(self._order), event))
-
-    def _every(self, seconds: float, event: Callable[[], None]) -> None:
-        event()
-        self._at(self.second + seconds, lambda: self._every(seconds, event))
+    def _next_event(self) -> float:
+        second = min(self._next_seek, self._next_scale)
+        if self._next is not None:
+            second = min(second, self._next.arrives)
+        if self._ends:
+            second = min(second, self._ends[0][0])
+        if self._coming:
+            second = min(second, self._coming[0][0])
+        return second
 
     def _pass(self, second: float) -> None:
-        for node in self._nodes:
-            if node.usable:
-                self.node_minutes[node.kind] += (second - self.second) / 60
+        self._scaling.hold(second, self._measured)
+        passed = second - self.second
+        self.node_seconds["dedicated"] += self._count["dedicated"] * passed
+        self.node_seconds["spot"] += (self._count["spot"] - self._lost) * passed
         self.second = second
 
-    def _moment(self) -> Moment:
-        here = {kind: sum(node.usable for node in self._of(kind)) for kind in self._target}
-        return Moment(
-            self.second, here["dedicated"], here["spot"], self._target["dedicated"], self._target["spot"], self._pending()
-        )
+    def _measured(self) -> dict[str, int]:
+        return {
+            "ActiveTasks": self.pending - self._running,
+            "RunningTasks": self._running,
+            "PendingTasks": self.pending,
+            "CurrentDedicatedNodes": self._count["dedicated"],
+            "CurrentLowPriorityNodes": self._count["spot"],
+            "PreemptedNodeCount": self._lost,
+        }
 
-    def _of(self, kind: Kind) -> list[Node]:
-        return [node for node in self._nodes if node.kind == kind]
+    def _record(self) -> None:
+        here, target = self._count, self._target
+        state = here["dedicated"], here["spot"] - self._lost, target["dedicated"], target["spot"], self.pending
+        if state != self._state:
+            self._state = state
+            self.moments.append(Moment(self.second, *state))
 
-    def _running(self) -> int:
-        return sum(len(node.running) for node in self._nodes)
+    def _happen(self) -> None:
+        """All that is due at this second."""
+        now = self.second
+        while self._ends and self._ends[0][0] == now:
+            self._finish(heapq.heappop(self._ends)[2])
+        while self._next is not None and self._next.arrives == now:
+            self._arrive(self._next)
+        while self._coming and self._coming[0][0] == now:
+            self._come(heapq.heappop(self._coming)[2])
+        self._assign()
+        if self._next_scale == now:
+            self._next_scale += SCALE
+            self._scale()
+        if self._next_seek == now:
+            self._seek()
+            self._assign()
+            self._next_seek = self._next_scale if self._is_reached() else now + SEEK
 
-    def _pending(self) -> int:
-        return len(self._waiting) + self._running()
-
-    def _arrive(self, index: int) -> None:
-        self._arrived.add(index)
-        self._release()
-
-    def _release(self) -> None:
-        """Tasks whose dependencies are met become active."""
-        for index in sorted(self._arrived):
-            # The last ones are the likeliest to lack.
-            if all(needed in self.done for needed in reversed(self._tasks[index].waits_for)):
-                self._arrived.remove(index)
-                self._waiting.append(index)
+    def _arrive(self, job: Job) -> None:
+        groups = [(lasts, len(list(same))) for lasts, same in itertools.groupby(reversed(job.tasks))]
+        work = _Work(self._arrived, groups, len(job.tasks), job.merge)
+        heapq.heappush(self._waiting, (work.number, work))
+        self.pending += work.unfinished
+        self._arrived += 1
+        self._next = next(self._arrivals, None)
+        if self._next is not None and self._next.arrives < job.arrives:
+            raise ValueError(f"A job arrives at {self._next.arrives:g} after one at {job.arrives:g}: sort them.")
 
     def _assign(self) -> None:
-        # Full nodes first, as the pool's scheduling policy "pack" has it.
-        for node in sorted(self._nodes, key=lambda node: -len(node.running)):
-            while self._waiting and node.usable and not node.leaving and len(node.running) < self._world.slots:
-                self._start(node, self._waiting.pop(0))
-
-    def _start(self, node: Node, index: int) -> None:
-        node.running.add(index)
-        run = self._runs[index] = self._runs.get(index, 0) + 1
-        self._at(self.second + self._tasks[index].lasts, lambda: self._finish(node, index, run))
-
-    def _finish(self, node: Node, index: int, run: int) -> None:
-        if index not in node.running or self._runs[index] != run:
+        """Tasks of earlier jobs first, onto full nodes first, as the pool's scheduling policy "pack" has it."""
+        if not self._waiting or not self._free:
             return
-        node.running.remove(index)
-        self.done[index] = self.second
-        if node.leaving and not node.running:
-            self._nodes.remove(node)
-        self._release()
+        if self._slots == 1:
+            self._free.sort()
+        else:
+            free = Counter(self._free)
+            self._free.sort(key=lambda node: (free[node], node))
+        while self._free and self._waiting:
+            work = self._waiting[0][1]
+            lasts, count = work.waiting.pop()
+            on = self._free[:count]
+            del self._free[:count]
+            if count > len(on):
+                work.waiting.append((lasts, count - len(on)))
+            elif not work.waiting:
+                heapq.heappop(self._waiting)
+            self._running += len(on)
+            wave = _Wave(next(self._order), work, lasts, on)
+            heapq.heappush(self._ends, (self.second + lasts, wave.number, wave))
+
+    def _finish(self, wave: _Wave) -> None:
+        work = wave.work
+        if self._unusual:
+            finished = self._free_some(wave)
+        else:
+            finished = len(wave.on)
+            self._free += wave.on
+        self._running -= finished
+        self.pending -= finished
+        self.busy_seconds += finished * wave.lasts
+        work.unfinished -= finished
+        if work.unfinished or not finished:
+            return
+        if work.merge:
+            work.waiting, work.unfinished, work.merge = [(work.merge, 1)], 1, 0.0
+            heapq.heappush(self._waiting, (work.number, work))
+            self.pending += 1
+        else:
+            self.done[work.number] = self.second
+
+    def _free_some(self, wave: _Wave) -> int:
+        """How many of the tasks came to their end, where some nodes lost theirs, or go with the last one."""
+        finished = 0
+        for number in wave.on:
+            node = self._nodes.get(number)
+            if node is None or node.lost > wave.number:
+                continue
+            finished += 1
+            if not node.leaves_after:
+                self._free.append(number)
+            elif node.leaves_after == 1:
+                self._drop(node)
+            else:
+                node.leaves_after -= 1
+        return finished
 
     def _requeue(self, node: Node) -> None:
-        self._waiting[:0] = sorted(node.running)
-        node.running.clear()
-
-    def _measure(self) -> None:
-        late = self._world.lateness(self.second)
-        if late is None:
-            return
-        now = BEGIN + timedelta(seconds=self.second)
-        spot = self._of("spot")
-        values = {
-            "ActiveTasks": len(self._waiting),
-            "RunningTasks": self._running(),
-            "PendingTasks": self._pending(),
-            "CurrentDedicatedNodes": len(self._of("dedicated")),
-            "CurrentLowPriorityNodes": len(spot),
-            "PreemptedNodeCount": sum(node.preempted for node in spot),
-        }
-        for name, value in values.items():
-            kept = self._samples.setdefault(name, [])
-            kept.append(Sample(now, now + timedelta(seconds=late), float(value)))
-            del kept[:-HISTORY]
+        """What runs on the node waits again."""
+        for _, _, wave in self._ends:
+            if wave.number > node.lost and (some := wave.on.count(node.number)):
+                if not wave.work.waiting:
+                    heapq.heappush(self._waiting, (wave.work.number, wave.work))
+                wave.work.waiting.append((wave.lasts, some))
+                self._running -= some
+        node.lost = next(self._order)
+        self._unusual.add(node.number)  # for ever: waves name it
 
     def _scale(self) -> None:
-        metrics = Metrics(
-            samples=self._samples, target_dedicated=self._target["dedicated"], target_low_priority=self._target["spot"]
-        )
         try:
-            found = evaluate(self._formula, metrics, BEGIN + timedelta(seconds=self.second))
+            found = self._scaling.evaluate(self._formula, self.second, self._target["dedicated"], self._target["spot"])
         except FormulaError as error:
             self.errors.append(error)
             return
+        before = self._target
         self._target = {"dedicated": found.dedicated, "spot": found.low_priority}
         self._option = found.deallocation
         self._seek()
+        if before == self._target and not self.pending and self._is_reached() and self._scaling.is_settled(self.second):
+            # Nothing happens before the next job comes.
+            self._next_seek, self._next_scale = (
+                max(due, every * (self._next.arrives // every)) if self._next else math.inf
+                for due, every in ((self._next_seek, SEEK), (self._next_scale, SCALE))
+            )
+
+    def _is_reached(self) -> bool:
+        """Whether there are as many nodes as there should be, and stay."""
+        certain = isinstance(self._world.spot_capacity, int) and not self._unusual and not self._coming
+        return certain and self._count == self._target
 
     def _seek(self) -> None:
         """Batch moves the pool to its targets, as far as it can."""
         self._preempt()
         for kind, target in self._target.items():
-            staying = [node for node in self._of(kind) if not node.leaving]
-            # Lost nodes go first, then idle ones.
-            for node in sorted(staying, key=lambda node: (node.usable, len(node.running)))[: max(0, len(staying) - target)]:
-                self._remove(node)
-            missing = target - len(self._of(kind)) - self._coming[kind]
-            for _ in range(missing):
-                self._coming[kind] += 1
-                self._at(self.second + self._world.allocation, partial(self._come, kind))
+            if self._count[kind] > target:
+                free = Counter(self._free)
+                staying = [node for node in self._nodes.values() if node.kind == kind and not node.leaves_after]
+                # Lost nodes go first, then idle ones.
+                staying.sort(key=lambda node: (not node.preempted, -free[node.number]))
+                for node in staying[: max(0, len(staying) - target)]:
+                    self._remove(node)
+            for _ in range(target - self._count[kind] - self._asked[kind]):
+                self._asked[kind] += 1
+                heapq.heappush(self._coming, (self.second + self._world.allocation, next(self._order), kind))
+
+    def _spot_capacity(self) -> int:
+        capacity = self._world.spot_capacity
+        return capacity if isinstance(capacity, int) else capacity(self.second)
 
     def _preempt(self) -> None:
-        capacity = self._world.spot_capacity(self.second)
-        for number, node in enumerate(sorted(self._of("spot"), key=lambda node: node.preempted)):
-            if number >= capacity and node.usable:
-                self.preemptions += 1
-                self._requeue(node)
-            node.preempted = number >= capacity
+        capacity = self._spot_capacity()
+        if self._count["spot"] <= capacity and not self._lost:
+            return
+        spot = [node for node in self._nodes.values() if node.kind == "spot"]
+        for number, node in enumerate(sorted(spot, key=lambda node: node.preempted)):
+            lost = number >= capacity
+            if lost == node.preempted:
+                continue
+            node.preempted = lost
+            self._lost += 1 if lost else -1
+            if not lost:
+                self._free += [node.number] * self._slots
+                continue
+            self.preemptions += 1
+            self._requeue(node)
+            self._free = [each for each in self._free if each != node.number]
+            if node.leaves_after:
+                self._drop(node)
 
     def _come(self, kind: Kind) -> None:
-        self._coming[kind] -= 1
-        wanted = len(self._of(kind)) < self._target[kind]
-        given = kind == "dedicated" or len(self._of(kind)) < self._world.spot_capacity(self.second)
+        self._asked[kind] -= 1
+        wanted = self._count[kind] < self._target[kind]
+        given = kind == "dedicated" or self._count[kind] < self._spot_capacity()
         if wanted and given:
-            self._nodes.append(Node(kind))
+            node = Node(next(self._order), kind)
+            self._nodes[node.number] = node
+            self._free += [node.number] * self._slots
+            self._count[kind] += 1
+            self.most_nodes = max(self.most_nodes, self.nodes)
 
     def _remove(self, node: Node) -> None:
-        if node.running and self._option in ("taskcompletion", "retaineddata"):
-            node.leaving = True
+        busy = 0 if node.preempted else self._slots - self._free.count(node.number)
+        self._free = [each for each in self._free if each != node.number]
+        if busy and self._option in ("taskcompletion", "retaineddata"):
+            node.leaves_after = busy
+            self._unusual.add(node.number)
             return
-        self.killed_by_scaling += len(node.running)
-        self._requeue(node)
-        self._nodes.remove(node)
+        if busy:
+            self.killed_by_scaling += busy
+            self._requeue(node)
+        self._drop(node)
+
+    def _drop(self, node: Node) -> None:
+        del self._nodes[node.number]
+        if node.lost < 0:
+            self._unusual.discard(node.number)
+        self._count[node.kind] -= 1
+        self._lost -= node.preempted

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from autoscale.interpreter import functions, values
-from autoscale.interpreter.metrics import NAMES, History, Metrics
+from autoscale.interpreter.metrics import NAMES, Measured, Question
 from autoscale.interpreter.parser import (
     Binary,
     Call,
@@ -59,7 +59,7 @@ class Evaluation:
     """All that the formula gave a value to, as an autoscale run shows it."""
 
 
-def evaluate(formula: str, metrics: Metrics, now: datetime) -> Evaluation:
+def evaluate(formula: str, metrics: Measured, now: datetime) -> Evaluation:
     """What a formula makes of the samples that can be read at a moment.
 
     Targets that it doesn't set stay as they are; fractions of a node are cut off.
@@ -75,9 +75,8 @@ def evaluate(formula: str, metrics: Metrics, now: datetime) -> Evaluation:
 class _Run:
     """One evaluation: the variables so far."""
 
-    def __init__(self, metrics: Metrics, now: datetime) -> None:
+    def __init__(self, metrics: Measured, now: datetime) -> None:
         self._metrics, self._now = metrics, now
-        self._read: dict[str, History] = {}
         self._assigned: dict[str, Value] = {}
         self._before: dict[str, Value] = {
             DEDICATED: float(metrics.target_dedicated),
@@ -159,23 +158,24 @@ class _Run:
             return Interval(values.INTERVALS[node.name])
         if node.name in OPTIONS:
             return node.name
-        return self._history(node).last(node.place)
+        return self._ask(node, "GetSample", (1.0,), node.place, "max")
 
-    def _history(self, node: Name) -> History:
+    def _ask(self, node: Name, method: str, arguments: tuple[Value, ...], place: Place, function: str = "") -> Value:
         name = node.name.removeprefix("$")
         if not node.name.startswith("$") or name not in NAMES:
             raise UnknownVariableError(f"Unknown variable {node.name}", node.place)
-        if name not in self._read:
-            self._read[name] = History.of(name, self._metrics, self._now)
-        return self._read[name]
+        return self._metrics.answer(Question(name, method, arguments, function), self._now, place)
 
-    def _method(self, node: Method) -> Value:
+    def _method(self, node: Method, function: str = "") -> Value:
         if not isinstance(node.target, Name):
             raise WrongTypeError(f"{node.method} is asked of what Batch measures", node.place)
-        history = self._history(node.target)
-        return history.ask(node.method, [self._evaluate(argument) for argument in node.arguments], node.place)
+        arguments = tuple(self._evaluate(argument) for argument in node.arguments)
+        return self._ask(node.target, node.method, arguments, node.place, function)
 
     def _call(self, node: Call) -> Value:
         if node.function == "time" and not node.arguments:
             return self._now
+        match node.arguments:
+            case (Method(method="GetSample") as samples,) if node.function in functions.OF_A_LIST:
+                return self._method(samples, node.function)
         return functions.call(node.function, [self._evaluate(argument) for argument in node.arguments], node.place)

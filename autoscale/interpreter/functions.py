@@ -23,7 +23,8 @@ class WrongValueError(FormulaError):
     """A value that the function can't work with, such as the greatest of none."""
 
 
-_OF_A_LIST: dict[str, Callable[[Vector], float]] = {"avg": statistics.fmean, "max": max, "min": min}
+OF_A_LIST: dict[str, Callable[[Vector], float]] = {"avg": statistics.fmean, "max": max, "min": min}
+"""What makes one double of a vector."""
 
 
 def call(name: str, arguments: Sequence[Value], place: Place) -> Value:
@@ -31,14 +32,14 @@ def call(name: str, arguments: Sequence[Value], place: Place) -> Value:
 
     Raises UnknownFunctionError, WrongTypeError, WrongValueError.
     """
-    if name not in (*_OF_A_LIST, "ceil"):
+    if name not in (*OF_A_LIST, "ceil"):
         raise UnknownFunctionError(f"Unknown function {name}", place)
     values = _flatten(name, arguments, place)
     if name == "ceil":
         each = tuple(float(math.ceil(value)) for value in values)
         return each[0] if len(arguments) == 1 and isinstance(arguments[0], float) else each
     try:
-        return float(_OF_A_LIST[name](values))
+        return float(OF_A_LIST[name](values))
     except (ValueError, statistics.StatisticsError) as error:
         raise WrongValueError(f"{name}: {error}", place) from error
 

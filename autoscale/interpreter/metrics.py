@@ -9,8 +9,9 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 
-from autoscale.interpreter.functions import UnknownFunctionError
+from autoscale.interpreter.functions import UnknownFunctionError, call
 from autoscale.interpreter.parser import FormulaError, Place
 from autoscale.interpreter.values import Interval, Value, Vector, WrongTypeError, kind
 
@@ -36,15 +37,48 @@ class Sample:
     value: float
 
 
+@dataclass(frozen=True)
+class Question:
+    """What a formula asks of one variable: `$name.method(arguments)`, or a function of all that this gives."""
+
+    name: str
+    method: str
+    arguments: tuple[Value, ...]
+    function: str = ""
+    """max, min, avg ...; '': what the method gives."""
+
+
+class Measured(Protocol):
+    """What an evaluation reads, but the clock."""
+
+    @property
+    def target_dedicated(self) -> int:
+        """The target as the last evaluation left it."""
+
+    @property
+    def target_low_priority(self) -> int:
+        """The same of Spot nodes."""
+
+    def answer(self, question: Question, now: datetime, place: Place) -> Value:
+        """The answer from the samples that can be read now. Raises FormulaError."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Metrics:
-    """Everything that an evaluation reads, but the clock."""
+    """Samples as they were taken, each with its own lateness."""
 
     samples: Mapping[str, Sequence[Sample]] = field(default_factory=dict)
     """By variable, without the dollar sign, in the order that they were recorded."""
     target_dedicated: int = 0
     """The targets as the last evaluation left them."""
     target_low_priority: int = 0
+    _read: dict[tuple[str, datetime], History] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def answer(self, question: Question, now: datetime, place: Place) -> Value:
+        key = question.name, now
+        if key not in self._read:
+            self._read[key] = History.of(question.name, self, now)
+        return self._read[key].answer(question, place)
 
 
 @dataclass(frozen=True)
@@ -61,9 +95,10 @@ class History:
         recorded = samples[: bisect_right(samples, now, key=lambda sample: sample.recorded)]
         return cls(name, tuple(sample for sample in recorded if sample.available <= now), now)
 
-    def last(self, place: Place) -> float:
-        """What the variable alone stands for: its newest sample."""
-        return self._newest(1, place)[-1]
+    def answer(self, question: Question, place: Place) -> Value:
+        """The answer to one question. Raises FormulaError."""
+        value = self.ask(question.method, question.arguments, place)
+        return call(question.function, [value], place) if question.function else value
 
     def ask(self, method: str, arguments: Sequence[Value], place: Place) -> Value:
         """The answer to `$Name.method(arguments)`."""

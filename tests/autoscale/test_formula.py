@@ -12,15 +12,17 @@ from autoscale.formula import EVALUATION_INTERVAL, AutoscaleRules, formula
 from autoscale.interpreter.evaluate import evaluate
 from autoscale.interpreter.metrics import Metrics
 from autoscale.interpreter.parser import LARGEST, MOST_STATEMENTS, parse
-from autoscale.simulation import BEGIN, Cluster, Moment, Task, World
+from autoscale.scaling import BEGIN
+from autoscale.simulation import Cluster
+from autoscale.world import Job, Moment, World
 
 
 def rules(least: int = 0, most: int = 4, spot: int = 100, warm: int = 10, slots: int = 1) -> AutoscaleRules:
     return AutoscaleRules(nodes_min=least, nodes_max=most, spot_percent=spot, keep_warm_minutes=warm, slots_per_node=slots)
 
 
-def simulate(given_rules: AutoscaleRules, tasks: list[Task], minutes: float, world: World | None = None) -> Cluster:
-    cluster = Cluster(formula(given_rules), tasks, world or World(slots=given_rules.slots_per_node)).run(minutes)
+def simulate(given_rules: AutoscaleRules, jobs: list[Job], minutes: float, world: World | None = None) -> Cluster:
+    cluster = Cluster(formula(given_rules), jobs, world or World(slots=given_rules.slots_per_node)).run(minutes)
     assert not cluster.errors
     assert not cluster.killed_by_scaling
     for moment in cluster.moments:
@@ -33,8 +35,8 @@ def at(cluster: Cluster, minute: float) -> Moment:
     return [moment for moment in cluster.moments if moment.second <= minute * 60][-1]
 
 
-def burst(count: int, minutes: float, start: float = 0) -> list[Task]:
-    return [Task(arrives=start * 60, lasts=minutes * 60)] * count
+def burst(count: int, minutes: float, start: float = 0) -> list[Job]:
+    return [Job(arrives=start * 60, tasks=(minutes * 60,))] * count
 
 
 def runs(values: list[int]) -> list[int]:
@@ -46,12 +48,12 @@ def test_from_none_to_the_tasks_and_back() -> None:
     cluster = simulate(rules(), burst(3, 12, start=2), 60)
     assert len(cluster.done) == 3
     assert runs([at(cluster, minute).nodes for minute in range(60)]) == [0, 3, 0]
-    assert cluster.node_minutes["dedicated"] == 0
+    assert cluster.node_seconds["dedicated"] == 0
 
 
 def test_no_work_costs_nothing() -> None:
     cluster = simulate(rules(), [], 120)
-    assert cluster.node_minutes == {"dedicated": 0, "spot": 0}
+    assert cluster.node_seconds == {"dedicated": 0, "spot": 0}
 
 
 def test_no_more_than_the_most() -> None:
@@ -82,7 +84,7 @@ def test_tasks_share_a_node() -> None:
 @pytest.mark.parametrize("spot", [0, 100])
 def test_the_past_adds_no_nodes(spot: int) -> None:
     # Between two evaluations a warm node does six tasks: nothing is left to do when they are seen.
-    short = [Task(arrives=15.2 * 60, lasts=10)] * 6
+    short = [Job(arrives=15.2 * 60, tasks=(10,))] * 6
     cluster = simulate(rules(most=8, spot=spot), [*burst(1, 5), *short], 40)
     assert len(cluster.done) == 7
     assert max(moment.targets for moment in cluster.moments) == 1
@@ -161,14 +163,10 @@ def test_long_tasks_outlive_shrinking() -> None:
 
 
 def test_merging_waits_for_its_chunks() -> None:
-    chunks = burst(6, 20)
-    merge = Task(arrives=0, lasts=300, waits_for=tuple(range(6)))
-    cluster = simulate(rules(most=3), [*chunks, merge], 120)
-    assert cluster.done[6] >= max(cluster.done[index] for index in range(6)) + 300
-    assert cluster.done[6] <= max(cluster.done[index] for index in range(6)) + 301
-    lonely = Task(arrives=0, lasts=60, waits_for=(0,))
-    # A task whose turn doesn't come needs no node.
-    assert simulate(rules(), [Task(arrives=7200, lasts=60), lonely], 60).node_minutes["spot"] == 0
+    chunks = 20 * 60.0
+    (done,) = simulate(rules(most=3), [Job(arrives=0, tasks=(chunks,) * 6, merge=300)], 120).done.values()
+    # Nodes are asked for after five minutes and come four minutes later; six chunks on three of them are two rounds.
+    assert done == 300 + 240 + 2 * chunks + 300
 
 
 @pytest.mark.parametrize(
@@ -194,7 +192,7 @@ def test_nothing_leaves_while_nothing_is_known() -> None:
 
 
 def test_even_work_keeps_the_pool_even() -> None:
-    tasks = [Task(arrives=minute * 60, lasts=170) for minute in range(180)]
+    tasks = [Job(arrives=minute * 60, tasks=(170,)) for minute in range(180)]
     cluster = simulate(rules(most=6), tasks, 180)
     settled = [moment.targets for moment in cluster.moments if moment.second > 30 * 60]
     assert len(runs(settled)) <= 2
@@ -237,7 +235,7 @@ def test_the_interval_is_the_least_allowed() -> None:
     spot=st.integers(0, 100),
     warm=st.sampled_from([0, 1, 5, 10, 30]),
     slots=st.integers(1, 4),
-    tasks=st.lists(st.builds(Task, arrives=st.integers(0, 3600), lasts=st.integers(10, 1500)), max_size=12),
+    tasks=st.lists(st.tuples(st.integers(0, 3600), st.integers(10, 1500)), max_size=12),
     capacity=st.lists(st.integers(0, 9), min_size=1, max_size=6),
     allocation=st.integers(30, 600),
 )
@@ -247,7 +245,7 @@ def test_any_load(
     spot: int,
     warm: int,
     slots: int,
-    tasks: list[Task],
+    tasks: list[tuple[int, int]],
     capacity: list[int],
     allocation: int,
 ) -> None:
@@ -257,6 +255,7 @@ def test_any_load(
         # The last word is plenty, for ever.
         spot_capacity=lambda second: capacity[int(second // 1200)] if second // 1200 < len(capacity) else 100,
     )
-    cluster = simulate(rules(least, least + more, spot, warm, slots), tasks, 600, world)
+    jobs = [Job(arrives=arrives, tasks=(lasts,)) for arrives, lasts in sorted(tasks)]
+    cluster = simulate(rules(least, least + more, spot, warm, slots), jobs, 600, world)
     assert len(cluster.done) == len(tasks)
     assert cluster.moments[-1].nodes == cluster.moments[-1].targets == least
