@@ -39,8 +39,8 @@ def test_a_bill_by_hand() -> None:
 
 
 def test_what_exists_costs_us_nothing() -> None:
-    raw = {"location": "westeurope", "networkIsolation": "private-endpoints", "registrySku": "Premium"}
-    own = at_rest(parse(raw))
+    raw = {"location": "westeurope", "networkIsolation": "private-endpoints"}
+    own = at_rest(parse({**raw, "registrySku": "Premium"}))
     theirs = at_rest(
         parse({
             **raw,
