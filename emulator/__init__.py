@@ -1,1 +1,1 @@
-"""The small Azure: what `pulumi up` declares, at work on one machine. README.md has the map."""
+"""An emulator of Azure: what `pulumi up` declares, at work on one machine. README.md has the map."""

@@ -1,4 +1,4 @@
-"""A stand-in for Entra ID: tokens for managed identities, as a node's SDKs ask for them, signed so that only it can make them."""
+"""Entra ID, emulated: tokens for managed identities, as a node's SDKs ask for them, signed so that only it can make them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stand-in for Application Insights: keeps what it is sent, if the sender may send.
+"""Application Insights, emulated: keeps what it is sent, if the sender may send.
 
 Source: https://learn.microsoft.com/azure/azure-monitor/app/azure-ad-authentication
 """

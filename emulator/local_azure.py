@@ -1,4 +1,4 @@
-"""The small Azure: what `pulumi up` declared, at work on this machine."""
+"""The emulator as a whole: what `pulumi up` declared, at work on this machine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from stacks.submitter import SIGN_IN
 
 
 @dataclass(frozen=True)
-class SmallAzure:
+class LocalAzure:
     """One deployment that works."""
 
     cloud: Cloud
@@ -35,7 +35,7 @@ class SmallAzure:
     batch: batch.BatchService
     insights: Insights
     deployment: Mapping[str, Any]
-    """The stack's output, with the addresses of the stand-ins."""
+    """The stack's output, with the addresses of the emulated services."""
     folder: Path
 
     def principal(self, what: str) -> str:
@@ -129,7 +129,7 @@ PERSON = "5f0c3f55-9b1a-4a51-9d52-2f0f3a0b7c11"
 
 
 @contextmanager
-def serve(cloud: Cloud, deployment: Mapping[str, Any], folder: Path, *, minute: float = 0.2) -> Iterator[SmallAzure]:
+def serve(cloud: Cloud, deployment: Mapping[str, Any], folder: Path, *, minute: float = 0.2) -> Iterator[LocalAzure]:
     """Bring what stands in the cloud to life until the block ends.
 
     Whoever deployed it has waited for a quarter of an hour, as the guide says: new roles and firewall rules count.
@@ -148,4 +148,4 @@ def serve(cloud: Cloud, deployment: Mapping[str, Any], folder: Path, *, minute: 
         )
         known = {**deployment, "batchEndpoint": cluster.endpoint, "telemetry": watching.connection}
         (folder / "home").mkdir(exist_ok=True)
-        yield SmallAzure(cloud, identities, authority, stores, cluster, watching, known, folder / "home")
+        yield LocalAzure(cloud, identities, authority, stores, cluster, watching, known, folder / "home")

@@ -1,6 +1,6 @@
 """The whole architecture on this machine, watched by a person: `make rehearsal`.
 
-The real Pulumi engine brings the stack up on the small Azure; a request is dropped; what was declared does the rest: event,
+The real Pulumi engine brings the stack up on the emulator; a request is dropped; what was declared does the rest: event,
 workflow, container group, pool from 0 nodes, tasks, merge, pool back to 0; and `pulumi destroy` leaves nothing. A minute of
 Azure's clock takes a second and a half, but work takes as long as it takes: nodes are this machine's processes.
 """
@@ -23,7 +23,7 @@ from emulator import forked, local_azure
 from emulator.arm.cloud import Cloud
 from emulator.batch.jobs import Job
 from emulator.batch.pool import Event
-from emulator.local_azure import PERSON, SmallAzure
+from emulator.local_azure import PERSON, LocalAzure
 from emulator.logic_app import trigger
 from emulator.logic_app.engine import Engine
 from emulator.logic_app.trigger import Trigger
@@ -85,7 +85,7 @@ class Rehearsal:
 class Watch:
     """Tells what happens, while it happens, by Azure's clock."""
 
-    azure: SmallAzure
+    azure: LocalAzure
     way: Trigger
     made: Rehearsal
     say: Say
@@ -146,7 +146,7 @@ def rehearse(folder: Path, clip: Path, say: Say, faults: Faults = lambda _: None
     return made
 
 
-def _check(azure: SmallAzure, made: Rehearsal, say: Say, *options: str) -> None:
+def _check(azure: LocalAzure, made: Rehearsal, say: Say, *options: str) -> None:
     """`scorer check`, as whoever deployed types it. Raises RuntimeError where it finds anything wrong."""
     azure.blobs.manager.readers.add(PERSON)
     say(f"scorer check {' '.join(options)}")
@@ -203,7 +203,7 @@ def _told(event: Event) -> str:
     return ""
 
 
-def _collect(azure: SmallAzure, made: Rehearsal) -> None:
+def _collect(azure: LocalAzure, made: Rehearsal) -> None:
     """The result, and for the picture bars of tasks and the number of nodes, out of what happened."""
     made.status = json.loads(azure.get("output", f"{made.job}/{STATUS}"))
     made.report = azure.get("output", f"{made.job}/{REPORT}")

@@ -1,4 +1,4 @@
-"""A throw-away certificate authority: stand-ins speak HTTPS, since the SDKs send tokens by nothing else."""
+"""A throw-away certificate authority: emulated services speak HTTPS, since the SDKs send tokens by nothing else."""
 
 from __future__ import annotations
 

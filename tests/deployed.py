@@ -1,4 +1,4 @@
-"""Ground for the tests of the stand-in itself, and one deployment that works, for those of what runs in Azure."""
+"""Sample resources for tests of the emulator itself, and one deployment that works, for those of what runs in Azure."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from emulator import local_azure
+from emulator import local_azure as emulated
 from emulator.arm.cloud import Cloud
 from emulator.batch.quota import Quota
-from emulator.local_azure import PERSON, SmallAzure
-from emulator.logic_app import trigger
+from emulator.local_azure import PERSON, LocalAzure
 from emulator.logic_app.engine import Engine
 from emulator.logic_app.trigger import Trigger
+from emulator.logic_app.trigger import serve as serve_trigger
 from emulator.pulumi import provider
 from emulator.pulumi.engine import Deployment
-from tests.emulator.sample_resources import Ground
+from tests.emulator.sample_resources import SampleResources
 
 SETTINGS = {
     "operators": [PERSON],
@@ -28,31 +28,31 @@ SETTINGS = {
 
 
 @pytest.fixture
-def ground() -> Ground:
+def samples() -> SampleResources:
     """An empty subscription's first resources."""
-    return Ground(Cloud())
+    return SampleResources(Cloud())
 
 
 @contextmanager
-def deploy(folder: Path, **more: object) -> Iterator[SmallAzure]:
+def deploy(folder: Path, **more: object) -> Iterator[LocalAzure]:
     """What `pulumi up` makes of SETTINGS and of those in `more`, at work until the block ends."""
     cloud = Cloud()
     cloud.people.add(PERSON)
     with provider.serve(cloud) as port:
         outputs = Deployment(folder=folder, port=port, stack="dev", settings={**SETTINGS, **more}).up().outputs
-    with local_azure.serve(cloud, outputs["deployment"], folder / "small") as running:
+    with emulated.serve(cloud, outputs["deployment"], folder / "azure") as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAzure]:
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAzure]:
     """One deployment for all tests; every test has jobs and blobs of its own."""
     with deploy(tmp_path_factory.mktemp("azure")) as running:
         yield running
 
 
 @pytest.fixture
-def small_azure(deployed: SmallAzure) -> Iterator[SmallAzure]:
+def local_azure(deployed: LocalAzure) -> Iterator[LocalAzure]:
     """The deployment, its faults fixed afterwards."""
     yield deployed
     deployed.batch.fault = deployed.batch.earlier = deployed.blobs.fault = deployed.blobs.page = None
@@ -68,6 +68,6 @@ def engine() -> Iterator[Engine]:
 
 
 @pytest.fixture
-def way(small_azure: SmallAzure, engine: Engine, tmp_path: Path) -> Iterator[Trigger]:
-    with trigger.serve(small_azure, engine, tmp_path / "containers") as running:
+def trigger(local_azure: LocalAzure, engine: Engine, tmp_path: Path) -> Iterator[Trigger]:
+    with serve_trigger(local_azure, engine, tmp_path / "containers") as running:
         yield running

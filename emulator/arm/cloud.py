@@ -1,4 +1,4 @@
-"""A stand-in for Azure's resource manager: keeps resources as ARM would, and refuses what ARM refuses."""
+"""Azure's resource manager, emulated: keeps resources as ARM would, and refuses what ARM refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the stand-in answers: the properties that Azure adds to a resource, and calls that make nothing."""
+"""What the emulator answers: the properties that Azure adds to a resource, and calls that make nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _NAMESPACE = uuid.UUID("7d9f5f0e-5e46-4f3e-8a57-0d3ce7b0b5aa")
 SIGNATURE = "5TandInSignature-0123456789abcdefghijklmnop"
-"""The secret in every signed address that the stand-in gives out: it must be found nowhere else."""
+"""The secret in every signed address that the emulator gives out: it must be found nowhere else."""
 TOKEN = "eyJhbGciOiJub25lIn0StandInHeader.eyJvaWQiOiJkZXBsb3llciJ9StandInBody.signature"
 """What whoever deploys shows to Azure Resource Manager: it, too, must be found nowhere else."""
 

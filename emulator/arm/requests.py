@@ -120,7 +120,7 @@ def kind(token: str) -> Kind:
     """The type that Pulumi calls `token`. Raises ArmError for one that isn't known here."""
     known = _TYPES.get(token.removeprefix("azure-native:"))
     if known is None:
-        raise ArmError("NoRegisteredProviderFound", f"The stand-in doesn't know '{token}'.")
+        raise ArmError("NoRegisteredProviderFound", f"The emulator doesn't know '{token}'.")
     arm_type, address = known
     (path,) = SCHEMAS.glob(f"{arm_type.replace('/', '.')}@*.json")
     return Kind(token=token, type=arm_type, api_version=path.stem.partition("@")[2], address=address)

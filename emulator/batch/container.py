@@ -27,7 +27,7 @@ NEEDED = {"compute", "utility"}
 
 @dataclass(frozen=True)
 class Image:
-    """What the stand-in goes by."""
+    """What the emulator goes by."""
 
     environment: Mapping[str, str]
     modes: Mapping[str, int]

@@ -30,7 +30,7 @@ class _Parser(argparse.ArgumentParser):
 
 @dataclass(frozen=True)
 class Options:
-    """What of them the stand-in goes by."""
+    """What of them the emulator goes by."""
 
     volumes: Mapping[str, str] = field(default_factory=dict)
     """Named volumes, by the path where the container has them."""

@@ -1,4 +1,4 @@
-"""Microsoft Defender for Storage in the small Azure: it lets itself into an account, and tags each blob with what it found.
+"""Microsoft Defender for Storage, emulated: it lets itself into an account, and tags each blob with what it found.
 
 Sources: https://learn.microsoft.com/azure/defender-for-cloud/introduction-malware-scanning,
 https://learn.microsoft.com/azure/defender-for-cloud/understand-malware-scan-results

@@ -5,10 +5,10 @@ from typing import Any
 
 from azure.storage.blob import BlobClient, BlobSasPermissions, generate_blob_sas
 
-from emulator.local_azure import PERSON, SmallAzure
+from emulator.local_azure import PERSON, LocalAzure
 
 
-def link(azure: SmallAzure, name: str, blob: str, *, minutes: int = 5, **may_do: bool) -> str:
+def link(azure: LocalAzure, name: str, blob: str, *, minutes: int = 5, **may_do: bool) -> str:
     """A user-delegation link as one of the stack's people signs it."""
     _, _, account, container = azure.deployment[name].split("/")
     service = azure.blobs.client(account, PERSON)
@@ -21,5 +21,5 @@ def link(azure: SmallAzure, name: str, blob: str, *, minutes: int = 5, **may_do:
     return f"{azure.blobs.endpoint.format(account=account)}/{container}/{blob}?{signature}"
 
 
-def at(azure: SmallAzure, url: str, **more: Any) -> BlobClient:
+def at(azure: LocalAzure, url: str, **more: Any) -> BlobClient:
     return BlobClient.from_blob_url(url, connection_verify=str(azure.authority.bundle), **more)

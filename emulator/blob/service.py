@@ -1,4 +1,4 @@
-"""Blob storage of the small Azure: Azurite, and before it what Azurite doesn't play: roles, shared keys refused, faults."""
+"""Blob storage, emulated: Azurite, and before it what Azurite doesn't play: roles, shared keys refused, faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What starts jobs in the small Azure: Event Grid's deliveries, the declared workflows, and container groups as processes.
+"""What starts jobs in the emulator: Event Grid's deliveries, the declared workflows, and container groups as processes.
 
 Which events are delivered, where to, which workflow runs with which parameters, and what a container group is: all of it is what
 `pulumi up` declared. Event Grid delivers at least once and in any order, and so does this, if it is told to.
@@ -19,7 +19,7 @@ from emulator.arm import outputs
 from emulator.arm.cloud import Resource
 from emulator.arm.needs import answers_hook
 from emulator.forked import SCORER, Process, start
-from emulator.local_azure import SmallAzure, container_environment
+from emulator.local_azure import LocalAzure, container_environment
 from emulator.logic_app.engine import Engine, Json
 from emulator.logic_app.runner import Call, Run
 from emulator.rbac.access import allowed
@@ -71,7 +71,7 @@ class Happening:
 class Trigger:
     """At work until it is stopped."""
 
-    azure: SmallAzure
+    azure: LocalAzure
     engine: Engine
     folder: Path
     pause: float = 0.01
@@ -232,7 +232,7 @@ class Trigger:
 
 
 @contextmanager
-def serve(azure: SmallAzure, engine: Engine, folder: Path) -> Iterator[Trigger]:
+def serve(azure: LocalAzure, engine: Engine, folder: Path) -> Iterator[Trigger]:
     """Requests that are uploaded become jobs until the block ends."""
     folder.mkdir(exist_ok=True)
     trigger = Trigger(azure, engine, folder)

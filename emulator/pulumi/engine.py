@@ -1,4 +1,4 @@
-"""The real Pulumi engine, driven from a test: a real program against a stand-in provider, with no account and no network."""
+"""The real Pulumi engine, driven from a test: a real program against an emulated provider, with no account and no network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stand-in for Pulumi's azure-native provider: the engine talks to it by gRPC, it talks to a `Cloud`."""
+"""Plays Pulumi's azure-native provider: the engine talks to it by gRPC, it talks to a `Cloud`."""
 
 from __future__ import annotations
 

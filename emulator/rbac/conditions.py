@@ -26,7 +26,7 @@ _TOKEN = re.compile(
 
 
 class ConditionError(Exception):
-    """Azure takes no such condition, or this stand-in doesn't know it."""
+    """Azure takes no such condition, or the emulator doesn't know it."""
 
 
 @dataclass(frozen=True)

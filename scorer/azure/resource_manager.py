@@ -8,7 +8,7 @@ from typing import Any
 from scorer.azure.clouds import current
 from scorer.azure.identity import credential
 
-# Another address of Azure's resource manager than the cloud's own, for stand-ins.
+# Another address of Azure's resource manager than the cloud's own, for emulators.
 ENDPOINT = "SCORER_ARM_ENDPOINT"
 # On top of the first try: a person waits for the answer.
 TRIES = 3

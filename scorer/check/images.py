@@ -20,7 +20,7 @@ from scorer.check.refusals import refusal
 from scorer.check.resources import OLD
 from scorer.documents.deployment import Deployment
 
-# Where a registry answers; stand-ins for tests are elsewhere.
+# Where a registry answers; emulators are elsewhere.
 ENDPOINT = "SCORER_REGISTRY_ENDPOINT"
 PUBLIC_ENDPOINT = "https://{server}"
 SCOPE = "https://containerregistry.azure.net/.default"

@@ -54,7 +54,7 @@ def fill_gaps(plan: Plan, stores: Stores) -> None:
         raise _too_many(plan, gaps, failed, stores)
     scored = next((part for part in parts if part and part.scale), None)
     for chunk in gaps:
-        _stand_in(plan, chunk, stores, scored)
+        _originals(plan, chunk, stores, scored)
 
 
 def _too_many(plan: Plan, gaps: Sequence[Chunk], failed: int, stores: Stores) -> ScorerError:
@@ -77,10 +77,10 @@ def _why(plan: Plan, chunk: Chunk, stores: Stores) -> str:
     return failure.message if failure else "its task ended without a word each time it was tried: look at its log"
 
 
-def _stand_in(plan: Plan, chunk: Chunk, stores: Stores, scored: Part | None) -> None:
+def _originals(plan: Plan, chunk: Chunk, stores: Stores, scored: Part | None) -> None:
     """In a process of its own: it may be the decoder that the chunk kills."""
     process = multiprocessing.get_context("spawn").Process(
-        target=_make, args=(plan, chunk, stores, _why(plan, chunk, stores), scored.scale if scored else None), name="stand-in"
+        target=_make, args=(plan, chunk, stores, _why(plan, chunk, stores), scored.scale if scored else None), name="fallback"
     )
     process.start()
     process.join()

@@ -121,7 +121,7 @@ class ModelStage:
             return self._batch(batch)
         if len(batch) > 1:
             return [scored for frame in batch for scored in self._batch([frame])]
-        return [self._tiles(batch[0], images[0]) if out_of_memory else self._stand_in(batch[0], images[0], error)]
+        return [self._tiles(batch[0], images[0]) if out_of_memory else self._fallback(batch[0], images[0], error)]
 
     def _tiles(self, frame: Frame[Any], image: Frames) -> Scored:
         started = time.perf_counter()
@@ -130,7 +130,7 @@ class ModelStage:
         except (ScorerError, KeyboardInterrupt):
             raise
         except BaseException as error:
-            return self._stand_in(frame, image, error)
+            return self._fallback(frame, image, error)
         self._note(f"memory ran out: {tiles}x{tiles} tiles", frame)
         return self._blended(frame, image, scored, ms_since(started))
 
@@ -138,7 +138,7 @@ class ModelStage:
         if not any(note.startswith(what) for note in self.notes):
             self.notes.append(f"{what} from frame {frame.number} on")
 
-    def _stand_in(self, frame: Frame[Any], image: Frames, error: BaseException) -> Scored:
+    def _fallback(self, frame: Frame[Any], image: Frames, error: BaseException) -> Scored:
         """The original in the failed frame's place, at the size that the model's frames have.
 
         Raises TaskError where it isn't the frame that failed.

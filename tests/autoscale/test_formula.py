@@ -97,7 +97,7 @@ def test_preempted_nodes_of_young_work_are_replaced_at_once() -> None:
     assert at(cluster, 16).target_dedicated == 3
 
 
-def test_stand_ins_are_kept_warm_too() -> None:
+def test_replacements_are_kept_warm_too() -> None:
     cluster = simulate(rules(most=9, warm=20), burst(3, 40), 120, World(spot_capacity=lambda _: 0))
     last = max(cluster.done.values()) / 60
     assert at(cluster, last + 18).dedicated == 3

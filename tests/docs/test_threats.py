@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 THREATS = (ROOT / "docs" / "threats.md").read_text()
-UNKIND = (ROOT / "docs" / "small-azure.md").read_text()
+UNKIND = (ROOT / "docs" / "emulator.md").read_text()
 NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", THREATS + UNKIND)))
 
 
@@ -41,7 +41,7 @@ def test_each_unkindness_has_its_place_and_a_test() -> None:
             assert re.search(rf"\b{name}\b", (ROOT / path).read_text()), where
 
 
-@pytest.mark.parametrize("document", ["SECURITY.md", "docs/threats.md", "docs/small-azure.md"])
+@pytest.mark.parametrize("document", ["SECURITY.md", "docs/threats.md", "docs/emulator.md"])
 def test_links_lead_somewhere(document: str) -> None:
     path = ROOT / document
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text()):

@@ -1,4 +1,4 @@
-"""What the tests of the stand-in stand on: a group with accounts, a network, an identity and a registry."""
+"""Resources that tests of the emulator begin with: a group with accounts, a network, an identity and a registry."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MACHINE: Json = {
 LETTERS = {"type": "SystemAssigned"}
 
 
-class Ground:
+class SampleResources:
     """A group with accounts, a network, an identity and a registry, to try things on."""
 
     def __init__(self, cloud: Cloud) -> None:
@@ -94,25 +94,25 @@ def refused(code: str, words: str | None = None) -> pytest.RaisesExc[ArmError]:
     return pytest.raises(ArmError, match=words, check=lambda error: error.code == code)
 
 
-def topic(ground: Ground) -> Resource:
-    return ground.make(
+def topic(samples: SampleResources) -> Resource:
+    return samples.make(
         "eventgrid:SystemTopic",
         systemTopicName="topic",
-        source=ground.account.id,
+        source=samples.account.id,
         topicType="Microsoft.Storage.StorageAccounts",
         identity=LETTERS,
     )
 
 
-def workflow(ground: Ground) -> Resource:
+def workflow(samples: SampleResources) -> Resource:
     schema = "https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#"
     definition = {"$schema": schema, "contentVersion": "1.0.0.0", "triggers": {"request": {"type": "Request"}}, "actions": {}}
-    return ground.make("logic:Workflow", workflowName="flow", definition=definition)
+    return samples.make("logic:Workflow", workflowName="flow", definition=definition)
 
 
-def subscribe(ground: Ground, url: str, **more: Any) -> Resource:
+def subscribe(samples: SampleResources, url: str, **more: Any) -> Resource:
     destination = {"endpointType": "WebHook", "endpointUrl": url}
-    return ground.make(
+    return samples.make(
         "eventgrid:SystemTopicEventSubscription",
         systemTopicName="topic",
         eventSubscriptionName="requests",
@@ -121,15 +121,15 @@ def subscribe(ground: Ground, url: str, **more: Any) -> Resource:
     )
 
 
-def role(ground: Ground, actions: list[str], number: int) -> Resource:
-    return ground.cloud.create(
+def role(samples: SampleResources, actions: list[str], number: int) -> Resource:
+    return samples.cloud.create(
         "azure-native:authorization:RoleDefinition",
         {
-            "scope": ground.group.id,
+            "scope": samples.group.id,
             "roleDefinitionId": NAME.format(200 + number),
             "roleName": f"role {number}",
             "roleType": "CustomRole",
-            "assignableScopes": [ground.group.id],
+            "assignableScopes": [samples.group.id],
             "permissions": [{"actions": actions}],
         },
     )

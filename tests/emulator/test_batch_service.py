@@ -1,4 +1,4 @@
-"""The stand-in for Batch, by the real SDK: it refuses what Batch refuses, and runs tasks as Batch does."""
+"""Batch, emulated, by the real SDK: it refuses what Batch refuses, and runs tasks as Batch does."""
 
 import sys
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from emulator.batch import service
 from emulator.batch.service import BatchService
 from emulator.entra import Identities
 from emulator.tls import Authority
-from tests.emulator.sample_resources import Ground
+from tests.emulator.sample_resources import SampleResources
 
 SUBMITTER = "48e5e92e-a480-4e71-aa9c-2778f4c13781"
 SOMEBODY = "a9f3a1f5-8f5e-4f54-8b8f-6d4f3a3b9d11"
@@ -40,14 +40,14 @@ def running(identities: Identities, tmp_path: Path) -> Iterator[BatchService]:
     """A Batch account with one pool, whose nodes run Python."""
     cloud = Cloud()
     cloud.people.add(SOMEBODY)
-    ground = Ground(cloud)
-    ground.pool(
+    samples = SampleResources(cloud)
+    samples.pool(
         taskSlotsPerNode=1,
         machine={"containerConfiguration": {"type": "DockerCompatible"}},
         scaleSettings={"autoScale": {"formula": FORMULA, "evaluationInterval": "PT5M"}},
-        identity={"type": "UserAssigned", "userAssignedIdentities": [ground.identity.id]},
+        identity={"type": "UserAssigned", "userAssignedIdentities": [samples.identity.id]},
     )
-    ground.given(SUBMITTER, SOMEBODY, ground.batch.id)
+    samples.given(SUBMITTER, SOMEBODY, samples.batch.id)
     authority = Authority.make(tmp_path / "tls")
     with service.serve(cloud, identities, authority, minute=0.05, launcher=PYTHON) as serving:
         yield serving

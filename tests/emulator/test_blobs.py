@@ -1,4 +1,4 @@
-"""Blob storage of the small Azure, by the real SDKs: who may do what, and what survives."""
+"""Blob storage of the emulator, by the real SDKs: who may do what, and what survives."""
 
 import json
 import os
@@ -20,15 +20,15 @@ from azure.core.exceptions import (
 from azure.storage.blob import BlobClient
 
 from emulator.blob.sas import at, link
-from emulator.local_azure import PERSON, SmallAzure
+from emulator.local_azure import PERSON, LocalAzure
 from scorer.client.upload import upload
 from scorer.errors import OutputError, ScorerError, StoreError
 from scorer.store import sdk_errors
 
 
 @pytest.fixture
-def azure(small_azure: SmallAzure) -> SmallAzure:
-    return small_azure
+def azure(local_azure: LocalAzure) -> LocalAzure:
+    return local_azure
 
 
 READS = {
@@ -66,7 +66,7 @@ EVERY = ("input", "output", "scripts", "work", "logs", "quarantine")
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left(azure: SmallAzure) -> Iterator[None]:
+def _nothing_is_left(azure: LocalAzure) -> Iterator[None]:
     """For the tests of other files, which share the deployment: blobs that say nothing are no rejections."""
     yield
     for name in EVERY:
@@ -86,7 +86,7 @@ def may(call: Callable[[], object]) -> bool:
 
 
 @pytest.mark.parametrize("who", READS)
-def test_everybody_may_do_their_work_and_no_more(azure: SmallAzure, who: str) -> None:
+def test_everybody_may_do_their_work_and_no_more(azure: LocalAzure, who: str) -> None:
     principal = PERSON if who == "person" else azure.principal(who)
     own = {name: azure.container(name, principal) for name in EVERY}
     assert {name for name, each in own.items() if may(partial(each.download_blob, who))} == READS[who]
@@ -105,7 +105,7 @@ def test_everybody_may_do_their_work_and_no_more(azure: SmallAzure, who: str) ->
     assert granted(lambda blob: blob.delete_blob()) == DELETES[who]
 
 
-def test_a_hostile_node_stays_within_what_tasks_write(azure: SmallAzure) -> None:
+def test_a_hostile_node_stays_within_what_tasks_write(azure: LocalAzure) -> None:
     """Names that nearly fit, and other operations than a plain upload."""
     nodes = {name: azure.container(name, azure.principal("nodes")) for name in EVERY}
     for name, path in [
@@ -135,14 +135,14 @@ def test_a_hostile_node_stays_within_what_tasks_write(azure: SmallAzure) -> None
     assert not may(partial(nodes["work"].delete_blobs, PART))
 
 
-def test_strangers_may_nothing(azure: SmallAzure) -> None:
+def test_strangers_may_nothing(azure: LocalAzure) -> None:
     for name in EVERY:
         container = azure.container(name, "b7a5b6a4-35f6-4c62-8b5b-0d9f1b7d3c11")
         assert not may(partial(container.download_blob, "x"))
         assert not may(partial(next, container.list_blobs(), None))
 
 
-def test_links_give_what_they_say(azure: SmallAzure) -> None:
+def test_links_give_what_they_say(azure: LocalAzure) -> None:
     azure.put("film.mp4", b"film")
     reading = at(azure, link(azure, "input", "film.mp4", read=True))
     assert reading.download_blob().readall() == b"film"
@@ -155,7 +155,7 @@ def test_links_give_what_they_say(azure: SmallAzure) -> None:
         at(azure, link(azure, "input", "film.mp4", minutes=-5, read=True)).download_blob()
 
 
-def test_shared_keys_are_refused(azure: SmallAzure) -> None:
+def test_shared_keys_are_refused(azure: LocalAzure) -> None:
     account = azure.deployment["input"].split("/")[2]
     url = f"{azure.blobs.endpoint.format(account=account)}/input/film.mp4"
     with pytest.raises(HttpResponseError, match="KeyBasedAuthenticationNotPermitted"):
@@ -203,7 +203,7 @@ except ScorerError as error:
 """
 
 
-def test_our_store_through_faults_by_managed_identity(azure: SmallAzure) -> None:
+def test_our_store_through_faults_by_managed_identity(azure: LocalAzure) -> None:
     count = 0
 
     def moody(*_: str) -> int | None:
@@ -219,14 +219,14 @@ def test_our_store_through_faults_by_managed_identity(azure: SmallAzure) -> None
     assert not list((azure.folder / "cache/blobs").glob("*.bin")), "what was released is gone"
 
 
-def test_data_outlive_a_restart(azure: SmallAzure) -> None:
+def test_data_outlive_a_restart(azure: LocalAzure) -> None:
     azure.put("kept.txt", b"kept")
     azure.blobs.stop()
     azure.blobs.start()
     assert azure.get("input", "kept.txt") == b"kept"
 
 
-def test_one_fetch_a_machine(azure: SmallAzure, tmp_path: Path) -> None:
+def test_one_fetch_a_machine(azure: LocalAzure, tmp_path: Path) -> None:
     azure.put("shared.bin", os.urandom(3_000_000))
     script = "import os; from scorer.store import open_store; s = open_store(os.environ['SCORER_INPUT']); "
     script += "s.fetch('shared.bin', s.head('shared.bin').etag)"
@@ -246,7 +246,7 @@ print(json.dumps(lists))
 """
 
 
-def listed(azure: SmallAzure, *folders: str) -> dict[str, list[list[str]]]:
+def listed(azure: LocalAzure, *folders: str) -> dict[str, list[list[str]]]:
     """What is right inside each folder, and what is anywhere below it."""
     environment = azure.environment(azure.principal("submitter"))
     done = subprocess.run([sys.executable, "-c", LIST, *folders], env=environment, capture_output=True, text=True, check=False)
@@ -258,7 +258,7 @@ def listed(azure: SmallAzure, *folders: str) -> dict[str, list[list[str]]]:
 STRANGE = ("plain.json", "a%2eb.json", "%2e", "space.json ", " before", "ünï ☃.json", "a&b<c>.json", "#?+", "~[]{}|^`")
 
 
-def test_a_list_bears_whatever_names_strangers_choose(azure: SmallAzure) -> None:
+def test_a_list_bears_whatever_names_strangers_choose(azure: LocalAzure) -> None:
     inside = sorted(f"strange/{name}" for name in STRANGE)
     below = sorted([*inside, *(f"strange/{name}" for name in ("a//b.json", "/b.json", "folder/e.json"))])
     for name in below:
@@ -285,7 +285,7 @@ for name in sys.argv[1:]:
 """
 
 
-def test_names_that_cant_be_opened_are_refused_at_once(azure: SmallAzure) -> None:
+def test_names_that_cant_be_opened_are_refused_at_once(azure: LocalAzure) -> None:
     environment = azure.environment(azure.principal("submitter"))
     command = [sys.executable, "-c", OPEN, "requests//x.json", "requests/../x.json", "requests/\t.json"]
     calls = len(azure.blobs.calls)
@@ -294,7 +294,7 @@ def test_names_that_cant_be_opened_are_refused_at_once(azure: SmallAzure) -> Non
     assert len(azure.blobs.calls) == calls
 
 
-def test_more_blobs_than_a_page_holds_are_all_listed(azure: SmallAzure) -> None:
+def test_more_blobs_than_a_page_holds_are_all_listed(azure: LocalAzure) -> None:
     for number in range(25):
         azure.put(f"many/{number:05d}.json", b"")
     azure.blobs.page = 10
@@ -303,7 +303,7 @@ def test_more_blobs_than_a_page_holds_are_all_listed(azure: SmallAzure) -> None:
     assert len(azure.blobs.calls) - calls == 2 * 3
 
 
-def test_who_may_not_is_told_so(azure: SmallAzure, tmp_path: Path) -> None:
+def test_who_may_not_is_told_so(azure: LocalAzure, tmp_path: Path) -> None:
     script = "import os; from scorer.store import open_store; list(open_store(os.environ['SCORER_INPUT']).walk('requests'))"
     environment = azure.environment("b7a5b6a4-35f6-4c62-8b5b-0d9f1b7d3c11")
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)

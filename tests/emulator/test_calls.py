@@ -14,12 +14,12 @@ from emulator.arm import outputs
 from emulator.arm.requests import SUBSCRIPTION, Json
 from emulator.pulumi import provider
 from emulator.pulumi.provider import differences
-from tests.emulator.sample_resources import Ground, refused, workflow
+from tests.emulator.sample_resources import SampleResources, refused, workflow
 
 
 @pytest.fixture
-def call(ground: Ground) -> Iterator[Any]:
-    with provider.serve(ground.cloud) as port, grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+def call(samples: SampleResources) -> Iterator[Any]:
+    with provider.serve(samples.cloud) as port, grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub = provider_pb2_grpc.ResourceProviderStub(channel)
 
         def invoke(token: str, **args: Any) -> Json:
@@ -31,10 +31,10 @@ def call(ground: Ground) -> Iterator[Any]:
         yield invoke
 
 
-def test_a_workflow_tells_its_address(ground: Ground, call: Any) -> None:
+def test_a_workflow_tells_its_address(samples: SampleResources, call: Any) -> None:
     with pytest.raises(grpc.RpcError, match="flow"):
         call("logic:listWorkflowTriggerCallbackUrl", workflowName="flow", triggerName="request")
-    flow = workflow(ground)
+    flow = workflow(samples)
     told = call("logic:listWorkflowTriggerCallbackUrl", workflowName="flow", triggerName="request")
     assert told["value"] == outputs.callback_url(flow.id)
     with pytest.raises(grpc.RpcError, match="other"):
@@ -45,11 +45,11 @@ def test_the_engines_client_is_known(call: Any) -> None:
     assert call("authorization:getClientConfig")["subscriptionId"] == SUBSCRIPTION
 
 
-def test_an_unknown_call_or_type_is_an_error(ground: Ground, call: Any) -> None:
+def test_an_unknown_call_or_type_is_an_error(samples: SampleResources, call: Any) -> None:
     with pytest.raises(grpc.RpcError, match="listKeys"):
         call("storage:listKeys")
     with refused("NoRegisteredProviderFound", "compute:VirtualMachine"):
-        ground.make("compute:VirtualMachine", vmName="v")
+        samples.make("compute:VirtualMachine", vmName="v")
 
 
 def test_differences_are_named_as_pulumi_names_them() -> None:

@@ -6,7 +6,7 @@ from emulator.arm import outputs
 from emulator.rbac.access import allowed
 from emulator.rbac.conditions import ADD, DELETE, LONGEST, READ, WRITE, Access, ConditionError, parse
 from stacks.conditions import VERSION, paths
-from tests.emulator.sample_resources import CONTRIBUTE, Ground, refused
+from tests.emulator.sample_resources import CONTRIBUTE, SampleResources, refused
 
 OWN = paths(["*/parts/*", "*/result.json"], ["*/parts/*"])
 PATH = "@Resource[Microsoft.Storage/storageAccounts/blobServices/containers/blobs:path]"
@@ -58,20 +58,20 @@ def test_what_isnt_known_is_refused(text: str) -> None:
         parse(text)
 
 
-def test_an_assignment_with_a_condition(ground: Ground) -> None:
-    principal = outputs.principal(ground.identity)
+def test_an_assignment_with_a_condition(samples: SampleResources) -> None:
+    principal = outputs.principal(samples.identity)
     for condition in ("job/*", f"{PATH} StringLike '{'a' * LONGEST}'"):
         with refused("InvalidCondition"):
-            ground.assign(CONTRIBUTE, principal, ground.container.id, condition=condition, conditionVersion=VERSION)
+            samples.assign(CONTRIBUTE, principal, samples.container.id, condition=condition, conditionVersion=VERSION)
     for other in ({"condition": OWN, "conditionVersion": "1.0"}, {"conditionVersion": VERSION}):
         with refused("InvalidRequest", "conditionVersion"):
-            ground.assign(CONTRIBUTE, principal, ground.container.id, **other)
-    made = ground.given(CONTRIBUTE, principal, ground.container.id, condition=OWN, conditionVersion=VERSION)
-    assert allowed(ground.cloud, principal, WRITE, ground.container.id, "job/parts/a")
-    assert not allowed(ground.cloud, principal, WRITE, ground.container.id, "job/plan.json")
+            samples.assign(CONTRIBUTE, principal, samples.container.id, **other)
+    made = samples.given(CONTRIBUTE, principal, samples.container.id, condition=OWN, conditionVersion=VERSION)
+    assert allowed(samples.cloud, principal, WRITE, samples.container.id, "job/parts/a")
+    assert not allowed(samples.cloud, principal, WRITE, samples.container.id, "job/plan.json")
     # A condition changes in place; a second assignment that differs in it alone is refused.
     with refused("RoleAssignmentExists"):
-        ground.assign(CONTRIBUTE, principal, ground.container.id)
-    ground.change(made, condition=paths(["*/plan.json"]))
-    ground.cloud.settle()
-    assert allowed(ground.cloud, principal, WRITE, ground.container.id, "job/plan.json")
+        samples.assign(CONTRIBUTE, principal, samples.container.id)
+    samples.change(made, condition=paths(["*/plan.json"]))
+    samples.cloud.settle()
+    assert allowed(samples.cloud, principal, WRITE, samples.container.id, "job/plan.json")

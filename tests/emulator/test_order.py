@@ -9,57 +9,68 @@ import pytest
 from emulator.arm import outputs
 from emulator.arm.cloud import Resource
 from emulator.arm.requests import Json
-from tests.emulator.sample_resources import CONTRIBUTE, LETTERS, PULL, READ, Ground, refused, role, subscribe, topic, workflow
+from tests.emulator.sample_resources import (
+    CONTRIBUTE,
+    LETTERS,
+    PULL,
+    READ,
+    SampleResources,
+    refused,
+    role,
+    subscribe,
+    topic,
+    workflow,
+)
 
 
-def test_what_stands_in_nothing(ground: Ground) -> None:
+def test_what_stands_in_nothing(samples: SampleResources) -> None:
     with refused("InvalidResourceReference", "storageAccounts/nowhere"):
-        ground.make("storage:BlobContainer", accountName="nowhere", containerName="work")
+        samples.make("storage:BlobContainer", accountName="nowhere", containerName="work")
     with refused("InvalidResourceReference", "resourceGroups/nowhere"):
-        ground.make("managedidentity:UserAssignedIdentity", resourceGroupName="nowhere", resourceName="nodes")
+        samples.make("managedidentity:UserAssignedIdentity", resourceGroupName="nowhere", resourceName="nodes")
 
 
 @pytest.mark.parametrize("missing", ["subnet", "identity"])
-def test_what_a_pool_refers_to(missing: str, ground: Ground) -> None:
+def test_what_a_pool_refers_to(missing: str, samples: SampleResources) -> None:
     inputs: dict[str, Json] = {
-        "subnet": {"networkConfiguration": {"subnetId": f"{ground.network.id}/subnets/nowhere"}},
+        "subnet": {"networkConfiguration": {"subnetId": f"{samples.network.id}/subnets/nowhere"}},
         "identity": {
-            "identity": {"type": "UserAssigned", "userAssignedIdentities": [ground.identity.id.replace("nodes", "nobody")]}
+            "identity": {"type": "UserAssigned", "userAssignedIdentities": [samples.identity.id.replace("nodes", "nobody")]}
         },
     }
     with refused("InvalidResourceReference", "nowhere|nobody"):
-        ground.pool(**inputs[missing])
+        samples.pool(**inputs[missing])
 
 
-def test_nodes_pull_only_with_the_role(ground: Ground) -> None:
-    reference = {"resourceId": ground.identity.id}
+def test_nodes_pull_only_with_the_role(samples: SampleResources) -> None:
+    reference = {"resourceId": samples.identity.id}
     server = {"registryServer": "images.azurecr.io", "identityReference": reference}
     machine = {"containerConfiguration": {"type": "DockerCompatible", "containerRegistries": [server]}}
-    principal = outputs.principal(ground.identity)
+    principal = outputs.principal(samples.identity)
     with refused("AccessDenied", "images.azurecr.io"):
-        ground.pool(machine=machine)
-    ground.assign(PULL, principal, ground.account.id)  # the right role in the wrong place
-    ground.assign(READ, principal, ground.registry.id)  # the wrong role in the right place
+        samples.pool(machine=machine)
+    samples.assign(PULL, principal, samples.account.id)  # the right role in the wrong place
+    samples.assign(READ, principal, samples.registry.id)  # the wrong role in the right place
     with refused("AccessDenied", "images.azurecr.io"):
-        ground.pool(machine=machine)
-    ground.assign(PULL, principal, ground.group.id)
-    ground.pool(machine=machine)
+        samples.pool(machine=machine)
+    samples.assign(PULL, principal, samples.group.id)
+    samples.pool(machine=machine)
 
 
-def test_nodes_mount_only_with_the_role(ground: Ground) -> None:
+def test_nodes_mount_only_with_the_role(samples: SampleResources) -> None:
     mount = {
         "azureBlobFileSystemConfiguration": {
             "accountName": "films",
             "containerName": "work",
             "relativeMountPath": "work",
-            "identityReference": {"resourceId": ground.identity.id},
+            "identityReference": {"resourceId": samples.identity.id},
         }
     }
-    ground.assign(READ, outputs.principal(ground.identity), ground.container.id)
+    samples.assign(READ, outputs.principal(samples.identity), samples.container.id)
     with refused("AccessDenied", "work"):
-        ground.pool(mountConfiguration=[mount])
-    ground.assign(CONTRIBUTE, outputs.principal(ground.identity), ground.account.id)
-    ground.pool(mountConfiguration=[mount])
+        samples.pool(mountConfiguration=[mount])
+    samples.assign(CONTRIBUTE, outputs.principal(samples.identity), samples.account.id)
+    samples.pool(mountConfiguration=[mount])
 
 
 @pytest.mark.parametrize(
@@ -70,87 +81,87 @@ def test_nodes_mount_only_with_the_role(ground: Ground) -> None:
     ],
     ids=["disabled", "nobody is named"],
 )
-def test_a_private_batch_account_needs_a_way_for_its_nodes(closed: Json, ground: Ground) -> None:
-    ground.change(ground.batch, **closed)
+def test_a_private_batch_account_needs_a_way_for_its_nodes(closed: Json, samples: SampleResources) -> None:
+    samples.change(samples.batch, **closed)
     with refused("NodesCannotReachBatch"):
-        ground.pool()
-    connection = {"name": "b", "privateLinkServiceId": ground.batch.id, "groupIds": ["nodeManagement"]}
-    ground.make(
+        samples.pool()
+    connection = {"name": "b", "privateLinkServiceId": samples.batch.id, "groupIds": ["nodeManagement"]}
+    samples.make(
         "network:PrivateEndpoint",
         privateEndpointName="end",
-        subnet={"id": ground.subnet},
+        subnet={"id": samples.subnet},
         privateLinkServiceConnections=[connection],
     )
-    ground.pool()
+    samples.pool()
 
 
-def test_roles_go_to_who_exists_and_are_what_exists(ground: Ground) -> None:
+def test_roles_go_to_who_exists_and_are_what_exists(samples: SampleResources) -> None:
     with refused("PrincipalNotFound"):
-        ground.assign(READ, outputs.guid("nobody"), ground.account.id)
+        samples.assign(READ, outputs.guid("nobody"), samples.account.id)
     with refused("RoleDefinitionDoesNotExist"):
-        ground.assign(outputs.guid("no role"), outputs.principal(ground.identity), ground.account.id)
+        samples.assign(outputs.guid("no role"), outputs.principal(samples.identity), samples.account.id)
 
 
-def test_events_go_only_to_the_address_of_a_workflow(ground: Ground) -> None:
-    topic(ground)
-    flow = workflow(ground)
+def test_events_go_only_to_the_address_of_a_workflow(samples: SampleResources) -> None:
+    topic(samples)
+    flow = workflow(samples)
     for wrong in ("https://example.org/?sig=1", outputs.callback_url(flow.id + "2")):
         with refused("Url validation"):
-            subscribe(ground, wrong)
-    subscribe(ground, outputs.callback_url(flow.id))
+            subscribe(samples, wrong)
+    subscribe(samples, outputs.callback_url(flow.id))
 
 
-def test_dead_letters_need_the_topics_role(ground: Ground) -> None:
-    source = topic(ground)
-    url = outputs.callback_url(workflow(ground).id)
-    where = {"endpointType": "StorageBlob", "resourceId": ground.account.id, "blobContainerName": "work"}
+def test_dead_letters_need_the_topics_role(samples: SampleResources) -> None:
+    source = topic(samples)
+    url = outputs.callback_url(workflow(samples).id)
+    where = {"endpointType": "StorageBlob", "resourceId": samples.account.id, "blobContainerName": "work"}
     letters = {"identity": LETTERS, "deadLetterDestination": where}
     with refused("Managed Identity Authorization Error", "work"):
-        subscribe(ground, url, deadLetterWithResourceIdentity=letters)
-    ground.given(CONTRIBUTE, outputs.principal(source), ground.container.id)
-    subscribe(ground, url, deadLetterWithResourceIdentity=letters)
+        subscribe(samples, url, deadLetterWithResourceIdentity=letters)
+    samples.given(CONTRIBUTE, outputs.principal(source), samples.container.id)
+    subscribe(samples, url, deadLetterWithResourceIdentity=letters)
 
 
 @pytest.mark.parametrize("missing", ["groups", "subnet", "identity"])
-def test_events_come_only_when_the_workflow_may_act(missing: str, ground: Ground) -> None:
-    topic(ground)
-    submitter = ground.make("managedidentity:UserAssignedIdentity", resourceName="submitter")
-    principal = outputs.principal(ground.identity)
-    flow = workflow(ground)
-    flow = ground.change(
+def test_events_come_only_when_the_workflow_may_act(missing: str, samples: SampleResources) -> None:
+    topic(samples)
+    submitter = samples.make("managedidentity:UserAssignedIdentity", resourceName="submitter")
+    principal = outputs.principal(samples.identity)
+    flow = workflow(samples)
+    flow = samples.change(
         flow,
-        identity={"type": "UserAssigned", "userAssignedIdentities": [ground.identity.id]},
-        parameters={"containerGroup": {"value": {"subnetIds": [{"id": ground.subnet}], "identity": {submitter.id: {}}}}},
+        identity={"type": "UserAssigned", "userAssignedIdentities": [samples.identity.id]},
+        parameters={"containerGroup": {"value": {"subnetIds": [{"id": samples.subnet}], "identity": {submitter.id: {}}}}},
     )
     grants: dict[str, Callable[[], Resource]] = {
-        "groups": lambda: ground.assign(
-            role(ground, ["Microsoft.ContainerInstance/containerGroups/write"], 1).id, principal, ground.group.id
+        "groups": lambda: samples.assign(
+            role(samples, ["Microsoft.ContainerInstance/containerGroups/write"], 1).id, principal, samples.group.id
         ),
-        "subnet": lambda: ground.assign(
-            role(ground, ["Microsoft.Network/virtualNetworks/subnets/join/action"], 2).id, principal, ground.subnet
+        "subnet": lambda: samples.assign(
+            role(samples, ["Microsoft.Network/virtualNetworks/subnets/join/action"], 2).id, principal, samples.subnet
         ),
-        "identity": lambda: ground.assign("f1a07417-d97a-45cb-824c-7a7467783830", principal, submitter.id),
+        "identity": lambda: samples.assign("f1a07417-d97a-45cb-824c-7a7467783830", principal, submitter.id),
     }
     for name, grant in grants.items():
         if name != missing:
             grant()
     with refused("AuthorizationFailed"):
-        subscribe(ground, outputs.callback_url(flow.id))
+        subscribe(samples, outputs.callback_url(flow.id))
     grants[missing]()
-    subscribe(ground, outputs.callback_url(flow.id))
+    subscribe(samples, outputs.callback_url(flow.id))
 
 
-def test_flows_are_logged_only_by_an_identity_with_the_role(ground: Ground) -> None:
-    account = ground.change(ground.account, allowSharedKeyAccess=False)
-    container = ground.make("storage:BlobContainer", accountName="films", containerName="insights-logs-flowlogflowevent")
-    own = {"type": "UserAssigned", "userAssignedIdentities": [ground.identity.id]}
+def test_flows_are_logged_only_by_an_identity_with_the_role(samples: SampleResources) -> None:
+    account = samples.change(samples.account, allowSharedKeyAccess=False)
+    container = samples.make("storage:BlobContainer", accountName="films", containerName="insights-logs-flowlogflowevent")
+    own = {"type": "UserAssigned", "userAssignedIdentities": [samples.identity.id]}
 
     def log(**more: Json) -> Resource:
-        return ground.cloud.create(
+        return samples.cloud.create(
             "azure-native:network:FlowLog",
             {
                 "resourceGroupName": "NetworkWatcherRG", "networkWatcherName": "NetworkWatcher_westeurope",
-                "flowLogName": "flows", "location": "westeurope", "targetResourceId": ground.network.id, "storageId": account.id,
+                "flowLogName": "flows", "location": "westeurope", "targetResourceId": samples.network.id, "storageId": account.id,
                 **more,
             },
         )  # fmt: skip
@@ -159,5 +170,5 @@ def test_flows_are_logged_only_by_an_identity_with_the_role(ground: Ground) -> N
         log()
     with refused("FlowLogStorageAccessDenied"):
         log(identity=own)
-    ground.assign(CONTRIBUTE, outputs.principal(ground.identity), container.id)
+    samples.assign(CONTRIBUTE, outputs.principal(samples.identity), container.id)
     log(identity=own)

@@ -1,4 +1,4 @@
-"""Work for the small Azure: requests, media, and what came of them."""
+"""Work for the emulator: requests, media, and what came of them."""
 
 import json
 import subprocess
@@ -6,18 +6,18 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from emulator.local_azure import SmallAzure
+from emulator.local_azure import LocalAzure
 from tests.conftest import write_images
 
 
-def ask(azure: SmallAzure, name: str, media: str, **more: object) -> str:
+def ask(azure: LocalAzure, name: str, media: str, **more: object) -> str:
     """Put a request; its path."""
     content = {"name": name, "input": media, "model": "invert", "batch_size": 1, **more}
     azure.put(f"requests/{name}.json", json.dumps(content).encode())
     return f"requests/{name}.json"
 
 
-def put_images(azure: SmallAzure, folder: Path, count: int) -> str:
+def put_images(azure: LocalAzure, folder: Path, count: int) -> str:
     names = [f"frame{number:04d}.png" for number in range(count)]
     write_images(folder, names)
     for name in names:
@@ -34,11 +34,11 @@ def by_local_engine(folder: Path, media: Path, **more: object) -> Path:
     return out
 
 
-def runs(azure: SmallAzure, job: str) -> Counter[str]:
+def runs(azure: LocalAzure, job: str) -> Counter[str]:
     """How often each task was begun."""
     return Counter(event.task for event in azure.batch.pool.timeline if event.job == job and event.what == "start")
 
 
-def lost(azure: SmallAzure, job: str) -> int:
+def lost(azure: LocalAzure, job: str) -> int:
     """Runs that ended with a node."""
     return sum(task.requeues for task in azure.batch.job(job).tasks.values())

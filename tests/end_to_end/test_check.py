@@ -15,7 +15,7 @@ import pytest
 from emulator import forked
 from emulator.batch.container import read_image
 from emulator.batch.quota import Quota
-from emulator.local_azure import PERSON, SmallAzure
+from emulator.local_azure import PERSON, LocalAzure
 from emulator.logic_app.trigger import Trigger
 from tests.end_to_end.test_trigger_to_result import person
 from tests.end_to_end.test_unkind import without_user
@@ -33,12 +33,12 @@ Json = dict[str, Any]
 
 
 @pytest.fixture
-def checked(way: Trigger) -> Iterator[Trigger]:
+def checked(trigger: Trigger) -> Iterator[Trigger]:
     """The deployment, with the rights of whoever deployed it; as it was afterwards."""
-    azure = way.azure
+    azure = trigger.azure
     azure.blobs.manager.readers.add(PERSON)
     before = leftovers(azure)
-    yield way
+    yield trigger
     azure.blobs.manager.readers.clear()
     azure.batch.pool.start_fails = azure.batch.pool.fixed = None
     assert leftovers(azure) == before, "all that a check makes is gone"
@@ -51,15 +51,15 @@ def steady(checked: Trigger) -> Trigger:
     return checked
 
 
-def leftovers(azure: SmallAzure) -> set[str]:
+def leftovers(azure: LocalAzure) -> set[str]:
     """What checks make where people may delete it."""
     blobs = {f"{name}/{each}" for name in ("input", "output") for each in azure.names(name) if "check" in each}
     return blobs | {job for job in azure.batch.ledger.jobs if job.startswith("check-")}
 
 
-def check(way: Trigger, folder: Path, *options: str, code: int = 0) -> list[Json]:
+def check(trigger: Trigger, folder: Path, *options: str, code: int = 0) -> list[Json]:
     """The findings of a check that ends with that code, which also says whether anything is wrong."""
-    done = person(way, folder, "check", "--json", "--every", "0.1", *options)
+    done = person(trigger, folder, "check", "--json", "--every", "0.1", *options)
     assert done.returncode == code, done.stdout + done.stderr
     facts = json.loads(done.stdout)
     assert facts["ok"] == (code == 0)
@@ -110,7 +110,7 @@ def test_lines_for_people(checked: Trigger, tmp_path: Path) -> None:
 
 
 @contextmanager
-def fixed(azure: SmallAzure, kind: str, *path: str | object) -> Iterator[None]:
+def fixed(azure: LocalAzure, kind: str, *path: str | object) -> Iterator[None]:
     """While the block runs, the resources of a kind have another value at a path of their bodies, the last of `path`."""
     *keys, value = path
     kept = []
@@ -233,7 +233,7 @@ def test_an_earlier_deployment(checked: Trigger, tmp_path: Path) -> None:
 
 
 @contextmanager
-def new_node(azure: SmallAzure, **unkind: object) -> Iterator[None]:
+def new_node(azure: LocalAzure, **unkind: object) -> Iterator[None]:
     """While the block runs the pool has a node that is as these attributes of the pool say."""
     pool = azure.batch.pool
     kept = {name: getattr(pool, name) for name in unkind}
@@ -244,7 +244,7 @@ def new_node(azure: SmallAzure, **unkind: object) -> Iterator[None]:
         _begin_anew(azure, {**kept, "fixed": None})
 
 
-def _begin_anew(azure: SmallAzure, attributes: Mapping[str, object]) -> None:
+def _begin_anew(azure: LocalAzure, attributes: Mapping[str, object]) -> None:
     pool = azure.batch.pool
     pool.fixed = 0
     azure.batch.wait(lambda: not pool.nodes)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from emulator.forked import SCORER, start
-from emulator.local_azure import SmallAzure
+from emulator.local_azure import LocalAzure
 from tests.conftest import MakeClip, ffmpeg
 from tests.deployed import SETTINGS
 from tests.end_to_end.job_helpers import ask, by_local_engine, lost, put_images, runs
@@ -20,11 +20,11 @@ RETRIES = SETTINGS["taskRetries"]
 
 
 @pytest.fixture
-def azure(small_azure: SmallAzure) -> SmallAzure:
-    return small_azure
+def azure(local_azure: LocalAzure) -> LocalAzure:
+    return local_azure
 
 
-def test_a_video_over_four_nodes_is_what_the_laptop_makes(azure: SmallAzure, tmp_path: Path, make_clip: MakeClip) -> None:
+def test_a_video_over_four_nodes_is_what_the_laptop_makes(azure: LocalAzure, tmp_path: Path, make_clip: MakeClip) -> None:
     clip = make_clip(frames=120, rate="30000/1001")
     azure.put("films/clip.mp4", clip.read_bytes())
     job = azure.dispatch(ask(azure, "video", "films/clip.mp4", chunk_frames=10))
@@ -56,7 +56,7 @@ def test_a_video_over_four_nodes_is_what_the_laptop_makes(azure: SmallAzure, tmp
     assert "targets {'dedicated': 0, 'spot': 4}" in {event.what for event in azure.batch.pool.timeline}
 
 
-def test_nothing_is_found_of_what_another_senders_task_planted(azure: SmallAzure, tmp_path: Path, make_clip: MakeClip) -> None:
+def test_nothing_is_found_of_what_another_senders_task_planted(azure: LocalAzure, tmp_path: Path, make_clip: MakeClip) -> None:
     """Both work on one video, at once and on the same nodes; one rewrites all that its containers can write to."""
     clip = make_clip(frames=60)
     azure.put("shared/planted.mp4", clip.read_bytes())
@@ -70,11 +70,11 @@ def test_nothing_is_found_of_what_another_senders_task_planted(azure: SmallAzure
     assert {event.node for event in azure.batch.pool.timeline if event.what == "start" and event.job == good} & began.keys()
 
 
-def busy_nodes(azure: SmallAzure) -> list[str]:
+def busy_nodes(azure: LocalAzure) -> list[str]:
     return [node.id for node in azure.batch.pool.nodes if any(run.task is not None for run in node.runs)]
 
 
-def test_a_thousand_frames_survive_everything(azure: SmallAzure, tmp_path: Path) -> None:
+def test_a_thousand_frames_survive_everything(azure: LocalAzure, tmp_path: Path) -> None:
     media = put_images(azure, tmp_path / "thousand", 1000)
     chance = random.Random(6)
 
@@ -117,7 +117,7 @@ def test_a_thousand_frames_survive_everything(azure: SmallAzure, tmp_path: Path)
     assert {method for method, _ in azure.batch.requests[calls:]} == {"GET"}
 
 
-def test_a_poison_chunk_ends_in_a_clear_report(azure: SmallAzure, tmp_path: Path) -> None:
+def test_a_poison_chunk_ends_in_a_clear_report(azure: LocalAzure, tmp_path: Path) -> None:
     media = put_images(azure, tmp_path / "poison", 40)
     azure.put("poison/frame0015.png", b"not an image")
     request = ask(azure, "poison", media, chunk_frames=10, failure_threshold=0)
@@ -134,7 +134,7 @@ def test_a_poison_chunk_ends_in_a_clear_report(azure: SmallAzure, tmp_path: Path
     assert len([line for line in lines if '"kind":"task"' in line]) == 1
 
 
-def test_a_task_that_dies_without_a_word_is_stood_in_for(azure: SmallAzure, make_clip: MakeClip) -> None:
+def test_a_task_that_dies_without_a_word_is_stood_in_for(azure: LocalAzure, make_clip: MakeClip) -> None:
     clip = make_clip(frames=30)
     azure.put("films/deadly.mp4", clip.read_bytes())
     job = azure.dispatch(ask(azure, "deadly", "films/deadly.mp4", chunk_frames=10, failure_threshold=1, options={"deadly": True}))
@@ -143,7 +143,7 @@ def test_a_task_that_dies_without_a_word_is_stood_in_for(azure: SmallAzure, make
     assert {task.retries for name, task in azure.batch.job(job).tasks.items() if name != "merge"} == {RETRIES}
 
 
-def test_a_task_that_is_killed_for_memory_takes_less_at_once(azure: SmallAzure, tmp_path: Path) -> None:
+def test_a_task_that_is_killed_for_memory_takes_less_at_once(azure: LocalAzure, tmp_path: Path) -> None:
     media = put_images(azure, tmp_path / "hungry", 8)
     job = azure.dispatch(ask(azure, "hungry", media, batch_size=4, chunk_frames=4, options={"most_frames": 2}))
     status = azure.wait(job)
@@ -154,7 +154,7 @@ def test_a_task_that_is_killed_for_memory_takes_less_at_once(azure: SmallAzure, 
     assert not azure.names("work", f"{job}/failed/")
 
 
-def test_a_hopeless_job_stops_early(azure: SmallAzure, tmp_path: Path) -> None:
+def test_a_hopeless_job_stops_early(azure: LocalAzure, tmp_path: Path) -> None:
     """Each of its tasks alone stays below the threshold; one at a time, for their order to be known."""
     media = put_images(azure, tmp_path / "hopeless", 1)
     for number in range(100):
@@ -171,7 +171,7 @@ def test_a_hopeless_job_stops_early(azure: SmallAzure, tmp_path: Path) -> None:
     assert {task.exit_code for name, task in azure.batch.job(job).tasks.items() if name != "merge"} == {0, 10}
 
 
-def test_a_swapped_input_is_found(azure: SmallAzure, make_clip: MakeClip) -> None:
+def test_a_swapped_input_is_found(azure: LocalAzure, make_clip: MakeClip) -> None:
     azure.put("films/swapped.mp4", make_clip(frames=30).read_bytes())
     request = ask(azure, "swapped", "films/swapped.mp4", chunk_frames=10)
     with azure.batch.lock:  # no node begins before the swap
@@ -182,7 +182,7 @@ def test_a_swapped_input_is_found(azure: SmallAzure, make_clip: MakeClip) -> Non
     assert "has changed since the job was planned" in status["error"]
 
 
-def azure_dispatch_unlocked(azure: SmallAzure, request: str) -> str:
+def azure_dispatch_unlocked(azure: LocalAzure, request: str) -> str:
     """Dispatch from a thread, as the service's lock is ours."""
     azure.batch.pool.fixed = 0
     azure.batch.lock.release()
@@ -193,7 +193,7 @@ def azure_dispatch_unlocked(azure: SmallAzure, request: str) -> str:
         azure.batch.pool.fixed = None
 
 
-def test_dispatch_killed_at_every_call_and_repeated(azure: SmallAzure, make_clip: MakeClip) -> None:
+def test_dispatch_killed_at_every_call_and_repeated(azure: LocalAzure, make_clip: MakeClip) -> None:
     azure.put("films/killed.mp4", make_clip(frames=30).read_bytes())
     azure.batch.wait(lambda: not azure.batch.pool.nodes)
     azure.batch.pool.fixed = 0  # nodes would make calls too
@@ -213,7 +213,7 @@ def test_dispatch_killed_at_every_call_and_repeated(azure: SmallAzure, make_clip
     assert azure.wait(job)["state"] == "done"
 
 
-def dispatch_killed_at(azure: SmallAzure, request: str, step: int) -> bool:
+def dispatch_killed_at(azure: LocalAzure, request: str, step: int) -> bool:
     """Dispatch, killed as its call number `step` arrives; whether it came so far."""
     calls = itertools.count()
     reached = threading.Event()
@@ -238,7 +238,7 @@ def dispatch_killed_at(azure: SmallAzure, request: str, step: int) -> bool:
     return reached.is_set()
 
 
-def test_a_request_elsewhere_or_for_nothing_is_refused(azure: SmallAzure) -> None:
+def test_a_request_elsewhere_or_for_nothing_is_refused(azure: LocalAzure) -> None:
     azure.dispatch("az://elsewhere/input/requests/video.json", code=2)
     path = ask(azure, "unplanned", "films/none.mp4")
     azure.dispatch(path, code=4)
@@ -260,7 +260,7 @@ finally:
 """
 
 
-def test_a_hundred_thousand_frames_are_dispatched_in_a_gigabyte(azure: SmallAzure, tmp_path: Path) -> None:
+def test_a_hundred_thousand_frames_are_dispatched_in_a_gigabyte(azure: LocalAzure, tmp_path: Path) -> None:
     film = tmp_path / "film.mp4"
     ffmpeg("-f", "lavfi", "-i", "color=s=16x16:r=25:d=4000", "-c:v", "libx264", "-preset", "ultrafast", film)
     azure.put("films/long.mp4", film.read_bytes())

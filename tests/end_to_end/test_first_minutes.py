@@ -6,7 +6,7 @@ import pytest
 
 from emulator import forked
 from emulator.arm import rules
-from emulator.local_azure import SmallAzure
+from emulator.local_azure import LocalAzure
 from emulator.rbac import roles
 from scorer.azure.retries import SECONDS
 from tests.conftest import MakeClip
@@ -18,14 +18,14 @@ BATCH = "Microsoft.Batch/batchAccounts"
 
 
 @pytest.fixture
-def request_path(small_azure: SmallAzure, make_clip: MakeClip) -> str:
+def request_path(local_azure: LocalAzure, make_clip: MakeClip) -> str:
     """A request that is there, as a person put it a while ago."""
-    small_azure.cloud.settle()
-    small_azure.put("films/minutes.mp4", make_clip(frames=5).read_bytes())
-    return ask(small_azure, "minutes", "films/minutes.mp4")
+    local_azure.cloud.settle()
+    local_azure.put("films/minutes.mp4", make_clip(frames=5).read_bytes())
+    return ask(local_azure, "minutes", "films/minutes.mp4")
 
 
-def dispatched(azure: SmallAzure, path: str, *, machine: bool = True) -> tuple[int, str]:
+def dispatched(azure: LocalAzure, path: str, *, machine: bool = True) -> tuple[int, str]:
     """How a container group's work ends, and what it says; other than a machine's, it asks but once."""
     environment = azure.environment(azure.principal("submitter"), machine=machine)
     done = forked.run(["dispatch", f"{azure.deployment['input']}/{path}"], environment, azure.folder)
@@ -38,34 +38,34 @@ def dispatched(azure: SmallAzure, path: str, *, machine: bool = True) -> tuple[i
     ids=["roles", "storage's firewall", "Batch's firewall"],
 )
 def test_a_request_is_taken_in_before_everything_counts(
-    slow: list[str], counts: float, small_azure: SmallAzure, request_path: str, monkeypatch: pytest.MonkeyPatch
+    slow: list[str], counts: float, local_azure: LocalAzure, request_path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(roles, "ROLE_COUNTS", 100.0)  # within the patience of one container group
     for each in slow:
-        small_azure.cloud.renew(each)
-    code, said = dispatched(small_azure, request_path, machine=False)
+        local_azure.cloud.renew(each)
+    code, said = dispatched(local_azure, request_path, machine=False)
     assert code in (8, 14), said
-    began = small_azure.cloud.clock.now
-    code, said = dispatched(small_azure, request_path)
+    began = local_azure.cloud.clock.now
+    code, said = dispatched(local_azure, request_path)
     assert code == 0, said
-    assert small_azure.cloud.clock.now - began >= counts
+    assert local_azure.cloud.clock.now - began >= counts
 
 
-def test_an_identity_that_comes_late_is_waited_for(small_azure: SmallAzure, request_path: str) -> None:
-    impatient = small_azure.environment(small_azure.principal("submitter"))
+def test_an_identity_that_comes_late_is_waited_for(local_azure: LocalAzure, request_path: str) -> None:
+    impatient = local_azure.environment(local_azure.principal("submitter"))
     del impatient["AZURE_TOKEN_CREDENTIALS"]
-    request = f"{small_azure.deployment['input']}/{request_path}"
-    assert forked.run(["dispatch", request], impatient, small_azure.folder).returncode != 0
-    assert dispatched(small_azure, request_path)[0] == 0
+    request = f"{local_azure.deployment['input']}/{request_path}"
+    assert forked.run(["dispatch", request], impatient, local_azure.folder).returncode != 0
+    assert dispatched(local_azure, request_path)[0] == 0
 
 
 def test_a_role_that_lacks_for_good_is_told_after_two_minutes(
-    small_azure: SmallAzure, request_path: str, monkeypatch: pytest.MonkeyPatch
+    local_azure: LocalAzure, request_path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(roles, "ROLE_COUNTS", 10 * SECONDS)
-    small_azure.cloud.renew(ASSIGNMENTS)
-    began = small_azure.cloud.clock.now
-    code, said = dispatched(small_azure, request_path)
+    local_azure.cloud.renew(ASSIGNMENTS)
+    began = local_azure.cloud.clock.now
+    code, said = dispatched(local_azure, request_path)
     assert (code, "Azure refused this machine's identity for two minutes" in said) == (8, True), said
     assert "Traceback" not in said
-    assert small_azure.cloud.clock.now - began > SECONDS / 2
+    assert local_azure.cloud.clock.now - began > SECONDS / 2

@@ -16,7 +16,7 @@ from emulator.rbac import roles
 from stacks import patience
 from stacks.workflow import acting_as
 from tests.azure_fixtures import Deploy
-from tests.emulator.sample_resources import Ground, refused
+from tests.emulator.sample_resources import SampleResources, refused
 
 DEFINITION = ROOT / "logicapp" / "workflow.json"
 
@@ -139,27 +139,27 @@ POLICIES = ("privateEndpointNetworkPolicies", "privateLinkServiceNetworkPolicies
 
 
 @pytest.mark.parametrize("forgotten", POLICIES)
-def test_nodes_without_addresses_need_a_subnet_for_links(forgotten: str, ground: Ground) -> None:
-    closed = {"subnetId": ground.subnet, "publicIPAddressConfiguration": {"provision": "NoPublicIPAddresses"}}
+def test_nodes_without_addresses_need_a_subnet_for_links(forgotten: str, samples: SampleResources) -> None:
+    closed = {"subnetId": samples.subnet, "publicIPAddressConfiguration": {"provision": "NoPublicIPAddresses"}}
     subnet = {"name": "nodes", "addressPrefix": "10.0.0.0/24", **dict.fromkeys(POLICIES, "Disabled")}
-    ground.change(ground.network, subnets=[{key: value for key, value in subnet.items() if key != forgotten}])
+    samples.change(samples.network, subnets=[{key: value for key, value in subnet.items() if key != forgotten}])
     with refused("InvalidSubnet", forgotten):
-        ground.pool(networkConfiguration=closed)
-    ground.change(ground.network, subnets=[subnet])
-    ground.pool(networkConfiguration=closed)
+        samples.pool(networkConfiguration=closed)
+    samples.change(samples.network, subnets=[subnet])
+    samples.pool(networkConfiguration=closed)
 
 
-def test_a_workflow_says_literally_who_it_is_and_how_many_wait(ground: Ground) -> None:
+def test_a_workflow_says_literally_who_it_is_and_how_many_wait(samples: SampleResources) -> None:
     whole: Json = json.loads(DEFINITION.read_text())
-    identity: Json = {"type": "UserAssigned", "userAssignedIdentities": [ground.identity.id]}
-    parameters = {"identity": {"value": ground.identity.id}}
+    identity: Json = {"type": "UserAssigned", "userAssignedIdentities": [samples.identity.id]}
+    parameters = {"identity": {"value": samples.identity.id}}
 
     def make(name: str, definition: Json) -> None:
-        ground.make("logic:Workflow", workflowName=name, definition=definition, identity=identity, parameters=parameters)
+        samples.make("logic:Workflow", workflowName=name, definition=definition, identity=identity, parameters=parameters)
 
     with refused("InvalidTemplate", "identity"):
         make("computed", whole)
-    definition = acting_as(whole, ground.identity.id)
+    definition = acting_as(whole, samples.identity.id)
     for runs, waiting in ((10, 101), (95, 100), (50, 50)):
         crowded = copy.deepcopy(definition)
         crowded["triggers"]["Request_uploaded"]["runtimeConfiguration"]["concurrency"] = {

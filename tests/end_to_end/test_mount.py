@@ -6,24 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from emulator.local_azure import SmallAzure
+from emulator.local_azure import LocalAzure
 from tests.conftest import MakeClip
 from tests.deployed import deploy
 from tests.end_to_end.job_helpers import ask, by_local_engine, lost, put_images, runs
 
 
 @pytest.fixture(scope="module")
-def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallAzure]:
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAzure]:
     with deploy(tmp_path_factory.mktemp("azure"), mount="blob") as running:
         yield running
 
 
-def scored_on(azure: SmallAzure, job: str) -> set[str]:
+def scored_on(azure: LocalAzure, job: str) -> set[str]:
     """The nodes that any of the job's tasks ran on."""
     return {event.node for event in azure.batch.pool.timeline if event.job == job and event.what == "start"}
 
 
-def test_a_video_over_mounted_parts_is_what_the_laptop_makes(azure: SmallAzure, tmp_path: Path, make_clip: MakeClip) -> None:
+def test_a_video_over_mounted_parts_is_what_the_laptop_makes(azure: LocalAzure, tmp_path: Path, make_clip: MakeClip) -> None:
     clip = make_clip(frames=60)
     azure.put("films/clip.mp4", clip.read_bytes())
     job = azure.dispatch(ask(azure, "video", "films/clip.mp4", chunk_frames=10, failure_threshold=0))
@@ -35,7 +35,7 @@ def test_a_video_over_mounted_parts_is_what_the_laptop_makes(azure: SmallAzure, 
     assert not azure.names("work", f"{job}/parts/")  # the merge took them away, through its mount
 
 
-def test_nodes_that_are_taken_back_leave_their_parts(azure: SmallAzure, tmp_path: Path, make_clip: MakeClip) -> None:
+def test_nodes_that_are_taken_back_leave_their_parts(azure: LocalAzure, tmp_path: Path, make_clip: MakeClip) -> None:
     clip = make_clip("slow.mp4", frames=80)
     azure.put("films/slow.mp4", clip.read_bytes())
     request = ask(azure, "slow", "films/slow.mp4", chunk_frames=10, failure_threshold=0, options={"sleep_ms": 40})
@@ -54,7 +54,7 @@ def test_nodes_that_are_taken_back_leave_their_parts(azure: SmallAzure, tmp_path
     assert azure.get("output", f"{job}/result.mp4") == expected.read_bytes()
 
 
-def test_a_folder_of_images_by_mounted_parts(azure: SmallAzure, tmp_path: Path) -> None:
+def test_a_folder_of_images_by_mounted_parts(azure: LocalAzure, tmp_path: Path) -> None:
     media = put_images(azure, tmp_path / "images", 12)
     job = azure.dispatch(ask(azure, "images", media, chunk_frames=4, failure_threshold=0))
     status = azure.wait(job)

@@ -60,18 +60,18 @@ def test_the_picture_shows_each_task(smooth: Rehearsal) -> None:
 def test_the_faulty_twin_brings_the_same_video(smooth: Rehearsal, clip: Path, tmp_path: Path) -> None:
     lost = threading.Event()
 
-    def faults(way: Trigger) -> None:
+    def faults(trigger: Trigger) -> None:
         # Told twice, late; the container group never starts; the run's time is over at once; the clock finds the request.
-        way.deliveries = lambda _: [0.2, 0.0]
-        way.starts = lambda name: name.startswith("look-")
-        way.overrides = lambda event: {"timeLimitMinutes": 0} if event else {}
+        trigger.deliveries = lambda _: [0.2, 0.0]
+        trigger.starts = lambda name: name.startswith("look-")
+        trigger.overrides = lambda event: {"timeLimitMinutes": 0} if event else {}
 
         def lose_the_merge() -> None:
             while not lost.is_set():
-                with way.azure.batch.lock:
-                    for node in list(way.azure.batch.pool.nodes):
+                with trigger.azure.batch.lock:
+                    for node in list(trigger.azure.batch.pool.nodes):
                         if any(run.task == "merge" for run in node.runs):
-                            way.azure.batch.pool.preempt(node.id)
+                            trigger.azure.batch.pool.preempt(node.id)
                             lost.set()
                 time.sleep(0.01)
 

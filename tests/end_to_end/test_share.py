@@ -11,7 +11,7 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 
 from emulator.blob.sas import at, link
-from emulator.local_azure import SmallAzure
+from emulator.local_azure import LocalAzure
 from emulator.logic_app.trigger import Trigger
 from emulator.pulumi.engine import CACHE, ROOT
 from tests.conftest import MakeClip, write_images
@@ -20,9 +20,9 @@ from tests.end_to_end.test_trigger_to_result import person
 AZCOPY = CACHE / "azurite-3.37.0/node_modules/@azure-tools/azcopy-linux/dist/bin/azcopy_linux_amd64"
 
 
-def share(way: Trigger, folder: Path, *arguments: str) -> tuple[str, dict[str, str]]:
+def share(trigger: Trigger, folder: Path, *arguments: str) -> tuple[str, dict[str, str]]:
     """The job's id, and the links of its page by what they are for."""
-    done = person(way, folder, "share", "short.mp4", "--sender", "acme", "--model", "painted", "--style", "7", *arguments)
+    done = person(trigger, folder, "share", "short.mp4", "--sender", "acme", "--model", "painted", "--style", "7", *arguments)
     assert done.returncode == 0, done.stderr
     text = (folder / "share/README.md").read_text()
     links = {}
@@ -34,13 +34,13 @@ def share(way: Trigger, folder: Path, *arguments: str) -> tuple[str, dict[str, s
 
 
 @pytest.fixture
-def outside(tmp_path: Path, way: Trigger) -> dict[str, str]:
+def outside(tmp_path: Path, trigger: Trigger) -> dict[str, str]:
     """The environment of somebody with AzCopy, the links, and no account."""
     if not AZCOPY.exists():
         raise FileNotFoundError(f"'{AZCOPY}' is missing: 'make azurite' installs it.")
     programs = tmp_path / "bin"
     programs.mkdir()
-    # The address of the stand-in doesn't tell AzCopy what it is, as Azure's own does.
+    # The address of the emulator doesn't tell AzCopy what it is, as Azure's own does.
     wrapper = programs / "azcopy"
     wrapper.write_text(
         f'#!/bin/sh\ncase "$2" in https*) way=BlobLocal;; *) way=LocalBlob;; esac\nexec {AZCOPY} "$@" --from-to=$way\n'
@@ -49,13 +49,13 @@ def outside(tmp_path: Path, way: Trigger) -> dict[str, str]:
     return {
         "PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(tmp_path), "AZCOPY_LOG_LOCATION": str(tmp_path / "azcopy"),
         "AZCOPY_JOB_PLAN_LOCATION": str(tmp_path / "azcopy"), "AZCOPY_DISABLE_SYSLOG": "true",
-        **way.azure.authority.environment(),
+        **trigger.azure.authority.environment(),
     }  # fmt: skip
 
 
-def test_the_page_by_azcopy_alone(way: Trigger, tmp_path: Path, make_clip: MakeClip, outside: dict[str, str]) -> None:
+def test_the_page_by_azcopy_alone(trigger: Trigger, tmp_path: Path, make_clip: MakeClip, outside: dict[str, str]) -> None:
     clip = make_clip("short.mp4", frames=10, size="64x48")
-    job, links = share(way, tmp_path)
+    job, links = share(trigger, tmp_path)
     assert list(links)[:2] == ["short.mp4", "request.json"]
     theirs = tmp_path / "theirs"
     theirs.mkdir()
@@ -70,17 +70,17 @@ def test_the_page_by_azcopy_alone(way: Trigger, tmp_path: Path, make_clip: MakeC
 
     for command in uploads:
         run(command)
-    way.wait()
-    assert way.azure.wait(job)["state"] == "done"
-    assert {"name": "sender", "value": "acme"} in way.azure.batch.job(job).body["metadata"]
+    trigger.wait()
+    assert trigger.azure.wait(job)["state"] == "done"
+    assert {"name": "sender", "value": "acme"} in trigger.azure.batch.job(job).body["metadata"]
     for command in downloads:
         run(command)
     assert json.loads((theirs / "status.json").read_text())["state"] == "done"
-    assert (theirs / "result.mp4").read_bytes() == way.azure.get("output", f"{job}/result.mp4")
+    assert (theirs / "result.mp4").read_bytes() == trigger.azure.get("output", f"{job}/result.mp4")
     assert b"<html" in (theirs / "report.html").read_bytes()
 
 
-def test_the_guides_way(way: Trigger, tmp_path: Path, make_clip: MakeClip, outside: dict[str, str]) -> None:
+def test_the_guides_way(trigger: Trigger, tmp_path: Path, make_clip: MakeClip, outside: dict[str, str]) -> None:
     """As logicapp/README.md has it, but for the login: links of an operator stand for that."""
     text = (ROOT / "logicapp/README.md").read_text().partition("## With AzCopy alone")[2].partition("\n## ")[0]
     (tmp_path / "film.mp4").write_bytes(make_clip(frames=5, size="64x48").read_bytes())
@@ -92,7 +92,7 @@ def test_the_guides_way(way: Trigger, tmp_path: Path, make_clip: MakeClip, outsi
         for address in re.findall(r"https://ACCOUNT\S+", command):
             container, _, blob = address.removeprefix("https://ACCOUNT.blob.core.windows.net/").partition("/")
             rights = {"read": True} if container == "output" else {"create": True, "write": True}
-            command = command.replace(address, f"'{link(way.azure, container, blob, **rights)}'")
+            command = command.replace(address, f"'{link(trigger.azure, container, blob, **rights)}'")
         done = subprocess.run(["sh", "-c", command], env=outside, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -100,17 +100,17 @@ def test_the_guides_way(way: Trigger, tmp_path: Path, make_clip: MakeClip, outsi
     assert len(commands) == 4
     for command in commands[:3]:
         run(command)
-    way.wait()
-    (job,) = (name for name in way.azure.batch.ledger.jobs if name.startswith("film-"))
-    assert way.azure.wait(job)["state"] == "done"
+    trigger.wait()
+    (job,) = (name for name in trigger.azure.batch.ledger.jobs if name.startswith("film-"))
+    assert trigger.azure.wait(job)["state"] == "done"
     run(commands[3].replace("JOB", job))
-    assert (tmp_path / "result.mp4").read_bytes() == way.azure.get("output", f"{job}/result.mp4")
+    assert (tmp_path / "result.mp4").read_bytes() == trigger.azure.get("output", f"{job}/result.mp4")
 
 
-def test_links_do_nothing_else(way: Trigger, tmp_path: Path) -> None:
-    azure: SmallAzure = way.azure
-    way.deliveries = lambda _: []
-    job, links = share(way, tmp_path)
+def test_links_do_nothing_else(trigger: Trigger, tmp_path: Path) -> None:
+    azure: LocalAzure = trigger.azure
+    trigger.deliveries = lambda _: []
+    job, links = share(trigger, tmp_path)
     mine = at(azure, links["short.mp4"])
     mine.upload_blob(b"video")
     azure.container("output", azure.principal("nodes")).upload_blob(f"{job}/result.mp4", b"result")
@@ -129,13 +129,13 @@ def test_links_do_nothing_else(way: Trigger, tmp_path: Path) -> None:
     assert azure.get("input", mine.blob_name) == b"video"
 
 
-def test_a_links_request_is_the_operators_and_no_other(way: Trigger, tmp_path: Path, make_clip: MakeClip) -> None:
-    azure: SmallAzure = way.azure
+def test_a_links_request_is_the_operators_and_no_other(trigger: Trigger, tmp_path: Path, make_clip: MakeClip) -> None:
+    azure: LocalAzure = trigger.azure
     azure.put("videos/bolt/secret.mp4", make_clip(frames=5, size="64x48").read_bytes())
-    job, links = share(way, tmp_path)
+    job, links = share(trigger, tmp_path)
     forged = {"name": "forged", "input": "videos/bolt/secret.mp4", "model": "invert", "size": 8192, "priority": 100}
     at(azure, links["request.json"]).upload_blob(json.dumps(forged).encode())
-    way.wait()
+    trigger.wait()
     (told,) = (name for name in azure.names("output", "forged-") if name.endswith("/rejected.json"))
     assert "isn't the one that its link was made for" in json.loads(azure.get("output", told))["error"]
     assert not [each for each in azure.batch.ledger.jobs if each.startswith(("forged-", job))]
@@ -144,8 +144,8 @@ def test_a_links_request_is_the_operators_and_no_other(way: Trigger, tmp_path: P
     assert caught.value.status_code in (403, 409)
 
 
-def test_links_end(way: Trigger, tmp_path: Path) -> None:
-    _, links = share(way, tmp_path, "--hours", "100")
+def test_links_end(trigger: Trigger, tmp_path: Path) -> None:
+    _, links = share(trigger, tmp_path, "--hours", "100")
     late = re.search(r"[?&]se=([^&]*)", links["short.mp4"])
     early = re.search(r"[?&]st=([^&]*)", links["short.mp4"])
     assert late
@@ -153,12 +153,14 @@ def test_links_end(way: Trigger, tmp_path: Path) -> None:
     assert "sp=c&" in links["short.mp4"]
     assert "sp=r&" in links["result.mp4"]
     assert all("spr=https" in link for link in links.values())
-    too_long = person(way, tmp_path, "share", "a.mp4", "--sender", "acme", "--model", "painted", "--style", "7", "--hours", "169")
+    too_long = person(
+        trigger, tmp_path, "share", "a.mp4", "--sender", "acme", "--model", "painted", "--style", "7", "--hours", "169"
+    )
     assert too_long.returncode == 64
 
 
 @pytest.mark.parametrize("sender", ["../acme", "a/b", "", "é"])
-def test_a_sender_is_a_plain_name(way: Trigger, tmp_path: Path, sender: str) -> None:
-    done = person(way, tmp_path, "share", "a.mp4", "--sender", sender, "--model", "painted", "--style", "7")
+def test_a_sender_is_a_plain_name(trigger: Trigger, tmp_path: Path, sender: str) -> None:
+    done = person(trigger, tmp_path, "share", "a.mp4", "--sender", sender, "--model", "painted", "--style", "7")
     assert done.returncode == 2
     assert not (tmp_path / "share").exists()

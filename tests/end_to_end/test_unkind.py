@@ -1,6 +1,6 @@
 """The cluster as Azure's public reports have it: what was declared holds, and what was declared before would not.
 
-Each test alters what is said to Batch, or the image, into what an earlier version said: docs/small-azure.md lists the sources.
+Each test alters what is said to Batch, or the image, into what an earlier version said: docs/emulator.md lists the sources.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from azure.batch import BatchClient
 
 from emulator.batch.container import read_image
 from emulator.batch.pool import Pool
-from emulator.local_azure import SmallAzure
+from emulator.local_azure import LocalAzure
 from scorer.documents.deployment import read_deployment
 from scorer.engines.azure_batch.engine import AzureBatchEngine
 from scorer.engines.azure_batch.preparation import GRACE
@@ -27,16 +27,16 @@ Json = dict[str, Any]
 
 
 @pytest.fixture
-def azure(small_azure: SmallAzure) -> Iterator[SmallAzure]:
+def azure(local_azure: LocalAzure) -> Iterator[LocalAzure]:
     """One node at a time, which comes with each job: a pool's nodes know the image that they began with."""
-    pool = small_azure.batch.pool
-    _empty(small_azure)
-    yield small_azure
+    pool = local_azure.batch.pool
+    _empty(local_azure)
+    yield local_azure
     pool.image, pool.refused = read_image(), frozenset({"--volume"})
-    _empty(small_azure)
+    _empty(local_azure)
 
 
-def _empty(azure: SmallAzure) -> None:
+def _empty(azure: LocalAzure) -> None:
     azure.batch.pool.fixed = 0
     azure.batch.wait(lambda: not azure.batch.pool.nodes)
 
@@ -47,7 +47,7 @@ def bodies(body: Json) -> Iterator[Json]:
     yield body
 
 
-def end(azure: SmallAzure, tmp_path: Path, name: str, **more: object) -> tuple[str, Json]:
+def end(azure: LocalAzure, tmp_path: Path, name: str, **more: object) -> tuple[str, Json]:
     """The job's id, and its status at its end."""
     media = put_images(azure, tmp_path / name, 4)
     azure.batch.pool.fixed = 1
@@ -55,13 +55,13 @@ def end(azure: SmallAzure, tmp_path: Path, name: str, **more: object) -> tuple[s
     return job, azure.wait(job)
 
 
-def test_tasks_are_other_users_than_root_and_the_same(azure: SmallAzure, tmp_path: Path) -> None:
+def test_tasks_are_other_users_than_root_and_the_same(azure: LocalAzure, tmp_path: Path) -> None:
     job, status = end(azure, tmp_path, "users", failure_threshold=0)
     assert status["state"] == "done"
     assert {task.user for task in azure.batch.job(job).tasks.values()} == {61000}
 
 
-def ends_of(azure: SmallAzure, job: str) -> set[int | None]:
+def ends_of(azure: LocalAzure, job: str) -> set[int | None]:
     """How its chunks' tasks ended."""
     return {task.exit_code for name, task in azure.batch.job(job).tasks.items() if name != "merge"}
 
@@ -73,7 +73,7 @@ def without_user(body: Json) -> None:
 
 @pytest.mark.parametrize(("sticky", "pooled"), [(True, False), (False, False), (True, True)], ids=["both", "users", "sticky"])
 def test_users_of_their_own_in_sticky_folders_lock_each_other_out(
-    azure: SmallAzure, tmp_path: Path, sticky: bool, pooled: bool
+    azure: LocalAzure, tmp_path: Path, sticky: bool, pooled: bool
 ) -> None:
     """Either remedy will do: one user for all, or folders that belong to all."""
     if sticky:
@@ -90,7 +90,7 @@ def test_users_of_their_own_in_sticky_folders_lock_each_other_out(
         assert status["state"] == "done"
 
 
-def test_an_image_that_asks_for_no_gpu_gets_none_and_its_tasks_say_so(azure: SmallAzure, tmp_path: Path) -> None:
+def test_an_image_that_asks_for_no_gpu_gets_none_and_its_tasks_say_so(azure: LocalAzure, tmp_path: Path) -> None:
     quiet = {name: value for name, value in read_image().environment.items() if not name.startswith("NVIDIA_")}
     azure.batch.pool.image = replace(read_image(), environment=quiet)
     job, status = end(azure, tmp_path, "blind", failure_threshold=0)
@@ -106,7 +106,7 @@ def with_long_names(body: Json) -> None:
             settings["containerRunOptions"] = settings["containerRunOptions"].replace("-v ", "--volume ")
 
 
-def test_a_node_that_starts_no_container_gets_no_tasks(azure: SmallAzure, tmp_path: Path) -> None:
+def test_a_node_that_starts_no_container_gets_no_tasks(azure: LocalAzure, tmp_path: Path) -> None:
     """It would fail each of them at once, while the others are at work."""
     pool = azure.batch.pool
     pool.fixed = 2
@@ -127,7 +127,7 @@ def hurried(body: Json) -> None:
         body["jobPreparationTask"]["waitForSuccess"] = False
 
 
-def test_a_job_that_does_not_wait_for_preparations_fails_by_one_such_node(azure: SmallAzure, tmp_path: Path) -> None:
+def test_a_job_that_does_not_wait_for_preparations_fails_by_one_such_node(azure: LocalAzure, tmp_path: Path) -> None:
     azure.batch.earlier = hurried
     azure.batch.pool.fixed = 1
     azure.batch.wait(lambda: len(azure.batch.pool.nodes) == 1)
@@ -145,7 +145,7 @@ def test_a_job_that_does_not_wait_for_preparations_fails_by_one_such_node(azure:
     ids=["refused-one", "long-names"],
 )
 def test_a_job_whose_containers_no_node_starts_is_ended_and_not_before_its_time(
-    azure: SmallAzure, tmp_path: Path, name: str, refused: Set[str], earlier: Callable[[Json], None] | None
+    azure: LocalAzure, tmp_path: Path, name: str, refused: Set[str], earlier: Callable[[Json], None] | None
 ) -> None:
     azure.batch.pool.refused, azure.batch.earlier = refused, earlier
     azure.batch.pool.fixed = 1

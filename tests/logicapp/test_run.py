@@ -1,4 +1,4 @@
-"""What the workflow does, from an event to its end, against a stand-in of Azure's container groups."""
+"""What the workflow does, from an event to its end, against emulated container groups."""
 
 from __future__ import annotations
 

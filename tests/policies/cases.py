@@ -9,7 +9,8 @@ from typing import TypeAlias, TypeVar
 import pulumi
 from pulumi_azure_native import batch, storage
 
-from tests.policies.bricks import (
+from tests.policies.network_samples import CLOSED, alone, flow_log, lone_subnet, security_group, subnet, traffic
+from tests.policies.resource_samples import (
     DATA,
     GROUP,
     IDENTITY,
@@ -34,8 +35,7 @@ from tests.policies.bricks import (
     scan,
     secret_mount,
 )
-from tests.policies.network_bricks import CLOSED, alone, flow_log, lone_subnet, security_group, subnet, traffic
-from tests.policies.workflow_bricks import MSI, call, subscription, token_subscription, token_workflow, topic, workflow
+from tests.policies.workflow_samples import MSI, call, subscription, token_subscription, token_workflow, topic, workflow
 
 Make: TypeAlias = Callable[[str], pulumi.Resource]
 Args = TypeVar("Args")

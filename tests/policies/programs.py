@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 from pulumi_azure_native import authorization, batch, containerregistry, logic, monitor, network, security, storage
 
-from tests.policies import bricks, network_bricks, workflow_bricks
+from tests.policies import network_samples, resource_samples, workflow_samples
 from tests.policies.cases import BAD, GOOD
 
 
@@ -17,36 +17,38 @@ def all_cases() -> None:
 
 def old_tls() -> None:
     """An account that breaks a rule."""
-    bricks.account(minimum_tls_version="TLS1_0")("old")
+    resource_samples.account(minimum_tls_version="TLS1_0")("old")
 
 
 def found_later() -> None:
     """Two pools that break a rule each, one of them in what is known only when a network is there."""
     vnet = network.VirtualNetwork("vnet", resource_group_name="trial")
-    bricks.pool(
+    resource_samples.pool(
         network_configuration={"subnet_id": pulumi.Output.concat(vnet.id, "/subnets/nodes")},
         inter_node_communication="Enabled",
     )("known-is-judged")
-    bricks.pool(network_configuration={"subnet_id": vnet.id.apply(lambda _: "")})("found-later")
+    resource_samples.pool(network_configuration={"subnet_id": vnet.id.apply(lambda _: "")})("found-later")
 
 
 def unknown_values() -> None:
     """Resources of which a preview knows little."""
     vnet = network.VirtualNetwork("vnet", resource_group_name="trial")
     later = vnet.id
-    bricks.account(minimum_tls_version=later, network_rule_set=later.apply(lambda _: {}))("account")
-    bricks.batch_account(allowed_authentication_modes=[later])("batch")
-    bricks.pool(
+    resource_samples.account(minimum_tls_version=later, network_rule_set=later.apply(lambda _: {}))("account")
+    resource_samples.batch_account(allowed_authentication_modes=[later])("batch")
+    resource_samples.pool(
         identity={"type": later, "user_assigned_identities": [later]},
         scale_settings={"auto_scale": {"formula": later}},
-        deployment_configuration=bricks.machine(identity_reference={"resource_id": later}, registry_server=later),
+        deployment_configuration=resource_samples.machine(identity_reference={"resource_id": later}, registry_server=later),
     )("pool")
-    network_bricks.subnet(network_security_group={"id": later}, nat_gateway={"id": later}, default_outbound_access=later)(
+    network_samples.subnet(network_security_group={"id": later}, nat_gateway={"id": later}, default_outbound_access=later)(
         "subnet"
     )
-    workflow_bricks.subscription(retry_policy=later.apply(lambda _: {}), dead_letter_with_resource_identity=later)("subscription")
-    bricks.assignment(scope=later, role_definition_id=later)("assignment")
-    workflow_bricks.workflow(workflow_bricks.call({"type": "ManagedServiceIdentity", "identity": later}))("workflow")
+    workflow_samples.subscription(retry_policy=later.apply(lambda _: {}), dead_letter_with_resource_identity=later)(
+        "subscription"
+    )
+    resource_samples.assignment(scope=later, role_definition_id=later)("assignment")
+    workflow_samples.workflow(workflow_samples.call({"type": "ManagedServiceIdentity", "identity": later}))("workflow")
 
 
 def component() -> None:
@@ -81,25 +83,27 @@ def unlogged() -> None:
     made = parts()
     log("batch", made["batch"].id, enabled=False)
     log("registry", made["registry"].id, to=None)
-    log("workflow", bricks.GROUP)
+    log("workflow", resource_samples.GROUP)
 
 
 def wide_scope() -> None:
     """A role assignment whose scope is known only when another one is there."""
-    first = authorization.RoleAssignment("first", principal_id="1", role_definition_id=bricks.ACR_PULL, scope=bricks.GROUP)
-    bricks.assignment(scope=first.id.apply(lambda _: bricks.SUBSCRIPTION))("second")
+    first = authorization.RoleAssignment(
+        "first", principal_id="1", role_definition_id=resource_samples.ACR_PULL, scope=resource_samples.GROUP
+    )
+    resource_samples.assignment(scope=first.id.apply(lambda _: resource_samples.SUBSCRIPTION))("second")
 
 
 def account(name: str, **changes: object) -> storage.StorageAccount:
     """A good account, with some changes."""
-    made = bricks.account(**changes)(name)
+    made = resource_samples.account(**changes)(name)
     assert isinstance(made, storage.StorageAccount)
     return made
 
 
 def kept(*, all_of_it: bool = True) -> None:
     """Two locked accounts, one of them scanned; without `all_of_it` one lacks its lock, and one a way for the scanner."""
-    scanner = f"{bricks.SUBSCRIPTION}/providers/Microsoft.Security/datascanners/StorageDataScanner"
+    scanner = f"{resource_samples.SUBSCRIPTION}/providers/Microsoft.Security/datascanners/StorageDataScanner"
     rules = [storage.ResourceAccessRuleArgs(resource_id=scanner, tenant_id="tenant")] if all_of_it else None
     firewall = storage.NetworkRuleSetArgs(default_action=storage.DefaultAction.DENY, resource_access_rules=rules)
     data, ops = account("data", network_rule_set=firewall), account("ops")

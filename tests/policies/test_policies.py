@@ -9,7 +9,7 @@ import pytest
 
 from emulator.pulumi.engine import EngineError, Violation
 from policies.pack import RULES, STACK_RULES
-from tests.policies import bricks, programs
+from tests.policies import programs, resource_samples
 from tests.policies.cases import BAD, GOOD, Case
 from tests.policies.engine import Trial, any_azure
 
@@ -59,7 +59,7 @@ def test_names_are_unique_and_every_rule_has_resources_that_break_it() -> None:
 
 def test_secrets_are_not_repeated(said: list[Violation]) -> None:
     for violation in said:
-        assert bricks.KEY not in violation.message
+        assert resource_samples.KEY not in violation.message
         assert "hunter2" not in violation.message
 
 

@@ -17,7 +17,7 @@ from scorer.azure.clouds import PUBLIC
 from stacks import image_build
 from stacks.image_build import Builder, BuildError, upload
 from stacks.image_context import ImageContext
-from tests.emulator.sample_resources import Ground
+from tests.emulator.sample_resources import SampleResources
 
 ARM = PUBLIC.resource_manager
 CONTEXT = ImageContext("submitter", Path(__file__).parents[2])
@@ -25,7 +25,7 @@ CONTEXT = ImageContext("submitter", Path(__file__).parents[2])
 
 @pytest.fixture
 def service() -> Iterator[BuildService]:
-    with builds.serve(Ground(Cloud()).cloud) as running:
+    with builds.serve(SampleResources(Cloud()).cloud) as running:
         yield running
 
 

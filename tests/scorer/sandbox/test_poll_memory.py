@@ -1,4 +1,4 @@
-"""A sweep in as little memory as a container has: one file that would take all of it ends nothing but itself."""
+"""A poll of all that waits in a container's memory: one file that would take all of it ends nothing but itself."""
 
 import secrets
 import subprocess

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 from pulumi_azure_native import eventgrid, logic
 
-from tests.policies.bricks import GROUP, IDENTITY, Make, changed
+from tests.policies.resource_samples import GROUP, IDENTITY, Make, changed
 
 MSI = {"type": "ManagedServiceIdentity", "identity": IDENTITY}
 

@@ -1,4 +1,4 @@
-"""The real engine with small programs, against the stand-in: it makes, keeps, replaces, refuses and forgets as Azure does."""
+"""The real engine with small programs, against the emulator: it makes, keeps, replaces, refuses and forgets as Azure does."""
 
 from __future__ import annotations
 

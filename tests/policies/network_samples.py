@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pulumi_azure_native import network
 
-from tests.policies.bricks import DATA, GATEWAY, GROUP, IDENTITY, Make, changed
+from tests.policies.resource_samples import DATA, GATEWAY, GROUP, IDENTITY, Make, changed
 
 
 def traffic(direction: str, access: str, to: str = "*", ports: str = "*", **more: object) -> network.SecurityRuleArgs:
