@@ -29,7 +29,7 @@ _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["emulator.preload"])
 # To start a process also looks whether others have ended, and an end can be read once.
 _LOCK = threading.Lock()
-_LOOK_SECONDS = 0.01
+_POLL_SECONDS = 0.01
 
 
 class CopiedProcess:
@@ -49,7 +49,7 @@ class CopiedProcess:
     def wait(self) -> int:
         """The exit code, once there is one."""
         while (code := self.poll()) is None:
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
         return code
 
     def kill(self) -> None:

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import BinaryIO, NoReturn, Self
 
-from scorer.sandbox import looking
+from scorer.sandbox import examine
 from scorer.sandbox.answer import Question
 
 ADDRESS = "TESTS_APART"
@@ -27,7 +27,7 @@ ADDRESS = "TESTS_APART"
 _NUMBER = struct.Struct("!i")
 _QUESTION_BYTES = 2**16
 
-start_anew = looking._started
+start_anew = examine._started
 """Starts a process that loads its code itself."""
 
 
@@ -67,7 +67,7 @@ class Copy:
 
 def use_copies(address: str) -> None:
     """Have the server at `address` start whatever looks at files for this process, and for copies of it."""
-    looking._started = lambda question, file: Copy(address, question, file)  # type: ignore[assignment,return-value]  # see Copy
+    examine._started = lambda question, file: Copy(address, question, file)  # type: ignore[assignment,return-value]  # see Copy
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def serving() -> Iterator[str]:
         listener.bind(address)
         listener.listen(100)
         command = [sys.executable, "-P", "-c", "from emulator.forked_sandbox import serve; serve()", str(listener.fileno())]
-        environment = {**os.environ, **looking._SET, "PYTHONPATH": os.pathsep.join(sys.path)}
+        environment = {**os.environ, **examine._SET, "PYTHONPATH": os.pathsep.join(sys.path)}
         with subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, pass_fds=[listener.fileno()]):
             listener.close()
             yield address  # the server ends with its standard input

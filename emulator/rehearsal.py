@@ -38,7 +38,7 @@ SETTINGS = {"operators": [PERSON], "nodesMax": 4, "batchSize": 4, "chunkFrames":
 STANDING = 0.05
 # Seconds that a minute of Azure's clock takes.
 MINUTE = 1.5
-LOOK_MINUTES = 15
+POLL_MINUTES = 15
 
 Say = Callable[[str], None]
 
@@ -86,7 +86,7 @@ class Watch:
     """Tells what happens, while it happens, by Azure's clock."""
 
     azure: LocalAzure
-    way: Trigger
+    trigger: Trigger
     made: Rehearsal
     say: Say
     began: float = 0.0
@@ -95,14 +95,14 @@ class Watch:
     def start(self) -> None:
         """The clock begins now."""
         self.began = self.azure.batch.now
-        self.way.on_happening = lambda happening: self.tell(self.azure.batch.now, f"{happening.what:9} {happening.about}")
+        self.trigger.on_happening = lambda happening: self.tell(self.azure.batch.now, f"{happening.what:9} {happening.about}")
 
     def tell(self, second: float, text: str) -> None:
         """A line of the timeline."""
         self.made.lines.append((second - self.began, text))
         self.say(f"{_clock(second - self.began)}  {text}")
 
-    def look(self) -> Job | None:
+    def poll(self) -> Job | None:
         """Tell what has happened to the pool meanwhile; the job, once there is one."""
         events = self.azure.batch.pool.timeline[self.seen :]
         self.seen += len(events)
@@ -130,12 +130,12 @@ def rehearse(folder: Path, clip: Path, say: Say, faults: Faults = lambda _: None
         say(f"{made.resources} resources are there")
         with (
             local_azure.serve(cloud, outputs["deployment"], folder / "small", minute=MINUTE) as azure,
-            trigger.serve(azure, engine, folder / "groups") as way,
+            trigger.serve(azure, engine, folder / "groups") as starting,
         ):
-            way.pause = MINUTE / 60
+            starting.pause = MINUTE / 60
             _check(azure, made, say, "--quick")
-            faults(way)
-            _play(Watch(azure, way, made, say), clip)
+            faults(starting)
+            _play(Watch(azure, starting, made, say), clip)
             _collect(azure, made)
             if check_nodes:
                 _check(azure, made, say, "--every", "1")
@@ -175,19 +175,19 @@ def _play(watch: Watch, clip: Path) -> None:
     azure.put("requests/rehearsal.json", json.dumps(request).encode())
     looked = watch.began
     deadline = time.monotonic() + 600
-    while (job := watch.look()) is None or job.state != "completed" or azure.batch.pool.nodes:
-        if job is None and azure.batch.now - looked > LOOK_MINUTES * 60:
+    while (job := watch.poll()) is None or job.state != "completed" or azure.batch.pool.nodes:
+        if job is None and azure.batch.now - looked > POLL_MINUTES * 60:
             looked = azure.batch.now
-            watch.way.look()
+            watch.trigger.poll()
         if time.monotonic() > deadline:
             raise TimeoutError("The rehearsal doesn't end.")
         time.sleep(0.1)
-    watch.look()
-    watch.way.wait()
+    watch.poll()
+    watch.trigger.wait()
     watch.made.job = job.id
     watch.made.began = watch.began
     watch.made.minutes = (azure.batch.now - watch.began) / 60
-    watch.made.runs = [f"{run.status} {run.error.get('code', '')}".strip() for run in watch.way.runs]
+    watch.made.runs = [f"{run.status} {run.error.get('code', '')}".strip() for run in watch.trigger.runs]
 
 
 def _told(event: Event) -> str:

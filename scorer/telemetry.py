@@ -115,7 +115,7 @@ class _Connected(Telemetry):
 
 
 @contextmanager
-def telemetry(credential: Callable[[], TokenCredential]) -> Iterator[Telemetry]:
+def open_telemetry(credential: Callable[[], TokenCredential]) -> Iterator[Telemetry]:
     """Telemetry to where APPLICATIONINSIGHTS_CONNECTION_STRING says, sent by the end of the block."""
     address = os.environ.get(CONNECTION)
     if not address:

@@ -57,7 +57,7 @@ def of_settings(chosen: Settings) -> Document:
             "maxBatchPixels": chosen.max_batch_pixels,
             "maxImageMb": chosen.max_image_mb,
             "maxInputGb": chosen.max_input_gb,
-            # The last one that a look at all requests begins with has the other half of its minutes.
+            # The last one that a poll of all requests begins with has the other half of its minutes.
             "probeSeconds": min(chosen.probe_seconds, chosen.submit_minutes * 60 // 2),
             "probeMemoryMb": chosen.probe_memory_mb,
         },

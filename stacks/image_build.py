@@ -30,7 +30,7 @@ BUILD_SECONDS = 2 * 3600
 LOG_LINES = 20
 
 _CALL_SECONDS = 60
-_LOOK_SECONDS = 10.0
+_POLL_SECONDS = 10.0
 _BASE = re.compile(
     r"runtime-dependency:\s+registry: (?P<registry>\S+)\s+repository: (?P<repository>\S+)\s+tag: (?P<tag>\S+)\s+"
     r"digest: (?P<digest>sha256:[0-9a-f]{64})\b"
@@ -86,7 +86,7 @@ class Builder:
             if time.monotonic() - started > BUILD_SECONDS + 600:
                 raise BuildError(f"Run {run} has been at the image '{image}' for too long: `pulumi up` builds again.")
             time.sleep(pause)
-            pause = min(2 * pause, _LOOK_SECONDS)
+            pause = min(2 * pause, _POLL_SECONDS)
 
     def _log(self, run: str) -> str:
         try:

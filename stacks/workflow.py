@@ -1,6 +1,6 @@
 """The workflows: a request that is uploaded makes Event Grid call one, which runs one container group for the request.
 
-A second one looks for requests that wait: for room, or since an event was lost. Where a subscription has no Event Grid, it is
+A second one polls for requests that wait: for room, or since an event was lost. Where a subscription has no Event Grid, it is
 the only one.
 
 Sources: https://learn.microsoft.com/azure/logic-apps/authenticate-with-managed-identity,
@@ -65,7 +65,7 @@ class WorkflowArgs:
     events: bool
     """Whether Event Grid tells of requests."""
     look_minutes: int
-    """Minutes between two looks for requests that wait."""
+    """Minutes between two polls for requests that wait."""
     container_group: pulumi.Input[Mapping[str, Any]]
     identity_id: pulumi.Input[str]
     identity_principal_id: pulumi.Input[str]
@@ -97,7 +97,7 @@ class Workflow(pulumi.ComponentResource):
     """The workflows, what they are allowed, and the event subscription that starts the first."""
 
     looks: logic.Workflow
-    """The one that looks for waiting requests."""
+    """The one that polls for waiting requests."""
     requests: logic.Workflow | None = None
     """The one that is told of each request."""
     topic: eventgrid.SystemTopic | None = None

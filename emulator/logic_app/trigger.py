@@ -121,8 +121,8 @@ class Trigger:
         if answers_hook(self.azure.cloud, flow, hook):  # else it is refused, and becomes a dead letter
             self._run(flow, event)
 
-    def look(self) -> Run:
-        """The clock starts the workflow that looks for waiting requests; its run, once it has ended."""
+    def poll(self) -> Run:
+        """The schedule starts the workflow that polls for waiting requests; its run, once it has ended."""
         return self._run(self._workflow("Recurrence"), {})
 
     def _workflow(self, kind: str) -> Resource:

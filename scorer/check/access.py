@@ -34,20 +34,20 @@ def who() -> str:
     return ""
 
 
-def look_at_stores(target: Deployment, me: str) -> Iterator[Finding]:
+def check_stores(target: Deployment, me: str) -> Iterator[Finding]:
     """A finding for each storage account: all that people do there is tried, and taken back at once."""
     accounts: dict[str, list[str]] = {}
     for name in (*WRITTEN, *READ):
         account, _, _ = str(getattr(target, name)).removeprefix("az://").partition("/")
         accounts.setdefault(account, []).append(name)
     for number, (account, names) in enumerate(accounts.items()):
-        found = _look_at_account(("data store", "ops store")[min(number, 1)], account, names, target, me)
+        found = _check_account(("data store", "ops store")[min(number, 1)], account, names, target, me)
         # What a node's tasks tell is read in `output`.
         stops: Stops = "" if found.state == "ok" else "nodes" if "output" in names else "request"
         yield replace(found, stops=stops)
 
 
-def _look_at_account(what: str, account: str, names: list[str], target: Deployment, me: str) -> Finding:
+def _check_account(what: str, account: str, names: list[str], target: Deployment, me: str) -> Finding:
     address = blob_endpoint(account)
     again = ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=1)
     problems: dict[str, list[str]] = {}

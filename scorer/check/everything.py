@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from scorer.check import access, images, pool, resources
 from scorer.check.findings import Finding, Stops, good, left_out, wrong
 from scorer.check.leftovers import Log
-from scorer.check.nodes import Looking
-from scorer.check.way import Way
+from scorer.check.nodes import NodeCheck
+from scorer.check.trial_request import TrialRequest
 from scorer.client.client import Client
 from scorer.documents.deployment import Deployment
 from scorer.engines.azure_batch.calls import Calls, open_client
@@ -20,7 +20,7 @@ from scorer.errors import ScorerError
 
 @dataclass(frozen=True, kw_only=True)
 class Everything:
-    """What is looked at, and how long."""
+    """What is checked, and how long."""
 
     target: Deployment
     log: Log
@@ -30,7 +30,7 @@ class Everything:
     minutes: float
     """To wait for nodes, and as many again for the request."""
     every: float
-    """Seconds between two looks."""
+    """Seconds between two polls."""
 
     def findings(self) -> Generator[Finding, None, None]:
         """Each, as soon as it is known. What is made for a check is taken away again, also where the caller stops halfway."""
@@ -38,25 +38,25 @@ class Everything:
         yield good("sign-in", f"as {me or 'somebody whose token has no name in it'}")
         client, calls = open_client(target.batch_endpoint), Calls(target.batch_endpoint, interactive=True)
         self.log("asking storage")
-        found = yield from _kept("stores", access.look_at_stores(target, me), "nodes")
+        found = yield from _kept("stores", access.check_stores(target, me), "nodes")
         self.log("asking for quota, images, the pool and the workflows")
-        found += yield from _kept("quota", resources.look_at_quota(target, me))
-        found += yield from _kept("images", images.look_at_images(target, me))
-        found += yield from _kept("pool", pool.look_at_pool(client, calls, target), "nodes")
-        found += yield from _kept("workflow", resources.look_at_workflows(target, me))
+        found += yield from _kept("quota", resources.check_quota(target, me))
+        found += yield from _kept("images", images.check_images(target, me))
+        found += yield from _kept("pool", pool.check_pool(client, calls, target), "nodes")
+        found += yield from _kept("workflow", resources.check_workflows(target, me))
         if self.quick:
             return
         no_nodes = [each for each in found if each.stops == "nodes"]
         if not no_nodes:
-            looking = Looking(client, calls, target, _name(), self._until(), self.every, self.log)
-            nodes = yield from _kept("nodes", looking.findings())
+            node_check = NodeCheck(client, calls, target, _name(), self._until(), self.every, self.log)
+            nodes = yield from _kept("nodes", node_check.findings())
             found += [replace(each, stops="request") for each in nodes if each.state == "wrong"]
         elif all(each.name != "nodes" for each in no_nodes):  # else they have their line
             yield left_out("nodes", f"fix {_names(no_nodes)} first")
         if ends := [each for each in found if each.stops]:
             yield left_out("request", f"fix {_names(no_nodes or ends)} first")
         else:
-            yield from _kept("request", Way(Client(target), _name(), self._until(), self.every, self.log).findings())
+            yield from _kept("request", TrialRequest(Client(target), _name(), self._until(), self.every, self.log).findings())
 
     def _until(self) -> float:
         return time.monotonic() + self.minutes * 60

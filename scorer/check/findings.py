@@ -11,7 +11,7 @@ Stops = Literal["", "nodes", "request"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """One thing that was checked."""
 
     name: str
     state: State
@@ -44,5 +44,5 @@ def wrong(name: str, text: str, todo: str, stops: Stops = "") -> Finding:
 
 
 def left_out(name: str, why: str) -> Finding:
-    """It couldn't be looked at, which says nothing of whether it works."""
+    """It couldn't be checked, which says nothing of whether it works."""
     return Finding(name, "left out", why)

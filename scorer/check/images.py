@@ -35,7 +35,7 @@ _MANIFESTS = ", ".join(
 )
 
 
-def look_at_images(target: Deployment, me: str) -> Iterator[Finding]:
+def check_images(target: Deployment, me: str) -> Iterator[Finding]:
     """A finding for the nodes' image and one for the submitter's."""
     images: tuple[tuple[str, str, Stops], ...] = (
         ("nodes' image", target.image, "nodes"),

@@ -1,4 +1,4 @@
-"""A job of tasks that only look, on the deployment's pool: it makes a node come, and takes itself away again."""
+"""A job of tasks that only examine their node, on the deployment's pool: it makes a node come, and takes itself away again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scorer.check.findings import Finding, good, wrong
 from scorer.check.judge import judge
 from scorer.check.leftovers import Log, empty, taken_away
 from scorer.check.options import set_options, without_named
-from scorer.check.pool import look_at_nodes
+from scorer.check.pool import check_nodes
 from scorer.check.probe import Facts
 from scorer.documents.deployment import Deployment
 from scorer.documents.paths import probe_folder
@@ -34,7 +34,7 @@ _AGAIN = "run it again: a Spot node may have gone"
 
 
 @dataclass(frozen=True)
-class Looking:
+class NodeCheck:
     """What the wait for a node goes by."""
 
     client: BatchClient
@@ -44,7 +44,7 @@ class Looking:
     until: float
     """Of time.monotonic()."""
     every: float
-    """Seconds between two looks."""
+    """Seconds between two polls."""
     log: Log
     """Told what it waits for."""
 
@@ -88,7 +88,7 @@ class Looking:
             if task.state == batch.BatchTaskState.COMPLETED:
                 return task
             pool = find_pool(self.client, self.calls, self.target.pool)
-            bad = list(look_at_nodes(self.client, self.calls, pool)) if pool.nodes else []
+            bad = list(check_nodes(self.client, self.calls, pool)) if pool.nodes else []
             if any(each.stops for each in bad):
                 yield from bad
                 return None

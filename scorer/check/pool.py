@@ -16,7 +16,7 @@ from scorer.errors import BatchError
 QUOTA_TODO = "portal > Batch account > Quotas; the quota lines say how many"
 
 
-def look_at_pool(client: BatchClient, calls: Calls, target: Deployment) -> Iterator[Finding]:
+def check_pool(client: BatchClient, calls: Calls, target: Deployment) -> Iterator[Finding]:
     """What Batch says of the pool; the first finding is called 'batch', and is all where Batch doesn't let us in."""
     try:
         pool = find_pool(client, calls, target.pool)
@@ -34,10 +34,10 @@ def look_at_pool(client: BatchClient, calls: Calls, target: Deployment) -> Itera
         yield wrong("pool", f"{pool.nodes} of {pool.wanted} nodes: {'; '.join(pool.held_up)}", QUOTA_TODO)
     else:
         yield good("pool", f"{pool.id} is {pool.allocation or 'there'}, {pool.nodes} of {pool.wanted} nodes")
-    yield from look_at_nodes(client, calls, pool)
+    yield from check_nodes(client, calls, pool)
 
 
-def look_at_nodes(client: BatchClient, calls: Calls, pool: PoolState) -> Iterator[Finding]:
+def check_nodes(client: BatchClient, calls: Calls, pool: PoolState) -> Iterator[Finding]:
     """A finding for the nodes that take no tasks; none where all do, or where there are none. Raises BatchError."""
     bad = bad_nodes(client, calls, pool.id)
     # A node whose start task failed stays, and counts as one of those that the formula wants.

@@ -65,8 +65,8 @@ class Facts(BaseModel):
     styling: Problem
 
 
-def look(job: str, number: int, stores: Stores, scripts: Store | None) -> Facts:
-    """Look at everything; whatever goes wrong is told, and keeps nothing else from being looked at."""
+def examine(job: str, number: int, stores: Stores, scripts: Store | None) -> Facts:
+    """Examine everything; whatever goes wrong is told, and keeps nothing else from being examined."""
     found: list[bool] = []
     frame: list[tuple[tuple[float, ...], str]] = []
     usable: list[int] = []

@@ -97,7 +97,7 @@ class _Workflow(_Answer):
 Answer = TypeVar("Answer", bound=_Answer)
 
 
-def look_at_quota(target: Deployment, me: str) -> Iterator[Finding]:
+def check_quota(target: Deployment, me: str) -> Iterator[Finding]:
     """Cores of both kinds, pools and jobs, against what the settings may ask for."""
     if not target.batch_account or not target.gpu_cores:
         yield left_out("quota", OLD)
@@ -136,7 +136,7 @@ def judge_quota(quota: AccountQuota, target: Deployment) -> Iterator[Finding]:
             yield wrong(name, f"{most} {what}, and {least} are needed: {why}", todo)
 
 
-def look_at_workflows(target: Deployment, me: str) -> Iterator[Finding]:
+def check_workflows(target: Deployment, me: str) -> Iterator[Finding]:
     """Whether the workflows are enabled, and how their last runs ended."""
     if not target.workflows:
         yield left_out("workflow", OLD)

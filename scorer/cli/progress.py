@@ -144,7 +144,7 @@ class Lines:
 
 @contextmanager
 def following(console: Console, *, quiet: bool) -> Iterator[Callable[[Standing], None]]:
-    """What shows where a job on a deployment stands, at each look while the block runs."""
+    """What shows where a job on a deployment stands, at each poll while the block runs."""
     began = time.monotonic()
 
     def line(standing: Standing) -> str:

@@ -34,9 +34,9 @@ from scorer.node import take_slot
 from scorer.packages.install import enter, install, uninstall
 from scorer.packages.manifest import find_package
 from scorer.store import Stores, open_store
-from scorer.telemetry import Telemetry, telemetry
+from scorer.telemetry import Telemetry, open_telemetry
 
-# Of the minutes that a container group may last, what a look at all waiting requests uses: the last of them may take long.
+# Of the minutes that a container group may last, what a poll of all waiting requests uses: the last of them may take long.
 POLL_SHARE = 0.5
 
 # Less than Azure Batch gives a preparation: longer than any download, shorter than forever.
@@ -74,11 +74,11 @@ def dispatch(
     """Plan the job that a request file asks for, and submit it if there is a deployment; print its id."""
     stores = _stores(input_url, output, work, logs)
     path = _request_path(request, stores)
-    with telemetry(credential) as said:
+    with open_telemetry(credential) as telemetry:
         if deployment:
-            _take_in(path, read_deployment(deployment), stores, said)
+            _take_in(path, read_deployment(deployment), stores, telemetry)
         else:
-            _plan(path, stores, scripts, device_of(device), said)
+            _plan(path, stores, scripts, device_of(device), telemetry)
 
 
 def _request_path(request: str, stores: Stores) -> str:
@@ -89,33 +89,33 @@ def _request_path(request: str, stores: Stores) -> str:
     return path
 
 
-def _take_in(path: str, target: Deployment, stores: Stores, said: Telemetry) -> None:
+def _take_in(path: str, target: Deployment, stores: Stores, telemetry: Telemetry) -> None:
     """Give the request to the cluster, or all that wait."""
     from scorer.submitter.intake import Intake
 
-    def tell(text: str) -> None:
+    def log(text: str) -> None:
         errors.print(text, soft_wrap=True)
 
     cluster = open_cluster(target, interactive=False)
-    intake = Intake(target, stores, open_store(target.scripts), open_store(target.quarantine), cluster, said, tell)
+    intake = Intake(target, stores, open_store(target.scripts), open_store(target.quarantine), cluster, telemetry, log)
     if path.rstrip("/") == paths.REQUESTS:
         until = time.monotonic() + target.submit_minutes * 60 * POLL_SHARE
-        tell(f"{intake.poll(until)} requests wait")
+        log(f"{intake.poll(until)} requests wait")
     else:
         typer.echo(intake.take(path))
 
 
-def _plan(path: str, stores: Stores, scripts: str, device: Device, said: Telemetry) -> None:
+def _plan(path: str, stores: Stores, scripts: str, device: Device, telemetry: Telemetry) -> None:
     """Plan the job, for whoever runs its steps."""
     limits = Limits()
     data = stores.input.get(path, most=max(MOST_BYTES, limits.request_bytes))
     parsed = parse_request(data, limits)
     job = job_id(parsed.name, f"{stores.input.url}/{path}", data)
-    with said.step(job, "dispatch"):
+    with telemetry.step(job, "dispatch"):
         if parsed.package is not None:
             find_package(parsed.package, open_store(scripts)).check(parsed)
         plan = make_plan(job, parsed, stores, device, limits)
-        said.event("job.started", job, "dispatch", frames=plan.frames, chunks=len(plan.chunks))
+        telemetry.event("job.started", job, "dispatch", frames=plan.frames, chunks=len(plan.chunks))
     errors.print(f"{plan.frames} frames in {len(plan.chunks)} chunks")
     typer.echo(job)
 
@@ -169,7 +169,7 @@ def score(
     else:
         with kept_failures(plan, own[0].key, stores):
             enter(plan, scripts)
-    with telemetry(credential) as said:
+    with open_telemetry(credential) as telemetry:
         model: Model | None = None
         first: ScorerError | None = None
         for each in own:
@@ -178,20 +178,20 @@ def score(
                     stack.enter_context(kept_failures(plan, each.key, stores))
                     slot = stack.enter_context(take_slot())
                     demand_devices()
-                    if model is None:  # to load one takes longer than a look
+                    if model is None:  # to load one takes longer than to find out
                         Marks(plan, each, stores).check()
                     model = model or load_model(plan, stores, slot.threads)
                     written: list[Line] = []
                     part, made = score_chunk(plan, each, stores, model, on_records=written.extend)
             except ScorerError as error:
-                said.task(job, each.index, "failed")
-                said.failure(error, job, "score")
+                telemetry.task(job, each.index, "failed")
+                telemetry.failure(error, job, "score")
                 if chunk is not None:
                     raise
                 errors.print(f"chunk {each.index}: {error}")
                 first = first or error
                 continue
-            said.task(job, each.index, "finished", written)
+            telemetry.task(job, each.index, "finished", written)
             which = f"chunk {each.index}: " if chunk is None else ""
             errors.print(f"{which}{part.frames} frames{'' if made else ', scored before'}, {part.failed} failed")
     if first is not None:  # the merge decides whether the job can do without
@@ -205,10 +205,10 @@ def merge(
     """Merge a job's parts into its result, and report on it."""
     stores = _stores(input_url, output, work, logs)
     plan = read_plan(job, stores, digest)
-    with telemetry(credential) as said, said.step(job, "merge"):
+    with open_telemetry(credential) as telemetry, telemetry.step(job, "merge"):
         status = merge_job(plan, stores, ready=partial(enter, plan, scripts)).status
         spent = round(time.time() - status.started, 3)
-        said.event("job.finished", job, "merge", frames=plan.frames, failed=status.failed, seconds=spent)
+        telemetry.event("job.finished", job, "merge", frames=plan.frames, failed=status.failed, seconds=spent)
     errors.print(f"{plan.frames} frames, {status.failed} failed")
     screen.print(stores.output.where(f"{job}/{plan.result}"), soft_wrap=True)
 
@@ -228,8 +228,8 @@ def probe(
     number: Annotated[int, typer.Option(metavar="N", min=0, help="Which of the job's tasks; 0: its preparation.")] = 0,
 ) -> None:  # fmt: skip
     """Tell what a task finds on its node, as `scorer check` asks for it."""
-    from scorer.check.probe import look
+    from scorer.check.probe import examine
 
     typer.echo(
-        look(job, number, _stores(input_url, output, work, logs), open_store(scripts) if scripts else None).model_dump_json()
+        examine(job, number, _stores(input_url, output, work, logs), open_store(scripts) if scripts else None).model_dump_json()
     )

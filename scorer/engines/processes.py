@@ -27,7 +27,7 @@ from scorer.models import Model
 from scorer.models.devices import demand_devices, gpus
 from scorer.node import promised_slots, take_slot
 from scorer.store import Stores
-from scorer.telemetry import Telemetry, telemetry
+from scorer.telemetry import Telemetry, open_telemetry
 
 # On a processor, workers of one thread each lose less to waiting than one worker of many threads (measured: a tenth on two
 # cores); but each holds a model of its own in memory.
@@ -180,7 +180,7 @@ def _work(plan: Plan, stores: Stores, threads: int, gpu: int | None, link: Conne
         os.environ["CUDA_VISIBLE_DEVICES"] = str(gpu)
     try:
         with typed(), ExitStack() as kept:
-            said = kept.enter_context(telemetry(credential)) if as_task else Telemetry()
+            said = kept.enter_context(open_telemetry(credential)) if as_task else Telemetry()
             _score_asked(plan, stores, threads, link, said, kept if as_task else None)
     except ScorerError as error:
         link.send(error_of(error.exit_code, str(error)))  # a user's own kind, or its cause, may not travel between processes

@@ -25,8 +25,8 @@ from scorer.report.text import counted
 from scorer.store import Stores
 from scorer.text import clean
 
-# How often a task at work looks what became of the others.
-LOOK_SECONDS = 60.0
+# How often a task at work asks what became of the others.
+POLL_SECONDS = 60.0
 
 _MARK = re.compile(r"(\d{6,}-[0-9a-f]{16})\.(frames|try)-(\d{1,9})")
 
@@ -42,13 +42,13 @@ class Marks:
     """Batch sizes of this chunk's tries that were killed."""
     failed: dict[str, int] = field(default_factory=dict)
     """Frames that failed in other chunks, by chunk."""
-    _looked: float = -math.inf
+    _polled: float = -math.inf
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Find the marks that there are; those of other plans of the job are none."""
         own = self.chunk.key
         frames = {chunk.key: chunk.frames for chunk in self.plan.chunks}
-        self.begun, self.failed, self._looked = [], {}, time.monotonic()
+        self.begun, self.failed, self._polled = [], {}, time.monotonic()
         for entry in self.stores.work.list(f"{self.plan.job}/{FAILED}"):
             if (found := _MARK.fullmatch(entry.path.rpartition("/")[2])) is None or found[1] not in frames:
                 continue
@@ -59,9 +59,9 @@ class Marks:
                 self.failed[key] = max(self.failed.get(key, 0), min(number, frames[key]))
 
     def check(self, own: int = 0) -> None:
-        """Look now and then. Raises FailureThresholdError where frames that failed elsewhere, with `own` ones, are too many."""
-        if time.monotonic() - self._looked >= LOOK_SECONDS:
-            self.look()
+        """Poll now and then. Raises FailureThresholdError where frames that failed elsewhere, with `own` ones, are too many."""
+        if time.monotonic() - self._polled >= POLL_SECONDS:
+            self.poll()
         if self.failed and own + self.elsewhere > most_failures(self.plan):
             example = self._example()
             self.tell_failed(own, example)  # so that the others needn't get this far
@@ -106,7 +106,7 @@ class Marks:
 def forget_tries(plan: Plan, chunk: Chunk, stores: Stores) -> None:
     """Say that the chunk's try was ended on purpose."""
     marks = Marks(plan, chunk, stores)
-    marks.look()
+    marks.poll()
     for size in marks.begun:
         stores.work.delete(mark(plan.job, chunk.key, "try", size))
 

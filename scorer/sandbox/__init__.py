@@ -1,4 +1,4 @@
-"""Looking at strangers' files in a process apart, which has nothing that could be taken and may take little.
+"""Examining strangers' files in a process apart, which has nothing that could be taken and may take little.
 
 | the process | Linux | macOS | Windows |
 |---|---|---|---|
@@ -13,6 +13,6 @@ Where Linux has no libseccomp, that list is done without, unless SCORER_SANDBOX 
 nothing is looked at (SandboxError).
 """
 
-from scorer.sandbox.looking import check_style, probe_video
+from scorer.sandbox.examine import check_style, probe_video
 
 __all__ = ["check_style", "probe_video"]

@@ -45,10 +45,10 @@ def main() -> None:
         _say(Answer(refusal=Refusal(kind="sandbox", sentence=str(error))).model_dump_json().encode())
         return
     _say(READY)
-    _say(look(question).model_dump_json().encode())
+    _say(examine(question).model_dump_json().encode())
 
 
-def look(question: Question) -> Answer:
+def examine(question: Question) -> Answer:
     """What is to be said of the file that is open as standard input; of an exception, too."""
     file, limits = OpenedFile(FILE, question.name), question.limits
     try:

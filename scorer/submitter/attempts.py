@@ -1,4 +1,4 @@
-"""Marks of those who look at what a request names: who is ended by it never takes its mark away, and some marks are enough.
+"""Marks of containers that examine what a request names: one that is ended by it never deletes its mark, and a few are enough.
 
 attempts/<request>-<token>    in the work store, empty; written anew every BEAT seconds while somebody is at work, deleted then
 """
@@ -15,7 +15,7 @@ from scorer.boundary import typed
 from scorer.documents.paths import ATTEMPTS
 from scorer.errors import InputError, InternalError, ScorerError
 from scorer.store import Entry, Stores
-from scorer.submitter.pending import mark
+from scorer.submitter.pending import request_key
 
 MOST = 3
 """Of containers that one request may end; one may have been ended by something else."""
@@ -26,12 +26,12 @@ BEAT = 5.0
 
 @contextmanager
 def attempt(entry: Entry, stores: Stores) -> Iterator[None]:
-    """Around all that looks at what the request at `entry` names. Raises InputError where that has ended MOST containers.
+    """Around all that examines what the request at `entry` names. Raises InputError where that has ended MOST containers.
 
-    What nobody foresaw counts as such an end: it would come again at every look, for days.
+    What nobody foresaw counts as such an end: it would come again at every poll, for days.
     """
     _check(entry, stores)
-    own = f"{ATTEMPTS}/{mark(entry)}-{secrets.token_hex(8)}"
+    own = f"{ATTEMPTS}/{request_key(entry)}-{secrets.token_hex(8)}"
     stores.work.put(own, b"")
     ended = threading.Event()
     heart = threading.Thread(target=_beat, args=(own, stores, ended), daemon=True)
@@ -57,7 +57,7 @@ def _beat(own: str, stores: Stores, ended: threading.Event) -> None:
 
 
 def _check(entry: Entry, stores: Stores) -> None:
-    """Others may look at the same request at this moment: their marks change."""
+    """Others may examine the same request at this moment: their marks change."""
     before = _marks(entry, stores)
     if len(before) < MOST:
         return
@@ -71,5 +71,5 @@ def _check(entry: Entry, stores: Stores) -> None:
 
 def _marks(entry: Entry, stores: Stores) -> dict[str, str]:
     """ETags by path."""
-    start = f"{ATTEMPTS}/{mark(entry)}-"
+    start = f"{ATTEMPTS}/{request_key(entry)}-"
     return {each.path: each.etag for each in stores.work.list(ATTEMPTS) if each.path.startswith(start)}

@@ -1,7 +1,7 @@
 """Taking requests in, for one deployment: each becomes a job of the cluster, or is refused with a reason.
 
 A request waits in the input store until it is answered. What couldn't be taken in, because as many jobs run as may, because a
-service was away or an event was lost, is found there by the next look at all that wait.
+service was away or an event was lost, is found there by the next poll of all that wait.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from scorer.store.errors import is_unsafe_name
 from scorer.submitter.attempts import attempt
 from scorer.submitter.ledger import charge, cost_of
 from scorer.submitter.malware import PATIENCE, check_same, scanned
-from scorer.submitter.pending import DAY, answer, sender, unread_id, waiting
+from scorer.submitter.pending import DAY, mark_handled, sender, unread_id, waiting
 from scorer.submitter.rejection import REFUSALS, job_of, reject
 from scorer.submitter.senders import check_digest, check_media, check_path, check_revoked
 from scorer.telemetry import Telemetry
@@ -47,8 +47,8 @@ class Intake:
     scripts: Store
     quarantine: Store
     cluster: Cluster
-    said: Telemetry
-    tell: Callable[[str], None]
+    telemetry: Telemetry
+    log: Callable[[str], None]
     """Told of each request, for the log."""
 
     def take(self, path: str) -> str:
@@ -71,14 +71,14 @@ class Intake:
             request = parse_request(data, self.target.limits)
             check_media(request, sender(entry.path))
             self.target.sender_limits.check_priority(request, sender(entry.path))
-            with self.said.step(job, "dispatch"):
+            with self.telemetry.step(job, "dispatch"):
                 self._submit(job, request, entry, patience)
         except REFUSALS as error:
             reject(job, entry, data, error, self.stores.output, self.quarantine)
-            answer(entry, self.stores)
+            mark_handled(entry, self.stores)
             raise
         self.stores.output.delete(f"{job}/{REJECTED}")
-        answer(entry, self.stores)
+        mark_handled(entry, self.stores)
         return job
 
     def _check(self, entry: Entry) -> None:
@@ -105,7 +105,7 @@ class Intake:
         status = find_status(job, self.stores)
         if status is not None and (status.state == "cancelled" or (has and status.state in ENDED)):
             well = status.state == "done" and not status.failed
-            self.tell(f"job {job} is {status.state}" + ("" if well else "; 'scorer restart' begins it anew"))
+            self.log(f"job {job} is {status.state}" + ("" if well else "; 'scorer restart' begins it anew"))
             return
         if has:
             plan = read_plan(job, self.stores)
@@ -122,8 +122,8 @@ class Intake:
         if self._is_cancelled(job):  # meanwhile, when Batch had no such job to end
             self.cluster.end(job)
             return
-        self.said.event("job.started", job, "dispatch", frames=plan.frames, chunks=len(plan.chunks))
-        self.tell(f"{plan.frames} frames in {len(plan.chunks)} chunks")
+        self.telemetry.event("job.started", job, "dispatch", frames=plan.frames, chunks=len(plan.chunks))
+        self.log(f"{plan.frames} frames in {len(plan.chunks)} chunks")
 
     def _charge(self, plan: Plan, sender: str) -> None:
         """Count what a sender's job takes; operators' own isn't counted. Raises RequestError where it is too much for today."""
@@ -188,7 +188,7 @@ class Intake:
             try:
                 self._told(entry, errors)
             except ScanError as error:
-                self.tell(f"{entry.path}: {error}")
+                self.log(f"{entry.path}: {error}")
                 kept += 1
             except SenderLimitError:
                 full.add(sender(entry.path))
@@ -207,13 +207,13 @@ class Intake:
         """
         try:
             with typed():
-                self.tell(f"{entry.path}: job {self._take(entry, patience=0.0)}")
+                self.log(f"{entry.path}: job {self._take(entry, patience=0.0)}")
         except (BusyError, ScanError):
             raise
         except REFUSALS as error:
-            self.tell(f"{entry.path}: {error}")
+            self.log(f"{entry.path}: {error}")
         except ScorerError as error:
-            self.tell(f"{entry.path}: {error}")
+            self.log(f"{entry.path}: {error}")
             errors.append(error)
 
     def _finish(self) -> Iterator[ScorerError]:
@@ -226,9 +226,9 @@ class Intake:
         for job in begun:
             try:
                 self.cluster.finish(read_plan(job, self.stores))  # a restart may just have deleted it
-                self.tell(f"job {job} has all its tasks now")
+                self.log(f"job {job} has all its tasks now")
             except MissingError as error:  # not one of ours, or its plan is gone: Batch ends it when its time is over
-                self.tell(f"job {job}: {error}")
+                self.log(f"job {job}: {error}")
             except ScorerError as error:
                 yield error
             except Exception as error:  # a plan of another version
@@ -238,12 +238,12 @@ class Intake:
         """Jobs that wait for nodes in vain end, and say why: nodes would be kept, and paid for, as long as they wait."""
         try:
             for job, why in self.cluster.end_unprepared(datetime.now(UTC)).items():
-                self.tell(f"job {job} is ended: {why}")
+                self.log(f"job {job} is ended: {why}")
         except ScorerError as error:
             yield error
 
     def _share_slots(self) -> Iterator[ScorerError]:
-        """Slots of senders whose jobs have ended since the last look are for others."""
+        """Slots of senders whose jobs have ended since the last poll are for others."""
         try:
             self.cluster.share_slots()
         except ScorerError as error:
@@ -261,7 +261,7 @@ class Intake:
                 with typed():
                     recent = end > datetime.now(UTC) - RECENT
                     if recent and close_job(job, end.timestamp(), None if reason == CANCELLED else reason, self.stores):
-                        self.tell(f"job {job} was ended ({reason}) before it could say why")
+                        self.log(f"job {job} was ended ({reason}) before it could say why")
             except ScorerError as error:
                 yield error
 

@@ -23,8 +23,8 @@ MARGIN = 3600.0
 def waiting(stores: Stores, work_days: int, at_work: Mapping[str, int]) -> list[Entry]:
     """The requests that wait, the next first. Those older than plans are kept were answered, or given up.
 
-    `at_work` says how many jobs each sender has at work. A request that somebody began to look at, and came to no end, may end
-    whoever looks at it next: it comes behind all others.
+    `at_work` says how many jobs each sender has at work. A request that somebody began to examine, and came to no end, may end
+    whoever examines it next: it comes behind all others.
     """
     oldest = time.time() - work_days * DAY + MARGIN
     begun = Counter(entry.path.partition("/")[2].partition("-")[0] for entry in stores.work.list(ATTEMPTS))
@@ -33,17 +33,17 @@ def waiting(stores: Stores, work_days: int, at_work: Mapping[str, int]) -> list[
     left = (
         entry
         for entry in found
-        if entry.path.endswith(".json") and entry.modified > oldest and f"{ANSWERED}/{mark(entry)}" not in answered
+        if entry.path.endswith(".json") and entry.modified > oldest and f"{ANSWERED}/{request_key(entry)}" not in answered
     )
-    return sorted(take_turns(left, at_work), key=lambda entry: begun[mark(entry)])
+    return sorted(take_turns(left, at_work), key=lambda entry: begun[request_key(entry)])
 
 
-def answer(entry: Entry, stores: Stores) -> None:
+def mark_handled(entry: Entry, stores: Stores) -> None:
     """The request has its answer: it waits no more, unless it is uploaded anew."""
-    stores.work.put(f"{ANSWERED}/{mark(entry)}", b"")
+    stores.work.put(f"{ANSWERED}/{request_key(entry)}", b"")
 
 
-def mark(entry: Entry) -> str:
+def request_key(entry: Entry) -> str:
     """A name for the request as it is: uploaded anew, it has another."""
     return hashlib.sha256(f"{entry.path}\0{entry.etag}".encode()).hexdigest()[:32]
 
@@ -62,7 +62,7 @@ def unread_id(address: str, entry: Entry) -> str:
 def take_turns(entries: Iterable[Entry], at_work: Mapping[str, int]) -> Iterator[Entry]:
     """Whoever has fewer jobs at work and before it in its own line comes first; then whoever uploaded earlier.
 
-    A sender's own come in the order of their upload. Without what is at work, whoever is first at each look would stay first.
+    A sender's own come in the order of their upload. Without what is at work, whoever is first at each poll would stay first.
     """
     by_sender: defaultdict[str, list[Entry]] = defaultdict(list)
     for entry in sorted(entries, key=lambda entry: (entry.modified, entry.path)):

@@ -28,7 +28,7 @@ def test_a_share_is_taken_back_before_its_job_begins(trigger: Trigger, tmp_path:
     request = (tmp_path / "share/request.json").read_bytes()
     for name, data in [("short.mp4", b"film"), ("request.json", request)]:
         at(azure, links[name]).upload_blob(data)
-    assert trigger.look().status == "Succeeded"
+    assert trigger.poll().status == "Succeeded"
     assert "were revoked on" in json.loads(azure.get("output", f"{job}/rejected.json"))["error"]
     assert "were revoked on" in person(trigger, tmp_path, "status", job).stderr
     assert job not in azure.batch.ledger.jobs

@@ -174,7 +174,7 @@ def test_a_group_that_never_starts_and_a_run_that_times_out(trigger: Trigger, ma
     assert (run.status, run.error["code"]) == ("Failed", "TimedOut")  # which an alert is about
     assert not trigger.groups
     trigger.starts, trigger.overrides = lambda _: True, lambda _: {}
-    assert trigger.look().status == "Succeeded"  # the clock finds what was lost
+    assert trigger.poll().status == "Succeeded"  # the clock finds what was lost
     assert trigger.azure.wait(job_of(trigger, "late"))["state"] == "done"
 
 
@@ -183,11 +183,11 @@ def test_a_lost_event_is_found_by_the_clock(trigger: Trigger, make_clip: MakeCli
     trigger.deliveries = lambda _: []
     ask(trigger.azure, "lost", "films/lost.mp4")
     assert not trigger.runs
-    assert trigger.look().status == "Succeeded"
+    assert trigger.poll().status == "Succeeded"
     job = job_of(trigger, "lost")
     assert trigger.azure.wait(job)["state"] == "done"
     calls = len(trigger.azure.batch.requests)
-    assert trigger.look().status == "Succeeded"  # there is nothing left to do
+    assert trigger.poll().status == "Succeeded"  # there is nothing left to do
     assert set(trigger.azure.batch.requests[calls:]) == {("GET", "/jobs")}
 
 
@@ -202,7 +202,7 @@ def test_after_a_new_key_the_old_address_starts_nothing_and_the_clock_finds_the_
         ask(trigger.azure, "rotated", "films/rotated.mp4")
         trigger.wait()
         assert not trigger.runs
-        assert trigger.look().status == "Succeeded"
+        assert trigger.poll().status == "Succeeded"
         assert trigger.azure.wait(job_of(trigger, "rotated"))["state"] == "done"
     finally:
         del cloud.new_keys[flow.id.lower()]
@@ -233,7 +233,7 @@ def test_the_merge_loses_its_node(trigger: Trigger, make_clip: MakeClip) -> None
 def test_a_request_in_line_is_seen_cancelled_and_begun(trigger: Trigger, tmp_path: Path, make_clip: MakeClip) -> None:
     clip = make_clip("line.mp4", frames=10)
     trigger.deliveries = lambda _: []
-    assert trigger.look().status == "Succeeded"  # whatever else waits is answered first
+    assert trigger.poll().status == "Succeeded"  # whatever else waits is answered first
     stranger = ask(trigger.azure, "stranger", "films/none.mp4", model="only-they-know")
     submit = ("submit", str(clip), "--model", "invert", "--sender", "studio", "--every", "0.3")
     job = person(trigger, tmp_path, *submit, "--no-wait").stdout.strip()
@@ -249,7 +249,7 @@ def test_a_request_in_line_is_seen_cancelled_and_begun(trigger: Trigger, tmp_pat
     early = person(trigger, tmp_path, "restart", job)
     assert (early.returncode, "number 2 of 2" in early.stderr) == (2, True)
     assert person(trigger, tmp_path, "cancel", job).returncode == 0
-    assert trigger.look().status == "Succeeded"  # it refuses the stranger's, and leaves this one
+    assert trigger.poll().status == "Succeeded"  # it refuses the stranger's, and leaves this one
     assert "was cancelled" in person(trigger, tmp_path, "status", job).stderr
     assert job not in trigger.azure.batch.ledger.jobs
     trigger.deliveries = lambda _: [0.0]
@@ -292,14 +292,14 @@ def test_odd_names_keep_nobody_waiting(trigger: Trigger, make_clip: MakeClip) ->
     ]
     for name in names:
         trigger.azure.container("input", PERSON).upload_blob(name, body)
-    assert trigger.look().status == "Succeeded"
+    assert trigger.poll().status == "Succeeded"
     jobs = [job for job in trigger.azure.batch.ledger.jobs if job.startswith("odd-")]
     rejected = [name for name in trigger.azure.names("output") if name.endswith("/rejected.json")]
     refused = {json.loads(trigger.azure.get("output", name))["request"] for name in rejected}
     assert {"requests//odd.json", "requests/a b/%2e%2e.json"} <= refused  # a folder of that name can't be a sender's
     assert len(jobs) == 2
     calls = len(trigger.azure.batch.requests)
-    assert trigger.look().status == "Succeeded"
+    assert trigger.poll().status == "Succeeded"
     assert {method for method, _ in trigger.azure.batch.requests[calls:]} == {"GET"}, "all of them have their answer"
     for job in jobs:
         assert trigger.azure.wait(job)["state"] == "done"

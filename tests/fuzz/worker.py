@@ -21,7 +21,7 @@ from PIL import Image
 
 from scorer.media.limits import Limits
 from scorer.sandbox.answer import Question
-from scorer.sandbox.child import ANSWER, look
+from scorer.sandbox.child import ANSWER, examine
 from scorer.sandbox.lock import end_with, lock_in
 from tests.fuzz.cases import IMAGES
 from tests.fuzz.checks import use_image, use_video
@@ -50,7 +50,7 @@ def _probe(orders: int) -> None:
     while more := os.read(orders, 65_536):
         *questions, asked = (asked + more).split(b"\n")
         for question in questions:
-            answer = look(Question.model_validate_json(question))
+            answer = examine(Question.model_validate_json(question))
             _say(answer.model_dump_json().encode())
 
 

@@ -18,8 +18,8 @@ from stacks import monitoring
 WORK = textwrap.dedent("""
     from scorer.azure.identity import credential
     from scorer.documents.records import FrameRecord
-    from scorer.telemetry import telemetry
-    with telemetry(credential) as said:
+    from scorer.telemetry import open_telemetry
+    with open_telemetry(credential) as said:
         said.event("job.started", "job-1", "dispatch", frames=3)
         frames = [FrameRecord(frame=0, decode_ms=1, model_ms=10, encode_ms=2), FrameRecord(frame=1, decode_ms=3, error="bad")]
         said.task("job-1", 7, "finished", frames)
@@ -111,7 +111,7 @@ from scorer import telemetry
 from scorer.documents.records import FrameRecord
 broken = telemetry._Connected.__new__(telemetry._Connected)  # all that it calls raises: it has nothing
 telemetry._connect = lambda *_: broken
-with telemetry.telemetry(lambda: None) as said:
+with telemetry.open_telemetry(lambda: None) as said:
     broken._node = "node"
     said.event("job.started", "job-1", "dispatch", frames=3)
     said.task("job-1", 7, "finished", [FrameRecord(frame=0)])
@@ -128,7 +128,8 @@ def test_faults_of_its_own_harm_nothing() -> None:
 
 
 def test_without_a_connection_nothing_is_loaded() -> None:
-    check = "import sys; from scorer.telemetry import telemetry\nwith telemetry(lambda: 1/0) as said: said.event('x', 'j', 's')\n"
+    check = "import sys; from scorer.telemetry import open_telemetry\n"
+    check += "with open_telemetry(lambda: 1/0) as said: said.event('x', 'j', 's')\n"
     check += "print([name for name in sys.modules if name.startswith(('opentelemetry', 'azure.monitor'))])"
     environment = {name: value for name, value in os.environ.items() if name != telemetry.CONNECTION}
     done = subprocess.run([sys.executable, "-c", check], env=environment, capture_output=True, text=True, check=True)

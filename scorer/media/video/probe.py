@@ -33,7 +33,7 @@ from scorer.media.video.stamps import Decoded, LastLength
 from scorer.media.video.tags import check_tags, timecode
 from scorer.media.video.tracks import Choice, Tried, choose
 from scorer.media.video.trial import Trial
-from scorer.media.video.whole import is_cut
+from scorer.media.video.truncation import is_cut
 from scorer.media.wanted import Wanted
 
 # Elsewhere packets and frames may differ: hidden frames, missing or invented time stamps.

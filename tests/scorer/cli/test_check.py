@@ -13,7 +13,7 @@ from scorer.check.judge import judge
 from scorer.check.known import ANSWER, TOLERANCE, difference, drawn, styled
 from scorer.check.options import without_named
 from scorer.check.probe import Facts
-from scorer.check.way import FRAMES, clip
+from scorer.check.trial_request import FRAMES, clip
 from scorer.documents.deployment import CONTAINER_OPTIONS, read_deployment
 from scorer.engines.azure_batch.bodies import chunk_task, job_body, probe_job_body, probe_task
 from scorer.engines.azure_batch.pool import resize_problem

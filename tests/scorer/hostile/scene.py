@@ -20,7 +20,7 @@ from scorer.errors import InternalError, ScorerError
 from scorer.job.dispatch import dispatch
 from scorer.job.finish import merge_job
 from scorer.job.score import load_model, score_chunk
-from scorer.submitter.pending import answer
+from scorer.submitter.pending import mark_handled
 from scorer.submitter.rejection import job_of
 from tests.conftest import write_images
 from tests.folders import FolderStores
@@ -134,7 +134,7 @@ def open_scene(
     for store in (stores.output, stores.work, stores.logs):
         store.put("theirs-0123456789ab/result.mp4", b"theirs")
         store.put("theirs-0123456789ab/plan.json", b"theirs")
-    answer(stores.input.head(PATH), stores)
+    mark_handled(stores.input.head(PATH), stores)
     (tmp_path / "home").mkdir()
     (tmp_path / "home/.bashrc").write_text("mine")
     monkeypatch.chdir(tmp_path / "home")

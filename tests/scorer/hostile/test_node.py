@@ -23,7 +23,7 @@ from scorer.job.dispatch import dispatch
 from scorer.job.finish import close_job, merge_job
 from scorer.job.score import score_chunk
 from scorer.models import Frames
-from scorer.submitter.pending import answer
+from scorer.submitter.pending import mark_handled
 from scorer.submitter.rejection import Rejection
 from tests.conftest import MakeClip, write_images
 from tests.folders import FolderStores
@@ -157,7 +157,7 @@ def test_what_doesnt_hold_is_told_of_that_job_alone(scene: Scene, name: str) -> 
         scene.client.restart(scene.job, PATH)  # whoever knows the request, as 'scorer submit' does, begins it anew
         assert not path.exists() if name == "rejected.json" else json.loads(path.read_bytes())["state"] == "planned"
         scene.restore()
-        answer(scene.stores.input.head(PATH), scene.stores)
+        mark_handled(scene.stores.input.head(PATH), scene.stores)
 
 
 @pytest.mark.parametrize(

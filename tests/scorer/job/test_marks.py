@@ -72,7 +72,7 @@ def test_a_local_run_without_hope_stops_early(stores: FolderStores, monkeypatch:
 
 def test_a_task_at_work_hears_of_the_others(stores: FolderStores, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = plan_folder(stores, MANY, chunk_frames=50, failure_threshold=0.1, batch_size=5)
-    monkeypatch.setattr("scorer.job.marks.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("scorer.job.marks.POLL_SECONDS", 0.0)
 
     def meanwhile() -> None:
         Marks(plan, plan.chunks[1], stores).tell_failed(11, "frame 7: \x1b[31mred")
@@ -94,7 +94,7 @@ def test_marks_of_other_plans_and_lies_count_for_nothing(stores: FolderStores) -
     marks.check()
     assert (marks.elsewhere, marks.begun) == (40, [])
     stores.work.put(f"job/failed/{key}.frames-999999999", b"")
-    marks.look()
+    marks.poll()
     assert marks.elsewhere == 50  # no chunk has more than it has
 
 
@@ -106,7 +106,7 @@ def test_each_try_that_was_killed_makes_batches_smaller(stores: FolderStores, be
     for each in begun:
         stores.work.put(f"job/failed/{plan.chunks[0].key}.try-{each}", b"")
     marks = Marks(plan, plan.chunks[0], stores)
-    marks.look()
+    marks.poll()
     assert marks.smaller(max([8, *begun])) == size
 
 

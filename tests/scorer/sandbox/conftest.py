@@ -3,10 +3,10 @@
 import pytest
 
 from emulator import forked_sandbox
-from scorer.sandbox import looking
+from scorer.sandbox import examine
 
 
 @pytest.fixture
 def started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process apart loads its code itself, as it does in the product."""
-    monkeypatch.setattr(looking, "_started", forked_sandbox.start_anew)
+    monkeypatch.setattr(examine, "_started", forked_sandbox.start_anew)

@@ -116,12 +116,12 @@ def test_windows_has_no_limits_but_time(tmp_path: Path) -> None:
     """It lacks the module that sets them: everything is imported, and looks, without it."""
     (tmp_path / "in.mp4").write_text("This is no video.")
     code = BEFORE + (
-        "import importlib, scorer.sandbox.lock, scorer.sandbox.looking\n"
+        "import importlib, scorer.sandbox.lock, scorer.sandbox.examine\n"
         "from scorer.media.limits import Limits\n"
         "sys.platform, sys.modules['resource'], sys.modules['pyseccomp'] = 'win32', None, None\n"
-        "lock, looking = importlib.reload(scorer.sandbox.lock), importlib.reload(scorer.sandbox.looking)\n"
+        "lock, examine = importlib.reload(scorer.sandbox.lock), importlib.reload(scorer.sandbox.examine)\n"
         "lock.end_with(0)\n"
         "lock.lock_in(10, 1600, 1, required=False)\n"
-        "try:\n    looking.probe_video(Path(sys.argv[1]), Limits())\nexcept Exception as error:\n    print(error)\n"
+        "try:\n    examine.probe_video(Path(sys.argv[1]), Limits())\nexcept Exception as error:\n    print(error)\n"
     )
     assert "is not a video" in run(code, str(tmp_path / "in.mp4")).stdout

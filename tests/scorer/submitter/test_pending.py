@@ -4,7 +4,7 @@ from pathlib import Path
 
 from scorer.store import Entry
 from scorer.store.errors import is_unsafe_name
-from scorer.submitter.pending import answer, sender, take_turns, waiting
+from scorer.submitter.pending import mark_handled, sender, take_turns, waiting
 from tests.folders import FolderStores
 
 
@@ -32,7 +32,7 @@ def test_whoever_has_an_answer_waits_no_more_unless_uploaded_anew(stores: Folder
         stores.input.put(f"requests/{name}", b"{}")
     first, second = waiting(stores, 7, {})
     assert [Path(each.path).name for each in (first, second)] == ["a.json", "b.json"]
-    answer(first, stores)
+    mark_handled(first, stores)
     assert waiting(stores, 7, {}) == [second]
     stores.input.put(first.path, b"{} ")
     assert [each.path for each in waiting(stores, 7, {})] == [second.path, first.path]

@@ -26,7 +26,7 @@ FRAMES = 8
 
 
 @dataclass(frozen=True)
-class Way:
+class TrialRequest:
     """One request, from its upload to its result."""
 
     client: Client
