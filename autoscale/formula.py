@@ -7,6 +7,10 @@ How it decides:
 - Nodes stay as long as a sample of the last `keep_warm_minutes` needed them, but that past alone never adds any.
 - Spot nodes first. Dedicated nodes stand in for those that were preempted, or that Azure didn't give while tasks waited for
   15 minutes, and stay as long as Spot nodes are missing. Spot nodes are asked for beside them where `nodes_max` leaves room.
+- One node more than there are where tasks waited for 15 minutes and nodes were there, but none ran any: a Spot node that came
+  back may start no container (https://github.com/Azure/Batch/issues/157), and Batch, which then gives it none of a job's tasks,
+  would keep it for them and bring no other. One at a time: where it is the image that no node starts, or nodes fetch a long
+  video, that is three nodes in the hour after which such a job is ended. Once a task runs, idle nodes leave as ever.
 - The targets, and the nodes with them, never add up to more than `nodes_max`: one kind gives way at one evaluation, and the
   other kind comes at the next.
 - With too few samples nothing leaves. Nodes that have to leave finish their tasks first.
@@ -91,14 +95,22 @@ lostLately = lostMeasured ? max($PreemptedNodeCount.GetSample(recent)) : 0;
 spotUsable = max(0, spotNow - lostNow);
 asked = $TargetDedicatedNodes + $TargetLowPriorityNodes;
 
+// Where tasks waited all the time beside nodes that ran none, one node more than those: it may be one that starts them.
+steadyMeasured = $PendingTasks.GetSamplePercent(patience) >= 50;
+steadyTasks = steadyMeasured ? min($PendingTasks.GetSample(patience)) : 0;
+ranMeasured = $RunningTasks.GetSamplePercent(patience) >= 50;
+ran = ranMeasured ? max($RunningTasks.GetSample(patience)) : 1;
+dedicatedHere = $CurrentDedicatedNodes.GetSamplePercent(patience) >= 50 ? min($CurrentDedicatedNodes.GetSample(patience)) : 0;
+spotHere = $CurrentLowPriorityNodes.GetSamplePercent(patience) >= 50 ? min($CurrentLowPriorityNodes.GetSample(patience)) : 0;
+here = dedicatedHere + spotHere;
+another = steadyTasks > 0 && ran == 0 && here > 0 ? here + 1 : 0;
+
 // How many nodes: what tasks need now, or kept warm what they needed lately. The past adds no nodes.
-needed = min(most, max(least, ceil(pending / slots)));
+needed = min(most, max(least, another, ceil(pending / slots)));
 peak = $PendingTasks.GetSamplePercent(warm) > 0 ? max(pending, max($PendingTasks.GetSample(warm))) : pending;
 kept = min(asked, ceil(peak / slots));
 enough = measured >= 25;
 nodes = min(most, max(needed, enough ? kept : asked));
-steadyMeasured = $PendingTasks.GetSamplePercent(patience) >= 50;
-steadyTasks = steadyMeasured ? min($PendingTasks.GetSample(patience)) : 0;
 steady = min(needed, max(least, ceil(steadyTasks / slots)));
 
 // How many of them Spot: of all, of those that tasks need now, and of those that they needed all the time.

@@ -29,6 +29,7 @@ class Node:
 
     number: int
     kind: Kind
+    broken: bool = False
     preempted: bool = False
     leaves_after: int = 0
     """So many tasks it still finishes before it goes; 0: it stays."""
@@ -74,6 +75,7 @@ class Cluster:
         self._coming: list[tuple[float, int, Kind]] = []
         self._next_seek, self._next_scale = 0.0, SCALE
         self._nodes: dict[int, Node] = {}
+        self._came = 0
         self._free: list[int] = []
         self._unusual: set[int] = set()
         self._count: dict[Kind, int] = {"dedicated": 0, "spot": 0}
@@ -288,8 +290,8 @@ class Cluster:
             if self._count[kind] > target:
                 free = Counter(self._free)
                 staying = [node for node in self._nodes.values() if node.kind == kind and not node.leaves_after]
-                # Lost nodes go first, then idle ones.
-                staying.sort(key=lambda node: (not node.preempted, -free[node.number]))
+                # Lost nodes go first, then idle ones, which broken ones always are.
+                staying.sort(key=lambda node: (not node.preempted, not node.broken, -free[node.number]))
                 for node in staying[: max(0, len(staying) - target)]:
                     self._remove(node)
             for _ in range(target - self._count[kind] - self._asked[kind]):
@@ -312,7 +314,7 @@ class Cluster:
             node.preempted = lost
             self._lost += 1 if lost else -1
             if not lost:
-                self._free += [node.number] * self._slots
+                self._offer(node)
                 continue
             self.preemptions += 1
             self._requeue(node)
@@ -320,19 +322,25 @@ class Cluster:
             if node.leaves_after:
                 self._drop(node)
 
+    def _offer(self, node: Node) -> None:
+        """Let tasks have the node."""
+        if not node.broken:
+            self._free += [node.number] * self._slots
+
     def _come(self, kind: Kind) -> None:
         self._asked[kind] -= 1
         wanted = self._count[kind] < self._target[kind]
         given = kind == "dedicated" or self._count[kind] < self._spot_capacity()
         if wanted and given:
-            node = Node(next(self._order), kind)
+            node = Node(next(self._order), kind, broken=self._came < self._world.broken)
+            self._came += 1
             self._nodes[node.number] = node
-            self._free += [node.number] * self._slots
+            self._offer(node)
             self._count[kind] += 1
             self.most_nodes = max(self.most_nodes, self.nodes)
 
     def _remove(self, node: Node) -> None:
-        busy = 0 if node.preempted else self._slots - self._free.count(node.number)
+        busy = 0 if node.preempted or node.broken else self._slots - self._free.count(node.number)
         self._free = [each for each in self._free if each != node.number]
         if busy and self._option in ("taskcompletion", "retaineddata"):
             node.leaves_after = busy

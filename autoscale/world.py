@@ -28,6 +28,8 @@ class World:
     """Seconds from asking for a node to having it."""
     spot_capacity: Callable[[float], int] | int = 10_000
     """Spot nodes that Azure has for this pool, always or at a second."""
+    broken: int = 0
+    """So many of the first nodes run no task."""
     lateness: Callable[[float], float | None] | None = None
     """Seconds until the sample of a second can be read, or None: it never can. Without it, all can after a minute."""
 

@@ -84,7 +84,8 @@ class Task:
         return {**self.body, "state": self.state, "executionInfo": info, **node}
 
 
-def _now() -> str:
+def wall_time() -> str:
+    """Now, as Batch writes it."""
     return datetime.now(UTC).isoformat()
 
 
@@ -99,13 +100,15 @@ class Job:
     tasks: dict[str, Task] = field(default_factory=dict)
     """By id in lower case, in the order that they came."""
     prepared: dict[str, str] = field(default_factory=dict)
-    """'running', 'completed' or 'failed', by node."""
+    """'running', 'completed' or 'failed', by node; of those that have left, too, as Batch tells of them."""
+    prepared_at: dict[str, str] = field(default_factory=dict)
+    """When each node's last try began, by the wall's clock."""
     preparations: dict[str, Json] = field(default_factory=dict)
     """How each node's last one ended."""
     tries: dict[str, int] = field(default_factory=dict)
     """How often each node has prepared."""
     reason: str | None = None
-    created: str = field(default_factory=_now)
+    created: str = field(default_factory=wall_time)
     ended: str | None = None
     """By the wall's clock, as programs that look at jobs have no other."""
 
@@ -152,7 +155,7 @@ class Job:
 
     def complete(self) -> None:
         """Its end has come."""
-        self.state, self.ended = "completed", _now()
+        self.state, self.ended = "completed", wall_time()
 
 
 class Ledger:

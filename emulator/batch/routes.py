@@ -93,7 +93,7 @@ def _preparations(service: BatchService, _: Query, __: Json, job: str) -> Answer
         ended: Json = {"exitCode": None, **found.preparations.get(node, {})}
         ok = ended.get("exitCode") == 0
         info = {
-            "startTime": found.created, "state": "running" if state == "running" else "completed",
+            "startTime": found.prepared_at[node], "state": "running" if state == "running" else "completed",
             "retryCount": max(0, found.tries.get(node, 0) - 1), **ended,
         }  # fmt: skip
         info |= {} if state == "running" else {"result": "success" if ok else "failure"}

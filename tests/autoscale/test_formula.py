@@ -141,6 +141,30 @@ def test_preempted_nodes_are_replaced(most: int) -> None:
     assert at(cluster, 75).dedicated >= 2
 
 
+@pytest.mark.parametrize("spot", [0, 100])
+@pytest.mark.parametrize("broken", [1, 2])
+def test_nodes_that_run_nothing_are_not_all_that_tasks_get(spot: int, broken: int) -> None:
+    """As a node that starts no container, which would be kept for the task that it can't run."""
+    world = World(broken=broken)
+    cluster = simulate(rules(spot=spot), burst(1, 30), 180, world)
+    assert len(cluster.done) == 1
+    assert max(moment.nodes for moment in cluster.moments) == 1 + broken
+    assert cluster.moments[-1].nodes == 0
+
+
+def test_an_image_that_no_node_starts_takes_few_nodes_more() -> None:
+    cluster = simulate(rules(most=20), burst(2, 30), 70, World(broken=100))
+    assert not cluster.done
+    assert max(moment.targets for moment in cluster.moments) == 5
+
+
+def test_nodes_at_work_are_enough_for_tasks_that_wait_their_turn() -> None:
+    cluster = simulate(rules(most=3), burst(30, 20), 120)
+    assert max(moment.targets for moment in cluster.moments) == 3
+    lonely = simulate(rules(most=9, slots=4), burst(4, 90), 80, World(slots=4))
+    assert max(moment.targets for moment in lonely.moments) == 1
+
+
 def test_dedicated_nodes_where_no_spot_is_given() -> None:
     cluster = simulate(rules(), burst(4, 60), 180, World(spot_capacity=lambda _: 0))
     assert len(cluster.done) == 4

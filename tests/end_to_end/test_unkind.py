@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Set
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -122,6 +123,29 @@ def test_a_node_that_starts_no_container_gets_no_tasks(azure: LocalAzure, tmp_pa
     assert "start" not in told
 
 
+def test_a_job_whose_only_node_comes_back_broken_gets_another(azure: LocalAzure, tmp_path: Path) -> None:
+    pool = azure.batch.pool
+    media = put_images(azure, tmp_path / "alone", 2)
+    pool.fixed = None
+    began = pool.now
+    job = azure.batch.job(azure.dispatch(ask(azure, "alone", media, chunk_frames=2, options={"sleep_ms": 500})))
+    lost: list[str] = []
+
+    def lose() -> bool:
+        for node in list(pool.nodes):
+            if not lost and any(run.task == "0" for run in node.runs):
+                lost.append(node.id)
+                pool.preempt(node.id)
+        return job.state == "completed" or pool.now - began > 4 * 3600
+
+    azure.batch.wait(lose)
+    assert job.state == "completed"
+    assert azure.wait(job.id)["state"] == "done"
+    assert job.tasks["0"].requeues == 1
+    (broken,) = (node for node, state in job.prepared.items() if state == "failed")
+    assert job.tasks["0"].node not in (lost[0], broken)
+
+
 def hurried(body: Json) -> None:
     if "jobPreparationTask" in body:
         body["jobPreparationTask"]["waitForSuccess"] = False
@@ -139,6 +163,35 @@ def test_a_job_that_does_not_wait_for_preparations_fails_by_one_such_node(azure:
     assert {task.exit_code for task in azure.batch.job(job).tasks.values()} == {126}
 
 
+@contextmanager
+def submitter(azure: LocalAzure) -> Iterator[AzureBatchEngine]:
+    """The cluster as the submitter's identity sees it."""
+    target = read_deployment(json.dumps(dict(azure.deployment)))
+    credential = azure.identities.credential(azure.principal("submitter"))
+    with BatchClient(target.batch_endpoint, credential, connection_verify=str(azure.authority.bundle)) as client:
+        yield AzureBatchEngine(client, target)
+
+
+def test_a_job_that_was_begun_is_ended_where_only_broken_nodes_are_left(azure: LocalAzure, tmp_path: Path) -> None:
+    pool = azure.batch.pool
+    pool.fixed = 1
+    media = put_images(azure, tmp_path / "begun", 2)
+    job = azure.batch.job(azure.dispatch(ask(azure, "begun", media, chunk_frames=2, options={"sleep_ms": 500})))
+
+    def lose() -> bool:
+        for node in [node for node in pool.nodes if any(run.task for run in node.runs)]:
+            pool.preempt(node.id)
+            pool.nodes[0].is_broken = True
+        return "failed" in job.prepared.values()
+
+    azure.batch.wait(lose)
+    assert sorted(job.prepared.values()) == ["completed", "failed"]
+    with submitter(azure) as engine:
+        assert not engine.end_unprepared(datetime.now(UTC) + GRACE - timedelta(minutes=5))
+        why = "no node could start its containers: exit code 126"
+        assert engine.end_unprepared(datetime.now(UTC) + GRACE + timedelta(minutes=1)) == {job.id: why}
+
+
 @pytest.mark.parametrize(
     ("name", "refused", "earlier"),
     [("refused-one", frozenset({"--cap-drop"}), None), ("long-names", Pool.refused, with_long_names)],
@@ -152,10 +205,7 @@ def test_a_job_whose_containers_no_node_starts_is_ended_and_not_before_its_time(
     media = put_images(azure, tmp_path / name, 2)
     job = azure.batch.job(azure.dispatch(ask(azure, name, media, chunk_frames=2)))
     azure.batch.wait(lambda: "failed" in job.prepared.values())
-    target = read_deployment(json.dumps(dict(azure.deployment)))
-    credential = azure.identities.credential(azure.principal("submitter"))
-    with BatchClient(target.batch_endpoint, credential, connection_verify=str(azure.authority.bundle)) as client:
-        engine = AzureBatchEngine(client, target)
+    with submitter(azure) as engine:
         assert not engine.end_unprepared(datetime.now(UTC) + GRACE - timedelta(minutes=5))
         assert job.state == "active"
         why = "no node could start its containers: ContainerInvalidSettings"

@@ -24,7 +24,7 @@ from scorer.documents.deployment import Deployment
 from scorer.documents.plan import Plan
 from scorer.engines.azure_batch.bodies import chunk_task, digest_of, is_of, job_body, merge_task, sender_of
 from scorer.engines.azure_batch.calls import ENDED, AlreadyExistsError, Calls, JobEndedError, JobNotFoundError, RetryableError
-from scorer.engines.azure_batch.pool import find_pool
+from scorer.engines.azure_batch.pool import find_pool, nodes_here
 from scorer.engines.azure_batch.preparation import GRACE, why_unprepared
 from scorer.engines.base import CANCELLED, Cluster, JobLine, Tasks
 from scorer.errors import BatchError, BusyError, ChangedError, SenderLimitError
@@ -121,10 +121,11 @@ class AzureBatchEngine(Cluster):
         """End jobs whose containers no node can start, so that nodes don't wait with them; why, of each. Raises BatchError."""
         active = self._list(["creationTime"], "active")
         old = [str(job.id) for job in active if job.creation_time and job.creation_time < now - GRACE]
+        nodes = nodes_here(self.client, self._calls, self.deployment.pool) if old else set()
         ended = {}
         for job in old:
             with suppress(JobNotFoundError, JobEndedError):  # it has ended meanwhile
-                if why := why_unprepared(self._calls(partial(self._preparations, job)), now):
+                if why := why_unprepared(self._calls(partial(self._preparations, job)), nodes, now):
                     self._calls(partial(self.client.begin_terminate_job, job, BatchJobTerminateOptions(termination_reason=why)))
                     ended[job] = why
         return ended

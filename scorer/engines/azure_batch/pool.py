@@ -80,6 +80,12 @@ def bad_nodes(client: BatchClient, calls: Calls, pool: str) -> list[BadNode]:
     return [BadNode(node.id, _value(node.state), _reason(node)) for node in nodes if node.state in bad]
 
 
+def nodes_here(client: BatchClient, calls: Calls, pool: str) -> set[str]:
+    """The ids of the pool's nodes, without those that were preempted. Raises BatchError."""
+    nodes = calls(lambda: list(client.list_nodes(pool, select=["id", "state"])))
+    return {node.id for node in nodes if node.state != batch.BatchNodeState.PREEMPTED}
+
+
 def resize_problem(code: str | None, message: str | None) -> str:
     """One sentence of what a resize error means, and what to do."""
     if code in QUOTAS:
