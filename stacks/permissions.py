@@ -14,15 +14,15 @@ from typing import Literal
 
 import pulumi
 
-from scorer.documents.paths import FAILED, MERGED, PARTS, REJECTED, REPORT, RESULT_IMAGES, RESULT_VIDEOS, STATUS, WRITABLE
+from scorer.documents.paths import CLAIMS, FAILED, MERGED, PARTS, REJECTED, REPORT, RESULT_IMAGES, RESULT_VIDEOS, STATUS, WRITABLE
 from stacks import conditions
 from stacks.identity import Role, assign, assign_people, define
 from stacks.storage import Storage
 
-# What tasks write into work/: parts and samples, why and how often they failed, the result's mark. They delete parts at a job's
-# end, and the marks of tries that have come to theirs.
-NODE_WORK = (f"*/{PARTS}/*", f"*/{FAILED}/*", f"*/{MERGED}")
-NODE_WORK_DELETE = (f"*/{PARTS}/*", f"*/{FAILED}/*.try-*")
+# What tasks write into work/: parts and samples, why and how often they failed, the result's mark; and workers their claims. They
+# delete parts and claims at a job's end, and the marks of tries that have come to theirs.
+NODE_WORK = (f"*/{PARTS}/*", f"*/{FAILED}/*", f"*/{CLAIMS}/*", f"*/{MERGED}")
+NODE_WORK_DELETE = (f"*/{PARTS}/*", f"*/{FAILED}/*.try-*", f"*/{CLAIMS}/*")
 # By blobfuse a write is an upload under another name that is renamed (and the first name deleted); folders are blobs, too.
 MOUNTED_WORK = (f"*/{PARTS}/*", f"*/{PARTS}", f"*/{FAILED}/*", f"*/{FAILED}", f"*/{MERGED}*")
 NODE_OUTPUT = tuple(f"*/{name}" for name in (STATUS, REPORT, *RESULT_VIDEOS, f"{RESULT_IMAGES}*"))

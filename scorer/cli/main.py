@@ -23,6 +23,7 @@ from scorer.cli.run import report, run
 from scorer.cli.share import share
 from scorer.cli.styles import styles
 from scorer.cli.usage import usage
+from scorer.cli.work import work
 from scorer.errors import RequestError, ScorerError, StoppedError, UsageError
 
 app = typer.Typer(
@@ -48,6 +49,16 @@ Examples:
 The same command again goes on where it was stopped, and does nothing that is done.
 """
 
+WORK_EXAMPLES = """
+Examples:
+
+    scorer run film.mp4 --style painting.jpg --dispatch-only
+
+    scorer work film-5dd6e32f0b6b
+
+    scorer work film-5dd6e32f0b6b --stack dev --processes 2
+"""
+
 
 def _version(asked: bool) -> None:
     if asked:
@@ -66,6 +77,7 @@ def common(
 
 app.command(cls=Command, epilog=RUN_EXAMPLES)(run)
 app.command(cls=Command, epilog="Example: `scorer report --work demo/work`")(report)
+app.command(cls=Command, epilog=WORK_EXAMPLES)(work)
 
 
 app.command(cls=Command, name="models")(list_models)

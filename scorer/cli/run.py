@@ -22,7 +22,7 @@ from scorer.documents.paths import REPORT
 from scorer.documents.plan import Plan
 from scorer.documents.request import Request, job_id
 from scorer.engines.local import LocalEngine
-from scorer.engines.run import run_job
+from scorer.engines.run import begin_job, run_job
 from scorer.errors import MissingError
 from scorer.job.finish import Outcome
 from scorer.job.overview import indexed, write_index
@@ -48,6 +48,9 @@ def run(
     ] = "auto",
     overwrite: Overwrite = False,
     work: Work = Path(".scorer"),
+    dispatch_only: Annotated[
+        bool, typer.Option("--dispatch-only", help="Plan the job, leave it to `scorer work`, and print its id.")
+    ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -59,7 +62,7 @@ def run(
     job = job_id(request.name, "local", request.model_dump_json(exclude_defaults=True).encode() + device_of(device).encode())
     target = result_path(source, scoring.style or [scoring.model], out, job)
     placed = Placed(work, job, overwrite=overwrite, inputs=[source, *_style_files(root, request)])
-    with indexed(work), shown_on(errors, quiet=quiet) as shown:
+    with indexed(work), shown_on(errors, quiet=quiet or dispatch_only) as shown:
 
         def on_plan(plan: Plan) -> None:
             # Refuse a wrong name, and to replace what is there, before the work, not after it.
@@ -67,6 +70,13 @@ def run(
                 placed.check(path)
             shown.plan(plan)
 
+        if dispatch_only:
+            plan, is_left = begin_job(job, request, stores, device_of(device), on_plan)
+            if not quiet:
+                what = f"wait for `scorer work {job}`" if is_left else "are scored"
+                errors.print(f"{counted(plan.frames, 'frame')} in {counted(len(plan.chunks), 'chunk')} {what}", soft_wrap=True)
+            answer({"job": job, "state": "scoring" if is_left else "done"}, [job], job, quiet=quiet, as_json=as_json)
+            return
         runner = LocalEngine(stores, workers)
         outcome = run_job(job, request, stores, runner, device_of(device), on_plan=on_plan, on_progress=shown.progress)
     target = with_ending(target, outcome.plan, asked=out is not None)

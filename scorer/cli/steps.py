@@ -17,14 +17,14 @@ from scorer.cli.console import errors, screen
 from scorer.cli.target import DeploymentText
 from scorer.documents import MOST_BYTES, paths
 from scorer.documents.deployment import Deployment, read_deployment
-from scorer.documents.plan import read_plan
+from scorer.documents.plan import Plan, read_plan
 from scorer.documents.records import Line
 from scorer.documents.request import job_id, parse_request
 from scorer.engines import open_cluster
 from scorer.errors import RequestError, ScorerError
 from scorer.job.dispatch import dispatch as make_plan
 from scorer.job.failures import kept_failures
-from scorer.job.finish import merge_job
+from scorer.job.finish import Outcome, done_before, merge_job
 from scorer.job.marks import Marks
 from scorer.job.score import load_model, score_chunk
 from scorer.media.limits import Limits
@@ -132,13 +132,17 @@ def prepare(
     try:
         with typed():
             stores = _stores(input_url, output, work, logs)
-            plan = read_plan(job, stores, digest)
-            if plan.request.package is not None:
-                install(plan.request.package, open_store(scripts))
-            for path, etag in plan.shared_inputs:
-                stores.input.fetch(path, etag)
+            fetch_shared(read_plan(job, stores, digest), stores, scripts)
     except ScorerError as error:  # no reason to keep tasks waiting: each finds it out by itself, and its error counts
         errors.print(f"{error}")
+
+
+def fetch_shared(plan: Plan, stores: Stores, scripts: str) -> None:
+    """Fetch what all tasks of a job need, which stays as long as this process does, or until it is released."""
+    if plan.request.package is not None:
+        install(plan.request.package, open_store(scripts))
+    for path, etag in plan.shared_inputs:
+        stores.input.fetch(path, etag)
 
 
 def _end_in_time() -> None:
@@ -176,6 +180,9 @@ def score(
             try:
                 with ExitStack() as stack:
                     stack.enter_context(kept_failures(plan, each.key, stores))
+                    if done_before(plan, stores):  # by workers: its parts are gone
+                        errors.print("the job is done")
+                        return
                     slot = stack.enter_context(take_slot())
                     demand_devices()
                     if model is None:  # to load one takes longer than to find out
@@ -205,22 +212,34 @@ def merge(
     """Merge a job's parts into its result, and report on it."""
     stores = _stores(input_url, output, work, logs)
     plan = read_plan(job, stores, digest)
-    with open_telemetry(credential) as telemetry, telemetry.step(job, "merge"):
-        status = merge_job(plan, stores, ready=partial(enter, plan, scripts)).status
-        spent = round(time.time() - status.started, 3)
-        telemetry.event("job.finished", job, "merge", frames=plan.frames, failed=status.failed, seconds=spent)
+    with open_telemetry(credential) as telemetry:
+        status = merge_and_log(plan, stores, scripts, telemetry).status
     errors.print(f"{plan.frames} frames, {status.failed} failed")
     screen.print(stores.output.where(f"{job}/{plan.result}"), soft_wrap=True)
+
+
+def merge_and_log(plan: Plan, stores: Stores, scripts: str, telemetry: Telemetry, tries: int | None = None) -> Outcome:
+    """Merge, which is tried so often in all, and send telemetry of it."""
+    with telemetry.step(plan.job, "merge"):
+        outcome = merge_job(plan, stores, ready=partial(enter, plan, scripts), tries=tries)
+        spent = round(time.time() - outcome.status.started, 3)
+        telemetry.event("job.finished", plan.job, "merge", frames=plan.frames, failed=outcome.status.failed, seconds=spent)
+    return outcome
 
 
 def release(job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, digest: PlanDigest = None) -> None:
     """Delete what `prepare` fetched: the job has ended."""
     stores = _stores(input_url, output, work, logs)
     plan = read_plan(job, stores, digest)
-    for path, etag in plan.shared_inputs:
-        stores.input.release(path, etag)
+    release_shared(plan, stores)
     if plan.request.package is not None and digest is not None:  # on a person's machine another job may be using it
         uninstall(plan.request.package)
+
+
+def release_shared(plan: Plan, stores: Stores) -> None:
+    """Let go of what `fetch_shared` fetched, and delete it unless others on this machine need it."""
+    for path, etag in plan.shared_inputs:
+        stores.input.release(path, etag)
 
 
 def probe(

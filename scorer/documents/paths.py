@@ -31,7 +31,7 @@ RESULT_IMAGES: Literal["result/"] = "result/"
 
 # work/<job>/: what the steps leave for each other.
 PLAN = "plan.json"
-PARTS, FAILED = "parts", "failed"
+PARTS, FAILED, CLAIMS = "parts", "failed", "claims"
 MERGED = "result.json"
 """What says that the result is whole, and of which plan."""
 
@@ -80,6 +80,11 @@ def failure(job: str, key: str) -> str:
 def mark(job: str, key: str, kind: Literal["frames", "try"], number: int) -> str:
     """In work: an empty or tiny file whose name says something of a chunk."""
     return f"{job}/{FAILED}/{key}.{kind}-{number}"
+
+
+def claim(job: str, key: str) -> str:
+    """In work: which worker is at a task, a chunk's or the merge."""
+    return f"{job}/{CLAIMS}/{key}.json"
 
 
 def records(job: str, chunk: int) -> str:

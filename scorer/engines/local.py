@@ -55,9 +55,8 @@ class LocalEngine:
 
     def _feed(self, processes: Processes) -> bool:
         """Give each idle worker a chunk; whether there is still something to wait for."""
-        for worker in processes.idle:
-            if self._waiting:
-                processes.give(worker, self._waiting.popleft())
+        while processes.has_room and self._waiting:
+            processes.give(self._waiting.popleft())
         return bool(processes.busy)
 
     def _take(self, plan: Plan, ending: Ending) -> None:

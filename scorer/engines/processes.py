@@ -8,14 +8,13 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-from scorer.azure.identity import credential
 from scorer.boundary import typed, unforeseen
 from scorer.documents.plan import Chunk, Plan
 from scorer.documents.records import Line
@@ -65,7 +64,7 @@ class Ending:
 
 @dataclass
 class Processes:
-    """So many worker processes, to be used as a context; they end with it, however it ends.
+    """Up to `count` worker processes, each started when there is a chunk for it, to be used as a context; they end with it.
 
     `as_tasks`: each takes a slot of this machine's, as tasks of a cluster do, and tells Application Insights.
     """
@@ -75,15 +74,11 @@ class Processes:
     count: int
     as_tasks: bool = False
     workers: list[Worker] = field(default_factory=list)
+    """Those that run."""
     _devices: int = 0
 
     def __enter__(self) -> Processes:
         self._devices = _devices(self.plan)
-        try:
-            self.workers = [self._start(number) for number in range(self.count)]
-        except BaseException:
-            self.__exit__()
-            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -98,13 +93,13 @@ class Processes:
                     forget_tries(self.plan, worker.chunk, self.stores)
 
     @property
-    def idle(self) -> list[Worker]:
-        """Those that wait for a chunk."""
-        return [worker for worker in self.workers if worker.chunk is None]
+    def has_room(self) -> bool:
+        """Whether another chunk may be given."""
+        return len(self.busy) < self.count
 
     @property
     def busy(self) -> list[Worker]:
-        """Those that are at one."""
+        """Those that are at a chunk."""
         return [worker for worker in self.workers if worker.chunk is not None]
 
     @property
@@ -112,14 +107,19 @@ class Processes:
         """Frames of chunks that aren't whole yet."""
         return sum(worker.written for worker in self.workers)
 
-    def give(self, worker: Worker, chunk: Chunk) -> None:
-        """Have an idle worker score the chunk."""
+    def give(self, chunk: Chunk) -> None:
+        """Have one that is idle score the chunk, or a new one."""
+        worker = next((worker for worker in self.workers if worker.chunk is None), None)
+        if worker is None:
+            numbers = {worker.number for worker in self.workers}
+            worker = self._start(next(number for number in range(self.count) if number not in numbers))
+            self.workers.append(worker)
         worker.chunk, worker.since = chunk, time.monotonic()
         with suppress(OSError):  # it died: the next wait() sees that, with the chunk in its hands
             worker.link.send(chunk.index)
 
     def endings(self, seconds: float) -> Iterator[Ending]:
-        """What has come to its end, or comes to it within so many seconds; a process that ended is replaced.
+        """What has come to its end, or comes to it within so many seconds.
 
         Raises TaskError where one ended that had nothing to do.
         """
@@ -131,7 +131,7 @@ class Processes:
                 message = None
             if message is None or isinstance(message, ScorerError):
                 yield self._ended(worker, message)
-                self.workers[worker.number] = self._start(worker.number)
+                self.workers.remove(worker)
             elif message[0] == "written":
                 worker.written += message[1]
             elif worker.chunk is not None:
@@ -180,14 +180,20 @@ def _work(plan: Plan, stores: Stores, threads: int, gpu: int | None, link: Conne
         os.environ["CUDA_VISIBLE_DEVICES"] = str(gpu)
     try:
         with typed(), ExitStack() as kept:
-            said = kept.enter_context(open_telemetry(credential)) if as_task else Telemetry()
-            _score_asked(plan, stores, threads, link, said, kept if as_task else None)
+            telemetry = kept.enter_context(_telemetry()) if as_task else Telemetry()
+            _score_asked(plan, stores, threads, link, telemetry, kept if as_task else None)
     except ScorerError as error:
         link.send(error_of(error.exit_code, str(error)))  # a user's own kind, or its cause, may not travel between processes
 
 
+def _telemetry() -> AbstractContextManager[Telemetry]:
+    from scorer.azure.identity import credential  # which takes a while to load
+
+    return open_telemetry(credential)
+
+
 def _score_asked(
-    plan: Plan, stores: Stores, threads: int, link: Connection[Any, Any], said: Telemetry, slots: ExitStack | None
+    plan: Plan, stores: Stores, threads: int, link: Connection[Any, Any], telemetry: Telemetry, slots: ExitStack | None
 ) -> None:
     """Score chunk after chunk, with a slot of the machine's for as long as `slots` lasts."""
     model: Model | None = None
@@ -204,10 +210,10 @@ def _score_asked(
                 report = _Throttled(lambda count: link.send(("written", count)))
                 part, _ = score_chunk(plan, chunk, stores, model, report.add, on_records=written.extend)
         except ScorerError as error:
-            said.task(plan.job, number, "failed")
-            said.failure(error, plan.job, "score")
+            telemetry.task(plan.job, number, "failed")
+            telemetry.failure(error, plan.job, "score")
             raise
-        said.task(plan.job, number, "finished", written)
+        telemetry.task(plan.job, number, "finished", written)
         link.send(("done", part.failed))
 
 

@@ -10,7 +10,7 @@ from scorer.documents.request import Request
 from scorer.documents.status import StatusWriter
 from scorer.engines.base import Progress, Runner
 from scorer.job.dispatch import dispatch
-from scorer.job.failures import merge_key, recorded_failures
+from scorer.job.failures import clear_failures, merge_key, recorded_failures
 from scorer.job.finish import Outcome, done_before, failure_told, merge_and_report
 from scorer.job.merge import clear_parts
 from scorer.models import Device
@@ -34,9 +34,7 @@ def run_job(
         status.progress(progress.done, progress.failed)
         on_progress(progress)
 
-    status.stage("dispatch")
-    with failure_told(None, stores, status):
-        plan = dispatch(job, request, stores, device)
+    plan = _plan(job, request, stores, device, status)
     with failure_told(plan, stores, status):
         on_plan(plan)
         if done := done_before(plan, stores):
@@ -51,3 +49,27 @@ def run_job(
             merge_and_report(plan, stores, status)
     clear_parts(plan, stores)
     return Outcome(plan, status.status, last.reused)
+
+
+def begin_job(job: str, request: Request, stores: Stores, device: Device, on_plan: Callable[[Plan], None]) -> tuple[Plan, bool]:
+    """Dispatch alone, for workers that share the job; the plan, and whether there is something left for them.
+
+    What failed before is tried anew. Raises ScorerError; then status.json and the report say so too.
+    """
+    status = StatusWriter(job, stores)
+    plan = _plan(job, request, stores, device, status)
+    with failure_told(plan, stores, status):
+        on_plan(plan)
+        if done_before(plan, stores):
+            return plan, False
+        clear_failures(plan, stores)
+        stores.output.delete(f"{job}/{REPORT}")
+        status.stage("score")
+        status.state("scoring", frames=plan.frames)
+    return plan, True
+
+
+def _plan(job: str, request: Request, stores: Stores, device: Device, status: StatusWriter) -> Plan:
+    status.stage("dispatch")
+    with failure_told(None, stores, status):
+        return dispatch(job, request, stores, device)

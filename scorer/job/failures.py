@@ -46,6 +46,10 @@ class Failure(BaseModel):
     tries: Count = 1
     """So many have failed by now, those that were killed not among them."""
 
+    def is_final(self, tries: int) -> bool:
+        """Whether the task, which is tried so often, is not tried again."""
+        return self.for_good or self.tries >= tries
+
     def error(self) -> ScorerError:
         """The error that it was."""
         return error_of(self.exit_code, self.message)
@@ -95,26 +99,35 @@ def recorded_failures(plan: Plan, key: str, stores: Stores) -> Iterator[None]:
             yield
     except ScorerError as error:
         with suppress(ScorerError), typed():  # the store may be what is away, and the first error is the one to know
-            before = find_failure(plan, key, stores)
-            failure = Failure(
-                exit_code=error.exit_code,
-                message=str(error),
-                for_good=is_for_good(error),
-                tries=before.tries + 1 if before else 1,
-            )
-            stores.work.put(paths.failure(plan.job, key), failure.model_dump_json().encode())
+            keep_failure(plan, key, error, stores, for_good=is_for_good(error))
         raise
 
 
-def is_final(plan: Plan, key: str, error: ScorerError, stores: Stores) -> bool:
-    """Whether the task will not be tried again after `error`, or can't be helped by it."""
+def keep_failure(plan: Plan, key: str, error: ScorerError, stores: Stores, *, for_good: bool) -> None:
+    """Write down that a try failed with `error`."""
+    before = find_failure(plan, key, stores)
+    tries = before.tries + 1 if before else 1
+    failure = Failure(exit_code=error.exit_code, message=str(error), for_good=for_good, tries=tries)
+    stores.work.put(paths.failure(plan.job, key), failure.model_dump_json().encode())
+
+
+def tries_here() -> int:
+    """How often each task is tried in all, as the engine that started this one says; 0 where it says nothing."""
+    return int(os.environ.get(TRIES) or "0")
+
+
+def is_final(plan: Plan, key: str, error: ScorerError, stores: Stores, tries: int | None = None) -> bool:
+    """Whether the task will not be tried again after `error`, or can't be helped by it.
+
+    `tries` is how often it is tried in all; if not given, as the engine that started this task says.
+    """
     if is_for_good(error):
         return True
-    tries = int(os.environ.get(TRIES) or "0")
+    tries = tries_here() if tries is None else tries
     if not tries:
         return not error.retry
     failure = find_failure(plan, key, stores)
-    return failure is not None and failure.tries >= tries
+    return failure is not None and failure.is_final(tries)
 
 
 def clear_failures(plan: Plan, stores: Stores) -> None:

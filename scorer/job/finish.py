@@ -34,10 +34,11 @@ class Outcome:
     """Everything was: the status is the earlier run's."""
 
 
-def merge_job(plan: Plan, stores: Stores, ready: Callable[[], None] = lambda: None) -> Outcome:
+def merge_job(plan: Plan, stores: Stores, ready: Callable[[], None] = lambda: None, tries: int | None = None) -> Outcome:
     """The last step of a job whose tasks ran elsewhere: originals stand in for what failed, as far as the request allows.
 
-    `ready` is called before there is work: it makes the plan's model available.
+    `ready` is called before there is work: it makes the plan's model available. `tries` is how often the merge is tried in all;
+    if not given, as the engine that started this task says.
 
     Raises ScorerError; then status.json says so too, and so does the report. But the job has only failed where no other try can
     help: until then it is merging.
@@ -48,9 +49,13 @@ def merge_job(plan: Plan, stores: Stores, ready: Callable[[], None] = lambda: No
             return done
         status = StatusWriter.resume(plan.job, stores)
     key = merge_key(plan)
-    with failure_told(plan, stores, status, lambda error: is_final(plan, key, error, stores)), kept_failures(plan, key, stores):
+    with (
+        failure_told(plan, stores, status, lambda error: is_final(plan, key, error, stores, tries)),
+        kept_failures(plan, key, stores),
+    ):
         ready()
-        fill_gaps(plan, stores)
+        if find_result(plan, stores) is None:  # else its parts are gone: another try of the merge was quicker
+            fill_gaps(plan, stores)
         merge_and_report(plan, stores, status)
     clear_parts(plan, stores)
     return Outcome(plan, status.status, 0)

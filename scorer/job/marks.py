@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -47,16 +47,11 @@ class Marks:
     def poll(self) -> None:
         """Find the marks that there are; those of other plans of the job are none."""
         own = self.chunk.key
-        frames = {chunk.key: chunk.frames for chunk in self.plan.chunks}
-        self.begun, self.failed, self._polled = [], {}, time.monotonic()
-        for entry in self.stores.work.list(f"{self.plan.job}/{FAILED}"):
-            if (found := _MARK.fullmatch(entry.path.rpartition("/")[2])) is None or found[1] not in frames:
-                continue
-            key, number = found[1], int(found[3])
-            if found[2] == "try" and key == own:
-                self.begun.append(max(1, number))
-            elif found[2] == "frames" and key != own:
-                self.failed[key] = max(self.failed.get(key, 0), min(number, frames[key]))
+        self._polled = time.monotonic()
+        names = [entry.path.rpartition("/")[2] for entry in self.stores.work.list(f"{self.plan.job}/{FAILED}")]
+        marks = [found for name in names if (found := _MARK.fullmatch(name))]
+        self.begun = [max(1, int(found[3])) for found in marks if found[2] == "try" and found[1] == own]
+        self.failed = {key: failed for key, failed in frames_failed(self.plan, names).items() if key != own}
 
     def check(self, own: int = 0) -> None:
         """Poll now and then. Raises FailureThresholdError where frames that failed elsewhere, with `own` ones, are too many."""
@@ -101,6 +96,16 @@ class Marks:
             with suppress(ScorerError), typed():
                 for each in sizes:
                     self.stores.work.delete(mark(self.plan.job, self.chunk.key, "try", each))
+
+
+def frames_failed(plan: Plan, names: Iterable[str]) -> dict[str, int]:
+    """How many frames of each chunk failed, by the names of marks; those of other plans of the job are none."""
+    frames = {chunk.key: chunk.frames for chunk in plan.chunks}
+    failed: dict[str, int] = {}
+    for name in names:
+        if (found := _MARK.fullmatch(name)) and found[2] == "frames" and found[1] in frames:
+            failed[found[1]] = max(failed.get(found[1], 0), min(int(found[3]), frames[found[1]]))
+    return failed
 
 
 def forget_tries(plan: Plan, chunk: Chunk, stores: Stores) -> None:

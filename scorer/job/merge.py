@@ -13,6 +13,7 @@ from scorer.documents.paths import MERGED, PARTS
 from scorer.documents.plan import Plan
 from scorer.documents.records import FrameRecord, Line, from_lines, most_bytes, newest_records
 from scorer.errors import DocumentError, MissingError, TaskError
+from scorer.job.claims import clear_claims
 from scorer.job.marks import most_failures, too_many_failed
 from scorer.job.parts import Part, find_parts, forget_part
 from scorer.job.video_facts import Facts, find_facts
@@ -63,9 +64,18 @@ def merge(plan: Plan, stores: Stores) -> Result:
         raise too_many_failed(failed, most_failures(plan), first_failure(plan, stores))
     there = [part for part in parts if part]
     etag, facts = _join(plan, plan.video, there, stores) if plan.video else (_sweep(plan, stores), None)
-    result = Result(fingerprint=plan.fingerprint, etag=etag, frames=plan.frames, failed=failed, facts=facts)
-    stores.work.put(f"{plan.job}/{MERGED}", result.model_dump_json().encode())
-    return result
+    return _keep(plan, Result(fingerprint=plan.fingerprint, etag=etag, frames=plan.frames, failed=failed, facts=facts), stores)
+
+
+def _keep(plan: Plan, result: Result, stores: Stores) -> Result:
+    """Say that the result is whole. Of two merges at a time each writes the same bytes, and the last says which are there."""
+    path = f"{plan.job}/{plan.result}"
+    while True:
+        stores.work.put(f"{plan.job}/{MERGED}", result.model_dump_json().encode())
+        there = stores.output.find(path) if plan.video is not None else None
+        if there is None or there.etag == result.etag:
+            return result
+        result = result.model_copy(update={"etag": there.etag})
 
 
 def missing_parts(plan: Plan, missing: Sequence[int]) -> TaskError:
@@ -95,13 +105,14 @@ def _sweep(plan: Plan, stores: Stores) -> str:
 
 
 def clear_parts(plan: Plan, stores: Stores) -> None:
-    """Delete a video's parts, this plan's and those of earlier ones, and what tries that were killed left.
+    """Delete a video's parts, this plan's and those of earlier ones, and what tries that were killed left; and workers' claims.
 
     Its result has all that was in them.
     """
     if plan.video is not None:
         for entry in stores.work.list(f"{plan.job}/{PARTS}"):
             stores.work.delete(entry.path)
+    clear_claims(plan.job, stores.work)
 
 
 def forget_failed(plan: Plan, stores: Stores) -> None:

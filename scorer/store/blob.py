@@ -169,7 +169,7 @@ class BlobStore(Store):
     def replace(self, path: str, data: bytes, etag: str) -> Entry | None:
         def call() -> Entry | None:
             try:
-                result = self._store.put(self._folder + path, data, mode={"e_tag": etag, "version": None})
+                result = self._store.put(self._folder + path, data, mode={"e_tag": etag})
             except (PreconditionError, NotFoundError):
                 return None
             return Entry(path, len(data), result["e_tag"] or "")

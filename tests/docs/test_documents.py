@@ -77,11 +77,58 @@ def table(name: str, heading: str) -> list[list[str]]:
     return [re.split(r"(?<!\\) *\| *", row.strip("| ")) for row in rows[1].splitlines()]
 
 
-def test_the_options_of_run_are_those_that_the_program_has() -> None:
-    told = {re.findall(r"--[a-z-]+", row[0])[0] for row in table("docs/running.md", "# Running")}
-    run = typer.main.get_group(app).commands["run"]
-    offered = {option for parameter in run.params for option in parameter.opts if option.startswith("--")}
-    assert told == offered - {"--help"}
+@pytest.mark.parametrize(("command", "heading"), [("run", "# Running"), ("work", "## Several machines on one job")])
+def test_the_options_that_are_told_are_those_that_the_program_has(command: str, heading: str) -> None:
+    rows = table("docs/running.md", heading)
+    told = {re.findall(r"--[a-z-]+", row[0])[0]: set(re.findall(r"\bSCORER_[A-Z_]+", row[1])) for row in rows}
+    options = {option: each for each in typer.main.get_group(app).commands[command].params for option in each.opts}
+    assert set(told) == {option for option in options if option.startswith("--")} - {"--help"}
+    for option, variables in told.items():
+        assert variables <= {options[option].envvar}, option
+
+
+def manifest() -> dict[str, Any]:
+    """The Kubernetes Job of the guide."""
+    text = (ROOT / "docs/jobs-on-azure.md").read_text(encoding="utf-8").split("## Any machine may help", 1)[1]
+    found = re.search(r"^```yaml$(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert found
+    document: dict[str, Any] = yaml.safe_load(found[1])
+    return document
+
+
+def test_the_job_for_kubernetes_is_one_of_workers() -> None:
+    """https://kubernetes.io/docs/concepts/workloads/controllers/job/: as a work queue it has no completions, and a policy for
+    failures needs pods that aren't restarted in their place."""
+    document = manifest()
+    assert (document["apiVersion"], document["kind"]) == ("batch/v1", "Job")
+    job = document["spec"]
+    assert set(job) == {"parallelism", "backoffLimit", "podFailurePolicy", "template"}
+    pod = job["template"]["spec"]
+    assert pod["restartPolicy"] == "Never"
+    (container,) = pod["containers"]
+    ignored, final = job["podFailurePolicy"]["rules"]
+    assert ignored == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}
+    assert final["onExitCodes"]["containerName"] == container["name"]
+    codes = set(final["onExitCodes"]["values"])
+    retried = {kind.exit_code for kind in kinds() if kind.retry}
+    assert codes <= {kind.exit_code for kind in kinds()} - retried - {STOPPED_EXIT_CODE}
+    mounts = {mount["name"] for mount in container["volumeMounts"]}
+    assert mounts == {volume["name"] for volume in pod["volumes"]}
+    assert {"/tmp", "/work"} <= {mount["mountPath"] for mount in container["volumeMounts"]}  # noqa: S108  # it is read-only else
+    secure = container["securityContext"]
+    assert secure["readOnlyRootFilesystem"]
+    assert not secure["allowPrivilegeEscalation"]
+
+
+def test_the_job_for_kubernetes_is_typed_as_the_program_takes_it() -> None:
+    (container,) = manifest()["spec"]["template"]["spec"]["containers"]
+    name, *words = container["args"]
+    command = typer.main.get_group(app).commands[name]
+    context = command.make_context(name, [str(word) for word in words])
+    assert context.params["processes"] == container["resources"]["limits"]["nvidia.com/gpu"]
+    variables = {each["name"] for each in container["env"]}
+    assert variables - {"SCORER_NODE_DIR"} <= {str(each.envvar) for each in command.params}
+    assert "SCORER_DEPLOYMENT" in variables
 
 
 def kinds(base: type[errors.ScorerError] = errors.ScorerError) -> set[type[errors.ScorerError]]:

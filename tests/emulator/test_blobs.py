@@ -37,10 +37,11 @@ READS = {
     "person": {"input", "output", "scripts", "work", "logs", "quarantine"},
 }
 TRY = "work/job-1/failed/000000-0123456789abcdef.try-8"
+CLAIM = "work/job-1/claims/000000-0123456789abcdef.json"
 PART, LOG = "job-1/parts/000000-ab-cd.nut", "job-1/tasks/0/stdout.txt"
 # Places by who may change what is there.
 NODES = {
-    TRY, f"work/{PART}", "work/job-1/failed/merge-ab.json", "work/job-1/result.json", "output/job-1/status.json",
+    TRY, CLAIM, f"work/{PART}", "work/job-1/failed/merge-ab.json", "work/job-1/result.json", "output/job-1/status.json",
     "output/job-1/report.html", "output/job-1/result.mp4", "output/job-1/result/a.png",
 }  # fmt: skip
 OUTPUT = {"output/job-1/status.json", "output/job-1/report.html", "output/job-1/rejected.json", "output/job-1/.writable"}
@@ -58,7 +59,7 @@ CHANGES = {
 }
 ADDS = {"nodes": CHANGES["nodes"] | LOGS, "submitter": CHANGES["submitter"] | QUARANTINE, "person": CHANGES["person"]}
 DELETES = {
-    "nodes": {TRY, f"work/{PART}", "output/job-1/result/a.png"},
+    "nodes": {TRY, CLAIM, f"work/{PART}", "output/job-1/result/a.png"},
     "submitter": CHANGES["submitter"] - {"output/job-1/status.json", "output/job-1/report.html"},
     "person": CHANGES["person"],
 }
