@@ -19,6 +19,7 @@ from emulator.blob.service import BlobService
 from emulator.entra import Identities
 from emulator.insights import Insights
 from emulator.rbac.access import allowed
+from emulator.rbac.definitions import SEND_TELEMETRY
 from emulator.tls import Authority
 from scorer.documents.paths import STATUS
 from stacks.submitter import SIGN_IN
@@ -144,7 +145,7 @@ def serve(cloud: Cloud, deployment: Mapping[str, Any], folder: Path, *, minute: 
         stores.manager.quota = cluster.quota
         (component,) = cloud.of_type("Microsoft.Insights/components")
         watching = stack.enter_context(
-            insights.serve(identities, authority, lambda who: allowed(cloud, who, "telemetry/write", component.id))
+            insights.serve(identities, authority, lambda who: allowed(cloud, who, SEND_TELEMETRY, component.id))
         )
         known = {**deployment, "batchEndpoint": cluster.endpoint, "telemetry": watching.connection}
         (folder / "home").mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Ways for other users to what the copied processes need: Python itself may lie in a folder of root's that is closed to others.
+"""Access for other users to what forked processes need: Python itself may lie in a folder of root's that is closed to others.
 
 Where it does, the process that the copies are forked from gets mounts of its own (https://man7.org/linux/man-pages/man7/
 mount_namespaces.7.html): each closed folder above is covered by an open one with the same content. Nothing changes elsewhere.

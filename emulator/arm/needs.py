@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from emulator.arm import outputs
 from emulator.arm.requests import ArmError, Json, at, references
-from emulator.rbac.roles import check_assignment, has_role, may
+from emulator.rbac.access import allowed, holds
+from emulator.rbac.assignments import check_assignment
+from emulator.rbac.definitions import ASSIGN_IDENTITY, PULL, WRITE
 
 if TYPE_CHECKING:
     from emulator.arm.cloud import Cloud, Resource
@@ -34,7 +36,7 @@ def _pool(cloud: Cloud, made: Resource) -> None:
             for each in cloud.of_type("Microsoft.ContainerRegistry/registries")
             if outputs.login_server(each) == registry["registryServer"]
         ]
-        if not held or not has_role(cloud, principal, "AcrPull", held[0].id):
+        if not held or not holds(cloud, principal, PULL, held[0].id):
             raise ArmError("AccessDenied", f"The nodes may not pull from '{registry['registryServer']}'.")
     for mount in made.body["properties"].get("mountConfiguration", []):
         _mount(cloud, mount)
@@ -88,7 +90,7 @@ def _mount(cloud: Cloud, mount: Json) -> None:
         container = f"{account.id}/blobServices/default/containers/{blob['containerName']}"
         principal = outputs.principal(cloud.get(blob["identityReference"]["resourceId"]))
         cloud.get(container)
-        if not has_role(cloud, principal, "Storage Blob Data Contributor", container):
+        if not holds(cloud, principal, WRITE, container):
             raise ArmError("AccessDenied", f"The nodes may not write to '{container}'.")
 
 
@@ -120,7 +122,7 @@ def _event_subscription(cloud: Cloud, made: Resource) -> None:
         where = letters["deadLetterDestination"]["properties"]
         container = f"{where['resourceId']}/blobServices/default/containers/{where['blobContainerName']}"
         cloud.get(container)
-        if not has_role(cloud, outputs.principal(topic), "Storage Blob Data Contributor", container, now=True):
+        if not allowed(cloud, outputs.principal(topic), WRITE, container):
             raise ArmError("Managed Identity Authorization Error", f"The topic may not write to '{container}'.")
 
 
@@ -153,10 +155,10 @@ def _workflow_may_run(cloud: Cloud, flow: Resource) -> None:
 
 def _workflow_may_use(cloud: Cloud, flow: Resource, principal: str, reference: str) -> bool:
     if "/userassignedidentities/" in reference.lower():
-        return has_role(cloud, principal, "Managed Identity Operator", reference)
+        return holds(cloud, principal, ASSIGN_IDENTITY, reference)
     group = flow.id.partition("/providers/")[0]
-    joins = may(cloud, principal, "Microsoft.Network/virtualNetworks/subnets/join/action", reference)
-    return joins and may(cloud, principal, "Microsoft.ContainerInstance/containerGroups/write", group)
+    joins = holds(cloud, principal, "Microsoft.Network/virtualNetworks/subnets/join/action", reference)
+    return joins and holds(cloud, principal, "Microsoft.ContainerInstance/containerGroups/write", group)
 
 
 def _private_endpoint(cloud: Cloud, made: Resource) -> None:
@@ -195,7 +197,7 @@ def _flow_log(cloud: Cloud, made: Resource) -> None:
         return
     container = f"{account.id}/blobServices/default/containers/insights-logs-flowlogflowevent"
     own = [cloud.get(each) for each in made.body.get("identity", {}).get("userAssignedIdentities", {})]
-    if not any(has_role(cloud, outputs.principal(each), "Storage Blob Data Contributor", container) for each in own):
+    if not any(holds(cloud, outputs.principal(each), WRITE, container) for each in own):
         raise ArmError("FlowLogStorageAccessDenied", f"The flow log may not write to '{container}'.")
 
 

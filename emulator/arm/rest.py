@@ -15,8 +15,8 @@ from typing import Any
 from emulator.arm import outputs
 from emulator.arm.cloud import Cloud, Resource
 from emulator.entra import Identities, TokenError
-from emulator.rbac.access import allowed
-from emulator.rbac.roles import has_role
+from emulator.rbac.access import allowed, holds
+from emulator.rbac.definitions import PULL
 
 Json = dict[str, Any]
 Answer = tuple[int, Json]
@@ -83,7 +83,7 @@ class ResourceManager:
         except TokenError as error:
             return _error(401, "UNAUTHORIZED", str(error))
         for each in self.cloud.of_type("Microsoft.ContainerRegistry/registries"):
-            if outputs.login_server(each) == server and (who in self.readers or has_role(self.cloud, who, "AcrPull", each.id)):
+            if outputs.login_server(each) == server and (who in self.readers or holds(self.cloud, who, PULL, each.id)):
                 return 200, {"refresh_token": f"refresh of {server}"}
         return _error(401, "UNAUTHORIZED", "authentication required")
 

@@ -21,6 +21,7 @@ from emulator.arm.rules import lets_nobody_in
 from emulator.batch.jobs import Job, Ledger, RefusalError
 from emulator.batch.nodes import Run, upload
 from emulator.batch.pool import ALLOCATION, Pool
+from emulator.batch.rights import action
 from emulator.batch.routes import ROUTES
 from emulator.entra import Identities, TokenError
 from emulator.folders import open_folder
@@ -108,17 +109,17 @@ class BatchService:
                 return call(self, query, body, *map(unquote, match.groups()))
         raise RefusalError(501, "NotImplemented", f"{method} {path}")
 
-    def authorize(self, method: str, authorization: str | None) -> None:
+    def authorize(self, method: str, path: str, authorization: str | None) -> None:
         """Raises RefusalError."""
         try:
             principal = self.identities.principal(authorization, AUDIENCE)
         except TokenError as error:
             raise RefusalError(401, "AuthenticationFailed", str(error)) from error
-        action = "batch/read" if method == "GET" else "batch/write"
+        needed = action(method, path)
         if lets_nobody_in(self.cloud, self.cloud.get(self.account.id)):
             raise RefusalError(403, "AuthorizationFailure", "The account's firewall doesn't let the address in.")
-        if not allowed(self.cloud, principal, action, self.account.id):
-            raise RefusalError(403, "AuthorizationPermissionMismatch", f"'{principal}' may not {action}.")
+        if not allowed(self.cloud, principal, needed, self.account.id):
+            raise RefusalError(403, "AuthorizationPermissionMismatch", f"'{principal}' may not {needed}.")
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -145,7 +146,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.server.service.break_down(self.command, parts.path)
             with self.server.service.lock:
                 self.server.service.requests.append((self.command, parts.path))
-                self.server.service.authorize(self.command, self.headers.get("Authorization"))
+                self.server.service.authorize(self.command, parts.path, self.headers.get("Authorization"))
                 if len(data) > LARGEST:
                     raise RefusalError(413, "RequestBodyTooLarge")
                 status, content = self.server.service.answer(

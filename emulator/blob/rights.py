@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from emulator.rbac.access import DELEGATE
-from emulator.rbac.conditions import DELETE, READ, READ_TAGS, WRITE, WRITE_TAGS
+from emulator.rbac.definitions import DELEGATE, DELETE, READ, READ_TAGS, WRITE, WRITE_TAGS
 
 
 class DeniedError(Exception):

@@ -28,7 +28,7 @@ from emulator.blob.links import Links
 from emulator.blob.rights import DeniedError, actions, puts_blob
 from emulator.entra import Identities, TokenError
 from emulator.rbac.access import allowed
-from emulator.rbac.conditions import ADD
+from emulator.rbac.definitions import ADD
 from emulator.tls import Authority
 
 AUDIENCE = "https://storage.azure.com"

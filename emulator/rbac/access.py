@@ -1,49 +1,42 @@
-"""Who may do what: the role assignments that stand in the cloud, by what roles allow and conditions let.
+"""Who may do what: the one evaluator of the role assignments that stand in the cloud.
 
-Source: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
+Source: https://learn.microsoft.com/azure/role-based-access-control/overview
 """
 
 from __future__ import annotations
 
-from emulator.arm.cloud import Cloud
-from emulator.arm.requests import Json
-from emulator.rbac.conditions import ADD, DELETE, MOVE, READ, WRITE, Access, parse
-from emulator.rbac.roles import counts
-from stacks.identity import Role
+from collections.abc import Iterator
 
-DELEGATE = "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action"
-GRANTS: dict[str, set[str]] = {
-    Role.BLOB_READER.value: {READ},
-    Role.BLOB_CONTRIBUTOR.value: {READ, WRITE, DELETE, ADD, MOVE},
-    Role.BLOB_DELEGATOR.value: {DELEGATE},
-    Role.TELEMETRY_WRITER.value: {"telemetry/write"},
-    Role.JOB_SUBMITTER.value: {"batch/read", "batch/write"},
-    Role.BATCH_CONTRIBUTOR.value: {"batch/read", "batch/write", "Microsoft.Batch/batchAccounts/read"},
-}
+from emulator.arm.cloud import Cloud, Resource
+from emulator.rbac.conditions import Access, parse
+from emulator.rbac.definitions import find_role
+
+# Seconds until a role that was assigned counts: https://learn.microsoft.com/azure/role-based-access-control/troubleshooting
+ROLE_COUNTS = 240.0
 
 
 def allowed(cloud: Cloud, principal: str, action: str, scope: str, path: str | None = None) -> bool:
-    """Whether a role assignment on `scope`, or on what it stands in, grants `action`; of a blob, at its `path`."""
+    """Whether a role that counts by now lets a principal do `action` to `scope`; of a blob, at its `path`."""
+    assignments = (each for each in _granting(cloud, principal, action, scope) if cloud.age(each) >= ROLE_COUNTS)
+    conditions = (each.body["properties"].get("condition") for each in assignments)
+    return any(not each or parse(each)(Access(action, path)) for each in conditions)
+
+
+def holds(cloud: Cloud, principal: str, action: str, scope: str) -> bool:
+    """Whether a role has been assigned that allows it, whatever its condition says, and whether or not it counts yet."""
+    return any(True for _ in _granting(cloud, principal, action, scope))
+
+
+def scope_of(assignment: Resource) -> str:
+    """What an assignment is on, in lower case."""
+    return assignment.id.lower().partition("/providers/microsoft.authorization/")[0]
+
+
+def _granting(cloud: Cloud, principal: str, action: str, scope: str) -> Iterator[Resource]:
+    """The assignments, on `scope` or on what it stands in, of roles that allow it."""
     for each in cloud.of_type("Microsoft.Authorization/roleAssignments"):
         properties = each.body["properties"]
-        where = each.id.lower().partition("/providers/microsoft.authorization/roleassignments/")[0]
-        if properties["principalId"] != principal or not f"{scope.lower()}/".startswith(f"{where}/"):
-            continue
-        if not counts(cloud, each):
-            continue
-        role = properties["roleDefinitionId"].rpartition("/")[2].lower()
-        if action in GRANTS.get(role, set()) | _own(cloud, role) and _lets(properties, Access(action, path)):
-            return True
-    return False
-
-
-def _lets(properties: Json, access: Access) -> bool:
-    condition = properties.get("condition")
-    return not condition or parse(condition)(access)
-
-
-def _own(cloud: Cloud, role: str) -> set[str]:
-    """What a role that the deployment itself defines allows."""
-    found = [each for each in cloud.of_type("Microsoft.Authorization/roleDefinitions") if each.request.name.lower() == role]
-    permissions = [permission for each in found for permission in each.body["properties"]["permissions"]]
-    return {action for permission in permissions for kind in ("actions", "dataActions") for action in permission.get(kind, [])}
+        if properties["principalId"] == principal and f"{scope.lower()}/".startswith(f"{scope_of(each)}/"):
+            role = find_role(cloud, properties["roleDefinitionId"])
+            if role is not None and role.allows(action):
+                yield each

@@ -10,13 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
+from emulator.rbac.definitions import ADD, BLOBS, DELETE, MOVE, READ, WRITE
+
 LONGEST = 8 * 1024
 VERSION = "2.0"
 
-BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
-READ, WRITE, DELETE = f"{BLOBS}/read", f"{BLOBS}/write", f"{BLOBS}/delete"
-ADD, MOVE = f"{BLOBS}/add/action", f"{BLOBS}/move/action"
-READ_TAGS, WRITE_TAGS = f"{BLOBS}/tags/read", f"{BLOBS}/tags/write"
 _ACTIONS = {each.lower() for each in (READ, WRITE, DELETE, ADD, MOVE)}
 _PATH = f"@Resource[{BLOBS}:path]".lower()
 

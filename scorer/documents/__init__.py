@@ -1,4 +1,4 @@
-"""Documents that are read back. Whoever wrote one may be a stranger's task: nothing in it counts before it was looked at.
+"""Documents that are read back. Whoever wrote one may be a stranger's task: nothing in it counts before it is validated.
 
 A document that holds is as short as its kind may be, of the form that its model says, and names what was asked for.
 """

@@ -1,4 +1,4 @@
-"""The model over a chunk's frames: batches of one shape; what fails is tried smaller, in tiles, and in the end stood in for."""
+"""The model over a chunk's frames, in batches of one shape; what fails is tried smaller, in tiles, and at last left as it was."""
 
 from __future__ import annotations
 

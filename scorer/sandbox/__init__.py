@@ -1,4 +1,4 @@
-"""Examining strangers' files in a process apart, which has nothing that could be taken and may take little.
+"""Examining strangers' files in a sandboxed process, which has nothing that could be taken and may take little.
 
 | the process | Linux | macOS | Windows |
 |---|---|---|---|

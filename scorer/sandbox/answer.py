@@ -1,4 +1,4 @@
-"""What the process apart is asked, and what it answers: one JSON document each."""
+"""What the sandboxed process is asked, and what it answers: one JSON document each."""
 
 from __future__ import annotations
 

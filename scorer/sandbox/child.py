@@ -1,4 +1,4 @@
-"""The process apart: `python -m scorer.sandbox.child QUESTION <file >answer`."""
+"""The sandboxed process: `python -m scorer.sandbox.child QUESTION <file >answer`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asking the process apart, and believing no word of its answer that wasn't checked."""
+"""Asking the sandboxed process, and believing no word of its answer that wasn't checked."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _KINDS: dict[str, type[ScorerError]] = {"InputError": InputError, "StyleError": 
 
 
 def probe_video(path: Path, limits: Limits, asked: Wanted | None = None) -> VideoIndex:
-    """Check the video and find its frames: `scorer.media.video.probe` in a process apart.
+    """Check the video and find its frames: `scorer.media.video.probe` in a sandboxed process.
 
     Raises MissingError where there is no such file; InputError where it isn't a whole video that can be decoded within the
     limits, or where looking at it took too much or went wrong in any other way; SandboxError where nothing can be looked at here.
@@ -53,7 +53,7 @@ def probe_video(path: Path, limits: Limits, asked: Wanted | None = None) -> Vide
 
 
 def check_style(path: Path, limits: Limits) -> None:
-    """Check that the file is an image that can be a style: `check_style_image` in a process apart.
+    """Check that the file is an image that can be a style: `check_style_image` in a sandboxed process.
 
     Raises StyleError where it isn't, or where looking at it took too much or went wrong; SandboxError like `probe_video`.
     """

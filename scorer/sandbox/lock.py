@@ -1,4 +1,4 @@
-"""What the process apart gives up, once all of its code is loaded and before it reads the file's first byte."""
+"""What the sandboxed process gives up, once all of its code is loaded and before it reads the file's first byte."""
 
 from __future__ import annotations
 

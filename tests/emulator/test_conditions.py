@@ -4,7 +4,8 @@ import pytest
 
 from emulator.arm import outputs
 from emulator.rbac.access import allowed
-from emulator.rbac.conditions import ADD, DELETE, LONGEST, READ, WRITE, Access, ConditionError, parse
+from emulator.rbac.conditions import LONGEST, Access, ConditionError, parse
+from emulator.rbac.definitions import ADD, DELETE, READ, WRITE
 from stacks.conditions import VERSION, paths
 from tests.emulator.sample_resources import CONTRIBUTE, SampleResources, refused
 

@@ -7,7 +7,7 @@ import pytest
 from emulator import forked
 from emulator.arm import rules
 from emulator.local_azure import LocalAzure
-from emulator.rbac import roles
+from emulator.rbac import access
 from scorer.azure.retries import SECONDS
 from tests.conftest import MakeClip
 from tests.end_to_end.job_helpers import ask
@@ -40,7 +40,7 @@ def dispatched(azure: LocalAzure, path: str, *, machine: bool = True) -> tuple[i
 def test_a_request_is_taken_in_before_everything_counts(
     slow: list[str], counts: float, local_azure: LocalAzure, request_path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(roles, "ROLE_COUNTS", 100.0)  # within the patience of one container group
+    monkeypatch.setattr(access, "ROLE_COUNTS", 100.0)  # within the patience of one container group
     for each in slow:
         local_azure.cloud.renew(each)
     code, said = dispatched(local_azure, request_path, machine=False)
@@ -62,7 +62,7 @@ def test_an_identity_that_comes_late_is_waited_for(local_azure: LocalAzure, requ
 def test_a_role_that_lacks_for_good_is_told_after_two_minutes(
     local_azure: LocalAzure, request_path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(roles, "ROLE_COUNTS", 10 * SECONDS)
+    monkeypatch.setattr(access, "ROLE_COUNTS", 10 * SECONDS)
     local_azure.cloud.renew(ASSIGNMENTS)
     began = local_azure.cloud.clock.now
     code, said = dispatched(local_azure, request_path)

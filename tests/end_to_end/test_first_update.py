@@ -12,7 +12,7 @@ import pytest
 from emulator.arm.cloud import Cloud
 from emulator.arm.requests import Json
 from emulator.pulumi.engine import PROGRAM, ROOT, Deployment, EngineError
-from emulator.rbac import roles
+from emulator.rbac import access, assignments
 from stacks import patience
 from stacks.workflow import acting_as
 from tests.azure_fixtures import Deploy
@@ -87,7 +87,7 @@ def test_a_role_is_given_before_azure_knows_it(azure: Cloud, write: Deploy) -> N
     began = azure.clock.now
     deployment = write(ROLE)
     assert "retrying create" in deployment.up().log
-    assert roles.ROLE_KNOWN <= azure.clock.now - began < 2 * roles.ROLE_KNOWN
+    assert assignments.ROLE_KNOWN <= azure.clock.now - began < 2 * assignments.ROLE_KNOWN
     assert deployment.up().is_unchanged
     deployment.destroy()
     assert len(azure) == 0
@@ -112,7 +112,7 @@ def test_an_event_subscription_is_looked_at_before_the_topics_role_counts(azure:
     before = azure.clock.now
     deployment = write(ALL, **ready)
     deployment.up()
-    assert azure.clock.now - before > roles.ROLE_COUNTS / 2
+    assert azure.clock.now - before > access.ROLE_COUNTS / 2
     assert deployment.up().is_unchanged
 
 

@@ -7,7 +7,8 @@ import pytest
 from emulator.arm import outputs
 from emulator.arm.cloud import Cloud, Resource
 from emulator.rbac.access import allowed
-from emulator.rbac.conditions import ADD, DELETE, LONGEST, READ, WRITE
+from emulator.rbac.conditions import LONGEST
+from emulator.rbac.definitions import ADD, DELETE, READ, WRITE
 from scorer.submitter.senders import TAKEN, is_sender
 from stacks.identity import Role
 from tests.azure_fixtures import Deploy

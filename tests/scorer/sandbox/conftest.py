@@ -1,4 +1,4 @@
-"""What the tests of the process apart share."""
+"""What the tests of the sandboxed process share."""
 
 import pytest
 
@@ -8,5 +8,5 @@ from scorer.sandbox import examine
 
 @pytest.fixture
 def started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process apart loads its code itself, as it does in the product."""
+    """The sandboxed process loads its code itself, as it does in the product."""
     monkeypatch.setattr(examine, "_started", forked_sandbox.start_anew)

@@ -49,7 +49,7 @@ class Cost:
     own: int
     """MiB that the asking process had at most."""
     other: int
-    """MiB that the process apart had at most."""
+    """MiB that the sandboxed process had at most."""
     seconds: float
 
 

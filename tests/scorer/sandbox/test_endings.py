@@ -1,4 +1,4 @@
-"""However the process apart ends, whatever it says: one typed sentence, in bounded time and memory."""
+"""However the sandboxed process ends, whatever it says: one typed sentence, in bounded time and memory."""
 
 import base64
 import json
@@ -28,7 +28,7 @@ Play = Callable[[str], Path]
 
 @pytest.fixture
 def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
-    """Have these lines of Python be the process apart; a file to look at."""
+    """Have these lines of Python be the sandboxed process; a file to look at."""
 
     def begin(lines: str) -> Path:
         script = tmp_path / "child.py"

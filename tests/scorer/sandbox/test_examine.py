@@ -1,4 +1,4 @@
-"""Strangers' files are looked at in a process apart: it finds what is there, and however it ends there is one sentence."""
+"""Strangers' files are looked at in a sandboxed process: it finds what is there, and however it ends there is one sentence."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the process apart has given up, tried from inside it."""
+"""What the sandboxed process has given up, tried from inside it."""
 
 import os
 import signal
