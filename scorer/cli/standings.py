@@ -30,8 +30,8 @@ def places(standing: Standing, client: Client) -> dict[str, str]:
         request = standing.status.request or ""
         found["report"] = stores.output.where(f"{standing.job}/{REPORT}")
         found["logs"] = stores.logs.where(task_logs(standing.job))
-    if standing.turn is not None:
-        request = standing.turn.path
+    if standing.position is not None:
+        request = standing.position.path
     if standing.rejection is not None:
         request = standing.rejection.request
     return {"request": stores.input.where(request), **found} if request else found
@@ -39,14 +39,14 @@ def places(standing: Standing, client: Client) -> dict[str, str]:
 
 def standing_facts(standing: Standing, client: Client) -> dict[str, Any]:
     """The same for programs; `state` is a status's, or 'waiting', 'refused' or 'taken in' before there is one."""
-    status, turn = standing.status, standing.turn
-    known = status.model_dump(mode="json", exclude={"request"}) if status is not None and turn is None else {}
-    before = "waiting" if turn is not None else "refused" if standing.rejection is not None else "taken in"
+    status, position = standing.status, standing.position
+    known = status.model_dump(mode="json", exclude={"request"}) if status is not None and position is None else {}
+    before = "waiting" if position is not None else "refused" if standing.rejection is not None else "taken in"
     return {
         "job": standing.job, "state": before, **known, **places(standing, client),
         "tasks": asdict(standing.tasks) if standing.tasks is not None else None,
         "held_up": standing.held_up,
-        "place": turn.place if turn is not None else None, "of": turn.of if turn is not None else None,
+        "place": position.number if position is not None else None, "of": position.of if position is not None else None,
         "error": facts_of(standing.error) if standing.error is not None else None,
     }  # fmt: skip
 

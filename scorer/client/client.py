@@ -39,7 +39,7 @@ class QueuePosition:
 
     path: str
     """In the input store."""
-    place: int
+    number: int
     """From 1."""
     of: int
 
@@ -56,7 +56,7 @@ class Standing:
     """None where Batch has no such job."""
     ended: str | None = None
     """Why Batch has ended the job, where it has."""
-    turn: QueuePosition | None = None
+    position: QueuePosition | None = None
     """None where its request has its answer."""
     damaged: ScorerError | None = None
     """What is wrong with the status or the rejection that is there, if anything: then it counts for nothing."""
@@ -66,13 +66,13 @@ class Standing:
     @property
     def is_known(self) -> bool:
         """Whether anybody has heard of it."""
-        return any(each is not None for each in (self.status, self.rejection, self.tasks, self.turn, self.damaged))
+        return any(each is not None for each in (self.status, self.rejection, self.tasks, self.position, self.damaged))
 
     @property
     def is_lost(self) -> bool:
         """Whether it was begun, and neither Batch nor the line has it."""
         begun = self.status is not None and self.status.state not in ENDED
-        return begun and self.rejection is None and self.tasks is None and self.turn is None
+        return begun and self.rejection is None and self.tasks is None and self.position is None
 
     @property
     def request(self) -> str | None:
@@ -133,7 +133,7 @@ class Client:
         return found if found.is_known and not found.is_lost else self._look(job)
 
     def _look(self, job: str) -> Standing:
-        tasks, ended = self._cluster.look(job)  # first: a task that has ended has written its status before
+        tasks, ended = self._cluster.tasks_of(job)  # first: a task that has ended has written its status before
         status = rejection = damaged = None
         try:
             with suppress(MissingError):
@@ -143,8 +143,8 @@ class Client:
         except DocumentError as error:
             damaged = error
         answered = tasks is not None or rejection is not None or (status is not None and status.state in ENDED)
-        turn = None if answered else self._turn(job)
-        return Standing(job, status, rejection, tasks, ended, turn, damaged, self._held_up(tasks) if ended is None else "")
+        position = None if answered else self._position(job)
+        return Standing(job, status, rejection, tasks, ended, position, damaged, self._held_up(tasks) if ended is None else "")
 
     def _held_up(self, tasks: Tasks | None) -> str:
         if tasks is None or tasks.running or not tasks.waiting:
@@ -173,7 +173,7 @@ class Client:
         with ThreadPoolExecutor(READ_AT_ONCE) as pool:
             return list(zip(pool.map(self._job_of, left), left, strict=True))
 
-    def _turn(self, job: str) -> QueuePosition | None:
+    def _position(self, job: str) -> QueuePosition | None:
         line = self._line(self._cluster.at_work())
         found = (QueuePosition(entry.path, place, len(line)) for place, (each, entry) in enumerate(line, 1) if each == job)
         return next(found, None)
@@ -237,7 +237,7 @@ class Client:
             raise MissingError(f"Job '{job}' isn't at work: there is nothing to cancel.")
         self._cluster.end(job)
         # A request in line is answered by this: whoever takes requests in leaves it.
-        request = {"request": found.turn.path} if found.turn else {}
+        request = {"request": found.position.path} if found.position else {}
         StatusWriter.resume(job, self.stores).state("cancelled", seconds_left=None, **request)
 
     def delete(self, job: str) -> None:
@@ -253,8 +253,9 @@ class Client:
         found = self.known(job)
         if found.status is not None and found.status.state == "done" and not found.status.failed:
             raise RequestError(f"Job '{job}' is done: 'scorer fetch {job}' brings its result.")
-        if found.turn is not None:
-            raise RequestError(f"Job '{job}' is in line, number {found.turn.place} of {found.turn.of}: it begins by itself.")
+        if found.position is not None:
+            where = f"number {found.position.number} of {found.position.of}"
+            raise RequestError(f"Job '{job}' is in line, {where}: it begins by itself.")
         path = request or found.request
         if not path:
             raise found.damaged or MissingError(f"Nobody wrote down which request asked for job '{job}': upload it again.")

@@ -15,7 +15,7 @@ def describe(standing: Standing, waited: float | None = None) -> str:
     """One line of where a job stands."""
     status, tasks = standing.status, standing.tasks
     since = f" · {duration(waited)}" if waited is not None else ""
-    if status is None or standing.turn is not None:
+    if status is None or standing.position is not None:
         return f"{standing.job}: {_before(standing)}{since}"
     line = f"{standing.job}: {status.state}"
     if status.state in ("planned", "scoring", "merging") and tasks is not None:
@@ -34,6 +34,6 @@ def _before(standing: Standing) -> str:
     """Where it stands before it has a status."""
     if standing.rejection is not None:
         return "refused"
-    if standing.turn is not None:
-        return f"the request waits to be taken in, number {standing.turn.place} of {standing.turn.of}"
+    if standing.position is not None:
+        return f"the request waits to be taken in, number {standing.position.number} of {standing.position.of}"
     return "the request is being taken in"

@@ -70,7 +70,7 @@ class Cluster(Protocol):
     def jobs(self) -> list[JobLine]:
         """All jobs, the newest first."""
 
-    def look(self, job: str) -> tuple[Tasks | None, str | None]:
+    def tasks_of(self, job: str) -> tuple[Tasks | None, str | None]:
         """The job's tasks, and why it has ended if it has; nothing where there is no such job."""
 
     def held_up(self) -> str:
@@ -79,7 +79,7 @@ class Cluster(Protocol):
     def has(self, job: str) -> bool:
         """Whether there is such a job, be it at work or ended."""
 
-    def place(self, sender: str) -> int:
+    def admit(self, sender: str) -> int:
         """How many jobs the sender has at work.
 
         Raises BusyError where as many jobs run as may, SenderLimitError where half of those that may are the sender's.
@@ -88,7 +88,7 @@ class Cluster(Protocol):
     def at_work(self) -> Mapping[str, int]:
         """How many jobs each sender has at work."""
 
-    def submit(self, plan: Plan, sender: str, place: int) -> None:
+    def submit(self, plan: Plan, sender: str, others: int) -> None:
         """Add the plan's job and tasks, as far as they aren't there."""
 
     def share_slots(self) -> None:

@@ -101,7 +101,7 @@ class Intake:
 
     def _submit(self, job: str, request: Request, entry: Entry, patience: float) -> None:
         """Plan the job and give it to the cluster. Where the cluster has it, its tasks go by the plan that there is."""
-        path, place, has = entry.path, 0, self.cluster.has(job)
+        path, others, has = entry.path, 0, self.cluster.has(job)
         status = find_status(job, self.stores)
         if status is not None and (status.state == "cancelled" or (has and status.state in ENDED)):
             well = status.state == "done" and not status.failed
@@ -110,7 +110,7 @@ class Intake:
         if has:
             plan = read_plan(job, self.stores)
         else:
-            place = self.cluster.place(sender(path))
+            others = self.cluster.admit(sender(path))
             with attempt(entry, self.stores):
                 plan = self._plan(job, request, patience)
             if done_before(plan, self.stores) is not None:
@@ -118,7 +118,7 @@ class Intake:
             self._charge(plan, sender(path))
             if not self._begin(plan, path):
                 return
-        self.cluster.submit(plan, sender(path), place)
+        self.cluster.submit(plan, sender(path), others)
         if self._is_cancelled(job):  # meanwhile, when Batch had no such job to end
             self.cluster.end(job)
             return

@@ -98,7 +98,7 @@ def test_a_full_account_is_waited_for(
     plan = dispatch("waits", make_request({"name": "waits", "input": "shots/", "model": "invert"}), stores)
     few = AzureBatchEngine(engine.client, target.model_copy(update={"jobs_max": 0}))
     with pytest.raises(BusyError, match="0 may at once"):
-        few.place("")
+        few.admit("")
     local_azure.batch.pool.fixed = 0
     local_azure.batch.ledger.quota = 0
     with pytest.raises(BusyError, match="quota"):
@@ -111,8 +111,8 @@ def test_a_full_account_is_waited_for(
     assert engine.has("waits")
     one = AzureBatchEngine(engine.client, target.model_copy(update={"jobs_max": 2}))
     with pytest.raises(SenderLimitError, match="its share of 2"):
-        one.place("")
-    assert one.place("acme") == 0
+        one.admit("")
+    assert one.admit("acme") == 0
     end(local_azure, [local_azure.batch.job("waits")])
     local_azure.batch.pool.fixed = None
 
@@ -206,7 +206,7 @@ def test_turns_come_before_priorities() -> None:
     # However much it asks for, nobody's second job comes before somebody's first.
     assert priority(-100, 0) > priority(100, 1)
     assert priority(100, 0) > priority(0, 0) > priority(-100, 0)
-    assert all(priority(-100, place) > priority(100, place + 1) for place in range(47))
+    assert all(priority(-100, others) > priority(100, others + 1) for others in range(47))
     assert len({priority(asked, 0) for asked in range(-100, 101, 10)}) == 21  # tens tell
     assert -1000 <= priority(-100, 5000) <= priority(100, 0) <= 1000
 
@@ -216,9 +216,9 @@ def test_whoever_asks_is_told_what_to_do(local_azure: LocalAzure, target: Deploy
     bundle = str(local_azure.authority.bundle)
     client = BatchClient(target.batch_endpoint, stranger, connection_verify=bundle, retry_total=0)
     with pytest.raises(BatchError, match=r"refused \(403 .*your account must be among 'operators'"):
-        AzureBatchEngine(client, target, interactive=True).look("any")
+        AzureBatchEngine(client, target, interactive=True).tasks_of("any")
     with pytest.raises(BatchError, match=r"refused \(403 .*needs the role Batch Job Submitter"):
-        AzureBatchEngine(client, target).look("any")
+        AzureBatchEngine(client, target).tasks_of("any")
     # A person would rather hear at once that there is no answer.
     asked: list[str] = []
 

@@ -50,26 +50,26 @@ PROBE_LIMIT = timedelta(days=1)
 PREPARE_RETRIES = 2
 
 
-# What a request asks for, -100 to 100, in steps of 10: so many levels has each place.
+# What a request asks for, -100 to 100, in steps of 10: so many levels for each number of other jobs.
 PRIORITY_LEVELS = 21
-# The last place that fits into Batch's -1000 to 1000; those behind it share it.
-LAST_PLACE = 47
+# As many as fit into Batch's -1000 to 1000; senders with more share its end.
+MOST_OTHERS = 47
 
 
-def priority(asked: int, place: int) -> int:
-    """Of a job whose sender has `place` others at work when it begins, -1000 to 1000 as Batch has it.
+def priority(asked: int, others: int) -> int:
+    """Of a job whose sender has `others` more jobs at work when it begins, -1000 to 1000 as Batch has it.
 
     A sender's first job comes before another's second one, whatever they ask for; that counts among jobs of the same place.
     """
-    return -PRIORITY_LEVELS * min(place, LAST_PLACE) + round(asked / 10)
+    return -PRIORITY_LEVELS * min(others, MOST_OTHERS) + round(asked / 10)
 
 
-def job_body(plan: Plan, deployment: Deployment, sender: str, place: int) -> batch.BatchJobCreateOptions:
-    """The job, yet without tasks: it waits for them. Its sender has `place` others at work."""
+def job_body(plan: Plan, deployment: Deployment, sender: str, others: int) -> batch.BatchJobCreateOptions:
+    """The job, yet without tasks: it waits for them. Its sender has `others` more jobs at work."""
     return batch.BatchJobCreateOptions(
         id=plan.job,
         display_name=plan.request.name,
-        priority=priority(plan.request.priority, place),
+        priority=priority(plan.request.priority, others),
         metadata=[
             batch.BatchMetadataItem(name=name, value=value)
             for name, value in ((SENDER, sender), (PLAN, plan.digest), (DEPLOYMENT, deployment.work))

@@ -68,7 +68,7 @@ class AzureBatchEngine(Cluster):
         found = self._calls(lambda: list(self.client.list_jobs(filter=where, select=select)))
         return [job for job in found if is_of(self.deployment, job)]
 
-    def look(self, job: str) -> tuple[Tasks | None, str | None]:
+    def tasks_of(self, job: str) -> tuple[Tasks | None, str | None]:
         with suppress(JobNotFoundError):
             found = self._calls(lambda: self.client.get_job(job, select=["id", "state", "executionInfo"]))
             counts = self._calls(lambda: self.client.get_job_task_counts(job)).task_counts
@@ -83,7 +83,7 @@ class AzureBatchEngine(Cluster):
     def has(self, job: str) -> bool:
         return self._find(job) is not None
 
-    def place(self, sender: str) -> int:
+    def admit(self, sender: str) -> int:
         most, active = self.deployment.jobs_max, self.at_work()
         if active.total() >= most:
             raise BusyError(f"{active.total()} jobs run and {most} may at once: this one waits, or raise 'maxActiveJobs'.")
@@ -160,12 +160,12 @@ class AzureBatchEngine(Cluster):
             with suppress(JobNotFoundError, JobEndedError):  # somebody else was quicker
                 self._calls(partial(self.client.begin_delete_job, job))
 
-    def submit(self, plan: Plan, sender: str, place: int) -> None:
+    def submit(self, plan: Plan, sender: str, others: int) -> None:
         """Add the job and all its tasks, whatever of them isn't there yet; the job ends by itself once they are done.
 
-        `place` is how many jobs its sender has already. Raises BatchError; BusyError where the account's quota is used up.
+        `others` is how many jobs its sender has at work. Raises BatchError; BusyError where the account's quota is used up.
         """
-        if self._make_job(plan, sender, place):
+        if self._make_job(plan, sender, others):
             self.share_slots()  # before there are tasks that would take more
             self._fill(plan)
 
@@ -190,12 +190,12 @@ class AzureBatchEngine(Cluster):
         except JobEndedError:
             return
 
-    def _make_job(self, plan: Plan, sender: str, place: int) -> bool:
+    def _make_job(self, plan: Plan, sender: str, others: int) -> bool:
         """Make the job; whether tasks may be added to it."""
         job = self._find(plan.job)
         if job is None:
             with suppress(AlreadyExistsError):  # an answer got lost, or somebody else was quicker
-                self._calls(lambda: self.client.create_job(job_body(plan, self.deployment, sender, place)))
+                self._calls(lambda: self.client.create_job(job_body(plan, self.deployment, sender, others)))
             return True
         if job.state != batch.BatchJobState.ACTIVE:
             return False

@@ -37,7 +37,7 @@ def forgotten() -> list[str]:
 @pytest.fixture
 def client(stores: FolderStores, forgotten: list[str], monkeypatch: pytest.MonkeyPatch) -> Client:
     """A person's, whose Batch has no jobs."""
-    monkeypatch.setattr(AzureBatchEngine, "look", lambda *_: (None, None))
+    monkeypatch.setattr(AzureBatchEngine, "tasks_of", lambda *_: (None, None))
     monkeypatch.setattr(AzureBatchEngine, "delete", lambda _, job: forgotten.append(job))
     client = Client(read_deployment(json.dumps(DOCUMENT)))
     client.stores = stores

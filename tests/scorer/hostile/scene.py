@@ -110,7 +110,7 @@ def open_scene(
     capsys: pytest.CaptureFixture[str],
 ) -> Scene:
     """Play the job to its end, in a world that has all but Azure Batch."""
-    monkeypatch.setattr(AzureBatchEngine, "look", lambda *_: (None, None))
+    monkeypatch.setattr(AzureBatchEngine, "tasks_of", lambda *_: (None, None))
     for name in ("delete", "end"):
         monkeypatch.setattr(AzureBatchEngine, name, lambda *_: None)
     monkeypatch.setattr(AzureBatchEngine, "at_work", lambda *_: {})

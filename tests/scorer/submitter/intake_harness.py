@@ -49,7 +49,7 @@ class List:
     def jobs(self) -> list[JobLine]:
         return [JobLine(job, "active", sender, 0, 0.0) for job, sender in self.senders.items()]
 
-    def look(self, job: str) -> tuple[Tasks | None, str | None]:
+    def tasks_of(self, job: str) -> tuple[Tasks | None, str | None]:
         return (Tasks(1, 0, 0, 0), None) if job in self.senders else (None, None)
 
     def held_up(self) -> str:
@@ -61,7 +61,7 @@ class List:
     def has(self, job: str) -> bool:
         return job in self.senders
 
-    def place(self, sender: str) -> int:
+    def admit(self, sender: str) -> int:
         own = list(self.senders.values()).count(sender)
         if len(self.senders) >= self.most:
             raise BusyError("full")
@@ -72,8 +72,8 @@ class List:
     def at_work(self) -> Counter[str]:
         return Counter(self.senders.values())
 
-    def submit(self, plan: Plan, sender: str, place: int) -> None:
-        assert plan.job in self.senders or place == list(self.senders.values()).count(sender)
+    def submit(self, plan: Plan, sender: str, others: int) -> None:
+        assert plan.job in self.senders or others == list(self.senders.values()).count(sender)
         self.senders.setdefault(plan.job, sender)
         self.finish(plan)
 

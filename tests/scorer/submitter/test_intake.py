@@ -224,9 +224,9 @@ def test_a_job_that_is_cancelled_while_it_is_planned_doesnt_run(harness: IntakeH
     StatusWriter(job, harness.stores).state("planned")
     submit = type(harness.cluster).submit
 
-    def cancelled_later(_: object, plan: Plan, sender: str, place: int) -> None:
+    def cancelled_later(_: object, plan: Plan, sender: str, others: int) -> None:
         StatusWriter.resume(job, harness.stores).state("cancelled")
-        submit(harness.cluster, plan, sender, place)
+        submit(harness.cluster, plan, sender, others)
 
     monkeypatch.setattr(type(harness.cluster), "submit", cancelled_later)
     harness.intake.take(path)
