@@ -247,8 +247,16 @@ def alternatives(pool: Pool) -> list[tuple[str, Pool]]:
     offer(f"nodesMax {pool.nodes_max * 2}", replace(pool, nodes_max=pool.nodes_max * 2))
     offer("spotPercent 100: Spot first", replace(pool, spot_percent=100))
     offer("spotPercent 0: dedicated nodes alone", replace(pool, spot_percent=0))
+    for text, other in same_gpus(pool):
+        offer(text, other)
+    return found
+
+
+def same_gpus(pool: Pool) -> list[tuple[str, Pool]]:
+    """As many GPUs of the same kind in nodes of other sizes, each with what it is called."""
+    found = []
     for name, size in SIZES.items():
         nodes, rest = divmod(pool.nodes_max * pool.size.gpus, size.gpus)
         if size.gpu == pool.size.gpu and name != pool.gpu_size and not rest and nodes >= max(1, pool.nodes_min):
-            offer(f"{nodes} {name}", replace(pool, gpu_size=name, nodes_max=nodes))
+            found.append((f"{nodes} {name}", replace(pool, gpu_size=name, nodes_max=nodes)))
     return found

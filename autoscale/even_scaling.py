@@ -136,6 +136,8 @@ class EvenSamples:
                     return reduce(window) if window else slowly(now)
 
                 return within
+            case "GetSamplePercent", Interval(seconds) if 0 <= seconds < EVERY:
+                return lambda _: 0.0  # none is possible
             case "GetSamplePercent", Interval(seconds) if seconds >= EVERY:
                 possible = seconds // EVERY
                 return lambda now: min(100.0, 100.0 * max(0, readable(now) - _after(now - seconds)) / possible)

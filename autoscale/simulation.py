@@ -111,6 +111,11 @@ class Cluster:
         return len(self._nodes) - self._lost
 
     @property
+    def here(self) -> Mapping[Kind, int]:
+        """How many can run tasks, by kind."""
+        return {"dedicated": self._count["dedicated"], "spot": self._count["spot"] - self._lost}
+
+    @property
     def targets(self) -> Mapping[Kind, int]:
         """How many nodes the formula wants, by kind."""
         return self._target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,10 +13,15 @@ from rich.text import Text
 
 from scorer import models
 from scorer.azure.identity import sign_in
-from scorer.cli.arguments import check_input, number, path_below
+from scorer.cli import arrivals_answer, arrivals_picture
+from scorer.cli.arguments import Overwrite, a_place, check_input, number, path_below, whole
+from scorer.cli.arrivals import DAYS, MOST_DAYS, read_arrivals
 from scorer.cli.console import AsJson, print_json, screen
 from scorer.cli.options import ScoringOptions, with_scoring_options
+from scorer.cli.results import check_ending, check_place
 from scorer.cli.target import DeploymentText, StackName, find_deployment
+from scorer.client.placed import Placed
+from scorer.client.placing import place
 from scorer.documents import MOST_BYTES
 from scorer.documents.deployment import Deployment
 from scorer.documents.plan import Plan
@@ -58,9 +64,30 @@ def plan(
             help="Of one GPU: what the report of an earlier job has of a worker, times slotsPerGpu.",
         ),
     ] = None,
+    arrivals: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RATE|FILE",
+            help="Play days of such requests: 40/day, 3/hour, a file of 24 or 168 rates by the hour, or a trace of times.",
+        ),
+    ] = None,
+    days: Annotated[
+        int | None, typer.Option(metavar="N", parser=whole(1, MOST_DAYS), help=f"How many days of a rate; {DAYS} if not given.")
+    ] = None,
+    hour_worth: Annotated[
+        float,
+        typer.Option(metavar="DOLLARS", parser=number(0, 10_000), help="What an hour of waiting for one result is worth."),
+    ] = 1.0,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", parser=a_place, help="Draw what --arrivals finds there, as SVG.")
+    ] = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Estimate what a request takes: chunks, nodes, minutes, dollars, and what would change that. Nothing runs."""
+    """Estimate what a request takes: chunks, nodes, minutes, dollars, and what would change that. Nothing runs.
+
+    With `--arrivals`: what days of such requests take, how long they wait, and whether scaling to zero pays.
+    """
     try:
         from autoscale.estimate import alternatives, estimate
     except ImportError:
@@ -69,6 +96,7 @@ def plan(
         raise RequestError(
             "No deployment was named: give --stack, or its settings without one: --settings stacks/Pulumi.dev.yaml."
         )
+    placed = _picture(arrivals, days, picture, overwrite=overwrite)
     target = find_deployment(stack, deployment) if settings is None else _deployment_of(settings)
     if request.endswith(".json"):
         parsed, stores = _asked(request, scoring, target, input_url or (Path.cwd().as_uri() if settings is not None else ""))
@@ -86,6 +114,18 @@ def plan(
     )
     for path, etag in made.shared_inputs:
         stores.input.release(path, etag)
+    if arrivals is not None:
+        told = _play(arrivals, days, made, parsed, target, frames_per_second, hour_worth)
+        if picture is not None and placed is not None:
+            with tempfile.TemporaryDirectory() as folder:
+                store = FolderStore(Path(folder))
+                store.put("picture.svg", arrivals_picture.draw(told).encode())
+                place(store, "picture.svg", picture, placed)
+        if as_json:
+            print_json(told.facts())
+        else:
+            arrivals_answer.show(told)
+        return
     try:
         found = estimate(_workload(parsed, made), _pool(target), frames_per_second)
         others = [(text, estimate(found.workload, other, frames_per_second)) for text, other in alternatives(found.pool)]
@@ -96,6 +136,47 @@ def plan(
         print_json(_facts(made, found, others))
     else:
         show(made, found, others)
+
+
+def _picture(arrivals: str | None, days: int | None, picture: Path | None, *, overwrite: bool) -> Placed | None:
+    """Where the picture may stand, if there is to be one. Raises RequestError, OutputError."""
+    if arrivals is None and (days is not None or picture is not None):
+        name = "--days" if days is not None else "--picture"
+        raise RequestError(f"{name} belongs to --arrivals: say when requests come, such as --arrivals 40/day.")
+    if picture is None:
+        return None
+    check_ending(picture, ".svg")
+    check_place(picture, folder=False)
+    placed = Placed(Path(".scorer"), "arrivals", overwrite=overwrite, inputs=[Path(arrivals or "")])
+    placed.check(picture)
+    return placed
+
+
+def _play(
+    arrivals: str, days: int | None, made: Plan, request: Request, target: Deployment, frames_per_second: float | None,
+    hour_worth: float,
+) -> arrivals_answer.Answer:  # fmt: skip
+    """Days of such requests on the deployment's nodes. Raises RequestError, InputError, MissingError."""
+    from autoscale.advice import ladder
+    from autoscale.arrivals import Trace, choices, compare
+
+    workload, pool = _workload(request, made), _pool(target)
+    requests, played = read_arrivals(arrivals, days, made.frames, workload.pixels, target.limits)
+    trace = Trace(
+        requests=requests, days=played, model=workload.model, codec=workload.codec, frames_per_second=frames_per_second,
+        chunks=partial(_chunks, request.chunk_frames),
+    )  # fmt: skip
+    try:
+        return arrivals_answer.Answer(made.request.name, trace, compare(trace, choices(pool)), ladder(trace, pool), hour_worth)
+    except ValueError as error:
+        raise RequestError(str(error)) from error
+
+
+def _chunks(asked: int | None, frames: int, slots: int) -> list[int]:
+    """Frames of each chunk of a video, as dispatch cuts it for a cluster that runs so many tasks at once."""
+    length = asked or cluster_chunk_length(frames, slots)
+    whole_ones, rest = divmod(frames, length)
+    return [length] * whole_ones + [rest] * (rest > 0)
 
 
 def _asked(request: str, scoring: ScoringOptions, target: Deployment, input_url: str) -> tuple[Request, Stores]:

@@ -124,6 +124,7 @@ class Plain:
             now,
             {
                 "PendingTasks": waiting + running,
+                "RunningTasks": running,
                 "CurrentDedicatedNodes": self.of("dedicated"),
                 "CurrentLowPriorityNodes": self.of("spot"),
                 "PreemptedNodeCount": 0,
