@@ -137,7 +137,7 @@ def _select(operation: Operation) -> auto.Stack:
             "PULUMI_DEBUG_PROVIDERS": f"azure-native:{operation.port}",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "GOGC": "400",  # the engine, too, ends before its garbage matters
-            # The state is written once, at the end of an operation, be it a failed one: after each resource costs most of its time.
+            # The state is written once, at the end of an operation, be it a failed one: to write it often costs most of its time.
             "PULUMI_EXPERIMENTAL": "true",
             "PULUMI_SKIP_CHECKPOINTS": "true",
             "PULUMI_HOME": str(folder / "home"),

@@ -23,6 +23,7 @@ from scorer.cli.console import AsJson, Quiet, answer, errors
 from scorer.cli.progress import shown_on
 from scorer.cli.steps import Job, PlanDigest, ScriptsUrl, fetch_shared, merge_and_log, release_shared
 from scorer.cli.target import DeploymentText, StackName, find_deployment
+from scorer.documents import paths
 from scorer.documents.plan import Plan, read_plan
 from scorer.engines.local import TRIES as USUAL_TRIES
 from scorer.engines.work import WorkEngine, work_job
@@ -84,7 +85,7 @@ def work(
     engine = WorkEngine(
         place.stores, claims, tries or place.tries or USUAL_TRIES, task_minutes or place.minutes, processes, log
     )  # fmt: skip
-    with _printed_kept(place.stores.logs, f"{job}/tasks/{_file_name(claims.worker)}/stderr.txt"):
+    with _printed_kept(place.stores.logs, f"{paths.task_logs(job, _file_name(claims.worker))}/stderr.txt"):
         outcome = _work(plan, place, engine, quiet=quiet)
     result = place.stores.output.where(f"{job}/{plan.result}")
     facts = {"job": job, "state": "done", "result": result, "frames": plan.frames, "failed": outcome.status.failed}

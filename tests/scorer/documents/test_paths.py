@@ -21,7 +21,7 @@ WIRE = {
     ],
     "work": [
         "plan.json", "result.json", f"{JOB}/parts/{KEY}.json", f"{KEY}-ab.nut", f"{JOB}/parts/{KEY}-0000042-before.jpg",
-        f"{JOB}/failed/{KEY}.json", f"{JOB}/failed/{KEY}.frames-12", f"{JOB}/failed/{KEY}.try-8",
+        f"{JOB}/claims/{KEY}.json", f"{JOB}/failed/{KEY}.json", f"{JOB}/failed/{KEY}.frames-12", f"{JOB}/failed/{KEY}.try-8",
         "answered", "attempts", "senders",
     ],
     "logs": [f"{JOB}/000003.jsonl", f"{JOB}/tasks/3", f"{JOB}/tasks/"],
@@ -42,7 +42,7 @@ def test_nothing_on_the_wire_moves() -> None:
         "work": [
             paths.PLAN, paths.MERGED, paths.part(JOB, KEY), paths.part_file(KEY, "ab", "nut"),
             paths.sample(JOB, KEY, 42, "before"),
-            paths.failure(JOB, KEY), paths.mark(JOB, KEY, "frames", 12), paths.mark(JOB, KEY, "try", 8),
+            paths.claim(JOB, KEY), paths.failure(JOB, KEY), paths.mark(JOB, KEY, "frames", 12), paths.mark(JOB, KEY, "try", 8),
             paths.ANSWERED, paths.ATTEMPTS, paths.SENDERS,
         ],
         "logs": [paths.records(JOB, 3), paths.task_logs(JOB, "3"), paths.task_logs(JOB)],
@@ -56,7 +56,7 @@ def test_nothing_on_the_wire_moves() -> None:
 # Words that are no sentence, and name a file or a folder of a job.
 SPELLED = re.compile(
     r"(.*/)?((status|rejected|summary|plan|result|request)\.json|report\.html|\.writable|result\.(mp4|mkv|mov)|result/.*"
-    r"|(parts|failed|requests|shares|answered|attempts|senders|packages|(?<!batch/)tasks)/.*)"
+    r"|(parts|failed|claims|requests|shares|answered|attempts|senders|packages|(?<!batch/)tasks)/.*)"
 )
 
 
