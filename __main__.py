@@ -243,7 +243,7 @@ pool = Pool(
 )
 
 # What starts it: a request in the data account raises an event, the event a run of the workflow, the run a container
-# group. Now and then a clock starts one, for requests that wait.
+# group. Every pollMinutes a schedule starts one, for requests that wait.
 deployment = describe(
     Parts(
         settings=chosen,
@@ -266,7 +266,7 @@ workflow = Workflow(
         definition=read_definition((ROOT / "logicapp/workflow.json").read_text(encoding="utf-8"), cloud.resource_manager),
         polling=json.loads((ROOT / "logicapp/polling.json").read_text(encoding="utf-8")),
         events=chosen.trigger == "events",
-        look_minutes=chosen.look_minutes,
+        poll_minutes=chosen.poll_minutes,
         container_group=container_group(
             SubmitterArgs(
                 location=chosen.location,

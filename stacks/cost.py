@@ -21,9 +21,9 @@ HOURS = 730
 DAYS = 30.4
 STORED_GB = 10
 """Weights, and images of yours; what jobs read and write comes and goes."""
-LOOK_SECONDS = 40
-"""Of a container that looks for waiting requests: what is billed begins with the pull of its image."""
-LOOK_ACTIONS = 40
+POLL_SECONDS = 40
+"""Of a container that polls for waiting requests: what is billed begins with the pull of its image."""
+POLL_ACTIONS = 40
 """Of a workflow's run that starts it and waits for it."""
 TYPICAL = Workload(chunks=[375] * 8, pixels=1280 * 720, model="adaptive")
 """Two minutes of 720p, in chunks as dispatch cuts them for two nodes."""
@@ -59,10 +59,10 @@ class Prices:
 def at_rest(chosen: Settings, prices: Prices | None = None) -> dict[str, float]:
     """Dollars a month of each part, while there is no work; parts that cost nothing are left out."""
     price = prices or Prices()
-    looks = HOURS * 60 / chosen.look_minutes
+    polls = HOURS * 60 / chosen.poll_minutes
     registry = 0.0 if chosen.existing_registry_resource_id else DAYS * price.registry_day[chosen.registry_sku]
     stored = price.storage_gb_in_zones if chosen.zone_redundant else price.storage_gb
-    container = LOOK_SECONDS * (CORES * price.core_second + MEMORY_GB * price.gb_second)
+    container = POLL_SECONDS * (CORES * price.core_second + MEMORY_GB * price.gb_second)
     parts = {
         "NAT gateway and its address": 0.0
         if chosen.existing_virtual_network_resource_id
@@ -72,8 +72,8 @@ def at_rest(chosen: Settings, prices: Prices | None = None) -> dict[str, float]:
         "private DNS zones": _zones(chosen) * price.zone,
         "storage of 10 GB": STORED_GB * stored,
         "alert rules": _metric_rules(chosen) * price.metric_rule + price.log_rule,
-        "looks for waiting requests: containers": looks * container,
-        "looks for waiting requests: workflow": max(0.0, looks * LOOK_ACTIONS - price.free_actions) * price.action,
+        "polls for waiting requests: containers": polls * container,
+        "polls for waiting requests: workflow": max(0.0, polls * POLL_ACTIONS - price.free_actions) * price.action,
         "nodes that are always there": DAYS * pool(chosen).idle_dollars,
     }
     return {part: dollars for part, dollars in parts.items() if dollars}

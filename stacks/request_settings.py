@@ -98,14 +98,14 @@ class RequestSettings(SettingGroup):
     trigger: Trigger = Field(
         "events",
         examples=["polling"],
-        description="What tells of requests: events (Event Grid, at once) or polling (a look every lookMinutes)",
+        description="What tells of requests: events (Event Grid, at once) or polling (every pollMinutes)",
     )
     event_app_id: ApplicationId = Field(
         "",
         description="Client id of the application that Event Grid shows a token for, instead of a secret address; not confirmed",
     )
-    look_minutes: int = Field(
-        15, ge=1, le=1440, examples=[5], description="Minutes between two looks for requests that still wait"
+    poll_minutes: int = Field(
+        15, ge=1, le=1440, examples=[5], description="Minutes between two polls for requests that still wait"
     )
     max_submitters: int = Field(
         10, ge=1, le=90, examples=[5], description="Limit on requests: container groups that take them in at once"

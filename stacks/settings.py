@@ -29,7 +29,7 @@ from stacks.setting_words import what_is_wrong
 # The setting of Pulumi's azure-native that says which of Azure's clouds is meant.
 ENVIRONMENT = "azure-native:environment"
 # Names that settings had in version 0.1, which are taken until the next one.
-RENAMED = {"jobsMax": "maxActiveJobs", "jobsAtOnce": "maxSubmitters"}
+RENAMED = {"jobsMax": "maxActiveJobs", "jobsAtOnce": "maxSubmitters", "lookMinutes": "pollMinutes"}
 
 
 # Pydantic lists the fields of the last base first.

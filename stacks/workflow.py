@@ -61,10 +61,10 @@ class WorkflowArgs:
     definition: Mapping[str, Any]
     """logicapp/workflow.json."""
     polling: Mapping[str, Any]
-    """logicapp/polling.json: what is different where a clock is the trigger."""
+    """logicapp/polling.json: what is different where a schedule is the trigger."""
     events: bool
     """Whether Event Grid tells of requests."""
-    look_minutes: int
+    poll_minutes: int
     """Minutes between two polls for requests that wait."""
     container_group: pulumi.Input[Mapping[str, Any]]
     identity_id: pulumi.Input[str]
@@ -96,7 +96,7 @@ class WorkflowArgs:
 class Workflow(pulumi.ComponentResource):
     """The workflows, what they are allowed, and the event subscription that starts the first."""
 
-    looks: logic.Workflow
+    poller: logic.Workflow
     """The one that polls for waiting requests."""
     requests: logic.Workflow | None = None
     """The one that is told of each request."""
@@ -107,7 +107,9 @@ class Workflow(pulumi.ComponentResource):
         super().__init__("batch-scoring:stacks:Workflow", name, None, opts)
         self._name, self._args = name, args
         permissions = [*self._permissions(), *args.wait_for]
-        self.looks = self._workflow(f"{name}-looks", looking(args.definition, args.polling, args.look_minutes), permissions)
+        self.poller = self._workflow(
+            f"{name}-looks", polling_definition(args.definition, args.polling, args.poll_minutes), permissions
+        )
         if args.events:
             self.requests = self._workflow(name, self._definition(), [], self._tokens())
             self.topic = eventgrid.SystemTopic(
@@ -126,12 +128,12 @@ class Workflow(pulumi.ComponentResource):
     @property
     def main(self) -> logic.Workflow:
         """The one that requests come to first."""
-        return self.requests or self.looks
+        return self.requests or self.poller
 
     @property
     def all(self) -> dict[str, logic.Workflow]:
         """Each by what it is called in alerts and logs."""
-        return {"looks": self.looks} | ({"workflow": self.requests} if self.requests else {})
+        return {"looks": self.poller} | ({"workflow": self.requests} if self.requests else {})
 
     def _workflow(
         self,
@@ -307,8 +309,8 @@ def acting_as(definition: Mapping[str, Any], identity_id: str) -> dict[str, Any]
     return {**definition, "parameters": declared, "actions": named(definition["actions"])}
 
 
-def looking(definition: Mapping[str, Any], polling: Mapping[str, Any], minutes: int) -> dict[str, Any]:
-    """The definition of the workflow that a clock starts: the first one's, but for what `polling` has instead."""
+def polling_definition(definition: Mapping[str, Any], polling: Mapping[str, Any], minutes: int) -> dict[str, Any]:
+    """The definition of the workflow that a schedule starts: the first one's, but for what `polling` has instead."""
     changed = copy.deepcopy(dict(polling))
     for trigger in changed["triggers"].values():
         trigger["recurrence"]["interval"] = minutes

@@ -110,7 +110,7 @@ def _not_done(standing: Standing, spent: str) -> Finding:
     return wrong(
         "request", f"nobody has taken it in after {spent}",
         "portal > Logic App > Runs history: no run means that the event is on its way, or in dead-letters/; with trigger "
-        "'polling' it takes up to lookMinutes",
+        "'polling' it takes up to pollMinutes",
     )  # fmt: skip
 
 

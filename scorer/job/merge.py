@@ -63,7 +63,7 @@ def merge(plan: Plan, stores: Stores) -> Result:
     if failed > most_failures(plan):
         raise too_many_failed(failed, most_failures(plan), first_failure(plan, stores))
     there = [part for part in parts if part]
-    etag, facts = _join(plan, plan.video, there, stores) if plan.video else (_sweep(plan, stores), None)
+    etag, facts = _join(plan, plan.video, there, stores) if plan.video else (_remove_stale(plan, stores), None)
     return _keep(plan, Result(fingerprint=plan.fingerprint, etag=etag, frames=plan.frames, failed=failed, facts=facts), stores)
 
 
@@ -95,7 +95,7 @@ def _join(plan: Plan, info: video.VideoInfo, parts: Sequence[Part], stores: Stor
     return stores.output.head(path).etag, (before, after) if before and after else None
 
 
-def _sweep(plan: Plan, stores: Stores) -> str:
+def _remove_stale(plan: Plan, stores: Stores) -> str:
     """Take away what an earlier plan of this job left in the result's folder."""
     own = {plan.image_path(file) for chunk in plan.chunks for file in chunk.files}
     for entry in stores.output.list(f"{plan.job}/{plan.result}"):

@@ -197,10 +197,6 @@ def _plot_notes(tally: Tally) -> Iterator[str]:
         yield f"{counted(missing, 'frame')} without a record."
 
 
-def _mean(ms: float, frames: int) -> str:
-    return milliseconds(ms / frames) if frames else "no record"
-
-
 def _workers(tally: Tally) -> str:
     if OTHER in tally.workers:
         return f"more than {counted(len(tally.workers) - 1, 'worker')}"

@@ -11,7 +11,7 @@ import pytest
 from emulator.logic_app.containers import ACCOUNT, BODY, PARAMETERS, PREFIX, Containers, event
 from emulator.logic_app.engine import Engine, Json
 from emulator.logic_app.runner import Call, Run
-from stacks.workflow import looking
+from stacks.workflow import polling_definition
 from tests.logicapp.conftest import WORKFLOW
 
 
@@ -53,7 +53,7 @@ def test_a_refused_request_is_an_answer(start: Any, code: int) -> None:
 def test_the_clock_starts_a_look_for_all_that_wait(engine: Engine, workflow: Json) -> None:
     polling = json.loads((WORKFLOW.parent / "polling.json").read_text())
     azure = Containers()
-    run = Run(engine, looking(workflow, polling, 5), PARAMETERS, azure, "08585287554177334956853859655CU00")
+    run = Run(engine, polling_definition(workflow, polling, 5), PARAMETERS, azure, "08585287554177334956853859655CU00")
     assert run.start({})
     assert run.status == "Succeeded"
     (put,) = [call for call in azure.calls if call.method == "PUT"]

@@ -12,7 +12,7 @@ from emulator.logic_app.engine import Engine, EngineError, Json
 from scorer.errors import BusyError, ScanError
 from scorer.submitter.rejection import REFUSALS
 from stacks import submitter
-from stacks.workflow import looking
+from stacks.workflow import polling_definition
 from tests.logicapp.conftest import WORKFLOW
 
 # Functions that look something up, which the engine doesn't count among its built-in ones.
@@ -139,7 +139,7 @@ def test_only_what_the_code_decides_has_a_default(workflow: Json) -> None:
 
 def test_the_clocks_workflow_is_valid_too(engine: Engine, workflow: Json) -> None:
     polling = json.loads((WORKFLOW.parent / "polling.json").read_text())
-    looks = looking(workflow, polling, 7)
+    looks = polling_definition(workflow, polling, 7)
     engine.validate(looks)
     assert looks["triggers"]["Now_and_then"]["recurrence"] == {"frequency": "Minute", "interval": 7}
     assert looks["triggers"]["Now_and_then"]["runtimeConfiguration"]["concurrency"]["runs"] == 1

@@ -31,8 +31,8 @@ def test_the_guide_has_these_figures() -> None:
 def test_a_bill_by_hand() -> None:
     bill = shipped("dev")
     assert bill["NAT gateway and its address"] == pytest.approx(730 * 0.05)
-    # 2,920 looks a month of 40 actions each, 4,000 of them free.
-    assert bill["looks for waiting requests: workflow"] == pytest.approx((2920 * 40 - 4000) * 0.000025)
+    # 2,920 polls a month of 40 actions each, 4,000 of them free.
+    assert bill["polls for waiting requests: workflow"] == pytest.approx((2920 * 40 - 4000) * 0.000025)
     assert bill["alert rules"] == pytest.approx(8 * 0.10 + 1.50)
     always = at_rest(Settings(location="westeurope", nodes_min=2, spot_percent=0))
     assert always["nodes that are always there"] == pytest.approx(30.4 * 24 * 2 * 0.526)

@@ -131,7 +131,7 @@ def test_what_the_submitter_is_told_changes_the_workflows_alone(azure: Cloud, de
     deployment.up()
     told = {"batchSize": 4, "chunkFrames": 100, "maxFrames": 1000, "taskRetries": 1, "submitMinutes": 5}
     # What both workflows tell, and what one of the two alone has.
-    for settings, workflows in [(told, 2), ({"jobsAtOnce": 2}, 1), ({"lookMinutes": 3}, 1)]:
+    for settings, workflows in [(told, 2), ({"jobsAtOnce": 2}, 1), ({"pollMinutes": 3}, 1)]:
         with azure.fresh_record() as events:
             deployment.settings |= settings
             outcome = deployment.up()
@@ -154,7 +154,7 @@ def test_more_nodes_change_the_pool_in_place(azure: Cloud, deploy: Deploy) -> No
 
 
 def test_where_events_arent_allowed_a_clock_looks_for_requests(azure: Cloud, deploy: Deploy) -> None:
-    deployment = deploy("dev", trigger="polling", lookMinutes=2)
+    deployment = deploy("dev", trigger="polling", pollMinutes=2)
     deployment.up()
     assert not azure.of_type(SUBSCRIPTION)
     assert not azure.of_type("Microsoft.EventGrid/systemTopics")

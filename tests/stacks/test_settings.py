@@ -323,7 +323,8 @@ def test_an_old_name_is_taken_with_a_sentence_that_has_the_new_one(
     config = {f"batch-scoring:{key}": text for key, text in given.items()}
     monkeypatch.setattr("stacks.settings.CONFIG", ContextVar("config", default=config))
     assert load() == parse({"location": "westeurope", new: "7"})
-    assert refusals(**{old: "many"}) == [f"{new} 'many' is no whole number from 1 to {300 if old == 'jobsMax' else 90}."]
+    (sentence,) = refusals(**{old: "many"})
+    assert sentence.startswith(f"{new} 'many' is no whole number from 1 to ")
 
 
 def test_addresses_count_once_and_tags_are_text_as_pulumi_writes_them() -> None:
