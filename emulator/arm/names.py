@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from emulator.arm.requests import ArmRequest
+from emulator.arm.requests import TEACH, ArmError, ArmRequest
 
 _GUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _NETWORK = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?"
@@ -49,7 +49,9 @@ RULES = {
 
 
 def name_errors(request: ArmRequest) -> list[str]:
-    """What Azure would say of the name."""
-    if re.fullmatch(RULES[request.type], request.name):
+    """What Azure would say of the name. Raises ArmError where the form of the type's names isn't known."""
+    if (rule := RULES.get(request.type)) is None:
+        raise ArmError("InvalidResourceType", f"The emulator doesn't know the names of '{request.type}': {TEACH}.")
+    if re.fullmatch(rule, request.name):
         return []
     return [f"'{request.name}' is no name for {request.type}"]

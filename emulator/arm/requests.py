@@ -18,6 +18,8 @@ SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 TENANT = "00000000-0000-0000-0000-000000000002"
 SCHEMAS = Path(__file__).with_name("arm-schemas")
 
+TEACH = "emulator/README.md says how to teach it a resource type"
+
 GROUP = "resourceGroupName"
 # By Pulumi's type: ARM's type, and the inputs that make the id, the name's last.
 _TYPES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -120,17 +122,23 @@ def kind(token: str) -> Kind:
     """The type that Pulumi calls `token`. Raises ArmError for one that isn't known here."""
     known = _TYPES.get(token.removeprefix("azure-native:"))
     if known is None:
-        raise ArmError("NoRegisteredProviderFound", f"The emulator doesn't know '{token}'.")
+        raise ArmError("NoRegisteredProviderFound", f"The emulator doesn't know '{token}': {TEACH}.")
     arm_type, address = known
-    (path,) = SCHEMAS.glob(f"{arm_type.replace('/', '.')}@*.json")
-    return Kind(token=token, type=arm_type, api_version=path.stem.partition("@")[2], address=address)
+    return Kind(token=token, type=arm_type, api_version=_schema_file(arm_type).stem.partition("@")[2], address=address)
+
+
+def _schema_file(arm_type: str) -> Path:
+    """Raises ArmError where there is none."""
+    found = list(SCHEMAS.glob(f"{arm_type.replace('/', '.')}@*.json"))
+    if len(found) != 1:
+        raise ArmError("InvalidResourceType", f"The emulator has {len(found)} schemas of '{arm_type}' instead of one: {TEACH}.")
+    return found[0]
 
 
 @cache
 def schema(arm_type: str) -> Json:
     """ARM's JSON Schema of a type."""
-    (path,) = SCHEMAS.glob(f"{arm_type.replace('/', '.')}@*.json")
-    loaded: Json = json.loads(path.read_text())
+    loaded: Json = json.loads(_schema_file(arm_type).read_text())
     return loaded
 
 
