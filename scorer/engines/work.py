@@ -101,7 +101,7 @@ class WorkEngine:
     def _share(
         self, plan: Plan, left: Remaining, processes: Processes, on_progress: Callable[[Progress], None], reused: int
     ) -> None:
-        polled = time.monotonic()
+        polled, waits = time.monotonic(), False
         while True:
             if time.monotonic() - polled >= (POLL_SECONDS if processes.has_room else BUSY_POLL_SECONDS):
                 self._patiently(left.poll)
@@ -115,6 +115,11 @@ class WorkEngine:
                 processes.give(chunk)
             if not processes.busy and not left.open:
                 return
+            if not processes.busy and not waits:
+                self.log(
+                    f"{counted(len(left.open), 'chunk')} with other workers; what they don't renew is taken over in two minutes"
+                )
+            waits = not processes.busy
             for ending in processes.endings(self.heartbeat):
                 self._settle(plan, left, ending)
             self._end_those(processes)

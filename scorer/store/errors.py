@@ -41,6 +41,8 @@ _MACHINE_ACCESS_HINT = (
 _NO_NAME = (400, 414)
 _REFUSED = (401, 403)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Answers of a disk that allows nothing, or has no hard links (FAT, SMB, blobfuse), by which files are made that aren't there yet.
+_UNABLE = (errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 def is_unsafe_name(path: str) -> bool:
@@ -115,12 +117,21 @@ def raise_storage_error(error: Exception, where: str, *, writing: bool) -> NoRet
         raise OutputError(f"'{where}' can't be {'written' if writing else 'read'}: {why}.") from error
     if isinstance(error, NotADirectoryError | IsADirectoryError | FileExistsError) or "os error 20)" in text:
         raise OutputError(f"'{where}' can't be written, since a file or folder of that name is in the way.") from error
-    if writing and isinstance(error, OSError):
-        raise OutputError(f"'{where}' can't be written: {error.strerror or text}; choose another place.") from error
+    if writing:
+        _raise_unwritable(error, text, where)
     if "invalid path" in text:  # of a file in it: obstore gives the whole list up
         why = text.rpartition("invalid path: ")[2]
         raise InputError(f"'{where}' has a file in it whose name can't be used ({why}): rename it.") from error
     raise StoreError(f"'{where}' could not be reached: {text}") from error
+
+
+def _raise_unwritable(error: Exception, text: str, where: str) -> None:
+    if isinstance(error, OSError):
+        raise OutputError(f"'{where}' can't be written: {error.strerror or text}; choose another place.") from error
+    if any(f"os error {code})" in text for code in _UNABLE):
+        raise OutputError(
+            f"'{where}' can't be written: its disk doesn't allow that, or has no hard links, as it must; choose another place."
+        ) from error
 
 
 def changed(where: str) -> ChangedError:

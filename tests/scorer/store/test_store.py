@@ -1,5 +1,6 @@
 """A store on a folder: whole writes, ETags, and errors that name the file."""
 
+import errno
 import fcntl
 import os
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import ContainerClient
-from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import GenericError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import AzureStore
 
 from scorer.errors import ChangedError, MissingError, OutputError, RequestError, StorageFullError
@@ -246,3 +247,11 @@ def test_of_processes_that_replace_the_same_version_one_succeeds(tmp_path: Path)
     assert [process.wait(60) for process in started] == [0, 0, 0]
     assert (tmp_path / "count").read_bytes() == b"300"
     assert [path.name for path in tmp_path.iterdir()] == ["count"]
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_disk_without_hard_links_is_said_so(code: int) -> None:
+    """In obstore's words, which has the system's error number in them: a FAT disk, a share of Windows, a mounted container."""
+    words = f"Generic LocalFileSystem error: Unable to rename file: {os.strerror(code)} (os error {code})"
+    with pytest.raises(OutputError, match="has no hard links"), storage_errors("/mnt/work/claims/a.json", writing=True):
+        raise GenericError(words)
