@@ -28,7 +28,8 @@ from stacks.registry import Image, ImageArgs, Registry, RegistryArgs
 from stacks.scanning import Scanning, ScanningArgs, scanner
 from stacks.storage import FLOW_LOGS, Caller, Encryption, Storage, StorageArgs
 from stacks.submitter import SubmitterArgs, container_group
-from stacks.workflow import Workflow, WorkflowArgs, read_definition
+from stacks.workflow import Workflow, WorkflowArgs
+from stacks.workflow_definition import read_definition
 
 ROOT = Path(__file__).resolve().parent
 chosen = settings.load()

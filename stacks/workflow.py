@@ -9,8 +9,6 @@ https://learn.microsoft.com/azure/event-grid/event-schema-blob-storage, https://
 
 from __future__ import annotations
 
-import copy
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +22,7 @@ from scorer.documents import paths
 from stacks.identity import Role, assign, define
 from stacks.patience import Settling
 from stacks.submitter import API_VERSION
+from stacks.workflow_definition import acting_as, polling_definition, told_of_requests
 
 REQUESTS = f"/blobServices/default/containers/input/blobs/{paths.REQUESTS}/"
 SUFFIX = ".json"
@@ -37,11 +36,6 @@ NOBODY = "0.0.0.0/32"
 EVENT_GRID = "4962773b-9cdb-44cf-a8bf-237846a00ab7"
 # Of the addresses of request triggers.
 TRIGGER_API = "2016-10-01"
-# Runs that wait while as many are at work as may: ten more than those at least, 100 at most, and 50 wherever that is enough.
-# https://learn.microsoft.com/azure/logic-apps/logic-apps-limits-and-configuration#concurrency-looping-and-debatching-limits
-WAITING_RUNS, WAITING_BESIDE = 50, 10
-# In logicapp/workflow.json, the parameter that says as whom it calls Azure.
-IDENTITY = "identity"
 
 GROUP_ACTIONS = [
     "Microsoft.ContainerInstance/containerGroups/read",
@@ -111,7 +105,7 @@ class Workflow(pulumi.ComponentResource):
             f"{name}-looks", polling_definition(args.definition, args.polling, args.poll_minutes), permissions
         )
         if args.events:
-            self.requests = self._workflow(name, self._definition(), [], self._tokens())
+            self.requests = self._workflow(name, told_of_requests(args.definition, args.runs_at_once), [], self._tokens())
             self.topic = eventgrid.SystemTopic(
                 name,
                 resource_group_name=args.resource_group_name,
@@ -181,14 +175,6 @@ class Workflow(pulumi.ComponentResource):
         )
         policies = logic.OpenAuthenticationAccessPoliciesArgs(policies={"event-grid": policy})
         return logic.FlowAccessControlConfigurationPolicyArgs(open_authentication_policies=policies)
-
-    def _definition(self) -> dict[str, Any]:
-        # Logic Apps takes no parameters for these numbers, only literals.
-        definition, runs = copy.deepcopy(dict(self._args.definition)), self._args.runs_at_once
-        waiting = max(WAITING_RUNS, runs + WAITING_BESIDE)
-        for trigger in definition["triggers"].values():
-            trigger["runtimeConfiguration"]["concurrency"].update(runs=runs, maximumWaitingRuns=waiting)
-        return definition
 
     def _parameters(self) -> dict[str, logic.WorkflowParameterArgs]:
         args = self._args
@@ -282,39 +268,6 @@ class Workflow(pulumi.ComponentResource):
             resource_group_name=self._args.resource_group_name, workflow_name=workflow.name, trigger_name=trigger
         )
         return pulumi.Output.secret(address.value)
-
-
-def read_definition(text: str, arm_endpoint: str) -> dict[str, Any]:
-    """The definition in a file's text, with tokens for the resource manager at `arm_endpoint`: their audiences are literals."""
-    known: dict[str, Any] = json.loads(text.replace(clouds.PUBLIC.resource_manager, arm_endpoint))
-    return known
-
-
-def acting_as(definition: Mapping[str, Any], identity_id: str) -> dict[str, Any]:
-    """The definition whose actions call Azure as this identity.
-
-    The file has a parameter there, which workflows of the Consumption plan refuse: a user-assigned identity is named by its id.
-    Sources: https://github.com/Azure/LogicAppsUX/issues/2907, https://github.com/Azure/logicapps/issues/465,
-    https://github.com/Azure/logicapps/issues/903
-    """
-
-    def named(part: Any) -> Any:
-        if isinstance(part, dict):
-            return {key: named(value) for key, value in part.items()}
-        if isinstance(part, list):
-            return [named(value) for value in part]
-        return identity_id if part == f"@parameters('{IDENTITY}')" else part
-
-    declared = {name: each for name, each in definition["parameters"].items() if name != IDENTITY}
-    return {**definition, "parameters": declared, "actions": named(definition["actions"])}
-
-
-def polling_definition(definition: Mapping[str, Any], polling: Mapping[str, Any], minutes: int) -> dict[str, Any]:
-    """The definition of the workflow that a schedule starts: the first one's, but for what `polling` has instead."""
-    changed = copy.deepcopy(dict(polling))
-    for trigger in changed["triggers"].values():
-        trigger["recurrence"]["interval"] = minutes
-    return {**definition, "triggers": changed["triggers"], "actions": {**definition["actions"], **changed["actions"]}}
 
 
 def _principal(identity: eventgrid.outputs.IdentityInfoResponse | None) -> str:

@@ -14,7 +14,7 @@ from emulator.arm.requests import Json
 from emulator.pulumi.engine import PROGRAM, ROOT, Deployment, EngineError
 from emulator.rbac import access, assignments
 from stacks import patience
-from stacks.workflow import acting_as
+from stacks.workflow_definition import acting_as
 from tests.azure_fixtures import Deploy
 from tests.emulator.sample_resources import SampleResources, refused
 

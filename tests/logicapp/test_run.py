@@ -11,7 +11,7 @@ import pytest
 from emulator.logic_app.containers import ACCOUNT, BODY, PARAMETERS, PREFIX, Containers, event
 from emulator.logic_app.engine import Engine, Json
 from emulator.logic_app.runner import Call, Run
-from stacks.workflow import polling_definition
+from stacks.workflow_definition import polling_definition
 from tests.logicapp.conftest import WORKFLOW
 
 

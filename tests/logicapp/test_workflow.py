@@ -12,7 +12,7 @@ from emulator.logic_app.engine import Engine, EngineError, Json
 from scorer.errors import BusyError, ScanError
 from scorer.submitter.rejection import REFUSALS
 from stacks import submitter
-from stacks.workflow import polling_definition
+from stacks.workflow_definition import polling_definition
 from tests.logicapp.conftest import WORKFLOW
 
 # Functions that look something up, which the engine doesn't count among its built-in ones.
