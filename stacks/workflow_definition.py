@@ -53,8 +53,12 @@ def told_of_requests(definition: Mapping[str, Any], runs: int) -> dict[str, Any]
 
 
 def polling_definition(definition: Mapping[str, Any], polling: Mapping[str, Any], minutes: int) -> dict[str, Any]:
-    """The definition of the workflow that a schedule starts: the first one's, but for what `polling` has instead."""
+    """The definition of the workflow that a schedule starts: the first one's, but for what `polling` has instead.
+
+    A schedule that counts minutes does so every `minutes`; another one, such as each night, is as it says.
+    """
     changed = copy.deepcopy(dict(polling))
     for trigger in changed["triggers"].values():
-        trigger["recurrence"]["interval"] = minutes
+        if trigger["recurrence"]["frequency"] == "Minute":
+            trigger["recurrence"]["interval"] = minutes
     return {**definition, "triggers": changed["triggers"], "actions": {**definition["actions"], **changed["actions"]}}

@@ -150,6 +150,16 @@ def test_the_clocks_workflow_is_valid_too(engine: Engine, workflow: Json) -> Non
     assert "triggerBody" not in json.dumps(looks)
 
 
+def test_a_schedule_of_ones_own_stays_as_it_is(engine: Engine, workflow: Json) -> None:
+    """As CONTRIBUTING has it: a file of what differs is a trigger."""
+    polling = json.loads((WORKFLOW.parent / "polling.json").read_text())
+    nightly = {"frequency": "Day", "interval": 1, "schedule": {"hours": [2]}}
+    polling["triggers"] = {"At_night": {**polling["triggers"]["Now_and_then"], "recurrence": nightly}}
+    definition = polling_definition(workflow, polling, 7)
+    engine.validate(definition)
+    assert definition["triggers"]["At_night"]["recurrence"] == nightly
+
+
 def test_the_trigger(workflow: Json) -> None:
     (trigger,) = workflow["triggers"].values()
     assert (trigger["type"], trigger["kind"], trigger["splitOn"]) == ("Request", "Http", "@triggerBody()")
