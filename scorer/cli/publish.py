@@ -7,7 +7,6 @@ their own: their code never runs in ours.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -18,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from scorer.azure.identity import sign_in
 from scorer.cli.console import AsJson, answer, errors
@@ -29,6 +28,7 @@ from scorer.file_names import unfit
 from scorer.packages.install import WEIGHTS, install_wheels, pip
 from scorer.packages.manifest import ModelFacts, Package, package_id
 from scorer.store import Store, open_store
+from scorer.validation import faults
 
 # Run where the wheels are installed: what of the models comes from there, and not from the scorer itself.
 _ASK = """
@@ -119,7 +119,11 @@ def read_models(wheels: Sequence[Path], weights: Sequence[Path]) -> dict[str, Mo
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603  # ours
     if done.returncode:
         raise ModelError(f"'{wheels[0].name}' can't be loaded: {_last_line(done.stderr)}")
-    models = _FACTS.validate_python(json.loads(done.stdout.splitlines()[-1]))
+    try:
+        models = _FACTS.validate_json(done.stdout.splitlines()[-1])
+    except ValidationError as error:
+        why = f"describes its models otherwise than a ModelSpec does ({faults(error)[0]})"
+        raise ModelError(f"'{wheels[0].name}' {why}: see examples/edges.") from error
     if not models:
         raise ModelError(f"'{wheels[0].name}' has no entry point in the group 'scorer.models': see examples/edges.")
     return models

@@ -140,6 +140,8 @@ def spec(name: str) -> ModelSpec:
         raise ModelError(f"Model '{name}' ({entry.value}) can't be loaded: {words(error)}") from error
     if not isinstance(found, ModelSpec):
         raise ModelError(f"Model '{name}' ({entry.value}) is no ModelSpec: see examples/edges.")
+    if found.style not in STYLE_KINDS:
+        raise ModelError(f"Model '{name}' ({entry.value}) has the style {found.style!r}: it is one of {', '.join(STYLE_KINDS)}.")
     return found
 
 

@@ -128,6 +128,9 @@ def test_a_damaged_file_is_not_installed(tmp_path: Path, scripts: FolderStore, n
     assert not (node / "packages" / package.id).exists()
 
 
+SPEC = "from scorer.models import ModelSpec\nSPEC = ModelSpec('ours', 'ours', {})"
+
+
 @pytest.mark.parametrize(
     ("code", "entry", "requires", "words"),
     [
@@ -137,6 +140,13 @@ def test_a_damaged_file_is_not_installed(tmp_path: Path, scripts: FolderStore, n
         ("from scorer.models.painted import SPEC", "painted = our_model:SPEC", (), "Two packages offer a model called 'painted'"),
         ("", "ours = our_model:SPEC", ("nobody-has-this>=3",), "nobody-has-this"),
         ("", "ours = our_model:SPEC", ("numpy<1",), "numpy<1"),
+        (SPEC.format("'drawing', print"), "ours = our_model:SPEC", (), "has the style 'drawing': it is one of image, number"),
+        (
+            SPEC.format("'none', print, -1"),
+            "ours = our_model:SPEC",
+            (),
+            r"ours\.max_styles: should be greater than or equal to 0",
+        ),
     ],
 )
 def test_what_cant_be_published(
