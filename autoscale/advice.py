@@ -38,7 +38,7 @@ def ladder(trace: Trace, pool: Pool) -> list[Rung]:
     zero, warm = replace(pool, nodes_min=0), replace(pool, nodes_min=max(1, pool.nodes_min))
     found: list[Rung] = []
     for rate in LADDER:
-        days = min(28, max(2, math.ceil(ENOUGH / rate)))
+        days = min(28, math.ceil(ENOUGH / rate))
         requests = at_random([rate / 24], days, middle.frames, middle.pixels)
         settings = compare(replace(trace, requests=requests, days=days), [("zero", zero), ("warm", warm)])
         if not all(each.keeps_up for each in settings):
@@ -91,7 +91,8 @@ def recommendation(settings: Sequence[Setting], rungs: Sequence[Rung], requests:
 
 
 def _chosen(own: Setting, chosen: Setting, requests: float, hour_worth: float) -> str:
-    result = f"half of the results are there within {_range(chosen.quick.median, chosen.slow.median, '.0f')} minutes"
+    minutes = _range(chosen.quick.median, chosen.slow.median, ".0f")
+    result = f"half of the results are there within {minutes} {'minute' if minutes == '1' else 'minutes'}"
     bill = _range(chosen.quick.dollars, chosen.slow.dollars, ".2f")
     if chosen is own:
         return f"Leave the settings as they are: {bill} dollars a month for nodes, and {result}."

@@ -28,6 +28,8 @@ SEED = 2018
 """Of arrivals at random: the same each time."""
 MANY = 100_000
 """Requests, of all plays together, from which on each core plays some."""
+MOST_PLAYED = 30_000
+"""Requests of one play: of a trace with more, some weeks stand for all."""
 PLENTY = 10_000
 """Spot nodes: more than any pool asks for."""
 
@@ -93,6 +95,21 @@ def at_random(rates: Sequence[float], days: int, frames: int, pixels: int, seed:
             ahead = chance.expovariate(1.0)
         ahead -= rate - spent
     return found
+
+
+def some_weeks(trace: Trace, most: int = MOST_PLAYED) -> Trace:
+    """Whole weeks of the trace, spread evenly over it and put one after the other, where it has more than `most` requests."""
+    weeks = trace.days // 7
+    kept = max(1, weeks * most // len(trace.requests))
+    if len(trace.requests) <= most or kept >= weeks:
+        return trace
+    places = {number * weeks // kept: number for number in range(kept)}
+    requests = [
+        replace(each, second=each.second - (week - places[week]) * 7 * DAY)
+        for each in trace.requests
+        if (week := int(each.second // (7 * DAY))) in places
+    ]
+    return replace(trace, requests=requests, days=7 * kept)
 
 
 @dataclass(frozen=True, kw_only=True)

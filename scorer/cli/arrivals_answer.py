@@ -22,6 +22,8 @@ class Answer:
 
     name: str
     trace: Trace
+    played: int
+    """Days of it, which stand for all."""
     settings: Sequence[Setting]
     rungs: Sequence[Rung]
     hour_worth: float
@@ -57,8 +59,8 @@ class Answer:
         from autoscale.advice import pays_from
 
         return {
-            "name": self.name, "requests": len(self.trace.requests), "days": self.trace.days, "model": self.trace.model,
-            "hour_worth": self.hour_worth, "advice": self.advice, "best": self.best and self.best.text,
+            "name": self.name, "requests": len(self.trace.requests), "days": self.trace.days, "days_played": self.played,
+            "model": self.trace.model, "hour_worth": self.hour_worth, "advice": self.advice, "best": self.best and self.best.text,
             "warm_node_pays_from": pays_from(self.rungs, self.hour_worth),
             "warm_node_pays_from_by_bill": pays_from(self.rungs, 0.0),
             "settings": [_facts(each) for each in self.settings],
@@ -99,6 +101,8 @@ def show(told: Answer) -> None:
     screen.print()
     screen.print(told.advice)
     screen.print()
+    if told.played < days:
+        screen.print(f"Played: {told.played} of these days, in weeks that are spread evenly over them.", style="dim")
     screen.print(
         "Minutes from a request to its result; node hours and dollars of a month, for nodes alone, East US, November 2026; "
         "idle: share of the nodes' time without a task. The low end has Spot nodes at once, the high end none. "

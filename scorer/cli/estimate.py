@@ -158,18 +158,20 @@ def _play(
 ) -> arrivals_answer.Answer:  # fmt: skip
     """Days of such requests on the deployment's nodes. Raises RequestError, InputError, MissingError."""
     from autoscale.advice import ladder
-    from autoscale.arrivals import Trace, choices, compare
+    from autoscale.arrivals import Trace, choices, compare, some_weeks
 
     workload, pool = _workload(request, made), _pool(target)
-    requests, played = read_arrivals(arrivals, days, made.frames, workload.pixels, target.limits)
+    requests, length = read_arrivals(arrivals, days, made.frames, workload.pixels, target.limits)
     trace = Trace(
-        requests=requests, days=played, model=workload.model, codec=workload.codec, frames_per_second=frames_per_second,
+        requests=requests, days=length, model=workload.model, codec=workload.codec, frames_per_second=frames_per_second,
         chunks=partial(_chunks, request.chunk_frames),
     )  # fmt: skip
+    played = some_weeks(trace)
     try:
-        return arrivals_answer.Answer(made.request.name, trace, compare(trace, choices(pool)), ladder(trace, pool), hour_worth)
+        settings, rungs = compare(played, choices(pool)), ladder(played, pool)
     except ValueError as error:
         raise RequestError(str(error)) from error
+    return arrivals_answer.Answer(made.request.name, trace, played.days, settings, rungs, hour_worth)
 
 
 def _chunks(asked: int | None, frames: int, slots: int) -> list[int]:

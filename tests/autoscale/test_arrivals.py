@@ -13,7 +13,7 @@ import pytest
 
 from autoscale import arrivals
 from autoscale.advice import Rung, best, ladder, pays_from, recommendation
-from autoscale.arrivals import DAY, MONTH, Outcome, Request, Setting, Trace, at_random, choices, compare, play
+from autoscale.arrivals import DAY, MONTH, Outcome, Request, Setting, Trace, at_random, choices, compare, play, some_weeks
 from autoscale.estimate import MERGE_STARTS, MERGED_FRAMES, NODE_STARTS, TASK_STARTS, Pool, Workload, simulate
 
 T4 = "Standard_NC4as_T4_v3"
@@ -114,6 +114,21 @@ def test_a_year_is_played_to_its_end() -> None:
     month = play(at_rate(25, 28, length=100), POOL, quick=True)
     assert found.dollars == pytest.approx(month.dollars, rel=0.1)
     assert found.median == pytest.approx(month.median, rel=0.1)
+
+
+def test_weeks_stand_for_a_long_trace() -> None:
+    whole = at_rate(20, 365)
+    assert some_weeks(whole) is whole
+    some = some_weeks(whole, 20 * 7 * 5)
+    assert some.days in (28, 35)
+    assert len(some.requests) == pytest.approx(20 * some.days, rel=0.15)
+    # At the hours and days of the week that they had, from the beginning of the year to near its end.
+    moments = {round(each.second % (7 * DAY), 3) for each in whole.requests}
+    assert {round(each.second % (7 * DAY), 3) for each in some.requests} <= moments
+    assert [each.second for each in some.requests] == sorted(each.second for each in some.requests)
+    assert max(each.second for each in some.requests) < some.days * DAY
+    short = at_rate(500, 10)
+    assert some_weeks(short, 100) is short
 
 
 def test_arrivals_at_random_are_the_same_each_time() -> None:
