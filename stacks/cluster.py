@@ -91,7 +91,9 @@ class BatchAccount(pulumi.ComponentResource):
 def _network_profile(args: BatchAccountArgs) -> batch.NetworkProfileArgs:
     """Who comes by the internet: people and the submitter by their addresses; nodes, unless they have private endpoints."""
     deny, allow = batch.EndpointAccessDefaultAction.DENY, batch.EndpointAccessDefaultAction.ALLOW
-    rules = [batch.IPRuleArgs(action=batch.IPRuleAction.ALLOW, value=address) for address in args.allowed_ips]
+    # Each once: people may come from where the submitter does.
+    allowed = dict.fromkeys(args.allowed_ips)
+    rules = [batch.IPRuleArgs(action=batch.IPRuleAction.ALLOW, value=address) for address in allowed]
     return batch.NetworkProfileArgs(
         account_access=batch.EndpointAccessProfileArgs(default_action=deny, ip_rules=rules),
         # Said in either case, as an account that was private before would stay closed to nodes.

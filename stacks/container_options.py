@@ -55,6 +55,6 @@ def check_options(text: str) -> str:
             continue
         if not equals:
             value = words.pop(0) if words else ""
-        if not re.fullmatch(pattern, value):
+        if not re.fullmatch(pattern, value, re.ASCII):
             raise ValueError(f"has '{value}' for '{option}', which it can't be: the default is a pattern to go by")
     return text

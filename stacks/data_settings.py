@@ -8,8 +8,11 @@ from typing import Annotated
 from pydantic import Field
 
 from scorer.azure import clouds
-from stacks.setting_types import Guid, People, SettingGroup, matches, resource_id
+from stacks.setting_types import BatchPrincipal, People, SettingGroup, matches, resource_id
 
+# As HTML has it, with at least two names after the @: https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address
+_LABEL = "[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+_EMAIL = rf"[\w.!#$%&'*+/=?^`{{|}}~-]{{1,64}}@{_LABEL}(\.{_LABEL})+"
 _VAULTS = "|".join(re.escape(cloud.vaults) for cloud in clouds.CLOUDS.values())
 
 
@@ -26,7 +29,7 @@ class DataSettings(SettingGroup):
     customer_key: Annotated[
         str,
         matches(
-            rf"https://[a-zA-Z0-9-]{{3,24}}({_VAULTS})/keys/[a-zA-Z0-9-]{{1,127}}",
+            rf"https://(?=[^.]{{3,24}}\.)[a-zA-Z][a-zA-Z0-9]*(-[a-zA-Z0-9]+)*({_VAULTS})/keys/[a-zA-Z0-9-]{{1,127}}",
             f"a key's address without version, such as https://NAME{clouds.PUBLIC.vaults}/keys/KEY",
         ),
     ] = Field(
@@ -86,7 +89,7 @@ class DataSettings(SettingGroup):
         description="Log what flows through the VNet, for logDays and 90 days at least; Azure's network watcher of the region "
         "does it",
     )
-    alert_address: Annotated[str, matches(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")] = Field(
+    alert_address: Annotated[str, matches(_EMAIL, "an e-mail address")] = Field(
         "", examples=["platform@example.com"], description="Where alerts go; empty keeps them in the portal"
     )
     monthly_budget: int = Field(
@@ -103,7 +106,7 @@ class DataSettings(SettingGroup):
         examples=[["11111111-1111-1111-1111-111111111111"]],
         description="Object ids of people and groups that submit jobs and publish models",
     )
-    batch_principal: Guid = Field(
+    batch_principal: BatchPrincipal = Field(
         "",
         examples=["22222222-2222-2222-2222-222222222222"],
         description="Object id of the service principal MicrosoftAzureBatch, where nodes may not join the VNet without it",

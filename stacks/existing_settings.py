@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 
 from scorer.azure.clouds import CLOUDS
 from stacks import patterns
-from stacks.setting_types import BY_POLICY, GROUP_ID, PublicAddresses, SettingGroup, matches, resource_id
+from stacks.setting_types import BATCH_ADDRESSES, BY_POLICY, GROUP_ID, PublicAddresses, SettingGroup, matches, resource_id
 
 if TYPE_CHECKING:
     from stacks.settings import Settings
@@ -91,10 +91,14 @@ def misfits(chosen: Settings) -> list[str]:
 def _idle(chosen: Settings) -> Iterator[str]:
     """What is set of something that isn't made: nobody is left to believe that it counts."""
     network, registry = chosen.existing_virtual_network_resource_id, chosen.existing_registry_resource_id
+    account = chosen.existing_batch_account_resource_id
+    endpoints = "has the endpoints that its owner gave it"
     for name, named, why in (
         ("address_space", network, "existingVirtualNetworkResourceId has addresses of its own"),
         ("submitter_egress", network, "the rules of existingVirtualNetworkResourceId are its owner's"),
         ("registry_sku", registry, "existingRegistryResourceId is of the kind that its owner chose"),
+        ("registry_private_dns_zone_resource_id", chosen.private and registry, f"existingRegistryResourceId {endpoints}"),
+        ("batch_private_dns_zone_resource_id", chosen.private and account, f"existingBatchAccountResourceId {endpoints}"),
     ):
         value, usual = getattr(chosen, name), type(chosen).model_fields[name].default
         if named and value != usual:
@@ -131,6 +135,12 @@ def _network_misfits(chosen: Settings, network: str) -> list[str]:
             "existingVirtualNetworkResourceId is set, and a Batch account lets in only addresses that it knows: "
             "set egressIps to those of the VNet's way out, or networkIsolation to private-endpoints."
         )
+    addresses = len({*chosen.egress_ips, *chosen.allowed_ips})
+    if not (chosen.private or chosen.existing_batch_account_resource_id) and addresses > BATCH_ADDRESSES:
+        broken.append(
+            f"allowedIps and egressIps are {addresses} addresses together, and a Batch account takes {BATCH_ADDRESSES}: "
+            "write ranges instead of single addresses."
+        )
     if network and chosen.flow_logs:
         broken.append("flowLogs is set, and the flow logs of existingVirtualNetworkResourceId are its owner's: leave it out.")
     if network:
@@ -138,6 +148,14 @@ def _network_misfits(chosen: Settings, network: str) -> list[str]:
     named = [f"{key} is '{name}'" for key, (name, usual) in subnets.items() if name != usual]
     named += [f"egressIps is '{', '.join(chosen.egress_ips)}'"] if chosen.egress_ips else []
     return broken + [f"{each}, of a VNet that exists: set existingVirtualNetworkResourceId, too." for each in named]
+
+
+def makes_zones(chosen: Settings) -> bool:
+    """Whether a private DNS zone is made."""
+    there = [chosen.blob_private_dns_zone_resource_id]
+    there += [] if chosen.existing_registry_resource_id else [chosen.registry_private_dns_zone_resource_id]
+    there += [] if chosen.existing_batch_account_resource_id else [chosen.batch_private_dns_zone_resource_id]
+    return chosen.private and not all(there)
 
 
 def _zone_misfits(chosen: Settings, network: str) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from stacks.setting_types import (
+    BATCH_ADDRESSES,
     STORAGE_ADDRESSES,
     Mount,
     NetworkIsolation,
@@ -32,10 +33,10 @@ class NetworkSettings(SettingGroup):
     address_space: Annotated[str, AfterValidator(address_range)] = Field(
         "10.64.0.0/16", examples=["10.80.0.0/16"], description="The VNet's addresses"
     )
-    # A Batch account takes 200 addresses, one of which is the NAT gateway's.
+    # A Batch account takes one for the NAT gateway, too.
     allowed_ips: PublicAddresses = Field(
         (),
-        max_length=199,
+        max_length=BATCH_ADDRESSES - 1,
         examples=[["203.0.113.7", "198.51.100.0/24"]],
         description="Public addresses and ranges that people reach storage, Batch and the workflow's runs from",
     )

@@ -145,8 +145,8 @@ class NodeSettings(SettingGroup):
         return any(not reference.partition("/")[0].lower().endswith(azures) for reference in references)
 
     @property
-    def doubts(self) -> list[str]:
-        """What may be refused by Azure, and how to find out."""
+    def node_doubts(self) -> list[str]:
+        """What Azure may refuse of nodes, and how to find out."""
         if not self.encryption_at_host or gpu_sizes.SIZES[self.gpu_size].host_encryption:
             return []
         return [

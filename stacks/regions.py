@@ -15,6 +15,24 @@ REGIONS = (
     "uaecentral", "uaenorth", "uksouth", "ukwest", "westcentralus", "westeurope", "westindia", "westus", "westus2", "westus3",
 )  # fmt: skip
 
+# Without availability zones when this was written. Azure adds zones to regions, so that this is told and not refused.
+_NO_ZONES = (
+    "australiacentral", "australiasoutheast", "brazilsoutheast", "canadaeast", "chinaeast", "chinaeast2", "chinanorth",
+    "chinanorth2", "francesouth", "germanynorth", "koreasouth", "northcentralus", "norwaywest", "southafricawest",
+    "southindia", "switzerlandwest", "uaecentral", "ukwest", "usdodcentral", "usdodeast", "usgovarizona", "usgovtexas",
+    "westcentralus", "westindia", "westus",
+)  # fmt: skip
+
+
+def doubts(name: str, *, zone_redundant: bool) -> list[str]:
+    """What Azure may refuse of a region, and how to find out."""
+    if not zone_redundant or name not in _NO_ZONES:
+        return []
+    return [
+        f"zoneRedundant: {name} has no availability zones, as far as is known here; see availabilityZoneMappings in "
+        f"'az account list-locations --query \"[?name=='{name}']\" --output json'."
+    ]
+
 
 def check(name: str) -> str:
     """`name`, unless it is empty, or a slip of the pen away from a region that there is. Raises ValueError."""

@@ -56,7 +56,10 @@ def address_range(text: str) -> str:
     try:
         network = ipaddress.IPv4Network(text)
     except ValueError as error:
-        raise ValueError("is not an address range: write one such as 10.64.0.0/16") from error
+        raise ValueError(f"is not an address range: write one such as {_such_as(text, '10.64.0.0/16')}") from error
+    if str(network) != text:
+        right = str(network) if "/" in text else "10.64.0.0/16"
+        raise ValueError(f"is not an address range: write one such as {right}")
     if not (any(network.subnet_of(each) for each in _OWN) and 8 <= network.prefixlen <= 20):
         raise ValueError("is not a private range of /8 to /20: the nodes, the submitter and the endpoints need room in it")
     if network.overlaps(ipaddress.IPv4Network("172.17.0.0/16")):
@@ -64,26 +67,34 @@ def address_range(text: str) -> str:
     return text
 
 
+_PUBLIC = "203.0.113.7 or 203.0.113.0/24"
 # Carriers', a machine's own, and those that it gives itself; then what nobody comes from: unspecified, multicast, reserved.
 _PRIVATE = [*_OWN, *(ipaddress.IPv4Network(text) for text in ("100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"))]
-_NOBODYS = [ipaddress.IPv4Network(text) for text in ("0.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4")]
+# Azure's own address inside of VNets and what benchmarks use are among the last: https://www.iana.org/assignments/iana-ipv4-special-registry
+_NOBODYS = [
+    ipaddress.IPv4Network(text)
+    for text in ("0.0.0.0/8", "168.63.129.16/32", "192.0.0.0/24", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4")
+]
 
 
-def _such_as(text: str) -> str:
-    """The range that `text` is an address of, if it is one."""
+def _such_as(text: str, otherwise: str) -> str:
+    """The range that `text` is an address of, as Azure takes it; `otherwise` where it is none."""
     try:
-        return str(ipaddress.ip_network(text, strict=False))
+        return str(ipaddress.ip_network(text, strict=False)).removesuffix("/32")
     except ValueError:
-        return "203.0.113.7 or 203.0.113.0/24"
+        return otherwise
 
 
 def _public_address(text: str) -> str:
     try:
         network = ipaddress.ip_network(text)
     except ValueError as error:
-        raise ValueError(f"is not an address or a range: write one such as {_such_as(text)}") from error
+        raise ValueError(f"is not an address or a range: write one such as {_such_as(text, _PUBLIC)}") from error
     if not isinstance(network, ipaddress.IPv4Network):
         raise ValueError("is no IPv4 address, and storage firewalls take no other")
+    # Python takes a mask after the slash, and zeros before its number, too.
+    if text not in (str(network), str(network.network_address)):
+        raise ValueError(f"is not an address or a range: write one such as {_such_as(text, _PUBLIC)}")
     if network.prefixlen < 8:
         raise ValueError("is nearly everybody's address: write those that people come from, such as 203.0.113.7")
     if any(network.overlaps(private) for private in _PRIVATE):
@@ -103,12 +114,14 @@ def _once(addresses: tuple[str, ...]) -> tuple[str, ...]:
 PublicAddresses = Annotated[tuple[Annotated[str, AfterValidator(_public_address)], ...], AfterValidator(_once)]
 # What the firewall of a storage account takes: https://learn.microsoft.com/azure/storage/common/storage-network-security
 STORAGE_ADDRESSES = 400
+# And of a Batch account: https://learn.microsoft.com/azure/batch/public-network-access
+BATCH_ADDRESSES = 200
 
 
 def _node_image(text: str) -> str:
     if text == "latest":
         return text
-    if not re.fullmatch(r"\d+\.\d+\.\d+", text):
+    if not re.fullmatch(r"\d+\.\d+\.\d+", text, re.ASCII):
         raise ValueError(f"is not 'latest' or a version such as 24.04.2026MMDDNN: {_NODE_IMAGES} tells which there are")
     # As in 24.04.2025090801. The first with a driver of 580 or newer, which CUDA 13 needs, is of January 2026:
     # https://github.com/Azure/azhpc-images/pull/478
@@ -122,7 +135,28 @@ NodeImage = Annotated[str, AfterValidator(_node_image)]
 
 _GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _OBJECT = "an object id: take it from 'az ad user show' or 'az ad group show'; 'az ad signed-in-user show --query id' tells yours"
-Guid = Annotated[str, matches(_GUID, _OBJECT)]
+# The same in every tenant, in which its object id is another one: https://learn.microsoft.com/azure/batch/batch-account-create-portal
+_BATCH = "ddbf3205-c6bd-46ae-8127-60eb93363864"
+
+
+def _service_principal(text: str) -> str:
+    if text.lower() == _BATCH:
+        raise ValueError(
+            "is MicrosoftAzureBatch's application id, the same in every tenant: take the object id, "
+            f"from 'az ad sp show --id {_BATCH} --query id'"
+        )
+    return text
+
+
+def _application(text: str) -> str:
+    if text.lower() == EVENT_GRID:
+        raise ValueError("is Event Grid's own application: make one for it, as the deployment's guide says under Hardening")
+    return text
+
+
+# Event Grid's own application, the same in every tenant: https://learn.microsoft.com/azure/event-grid/secure-webhook-delivery
+EVENT_GRID = "4962773b-9cdb-44cf-a8bf-237846a00ab7"
+BatchPrincipal = Annotated[str, matches(_GUID, _OBJECT), AfterValidator(_service_principal)]
 
 
 def _each_once(ids: tuple[str, ...]) -> tuple[str, ...]:
@@ -134,11 +168,16 @@ def _each_once(ids: tuple[str, ...]) -> tuple[str, ...]:
 
 People = Annotated[tuple[Annotated[str, matches(_GUID, _OBJECT, or_empty=False)], ...], AfterValidator(_each_once)]
 ApplicationId = Annotated[
-    str, matches(_GUID, "an application's client id: take it from 'az ad app show --id NAME --query appId'")
+    str,
+    matches(_GUID, "an application's client id: take it from 'az ad app show --id NAME --query appId'"),
+    AfterValidator(_application),
 ]
 _DIGEST = r"@sha256:[0-9a-f]{64}"
-# Docker refuses capital letters in repositories: https://github.com/distribution/reference/blob/main/reference.go
-_IMAGE = rf"[\w.-]+(:\d+)?(/[a-z0-9_.-]+)+((:[\w.-]{{1,128}})?{_DIGEST}|:(?!latest$)[\w.-]{{1,128}})"
+# Docker's own grammar, which has no capital letters in repositories: https://github.com/distribution/reference/blob/main/reference.go
+_HOST = r"[a-zA-Z0-9]+(-+[a-zA-Z0-9]+)*"
+_PART = r"[a-z0-9]+((\.|__?|-+)[a-z0-9]+)*"
+_TAG = r"\w[\w.-]{0,127}"
+_IMAGE = rf"{_HOST}(\.{_HOST})*(:\d{{1,5}})?(/{_PART})+((:{_TAG})?{_DIGEST}|:(?!latest$){_TAG})"
 Reference = Annotated[
     str,
     matches(

@@ -6,6 +6,7 @@ What settings there are is said in the classes that this one is made of: `make s
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
@@ -17,7 +18,7 @@ from pydantic.alias_generators import to_camel
 from autoscale import gpu_sizes
 from scorer.azure import clouds
 from scorer.validation import faults
-from stacks import existing_settings
+from stacks import existing_settings, regions
 from stacks.data_settings import DataSettings
 from stacks.existing_settings import ExistingSettings
 from stacks.network_settings import NetworkSettings
@@ -30,6 +31,8 @@ from stacks.setting_words import what_is_wrong
 ENVIRONMENT = "azure-native:environment"
 # Names that settings had in version 0.1, which are taken until the next one.
 RENAMED = {"jobsMax": "maxActiveJobs", "jobsAtOnce": "maxSubmitters", "lookMinutes": "pollMinutes"}
+# Tags that a private DNS zone has at most.
+ZONE_TAGS = 15
 
 
 # Pydantic lists the fields of the last base first.
@@ -77,15 +80,37 @@ class Settings(ExistingSettings, RequestSettings, DataSettings, NetworkSettings,
         if self.monthly_budget and not self.alert_address:
             broken.append(f"monthlyBudget is {self.monthly_budget}, but nobody would hear of it: set alertAddress too.")
         broken.extend(self._hardening())
+        broken.extend(self._tags_of_zones())
         if broken:
             raise ValueError("\n".join(broken))
         return self
+
+    @property
+    def doubts(self) -> list[str]:
+        """What may be refused by Azure, and how to find out."""
+        return [*self.node_doubts, *regions.doubts(self.location, zone_redundant=self.zone_redundant)]
 
     def _hardening(self) -> Iterator[str]:
         if self.encryption_at_host and gpu_sizes.SIZES[self.gpu_size].host_encryption is False:
             yield f"encryptionAtHost is true, and {self.gpu_size} doesn't take it: choose another gpuSize, or set it to false."
         if self.event_app_id and self.trigger != "events":
             yield f"eventAppId is set, but trigger is '{self.trigger}', without Event Grid: set trigger to 'events'."
+
+    def _tags_of_zones(self) -> Iterator[str]:
+        """What private DNS zones don't take of tags that others do.
+
+        Source: https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations
+        """
+        if not existing_settings.makes_zones(self):
+            return
+        if len(self.tags) > ZONE_TAGS:
+            yield f"tags are {len(self.tags)}, and a private DNS zone takes {ZONE_TAGS}: take some out."
+        if odd := [name for name in self.tags if not re.fullmatch(r"[^\d\s()][^\s()]*", name) or not name.isascii()]:
+            named = ", ".join(f"'{name}'" for name in odd)
+            yield (
+                f"tags have {named}, and a private DNS zone takes no tag whose name has spaces, parentheses or other than plain "
+                "letters, or begins with a digit: name it otherwise."
+            )
 
 
 FIELDS = {to_camel(name): field for name, field in Settings.model_fields.items()}

@@ -21,6 +21,7 @@ from scorer.azure import clouds
 from scorer.documents import paths
 from stacks.identity import Role, assign, define
 from stacks.patience import Settling
+from stacks.setting_types import EVENT_GRID
 from stacks.submitter import API_VERSION
 from stacks.workflow_definition import acting_as, polling_definition, told_of_requests
 
@@ -32,8 +33,6 @@ NOT_YET_WRITTEN = ["CreateFile", "SftpCreate"]
 DELIVERY_ATTEMPTS = 30
 DELIVERY_MINUTES = 1440
 NOBODY = "0.0.0.0/32"
-# Event Grid's own application, the same in every tenant: https://learn.microsoft.com/azure/event-grid/secure-webhook-delivery
-EVENT_GRID = "4962773b-9cdb-44cf-a8bf-237846a00ab7"
 # Of the addresses of request triggers.
 TRIGGER_API = "2016-10-01"
 

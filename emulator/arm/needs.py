@@ -21,6 +21,11 @@ WORLDWIDE = {"Microsoft.ContainerRegistry/registries", "Microsoft.Storage/storag
 
 # Consumption: https://learn.microsoft.com/azure/logic-apps/logic-apps-limits-and-configuration
 MOST_WAITING, WAITING_BESIDE_RUNS = 100, 10
+# https://learn.microsoft.com/azure/batch/public-network-access,
+# https://learn.microsoft.com/azure/storage/common/storage-network-security
+BATCH_ADDRESSES, STORAGE_ADDRESSES = 200, 400
+# https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations
+ZONE_TAGS = 15
 
 
 def _pool(cloud: Cloud, made: Resource) -> None:
@@ -201,7 +206,38 @@ def _flow_log(cloud: Cloud, made: Resource) -> None:
         raise ArmError("FlowLogStorageAccessDenied", f"The flow log may not write to '{container}'.")
 
 
+def _batch_account(_: Cloud, made: Resource) -> None:
+    _addresses(at(made.body, "properties.networkProfile.accountAccess.ipRules"), BATCH_ADDRESSES)
+
+
+def _storage_account(_: Cloud, made: Resource) -> None:
+    _addresses(at(made.body, "properties.networkAcls.ipRules"), STORAGE_ADDRESSES)
+
+
+def _addresses(rules: object, most: int) -> None:
+    """Of a firewall: each once, and no more than it takes."""
+    known = [str(rule["value"]) for rule in rules] if isinstance(rules, list) else []
+    if odd := next((each for each in known if not re.fullmatch(r"[\d.]+(/([1-9]|[12]\d|30))?", each, re.ASCII)), None):
+        raise ArmError("InvalidValuesForRequestParameters", f"'{odd}' is no IPv4 address or range.")
+    if twice := next((each for each in known if known.count(each) > 1), None):
+        raise ArmError("InvalidValuesForRequestParameters", f"There are two rules for '{twice}'.")
+    if len(known) > most:
+        raise ArmError("InvalidValuesForRequestParameters", f"There are {len(known)} rules, and {most} may be.")
+
+
+def _zone(_: Cloud, made: Resource) -> None:
+    """Source: https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources#limitations."""
+    tags = made.body.get("tags") or {}
+    odd = [name for name in tags if not re.fullmatch(r"[^\d\s()][^\s()]*", name) or not name.isascii()]
+    if odd or len(tags) > ZONE_TAGS:
+        raise ArmError("BadRequest", f"A DNS zone can't have these tags: {', '.join(odd) or len(tags)}.")
+
+
 NEEDS = {
+    "Microsoft.Batch/batchAccounts": _batch_account,
+    "Microsoft.Storage/storageAccounts": _storage_account,
+    "Microsoft.Network/privateDnsZones": _zone,
+    "Microsoft.Network/privateDnsZones/virtualNetworkLinks": _zone,
     "Microsoft.Network/networkWatchers/flowLogs": _flow_log,
     "Microsoft.Logic/workflows": _workflow,
     "Microsoft.EventGrid/systemTopics": _system_topic,

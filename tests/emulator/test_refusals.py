@@ -73,6 +73,32 @@ def test_an_account_cannot_be_changed_in(inputs: Json, samples: SampleResources)
         samples.change(samples.account, **inputs)
 
 
+@pytest.mark.parametrize(
+    ("addresses", "named"),
+    [
+        (["203.0.113.7", "203.0.113.7"], "two rules for '203.0.113.7'"),
+        (["203.0.113.0/255.255.255.0"], "'203.0.113.0/255.255.255.0' is no IPv4 address"),
+        (["203.0.113.6/31"], "'203.0.113.6/31' is no IPv4 address"),
+        ([f"203.0.{number // 250}.{number % 250}" for number in range(401)], "401 rules"),
+    ],
+    ids=["twice", "mask", "pair", "many"],
+)
+def test_a_firewall_takes_so_many_addresses_each_once(addresses: list[str], named: str, samples: SampleResources) -> None:
+    with refused("InvalidValuesForRequestParameters", named):
+        rules = [{"iPAddressOrRange": each} for each in addresses]
+        samples.change(samples.account, networkRuleSet={"defaultAction": "Deny", "ipRules": rules})
+    with refused("InvalidValuesForRequestParameters", named):
+        allowed = [{"action": "Allow", "value": each} for each in addresses]
+        profile = {"accountAccess": {"defaultAction": "Deny", "ipRules": allowed}}
+        samples.make("batch:BatchAccount", accountName="other", networkProfile=profile)
+
+
+@pytest.mark.parametrize("names", [["cost center"], ["2nd"], ["a(b)"], ["Ä"], [f"tag{number}" for number in range(16)]])
+def test_a_dns_zone_takes_few_tags_of_plain_names(names: list[str], samples: SampleResources) -> None:
+    with refused("BadRequest", "tags"):
+        samples.make("privatedns:PrivateZone", privateZoneName="films.example", location="global", tags=dict.fromkeys(names, "x"))
+
+
 def test_an_address_stays_in_its_zones(samples: SampleResources) -> None:
     address = samples.make("network:PublicIPAddress", publicIpAddressName="way-out", sku={"name": "Standard"})
     with refused("PropertyCannotBeUpdated", "zones"):

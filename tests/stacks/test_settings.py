@@ -21,6 +21,9 @@ GROUP = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/hub"
 PROVIDERS = f"{GROUP}/providers"
 NETWORK = f"{PROVIDERS}/Microsoft.Network/virtualNetworks/hub"
 GUID = "aaaaaaaa-1111-1111-1111-111111111111"
+REGISTRY = f"{PROVIDERS}/Microsoft.ContainerRegistry/registries/images"
+ACCOUNT = f"{PROVIDERS}/Microsoft.Batch/batchAccounts/b"
+PRIVATE = {"networkIsolation": "private-endpoints", "registrySku": "Premium"}
 KEY_USER = f"{PROVIDERS}/Microsoft.ManagedIdentity/userAssignedIdentities/key"
 
 
@@ -66,6 +69,10 @@ def test_values_come_as_pulumi_keeps_them() -> None:
             "24.04.2025090801",
             "nodeImageVersion '24.04.2025090801' is older than 2026, so its NVIDIA driver is too old for CUDA 13: 'az vm",
         ),
+        # Digits, but of other scripts.
+        ("nodeImageVersion", "24.04.٢٠٢٦٠١٢٣٠١", "nodeImageVersion '24.04.٢٠٢٦٠١٢٣٠١' is not 'latest' or a version"),
+        ("containerOptions", "--pids-limit ٤٠٩٦", "containerOptions '--pids-limit ٤٠٩٦' has '٤٠٩٦' for '--pids-limit', which"),
+        ("containerOptions", "--cap-drop ÄLL", "containerOptions '--cap-drop ÄLL' has 'ÄLL' for '--cap-drop', which it can't be"),
         ("containerOptions", "--privileged", "containerOptions '--privileged' has '--privileged', which is no option that"),
         ("containerOptions", "-v /etc:/node", "containerOptions '-v /etc:/node' has '-v', which is no option that containers"),
         (
@@ -83,6 +90,19 @@ def test_values_come_as_pulumi_keeps_them() -> None:
         ("nodeDiskGb", "4096", "nodeDiskGb 4096 is no whole number from 128 to 4095."),
         ("image", "docker.io/acme/scorer:latest", "image 'docker.io/acme/scorer:latest' is not an image: write 'build', or"),
         ("image", "scorer", "image 'scorer' is not an image"),
+        *(
+            ("image", reference, f"image '{reference}' is not an image: write 'build', or")
+            for reference in (
+                "-a.example/scorer:1",
+                "a.example/../scorer:1",
+                "a.example/scorer:.1",
+                "a.example/scorer:-1",
+                "a.example//scorer:1",
+                "a.example/_scorer:1",
+                "a.example/sco..rer:1",
+                "a..example/scorer:1",
+            )
+        ),
         ("baseImage", "python:3.11", "baseImage 'python:3.11' is not an image: write a reference such as mirror.example/python:"),
         ("baseImage", "mirror.example/python@sha256:1", "baseImage 'mirror.example/python@sha256:1' is not an image"),
         ("rebuildDays", "-1", "rebuildDays -1 is no whole number from 0 to 365."),
@@ -95,7 +115,17 @@ def test_values_come_as_pulumi_keeps_them() -> None:
         ("addressSpace", "172.16.0.0/12", "addressSpace '172.16.0.0/12' overlaps 172.17.0.0/16"),
         ("addressSpace", "10.0.0.0/24", "addressSpace '10.0.0.0/24' is not a private range of /8 to /20"),
         ("addressSpace", "8.8.0.0/16", "addressSpace '8.8.0.0/16' is not a private range"),
-        ("addressSpace", "10.1.2.3/16", "addressSpace '10.1.2.3/16' is not an address range"),
+        ("addressSpace", "10.1.2.3/16", "addressSpace '10.1.2.3/16' is not an address range: write one such as 10.1.0.0/16."),
+        # Python reads these, and Azure doesn't.
+        ("addressSpace", "10.64.0.0/255.255.0.0", "addressSpace '10.64.0.0/255.255.0.0' is not an address range: write one such"),
+        ("addressSpace", "10.64.0.0/0.0.255.255", "addressSpace '10.64.0.0/0.0.255.255' is not an address range: write one such"),
+        ("addressSpace", "10.64.0.0/016", "addressSpace '10.64.0.0/016' is not an address range: write one such as 10.64.0.0/16"),
+        ("addressSpace", "10.64.0.0", "addressSpace '10.64.0.0' is not an address range: write one such as 10.64.0.0/16."),
+        ("allowedIps", '["203.0.113.0/255.255.255.0"]', "allowedIps[0] '203.0.113.0/255.255.255.0' is not an address or a"),
+        ("senderIps", '["203.0.113.0/024"]', "senderIps[0] '203.0.113.0/024' is not an address or a range: write one such as"),
+        ("allowedIps", '["203.0.113.7/255.255.255.255"]', "allowedIps[0] '203.0.113.7/255.255.255.255' is not an address or a"),
+        ("allowedIps", '["168.63.129.16"]', "allowedIps[0] '168.63.129.16' is an address that nobody comes from"),
+        ("allowedIps", '["198.18.0.0/24"]', "allowedIps[0] '198.18.0.0/24' is an address that nobody comes from"),
         ("allowedIps", '["10.0.0.1"]', "allowedIps[0] '10.0.0.1' is a private address"),
         ("allowedIps", '["203.0.113.7","2001:db8::1"]', "allowedIps[1] '2001:db8::1' is no IPv4 address"),
         ("allowedIps", '["203.0.113.6/31"]', "allowedIps[0] '203.0.113.6/31' is a /31"),
@@ -103,8 +133,35 @@ def test_values_come_as_pulumi_keeps_them() -> None:
         ("workDays", "1", "workDays 1 is no whole number from 2 to 365."),
         ("mount", "smb", "mount 'smb' is not 'none' or 'blob'."),
         ("customerKey", "https://example.com/key", "customerKey 'https://example.com/key' is not a key's address"),
+        ("customerKey", "https://-a-.vault.azure.net/keys/k", "customerKey 'https://-a-.vault.azure.net/keys/k' is not a key's"),
+        (
+            "batchPrincipal",
+            "ddbf3205-c6bd-46ae-8127-60eb93363864",
+            "batchPrincipal 'ddbf3205-c6bd-46ae-8127-60eb93363864' is MicrosoftAzureBatch's application id, the same in every "
+            "tenant: take the object id, from 'az ad sp show --id ddbf3205-c6bd-46ae-8127-60eb93363864 --query id'.",
+        ),
+        (
+            "eventAppId",
+            "4962773B-9cdb-44cf-a8bf-237846a00ab7",
+            "eventAppId '4962773B-9cdb-44cf-a8bf-237846a00ab7' is Event Grid's own application: make one for it,",
+        ),
         ("logDays", "7", "logDays 7 is no whole number from 30 to 730."),
         ("alertAddress", "somebody", "alertAddress 'somebody' is not an e-mail address."),
+        *(
+            ("alertAddress", address, f"alertAddress '{address}' is not an e-mail address.")
+            for address in (
+                "a@example.com.",
+                "a@b..com",
+                "<a@example.com>",
+                "a;b@example.com",
+                "a,b@example.com",
+                "a@-example.com",
+                "mailto:a@example.com",
+                "a@example.com, b",
+                "a@bücher.example",
+                f"{'a' * 65}@example.com",
+            )
+        ),
         ("operators", '["ann"]', "operators[0] 'ann' is not an object id: take it from 'az ad user show'"),
         ("maxSubmitters", "1000", "maxSubmitters 1000 is no whole number from 1 to 90."),
         ("tags", '{"a<b":"c"}', "tags.a<b 'a<b' is not a tag's name"),
@@ -283,6 +340,36 @@ OLD_AND_NEW = "{old} is the old name of {new}, and both are set: remove it with 
         ),
         ({"jobsMax": "5", "maxActiveJobs": "100"}, OLD_AND_NEW.format(old="jobsMax", new="maxActiveJobs")),
         ({"jobsAtOnce": "5", "maxSubmitters": "6"}, OLD_AND_NEW.format(old="jobsAtOnce", new="maxSubmitters")),
+        (
+            {
+                "existingRegistryResourceId": REGISTRY,
+                "existingVirtualNetworkResourceId": NETWORK,
+                "networkIsolation": "private-endpoints",
+                "registryPrivateDnsZoneResourceId": "none",
+            },
+            "registryPrivateDnsZoneResourceId is 'none', and existingRegistryResourceId has the endpoints that its owner gave "
+            "it: leave it out.",
+        ),
+        (
+            {
+                "existingBatchAccountResourceId": ACCOUNT,
+                "existingVirtualNetworkResourceId": NETWORK,
+                "registrySku": "Premium",
+                "networkIsolation": "private-endpoints",
+                "batchPrivateDnsZoneResourceId": "none",
+            },
+            "batchPrivateDnsZoneResourceId is 'none', and existingBatchAccountResourceId has the endpoints that its owner gave "
+            "it: leave it out.",
+        ),
+        (
+            {**PRIVATE, "tags": '{"cost center": "1"}'},
+            "tags have 'cost center', and a private DNS zone takes no tag whose name has spaces, parentheses or other than plain "
+            "letters, or begins with a digit: name it otherwise.",
+        ),
+        (
+            {**PRIVATE, "tags": json.dumps({f"tag{number}": "" for number in range(16)})},
+            "tags are 16, and a private DNS zone takes 15: take some out.",
+        ),
         ({"monthlyBudget": "5"}, "monthlyBudget is 5, but nobody would hear of it: set alertAddress too."),
     ],
 )
@@ -309,6 +396,37 @@ def test_a_list_of_addresses_fits_into_every_firewall(key: str, most: int) -> No
     """A Batch account takes 200, one of which is the NAT gateway's; a storage account takes 400."""
     assert parse({"location": "westeurope", key: addresses(1, most)})
     assert f"at most {most} items" in refusals(**{key: addresses(1, most + 1)})[0]
+
+
+def test_a_batch_account_lets_in_people_and_a_vnet_s_ways_out_together() -> None:
+    network = {"location": "westeurope", "existingVirtualNetworkResourceId": NETWORK, "egressIps": addresses(1, 100)}
+    assert parse({**network, "allowedIps": addresses(2, 100)})
+    assert parse({**network, "allowedIps": addresses(1, 199)}), "who is in both counts once"
+    assert refusals(**network, allowedIps=addresses(2, 101)) == [
+        "allowedIps and egressIps are 201 addresses together, and a Batch account takes 200: "
+        "write ranges instead of single addresses."
+    ]
+
+
+def test_tags_that_no_dns_zone_gets_are_taken() -> None:
+    """Where zones exist, or a policy has them, and where there are no private endpoints."""
+    odd = {"location": "westeurope", "tags": json.dumps({"cost center": "1", "2nd": "x", "(a)": "", "Ä": ""})}
+    assert parse(odd)
+    zones = {f"{kind}PrivateDnsZoneResourceId": "none" for kind in ("blob", "registry", "batch")}
+    assert parse({**odd, **PRIVATE, **zones, "existingVirtualNetworkResourceId": NETWORK})
+
+
+def test_a_region_without_zones_is_told_of_where_they_are_asked_for() -> None:
+    spread = {"zoneRedundant": "true", "registrySku": "Premium"}
+    assert parse({"location": "westeurope", **spread}).doubts == []
+    assert parse({"location": "westus"}).doubts == []
+    (doubt,) = parse({"location": "westus", **spread}).doubts
+    assert doubt.startswith("zoneRedundant: westus has no availability zones, as far as is known here")
+
+
+@pytest.mark.parametrize("image", ["REGISTRY.azurecr.io/scorer:1", "acme/scorer:1.4", "a.example:5000/a/b__c--d.e/f_g:V1"])
+def test_an_image_is_named_as_docker_names_it(image: str) -> None:
+    assert parse({"location": "westeurope", "image": image}).image == image
 
 
 @pytest.mark.parametrize(("old", "new"), RENAMED.items())
