@@ -78,24 +78,24 @@ def _lines(path: Path) -> list[str]:
         lines = data.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise InputError(f"'{path}' is no text (UTF-8): name a file of rates, CSV or JSON lines.") from None
-    lines = [line for line in lines if line.strip()]
-    if not lines:
+    if not any(line.strip() for line in lines):
         raise InputError(f"'{path}' is empty: write rates, or a request a line.")
     return lines
 
 
 def _hourly(path: Path, lines: Sequence[str]) -> list[float]:
     """Requests an hour, of each hour of a day or of a week; empty where the file isn't one of rates."""
-    if not re.fullmatch(r"[+-]?[0-9.]+", lines[0].strip()):
+    rates = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
+    if not re.fullmatch(r"[+-]?[0-9.]+", rates[0][1]):
         return []
-    if len(lines) not in (24, 168):
+    if len(rates) not in (24, 168):
         raise InputError(
-            f"'{path}' has {len(lines)} lines: rates by the hour are 24 lines, or 168 from Monday on; a trace begins with the "
+            f"'{path}' has {len(rates)} lines: rates by the hour are 24 lines, or 168 from Monday on; a trace begins with the "
             "line 'time'."
         )
     found = []
-    for number, line in enumerate(lines, 1):
-        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", line.strip()):
+    for number, line in rates:
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", line):
             raise _wrong(path, number, line, "how many requests come in that hour, such as 2.5")
         found.append(float(line))
     return found
@@ -126,28 +126,35 @@ def _trace(
 
 
 def _rows(path: Path, lines: Sequence[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Each line's fields, from CSV with names in its first line or from JSON."""
-    if lines[0].lstrip().startswith("{"):
-        for number, line in enumerate(lines, 1):
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):
-                row = None
-            if not isinstance(row, dict) or "time" not in row or not row.keys() <= set(_COLUMNS):
-                raise _wrong(
-                    path, number, line, 'an object such as {"time": "2026-11-02T08:15:00Z", "frames": 3000, "size": "1280x720"}'
-                )
-            yield number, row
-        return
+    """Each line's number and fields, from CSV with names in its first line or from JSON; empty lines are none."""
+    first = next(number for number, line in enumerate(lines) if line.strip())
+    return _objects(path, lines) if lines[first].lstrip().startswith("{") else _cells(path, first, lines[first:])
+
+
+def _objects(path: Path, lines: Sequence[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    example = '{"time": "2026-11-02T08:15:00Z", "frames": 3000, "size": "1280x720"}'
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            row = None
+        if not isinstance(row, dict) or "time" not in row or not row.keys() <= set(_COLUMNS):
+            raise _wrong(path, number, line, f"an object such as {example}")
+        yield number, row
+
+
+def _cells(path: Path, before: int, lines: Sequence[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
     rows = csv.reader(lines)
     try:
         names = [name.strip() for name in next(rows)]
         if "time" not in names or not set(names) <= set(_COLUMNS) or len(set(names)) < len(names):
-            raise _wrong(path, 1, lines[0], "the columns' names: time, and frames and size if they are known")
-        for number, cells in enumerate(rows, 2):
+            raise _wrong(path, before + 1, lines[0], "the columns' names: time, and frames and size if they are known")
+        for cells in filter(None, rows):
             if len(cells) != len(names):
-                raise _wrong(path, number, lines[number - 1], f"{len(names)} cells: {', '.join(names)}")
-            yield number, {name: cell.strip() or None for name, cell in zip(names, cells, strict=True)}
+                raise _wrong(path, before + rows.line_num, ",".join(cells), f"{len(names)} cells: {', '.join(names)}")
+            yield before + rows.line_num, {name: cell.strip() or None for name, cell in zip(names, cells, strict=True)}
     except csv.Error as error:
         raise InputError(f"'{path}' can't be read as CSV: {error}.") from None
 
