@@ -74,18 +74,20 @@ class ExistingRegistry:
 def group(chosen: Settings) -> Group:
     """The resource group that the settings name."""
     known = resource_ids.parse(chosen.existing_resource_group_resource_id)
-    found = resources.get_resource_group_output(resource_group_name=known.name)
-    checked = _checked("resource group", known, found, lambda _: [], lambda there: there.id)
-    return Group(checked.apply(lambda there: there.name), checked.apply(lambda there: there.id))
+    there = _looked_up("resource group", known, lambda: resources.get_resource_group(resource_group_name=known.name))
+    _check("resource group", known, there.id, lambda: [])
+    return Group(pulumi.Output.from_input(there.name), pulumi.Output.from_input(there.id))
 
 
 def virtual_network(chosen: Settings) -> ExistingNetwork:
     """The VNet that the settings name, with its subnets."""
     known = resource_ids.parse(chosen.existing_virtual_network_resource_id)
-    found = network.get_virtual_network_output(resource_group_name=known.group, virtual_network_name=known.name)
-    checked = _checked("VNet", known, found, lambda there: network_lacks(chosen, there), lambda there: there.id or "")
+    there = _looked_up(
+        "VNet", known, lambda: network.get_virtual_network(resource_group_name=known.group, virtual_network_name=known.name)
+    )
+    _check("VNet", known, there.id or "", lambda: network_lacks(chosen, there))
     # The id as the settings have it: Azure may write the group's name otherwise from one answer to the next.
-    network_id = checked.apply(lambda _: known.text)
+    network_id = pulumi.Output.from_input(known.text)
 
     def subnet(name: str) -> pulumi.Output[str]:
         return pulumi.Output.concat(network_id, "/subnets/", name)
@@ -103,12 +105,14 @@ def virtual_network(chosen: Settings) -> ExistingNetwork:
 def batch_account(chosen: Settings) -> ExistingBatchAccount:
     """The Batch account that the settings name."""
     known = resource_ids.parse(chosen.existing_batch_account_resource_id)
-    found = batch.get_batch_account_output(resource_group_name=known.group, account_name=known.name)
-    checked = _checked("Batch account", known, found, lambda there: account_lacks(chosen, there), lambda there: there.id)
+    there = _looked_up(
+        "Batch account", known, lambda: batch.get_batch_account(resource_group_name=known.group, account_name=known.name)
+    )
+    _check("Batch account", known, there.id, lambda: account_lacks(chosen, there))
     return ExistingBatchAccount(
-        checked.apply(lambda _: known.text),
-        checked.apply(lambda _: known.name),
-        checked.apply(lambda there: f"https://{there.account_endpoint}"),
+        pulumi.Output.from_input(known.text),
+        pulumi.Output.from_input(known.name),
+        pulumi.Output.from_input(f"https://{there.account_endpoint}"),
         known.group,
     )
 
@@ -116,14 +120,16 @@ def batch_account(chosen: Settings) -> ExistingBatchAccount:
 def registry(chosen: Settings) -> ExistingRegistry:
     """The registry that the settings name."""
     known = resource_ids.parse(chosen.existing_registry_resource_id)
-    found = containerregistry.get_registry_output(resource_group_name=known.group, registry_name=known.name)
-    checked = _checked("registry", known, found, lambda there: registry_lacks(chosen, there), lambda there: there.id)
-    return ExistingRegistry(checked.apply(lambda _: known.text), known.name, checked.apply(lambda there: there.login_server))
+    there = _looked_up(
+        "registry", known, lambda: containerregistry.get_registry(resource_group_name=known.group, registry_name=known.name)
+    )
+    _check("registry", known, there.id, lambda: registry_lacks(chosen, there))
+    return ExistingRegistry(pulumi.Output.from_input(known.text), known.name, pulumi.Output.from_input(there.login_server))
 
 
 def network_lacks(chosen: Settings, found: network.GetVirtualNetworkResult) -> list[str]:
     """What is missing in a VNet, a sentence each."""
-    if found.location != chosen.location:
+    if _region(found.location) != chosen.location:
         return [f"it is in {found.location}, and location is {chosen.location}: Batch joins VNets of its own region alone."]
     subnets = {str(each.name).lower(): each for each in found.subnets or []}
     wanted: dict[str, Callable[[Settings, network.outputs.SubnetResponse], list[str]]] = {
@@ -140,16 +146,21 @@ def network_lacks(chosen: Settings, found: network.GetVirtualNetworkResult) -> l
     return lacks
 
 
+def _region(location: str | None) -> str:
+    """The short name of a region, which Azure tells as 'West Europe', too."""
+    return "".join((location or "").split()).lower()
+
+
 def _nodes_lack(chosen: Settings, subnet: network.outputs.SubnetResponse) -> list[str]:
-    ranges = [ipaddress.IPv4Network(text) for text in _prefixes(subnet) if ":" not in text]
-    room = sum(each.num_addresses - KEPT for each in ranges)
+    ranges = _ranges(subnet)
+    room = _room(subnet)
     lacks = _without_endpoint(chosen, subnet)
     if subnet.delegations:
         lacks.append("is delegated to a service: nodes need one that isn't.")
     if any(each.overlaps(CONTAINERS_OWN) for each in ranges):
         lacks.append(f"overlaps {CONTAINERS_OWN}, which containers on the nodes use: take another.")
     if room < chosen.nodes_max:
-        lacks.append(f"has room for {max(0, room)} nodes, and nodesMax is {chosen.nodes_max}: widen it, or lower nodesMax.")
+        lacks.append(f"has room for {room} nodes, and nodesMax is {chosen.nodes_max}: widen it, or lower nodesMax.")
     # Of a pool without public addresses: https://learn.microsoft.com/azure/batch/simplified-node-communication-pool-no-public-ip
     for what, value in (
         ("private endpoints", subnet.private_endpoint_network_policies),
@@ -164,6 +175,11 @@ def _submitter_lacks(chosen: Settings, subnet: network.outputs.SubnetResponse) -
     lacks = _without_endpoint(chosen, subnet)
     if not any(str(each.service_name).lower() == DELEGATION.lower() for each in subnet.delegations or []):
         lacks.append(f"isn't delegated to {DELEGATION}: its owner does that.")
+    if (room := _room(subnet)) < chosen.max_submitters:
+        lacks.append(
+            f"has room for {room} container groups, and maxSubmitters is {chosen.max_submitters}: widen it, "
+            "or lower maxSubmitters."
+        )
     return lacks
 
 
@@ -177,14 +193,20 @@ def _without_endpoint(chosen: Settings, subnet: network.outputs.SubnetResponse) 
     return [] if has or chosen.private else [f"has no service endpoint {STORAGE}: its owner adds it."]
 
 
-def _prefixes(subnet: network.outputs.SubnetResponse) -> list[str]:
-    return list(subnet.address_prefixes or ([subnet.address_prefix] if subnet.address_prefix else []))
+def _ranges(subnet: network.outputs.SubnetResponse) -> list[ipaddress.IPv4Network]:
+    texts = subnet.address_prefixes or ([subnet.address_prefix] if subnet.address_prefix else [])
+    return [ipaddress.IPv4Network(text) for text in texts if ":" not in text]
+
+
+def _room(subnet: network.outputs.SubnetResponse) -> int:
+    """Addresses that machines and container groups can have."""
+    return max(0, sum(each.num_addresses - KEPT for each in _ranges(subnet)))
 
 
 def account_lacks(chosen: Settings, found: batch.GetBatchAccountResult) -> list[str]:
     """What is wrong with a Batch account, a sentence each."""
     lacks = []
-    if found.location != chosen.location:
+    if _region(found.location) != chosen.location:
         lacks.append(f"it is in {found.location}, and location is {chosen.location}: nodes are where their account is.")
     if found.pool_allocation_mode != "BatchService":
         lacks.append(f"its pools are allocated by {found.pool_allocation_mode}, and only BatchService is known to work.")
@@ -201,18 +223,23 @@ def registry_lacks(chosen: Settings, found: containerregistry.GetRegistryResult)
     return []
 
 
-def _checked(
-    what: str, known: resource_ids.ResourceId, found: pulumi.Output[T], lacks: Callable[[T], list[str]], id_of: Callable[[T], str]
-) -> pulumi.Output[T]:
-    """What was found, unless it is another one or lacks something: then pulumi.RunError says so."""
+def _looked_up(what: str, known: resource_ids.ResourceId, look_up: Callable[[], T]) -> T:
+    """What `look_up` finds. Raises pulumi.RunError with what Azure says where there is no such thing, or it may not be read."""
+    try:
+        return look_up()
+    except Exception as error:  # Pulumi has no kind of its own for a look-up that failed
+        azures = " ".join(str(error).rpartition(" returned an error: ")[2].split())
+        raise pulumi.RunError(
+            f"The {what} '{known.name}' can't be used: there is none by the id '{known.text}' that whoever deploys may read. "
+            f"Azure says: {azures}"
+        ) from None
 
-    def check(there: T) -> T:
-        if not resource_ids.same(id_of(there), known.text):
-            said = [f"it isn't in the subscription that is deployed to, which has '{id_of(there)}' instead."]
-        else:
-            said = lacks(there)
-        if said:
-            raise pulumi.RunError("\n".join(f"The {what} '{known.name}' can't be used: {each}" for each in said))
-        return there
 
-    return found.apply(check)
+def _check(what: str, known: resource_ids.ResourceId, found: str, lacks: Callable[[], list[str]]) -> None:
+    """Raise pulumi.RunError where what was found, by its id, is another one or lacks something."""
+    if not resource_ids.same(found, known.text):
+        said = [f"it isn't in the subscription that is deployed to, which has '{found}' instead."]
+    else:
+        said = lacks()
+    if said:
+        raise pulumi.RunError("\n".join(f"The {what} '{known.name}' can't be used: {each}" for each in said))

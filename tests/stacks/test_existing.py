@@ -107,6 +107,28 @@ def test_what_lacks_is_told_before_anything_is_made(company: Company) -> None:
     assert len(company.azure.events) == before
 
 
+NOWHERE = {
+    "existingResourceGroupResourceId": ("resource group", f"{GROUPS}/fims"),
+    "existingRegistryResourceId": ("registry", f"{GROUPS}/shared/providers/Microsoft.ContainerRegistry/registries/nobodys"),
+}
+
+
+@pytest.mark.parametrize("setting", NOWHERE)
+def test_what_does_not_exist_is_told_in_a_sentence(setting: str, company: Company) -> None:
+    what, nowhere = NOWHERE[setting]
+    before = len(company.azure.events)
+    with pytest.raises(EngineError) as refused:
+        company.films(setting, **{setting: nowhere}).preview()
+    said = str(refused.value)
+    named = (
+        f"The {what} '{nowhere.rpartition('/')[2]}' can't be used: there is none by the id '{nowhere}' that whoever deploys may"
+    )
+    assert named in said
+    assert "ResourceNotFound" in said
+    assert "Traceback" not in said
+    assert len(company.azure.events) == before
+
+
 SUBNETS: list[Json] = [
     {"name": "nodes", "address_prefix": "10.0.0.0/26", "service_endpoints": [{"service": "Microsoft.Storage"}]},
     {
@@ -150,6 +172,9 @@ PRIVATE = {"networkIsolation": "private-endpoints", "registrySku": "Premium"}
         ({}, a_network(), []),
         (PRIVATE, a_network(nodes={"service_endpoints": []}, submitter={"service_endpoints": None}), []),
         ({}, a_network("northeurope"), ["it is in northeurope, and location is westeurope"]),
+        ({}, a_network("West Europe"), []),
+        ({"maxSubmitters": "12"}, a_network(), ["its subnet 'submitter' has room for 11 container groups, and maxSubmitters is"]),
+        ({"maxSubmitters": "11"}, a_network(), []),
         ({}, a_network(nodes={"name": "gpu"}), ["its subnet 'nodes' doesn't exist"]),
         ({}, a_network(nodes={"service_endpoints": []}), ["its subnet 'nodes' has no service endpoint Microsoft.Storage"]),
         ({}, a_network(submitter={"service_endpoints": None}), ["its subnet 'submitter' has no service endpoint"]),
@@ -179,6 +204,7 @@ def test_what_a_vnet_lacks(raw: dict[str, str], there: Any, said: list[str]) -> 
         ({}, []),
         ({"allowed_authentication_modes": None}, []),
         ({"location": "northeurope"}, ["it is in northeurope, and location is westeurope"]),
+        ({"location": "West Europe"}, []),
         ({"pool_allocation_mode": "UserSubscription"}, ["its pools are allocated by UserSubscription"]),
         ({"allowed_authentication_modes": ["SharedKey"]}, ["it lets nobody in by Microsoft Entra ID (SharedKey alone)"]),
     ],
