@@ -99,7 +99,7 @@ def test_one_node_is_a_queue_of_theory() -> None:
     assert found.idle == pytest.approx(1 - load, abs=0.01)
 
 
-@pytest.mark.parametrize("a_day", [4, 60, 300])
+@pytest.mark.parametrize("a_day", [4, 60, 200])
 def test_more_warmth_never_costs_less_and_never_waits_longer(a_day: int) -> None:
     busy = at_rate(a_day, 7, length=100)
     for quick in (True, False):
@@ -110,8 +110,8 @@ def test_more_warmth_never_costs_less_and_never_waits_longer(a_day: int) -> None
 
 
 def test_a_year_is_played_to_its_end() -> None:
-    found = play(at_rate(25, 365, length=100), POOL, quick=True)
-    month = play(at_rate(25, 28, length=100), POOL, quick=True)
+    found = play(at_rate(12, 365, length=100), POOL, quick=True)
+    month = play(at_rate(12, 28, length=100), POOL, quick=True)
     assert found.dollars == pytest.approx(month.dollars, rel=0.1)
     assert found.median == pytest.approx(month.median, rel=0.1)
 
