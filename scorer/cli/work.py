@@ -30,6 +30,7 @@ from scorer.engines.work import WorkEngine, work_job
 from scorer.errors import MissingError, RequestError, ScorerError
 from scorer.job.claims import Claims
 from scorer.job.finish import Outcome, done_before, merge_job
+from scorer.node import promised_slots
 from scorer.packages.install import enter
 from scorer.report.text import counted
 from scorer.store import FolderStore, Store, Stores, open_store
@@ -70,6 +71,10 @@ def work(
     tries: Tries = None, task_minutes: Minutes = None, quiet: Quiet = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Help with a job that is planned, beside any other workers, until it is done; whoever finds nothing left merges."""
+    if processes and 0 < promised_slots() < processes:
+        raise RequestError(
+            f"This machine has {promised_slots()} slots, as SCORER_SLOTS says: ask for no more --processes than that."
+        )
     place = _place({"--input-url": input_url, "--output": output, "--logs": logs}, work, scripts, stack, deployment)
     plan = _find_plan(job, place.stores, digest)
     with typed():

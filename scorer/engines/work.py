@@ -19,6 +19,7 @@ from scorer.documents.status import find_status
 from scorer.engines.base import Progress
 from scorer.engines.processes import Ending, Processes, usual_count
 from scorer.errors import (
+    InternalError,
     LoginError,
     ModelError,
     OutputError,
@@ -45,8 +46,9 @@ PATIENCE_SECONDS = 600.0
 # Machines that are taken away (Spot) come to less.
 MOST_LOST = 5
 
-# What is wrong with this machine, or who is signed in: the next chunk would fail as well, and be tried once less elsewhere.
-_OF_MACHINES = (ModelError, OutputError, StorageFullError, LoginError)
+# What is wrong with this machine (no room, no slot, a GPU that fails, something that isn't installed), or with who is signed in:
+# the next chunk would fail as well, and be tried once less elsewhere.
+_OF_MACHINES = (ModelError, OutputError, StorageFullError, LoginError, TaskError)
 
 T = TypeVar("T")
 
@@ -183,8 +185,8 @@ class WorkEngine:
             self._patiently(lambda: self.claims.release(key))
             self._order.remove(key)
             self._order.append(key)
-        if isinstance(error, _OF_MACHINES):
-            raise error
+        if isinstance(ending.error, _OF_MACHINES) and not isinstance(ending.error, InternalError):
+            raise ending.error
 
     def _let_go(self, left: Remaining, chunk: Chunk, failed: int | None) -> None:
         left.settle(chunk, failed)

@@ -180,6 +180,11 @@ def test_a_machine_that_can_t_score_takes_no_chunks_from_others(tmp_path: Path, 
     assert json.loads(failure.read_text())["tries"] == 1
 
 
+def test_no_more_processes_than_the_machine_has_slots(tmp_path: Path) -> None:
+    done = run("work", "job", "--processes", "3", folder=tmp_path, code=2, environment={"SCORER_SLOTS": "2"})
+    assert "This machine has 2 slots" in done.stderr
+
+
 def test_where_there_is_nothing_to_do(tmp_path: Path, make_clip: MakeClip) -> None:
     clip = make_clip(frames=10)
     job = json.loads(run("run", clip, *INVERT, "--out", "a.mp4", "--json", folder=tmp_path).stdout)["job"]

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from threading import Barrier
 
 import pytest
 
 from scorer.documents import paths
-from scorer.documents.plan import Plan
+from scorer.documents.plan import Chunk, Plan
 from scorer.documents.request import make_request
 from scorer.documents.status import StatusWriter, read_status
 from scorer.engines import work
+from scorer.engines.processes import Ending, Processes
 from scorer.engines.work import MOST_LOST, WorkEngine, work_job
-from scorer.errors import ChangedError, FailureThresholdError, RequestError, StoreError, TaskError
+from scorer.errors import (
+    ChangedError,
+    FailureThresholdError,
+    GpuError,
+    InternalError,
+    RequestError,
+    ScorerError,
+    StoreError,
+    TaskError,
+)
 from scorer.job import claims, finish
 from scorer.job.claims import Claim, Claims
 from scorer.job.dispatch import dispatch
-from scorer.job.failures import find_failure, keep_failure, merge_key
+from scorer.job.failures import find_failure, keep_failure, merge_key, recorded_failures
 from scorer.job.finish import Outcome, done_before, merge_job
 from scorer.job.merge import find_result
 from scorer.job.score import load_model, score_chunk
@@ -183,6 +194,49 @@ def test_a_chunk_that_takes_its_machines_with_it_is_given_up(scored: Plan, store
     assert failure is not None
     assert failure.exit_code == TaskError.exit_code
     assert f"lost with its worker {MOST_LOST + 1} times" in failure.message
+
+
+@pytest.mark.parametrize(
+    ("error", "stops"),
+    [
+        (TaskError("All slots are taken."), True),
+        (GpuError("None."), True),
+        (StoreError("Away."), False),
+        (InternalError("?"), False),
+    ],
+)
+def test_what_is_wrong_with_a_machine_stops_its_worker_alone(
+    plan: Plan, stores: FolderStores, error: ScorerError, stops: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others go on with the chunk; what is wrong with the chunk keeps nobody from the next one."""
+    given: list[Chunk] = []
+
+    class Failing(Processes):
+        @property
+        def has_room(self) -> bool:
+            return not self.waiting
+
+        def __enter__(self) -> Processes:
+            self.waiting: list[Chunk] = []
+            return self
+
+        def give(self, chunk: Chunk) -> None:
+            given.append(chunk)
+            self.waiting.append(chunk)
+
+        def endings(self, seconds: float) -> Iterator[Ending]:
+            del seconds
+            chunk = self.waiting.pop()
+            with suppress(ScorerError), recorded_failures(plan, chunk.key, stores):
+                raise error
+            yield Ending(chunk, error=error, code=0)
+
+    monkeypatch.setattr(work, "Processes", Failing)
+    with pytest.raises(type(error)) if stops else nullcontext():
+        worker(stores, tries=2).run(plan, lambda _: None)
+    assert len(given) == (1 if stops else 4)
+    claims = [json.loads(path.read_bytes()) for path in (stores.work.root / "job/claims").iterdir()]
+    assert all(claim["free"] for claim in claims)
 
 
 def test_chunks_that_failed_for_good_are_no_more_tried(plan: Plan, stores: FolderStores) -> None:
