@@ -26,7 +26,7 @@ from tests.scorer.submitter.intake_harness import IntakeHarness
 
 folder = Path(sys.argv[1])
 intake = IntakeHarness.open(FolderStores.below(folder), folder).intake
-intake = replace(intake, target=intake.target.model_copy(update={"limits": Limits()}), tell=lambda text: print(text, flush=True))
+intake = replace(intake, target=intake.target.model_copy(update={"limits": Limits()}), log=lambda text: print(text, flush=True))
 start = time.monotonic()
 intake.poll(float("inf"))
 print(f"{time.monotonic() - start:.1f} s")
