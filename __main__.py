@@ -38,8 +38,10 @@ name = naming.prefix(pulumi.get_stack())
 if chosen.name_pattern:
     Names(chosen.name_pattern, pulumi.get_stack(), chosen.location).apply_to_all()
 
-if chosen.existing_resource_group_resource_id:
-    group = existing.group(chosen)
+# Before anything is made.
+there = existing.look_up(chosen)
+if there.group:
+    group = there.group
 else:
     made = resources.ResourceGroup(
         name, location=chosen.location, tags=dict(chosen.tags), opts=pulumi.ResourceOptions(protect=chosen.protect)
@@ -65,22 +67,18 @@ telemetry = Telemetry(
 )
 
 # The ground: a network, and the two storage accounts behind it.
-network = (
-    existing.virtual_network(chosen)
-    if chosen.existing_virtual_network_resource_id
-    else Network(
-        name,
-        NetworkArgs(
-            resource_group_name=group.name,
-            location=chosen.location,
-            address_space=chosen.address_space,
-            zone_redundant=chosen.zone_redundant,
-            private=chosen.private,
-            mount=chosen.mount,
-            foreign_registry=chosen.foreign_registry,
-            any_azure=chosen.submitter_egress == "azure-cloud",
-        ),
-    )
+network = there.network or Network(
+    name,
+    NetworkArgs(
+        resource_group_name=group.name,
+        location=chosen.location,
+        address_space=chosen.address_space,
+        zone_redundant=chosen.zone_redundant,
+        private=chosen.private,
+        mount=chosen.mount,
+        foreign_registry=chosen.foreign_registry,
+        any_azure=chosen.submitter_egress == "azure-cloud",
+    ),
 )
 storage = Storage(
     name,
@@ -118,19 +116,15 @@ if chosen.flow_logs:
     )
 
 # What runs: two images in a registry.
-registry = (
-    existing.registry(chosen)
-    if chosen.existing_registry_resource_id
-    else Registry(
-        name,
-        RegistryArgs(
-            resource_group_name=group.name,
-            sku=chosen.registry_sku,
-            zone_redundant=chosen.zone_redundant,
-            # Those who build in Azure come from the internet.
-            public=chosen.builds_any or not chosen.private,
-        ),
-    )
+registry = there.registry or Registry(
+    name,
+    RegistryArgs(
+        resource_group_name=group.name,
+        sku=chosen.registry_sku,
+        zone_redundant=chosen.zone_redundant,
+        # Those who build in Azure come from the internet.
+        public=chosen.builds_any or not chosen.private,
+    ),
 )
 built_since = period(chosen.rebuild_days)
 image = Image(
@@ -153,18 +147,14 @@ submitter_image = Image(
 )
 
 # Where it runs: the Batch account, everything that anybody may do, and the GPU nodes, which need all of it.
-batch = (
-    existing.batch_account(chosen)
-    if chosen.existing_batch_account_resource_id
-    else BatchAccount(
-        name,
-        BatchAccountArgs(
-            resource_group_name=group.name,
-            private=chosen.private,
-            # The submitter comes by the NAT gateway's address, or by a private endpoint.
-            allowed_ips=chosen.allowed_ips if chosen.private else [*network.addresses, *chosen.allowed_ips],
-        ),
-    )
+batch = there.batch_account or BatchAccount(
+    name,
+    BatchAccountArgs(
+        resource_group_name=group.name,
+        private=chosen.private,
+        # The submitter comes by the NAT gateway's address, or by a private endpoint.
+        allowed_ips=chosen.allowed_ips if chosen.private else [*network.addresses, *chosen.allowed_ips],
+    ),
 )
 permissions = Permissions(
     name,

@@ -183,7 +183,10 @@ class Alerts(pulumi.ComponentResource):
     def _workbook(self, name: str, args: AlertsArgs) -> applicationinsights.Workbook:
         return applicationinsights.Workbook(
             f"{name}-workbook",
-            resource_name_=pulumi.Output.from_input(args.resource_group_id).apply(lambda group: naming.guid(group, "workbook")),
+            # Of this deployment's own, as others may be in the group.
+            resource_name_=pulumi.Output.from_input(args.resource_group_id).apply(
+                lambda group: naming.guid(group, name, "workbook")
+            ),
             resource_group_name=args.resource_group_name,
             kind=applicationinsights.WorkbookSharedTypeKind.SHARED,
             category="workbook",

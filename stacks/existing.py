@@ -71,7 +71,39 @@ class ExistingRegistry:
     """Whoever builds in it knows that it is, or is told by the look-up."""
 
 
-def group(chosen: Settings) -> Group:
+@dataclass(frozen=True)
+class Existing:
+    """What the settings name; None for what is made."""
+
+    group: Group | None
+    network: ExistingNetwork | None
+    registry: ExistingRegistry | None
+    batch_account: ExistingBatchAccount | None
+
+
+def look_up(chosen: Settings) -> Existing:
+    """All that the settings name. Raises pulumi.RunError with a sentence for each thing that is missing or lacks something."""
+    faults: list[str] = []
+
+    def found(named: str, look: Callable[[Settings], T]) -> T | None:
+        try:
+            return look(chosen) if named else None
+        except pulumi.RunError as error:
+            faults.append(str(error))
+            return None
+
+    there = Existing(
+        found(chosen.existing_resource_group_resource_id, _group),
+        found(chosen.existing_virtual_network_resource_id, _virtual_network),
+        found(chosen.existing_registry_resource_id, _registry),
+        found(chosen.existing_batch_account_resource_id, _batch_account),
+    )
+    if faults:
+        raise pulumi.RunError("\n".join(faults))
+    return there
+
+
+def _group(chosen: Settings) -> Group:
     """The resource group that the settings name."""
     known = resource_ids.parse(chosen.existing_resource_group_resource_id)
     there = _looked_up("resource group", known, lambda: resources.get_resource_group(resource_group_name=known.name))
@@ -79,7 +111,7 @@ def group(chosen: Settings) -> Group:
     return Group(pulumi.Output.from_input(there.name), pulumi.Output.from_input(there.id))
 
 
-def virtual_network(chosen: Settings) -> ExistingNetwork:
+def _virtual_network(chosen: Settings) -> ExistingNetwork:
     """The VNet that the settings name, with its subnets."""
     known = resource_ids.parse(chosen.existing_virtual_network_resource_id)
     there = _looked_up(
@@ -102,7 +134,7 @@ def virtual_network(chosen: Settings) -> ExistingNetwork:
     )
 
 
-def batch_account(chosen: Settings) -> ExistingBatchAccount:
+def _batch_account(chosen: Settings) -> ExistingBatchAccount:
     """The Batch account that the settings name."""
     known = resource_ids.parse(chosen.existing_batch_account_resource_id)
     there = _looked_up(
@@ -117,7 +149,7 @@ def batch_account(chosen: Settings) -> ExistingBatchAccount:
     )
 
 
-def registry(chosen: Settings) -> ExistingRegistry:
+def _registry(chosen: Settings) -> ExistingRegistry:
     """The registry that the settings name."""
     known = resource_ids.parse(chosen.existing_registry_resource_id)
     there = _looked_up(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +25,7 @@ SETTINGS: Json = {
     key.removeprefix("batch-scoring:"): value
     for key, value in yaml.safe_load((EXAMPLE / "Pulumi.films.yaml").read_text())["config"].items()
 }
+KEY_USER = f"{GROUPS}/keys/providers/Microsoft.ManagedIdentity/userAssignedIdentities/storage-key"
 POOL = "Microsoft.Batch/batchAccounts/pools"
 
 
@@ -78,6 +79,29 @@ def test_the_example_comes_stays_and_goes_and_leaves_what_was_there(company: Com
     assert company.platform.up().is_unchanged
 
 
+def test_settings_of_all_kinds_work_together(company: Company) -> None:
+    """What no example has: an account of one's own in a VNet of others, reached from where people come from, too."""
+    office = "203.0.113.99"
+    mixed = company.films(
+        "mixed", networkIsolation=None, blobPrivateDnsZoneResourceId=None, existingBatchAccountResourceId=None,
+        egressIps=[office], allowedIps=[office, "198.51.100.0/24"], senderIps=[office], namePattern="{stack}{type}{kind}",
+        customerKey="https://example-vault.vault.azure.net/keys/storage", customerKeyIdentity=KEY_USER, zoneRedundant=True,
+        infrastructureEncryption=True, malwareScanGb=100, trigger="polling", pollMinutes=1440, maxSubmitters=27, mount="blob",
+        alertAddress="films@example.com", monthlyBudget=100, logDays=730, tags={"cost center": "films", "2nd": "x"},
+    )  # fmt: skip
+    mixed.up()
+    (account,) = (each for each in company.azure.of_type("Microsoft.Batch/batchAccounts") if each.id not in company.theirs)
+    rules = account.body["properties"]["networkProfile"]["accountAccess"]["ipRules"]
+    assert [rule["value"] for rule in rules] == [office, "198.51.100.0/24"]
+    # Another deployment in the same group neither finds its names taken nor takes anything along.
+    neighbour = replace(company.films("neighbour"), stack="ads")
+    neighbour.up()
+    neighbour.destroy()
+    assert mixed.up().is_unchanged
+    mixed.destroy()
+    assert company.now() == company.theirs
+
+
 def _are_named_by_the_pattern(ours: dict[str, Json]) -> None:
     """Whatever stands in the group by itself, but for DNS zones and what alerts people."""
     names = {tuple(each.split("/")[-2:]) for each in ours if len(each.split("/")) == 9 and each.startswith(f"{GROUPS}/films/")}
@@ -94,13 +118,19 @@ def test_what_lacks_is_told_before_anything_is_made(company: Company) -> None:
     before = len(company.azure.events)
     with pytest.raises(EngineError) as refused:
         company.films(
-            "refused", nodesSubnetName="containers", submitterSubnetName="nothing", endpointsSubnetName="gpu-nodes", nodesMax=100
-        ).preview()
+            "refused",
+            nodesSubnetName="containers",
+            submitterSubnetName="nothing",
+            endpointsSubnetName="gpu-nodes",
+            nodesMax=100,
+            existingRegistryResourceId=NOWHERE["existingRegistryResourceId"][1],
+        ).up()
     said = str(refused.value)
     for sentence in (
         "The VNet 'hub' can't be used: its subnet 'containers' is delegated to a service: nodes need one that isn't.",
         "The VNet 'hub' can't be used: its subnet 'containers' has room for 27 nodes, and nodesMax is 100: widen it, or lower",
         "The VNet 'hub' can't be used: its subnet 'nothing' doesn't exist: its owner makes it.",
+        "The registry 'nobodys' can't be used: there is none by the id",
     ):
         assert sentence in said
     assert "Traceback" not in said
@@ -118,7 +148,7 @@ def test_what_does_not_exist_is_told_in_a_sentence(setting: str, company: Compan
     what, nowhere = NOWHERE[setting]
     before = len(company.azure.events)
     with pytest.raises(EngineError) as refused:
-        company.films(setting, **{setting: nowhere}).preview()
+        company.films(setting, **{setting: nowhere}).up()
     said = str(refused.value)
     named = (
         f"The {what} '{nowhere.rpartition('/')[2]}' can't be used: there is none by the id '{nowhere}' that whoever deploys may"
