@@ -44,6 +44,10 @@ def check_options(text: str) -> str:
         words = shlex.split(text)
     except ValueError as error:
         raise ValueError("can't be read: a quotation mark lacks its other one") from error
+    options = {word.partition("=")[0] for word in words}
+    if "--memory-swap" in options and "--memory" not in options:
+        # https://docs.docker.com/engine/containers/resource_constraints/#--memory-swap-details
+        raise ValueError("has '--memory-swap' without '--memory', which Docker refuses: set both or neither")
     while words:
         option, equals, value = words.pop(0).partition("=")
         if option not in _KNOWN:

@@ -36,7 +36,7 @@ def matches(pattern: str, right: str, *, or_empty: bool = True) -> AfterValidato
     return AfterValidator(check)
 
 
-GROUP_ID = r"(?i:/subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/resourceGroups/)[\w().-]{1,90}"
+GROUP_ID = r"(?i:/subscriptions/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/resourceGroups/)[\w().-]{0,89}[\w()-]"
 
 
 def resource_id(kind: str, what: str, command: str, also: str = "") -> AfterValidator:
@@ -178,6 +178,14 @@ _HOST = r"[a-zA-Z0-9]+(-+[a-zA-Z0-9]+)*"
 _PART = r"[a-z0-9]+((\.|__?|-+)[a-z0-9]+)*"
 _TAG = r"\w[\w.-]{0,127}"
 _IMAGE = rf"{_HOST}(\.{_HOST})*(:\d{{1,5}})?(/{_PART})+((:{_TAG})?{_DIGEST}|:(?!latest$){_TAG})"
+
+
+def _with_small_host(reference: str) -> str:
+    """The host's name in small letters: by them it is known whose registry it is, and with what sign-in it is pulled from."""
+    host, slash, rest = reference.partition("/")
+    return f"{host.lower()}{slash}{rest}"
+
+
 Reference = Annotated[
     str,
     matches(
@@ -185,6 +193,7 @@ Reference = Annotated[
         "an image: write 'build', or a reference with a tag other than latest, such as docker.io/acme/scorer:1.4",
         or_empty=False,
     ),
+    AfterValidator(_with_small_host),
 ]
 Base = Annotated[
     str,
@@ -193,6 +202,7 @@ Base = Annotated[
         "an image: write a reference such as mirror.example/python:3.11.15-slim-bookworm, best with @sha256: and its digest, "
         "or leave it empty",
     ),
+    AfterValidator(_with_small_host),
 ]
 
 

@@ -80,6 +80,11 @@ def test_values_come_as_pulumi_keeps_them() -> None:
             "--security-opt seccomp=unconfined",
             "containerOptions '--security-opt seccomp=unconfined' has 'seccomp=unconfined' for '--security-opt', which",
         ),
+        (
+            "containerOptions",
+            "--read-only --memory-swap {memory}",
+            "containerOptions '--read-only --memory-swap {memory}' has '--memory-swap' without '--memory', which Docker refuses",
+        ),
         ("containerOptions", "--memory", "containerOptions '--memory' has '' for '--memory', which it can't be"),
         ("containerOptions", "--read-only=no", "containerOptions '--read-only=no' has a value for '--read-only', which takes"),
         ("containerOptions", "--tmpfs '/tmp", "containerOptions '--tmpfs '/tmp' can't be read: a quotation mark lacks"),
@@ -424,9 +429,16 @@ def test_a_region_without_zones_is_told_of_where_they_are_asked_for() -> None:
     assert doubt.startswith("zoneRedundant: westus has no availability zones, as far as is known here")
 
 
-@pytest.mark.parametrize("image", ["REGISTRY.azurecr.io/scorer:1", "acme/scorer:1.4", "a.example:5000/a/b__c--d.e/f_g:V1"])
+@pytest.mark.parametrize("image", ["registry.azurecr.io/scorer:1", "acme/scorer:1.4", "a.example:5000/a/b__c--d.e/f_g:V1"])
 def test_an_image_is_named_as_docker_names_it(image: str) -> None:
     assert parse({"location": "westeurope", "image": image}).image == image
+
+
+@pytest.mark.parametrize("setting", ["image", "submitterImage", "baseImage"])
+def test_a_registry_s_name_has_small_letters(setting: str) -> None:
+    """As Azure tells it: who pulls takes the sign-in of the registry of that very name."""
+    chosen = parse({"location": "westeurope", setting: "Films.AzureCR.io/scorer:V1"})
+    assert chosen.model_dump(by_alias=True)[setting] == "films.azurecr.io/scorer:V1"
 
 
 @pytest.mark.parametrize(("old", "new"), RENAMED.items())
