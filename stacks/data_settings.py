@@ -34,7 +34,7 @@ class DataSettings(SettingGroup):
         ),
     ] = Field(
         "",
-        examples=["https://example-vault.vault.azure.net/keys/storage"],
+        examples=[f"https://example-vault{clouds.PUBLIC.vaults}/keys/storage"],
         description="Key Vault key that encrypts storage; empty means Microsoft's keys",
     )
     customer_key_identity: Annotated[
