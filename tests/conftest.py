@@ -34,10 +34,18 @@ ROOT = Path(__file__).parent
 # What `make test-fast` leaves out: folders and files, and tests that use one of the fixtures. They need a program beside Python's
 # packages (Pulumi's engine, Azurite, buildah, a browser, checkov, actionlint), or over ten seconds of a core.
 NOT_FAST = {
-    *("emulator", "end_to_end", "policies", "images/test_images.py"),
-    *("docs/test_commands.py", "examples/test_pipelines.py", "fuzz/test_videos.py"),
+    *(
+        "emulator",
+        "end_to_end",
+        "fuzz",
+        "policies",
+        "images/test_images.py",
+        "docs/test_commands.py",
+        "autoscale/test_arrivals.py",
+    ),
+    *(f"examples/test_{name}.py" for name in ("paintings", "pipelines", "quality", "requests")),
     *(f"stacks/test_{name}.py" for name in ("deployment", "existing", "hardening", "reach", "registry")),
-    *(f"scorer/cli/test_{name}.py" for name in ("bench", "elsewhere", "ends", "estimate", "run", "stopped")),
+    *(f"scorer/cli/test_{name}.py" for name in ("bench", "elsewhere", "ends", "estimate", "models", "run", "stopped")),
     *(f"scorer/models/test_{name}.py" for name in ("adaptive", "around", "gatys", "on_media", "openvino")),
     *("scorer/hostile/test_node.py", "scorer/packages/test_publish.py", "scorer/sandbox/test_cases.py"),
     *("scorer/media/test_coding.py", "scorer/media/video/test_times.py", "scorer/media/video/test_video.py"),
