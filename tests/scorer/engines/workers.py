@@ -14,7 +14,7 @@ from emulator.forked import CopiedProcess, Place, be_scorer
 from scorer.engines import work
 from scorer.job import claims
 
-RENEW, FREE, POLL = 0.2, 1.5, 0.1
+FREE, POLL = 1.5, 0.1
 
 
 @dataclass
@@ -58,14 +58,19 @@ class Workers:
         self._all: list[Worker] = []
 
     def start(
-        self, *arguments: str, environment: Mapping[str, str] | None = None, free: float = FREE, processes: int = 1
+        self,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        free: float = FREE,
+        poll: float = POLL,
+        processes: int = 1,
     ) -> Worker:
         """Start `scorer work` with these arguments, in the test's folder."""
         own = self._folder / f"worker-{len(self._all)}"
         own.mkdir()
         place = Place(dict(environment or os.environ), str(self._folder), str(own / "out"), str(own / "errors"), None)
         command = ["work", *arguments, "--processes", str(processes), "--json"]
-        worker = Worker(CopiedProcess(_work, command, place, free), own)
+        worker = Worker(CopiedProcess(_work, command, place, free, poll), own)
         self._all.append(worker)
         return worker
 
@@ -86,8 +91,8 @@ def workers_in(folder: Path) -> Iterator[Workers]:
         workers.end()
 
 
-def _work(arguments: list[str], place: Place, free: float) -> None:
+def _work(arguments: list[str], place: Place, free: float, poll: float) -> None:
     place.enter()
-    claims.RENEW_SECONDS, claims.FREE_SECONDS = RENEW, free
-    work.POLL_SECONDS = work.BUSY_POLL_SECONDS = POLL
+    claims.RENEW_SECONDS, claims.FREE_SECONDS = 2 * poll, free
+    work.POLL_SECONDS = work.BUSY_POLL_SECONDS = poll
     be_scorer(arguments)
