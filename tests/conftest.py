@@ -47,7 +47,12 @@ NOT_FAST = {
     *(f"stacks/test_{name}.py" for name in ("deployment", "existing", "hardening", "reach", "registry")),
     *(f"scorer/cli/test_{name}.py" for name in ("bench", "elsewhere", "ends", "estimate", "models", "run", "stopped")),
     *(f"scorer/models/test_{name}.py" for name in ("adaptive", "around", "gatys", "on_media", "openvino")),
-    *("scorer/hostile/test_node.py", "scorer/packages/test_publish.py", "scorer/sandbox/test_cases.py"),
+    *(
+        "scorer/engines/test_work.py",
+        "scorer/hostile/test_node.py",
+        "scorer/packages/test_publish.py",
+        "scorer/sandbox/test_cases.py",
+    ),
     *("scorer/media/test_coding.py", "scorer/media/video/test_times.py", "scorer/media/video/test_video.py"),
 }
 NOT_FAST_FIXTURES = {"browser", "deploy", "deployed"}
