@@ -249,10 +249,13 @@ def work_job(
 
     Raises ScorerError: what ended the job, or what keeps this machine from working on it.
     """
-    while True:
+    outcome = None
+    while outcome is None:
         if is_over(plan, engine.stores):
-            return merge()  # which clears what another worker, that was killed, left
-        engine.run(plan, on_progress)
-        if outcome := engine.merge(plan, merge):
-            return outcome
-        time.sleep(POLL_SECONDS)
+            outcome = merge()  # which clears what another worker, that was killed, left
+        else:
+            engine.run(plan, on_progress)
+            if (outcome := engine.merge(plan, merge)) is None:
+                time.sleep(POLL_SECONDS)
+    on_progress(Progress(plan.frames, outcome.status.failed, 0))  # what others did last was not polled for
+    return outcome
