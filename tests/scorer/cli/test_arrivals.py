@@ -13,6 +13,7 @@ from autoscale.arrivals import Request
 from emulator.pulumi.engine import ROOT
 from scorer.cli import main
 from scorer.cli.arrivals import read_arrivals
+from scorer.cli.console import screen
 from scorer.errors import InputError, MissingError, RequestError, ScorerError
 from scorer.media.limits import Limits
 from tests.conftest import MakeClip
@@ -160,7 +161,7 @@ def clip_here(tmp_path: Path, make_clip: MakeClip, monkeypatch: pytest.MonkeyPat
 def test_a_table_a_document_and_a_picture(
     clip_here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(screen, "_width", 100)  # COLUMNS counts where the console is made, by whichever test comes first
     asked = ("--arrivals", "40/day", "--days", "3", "--picture", "plan.svg")
     assert command(monkeypatch, *asked) == 0
     lines = capsys.readouterr().out.splitlines()
