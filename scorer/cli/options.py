@@ -48,6 +48,9 @@ class ScoringOptions:
     strength: Annotated[
         float, typer.Option(metavar="0..1", parser=number(), help="The style's share: 0 is the original, 1 all style.")
     ] = 1.0
+    keep_colors: Annotated[
+        float, typer.Option(metavar="0..1", parser=number(), help="The original's share in the colours: 1 keeps them.")
+    ] = 0.0
     batch_size: Annotated[int | None, typer.Option(metavar="N", parser=whole(), help="Frames the model gets at once.")] = None
     chunk_frames: Annotated[int | None, typer.Option(metavar="N", parser=whole(), help="Frames of one task.")] = None
     container: Annotated[

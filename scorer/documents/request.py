@@ -106,6 +106,8 @@ class Request(BaseModel):
     """What images come out as; None: as they came, or as PNG where that can't be."""
     strength: Number = Field(default=1.0, ge=0, le=1)
     """The share of the model's result in what comes out, the original being the rest: 0 is the original, 1 the whole style."""
+    keep_colors: Number = Field(default=0.0, ge=0, le=1)
+    """The share of the original's colours in the model's result, whose light and dark stay: 0 is none, 1 is all."""
     size: Annotated[int, Field(ge=16, le=8192), BeforeValidator(_as_number)] | None = None
     """Pixels of the longer side of the frames that the model gets; None leaves them as they are."""
     batch_size: Annotated[int, Field(ge=1, le=256), BeforeValidator(_as_number)] | None = None
@@ -247,6 +249,7 @@ RIGHT = {
     "package": "write the id that 'scorer publish' printed",
     "options": 'write up to 32 of the model\'s own, such as {"precision": "float32"}',
     "strength": "write a number from 0, the original, to 1, all style",
+    "keep_colors": "write a number from 0, the style's colours, to 1, the original's",
     "size": "write the pixels of the longer side, a whole number from 16 to 8192",
     "batch_size": "write a whole number from 1 to 256",
     "chunk_frames": "write a whole number from 1 to 100000",

@@ -16,7 +16,7 @@ from scorer.job.media import Frame, ms_since
 from scorer.job.tiling import is_gpu_failure, is_out_of_memory, score_in_tiles
 from scorer.media.images import resize
 from scorer.models import Frames, Model
-from scorer.models.around import blended, cropped, padded
+from scorer.models.around import blended, cropped, padded, recolored
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class ModelStage:
     """Pixels a side of the frames that the model gets at least."""
     strength: float = 1.0
     """The model's share in what comes out; the rest is the original's."""
+    keep_colors: float = 0.0
+    """The share of the original's colours in what the model makes."""
     scale: tuple[float, float] | None = None
     """Output height and width by input's; None until a frame came through."""
     notes: list[str] = field(default_factory=list)
@@ -88,7 +90,7 @@ class ModelStage:
         return [self._blended(frame, image, one, spent) for frame, image, one in zip(batch, images, scored, strict=True)]
 
     def _blended(self, frame: Frame[Any], image: Frames, scored: Frames, spent: float) -> Scored:
-        return Scored(frame, blended(image, scored, self.strength), None, spent)
+        return Scored(frame, blended(image, recolored(image, scored, self.keep_colors), self.strength), None, spent)
 
     def _call(self, images: Sequence[Frames]) -> Frames:
         """(N, H', W', 3) for N frames; the model always sees as many of one shape, for its shapes to stay the same.

@@ -103,7 +103,7 @@ def score_chunk(
     spec = models.spec(plan.request.model)
     stage = ModelStage(
         model, size, spec.tile_overlap, most_failures(plan), plan.max_batch_pixels * size // usual, plan.max_pixels,
-        spec.least_side, plan.request.strength, scale=scale, notes=notes, check=marks.check,
+        spec.least_side, plan.request.strength, plan.request.keep_colors, scale=scale, notes=notes, check=marks.check,
     )  # fmt: skip
     records: list[FrameRecord] = []
 

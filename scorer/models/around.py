@@ -1,6 +1,8 @@
-"""What every model gets around it: frames that are too narrow for it are padded, and its result is blended with the original."""
+"""What every model gets around it: frames too narrow for it are padded; its result gets the original's colours, or some of it."""
 
 from __future__ import annotations
+
+from functools import reduce
 
 import cv2
 import numpy as np
@@ -9,7 +11,9 @@ from scorer.media.images import resize
 from scorer.models import Frames
 
 _ROWS = 64
-"""Blended at a time, for the floating-point copies to stay in the processor's cache."""
+"""Worked on at a time, for the floating-point copies to stay in the processor's cache."""
+_LUMA = np.array([[0.2126, 0.7152, 0.0722]], np.float32)
+"""Of red, green and blue: ITU-R BT.709, 3.2."""
 
 
 def padded(images: Frames, least: int) -> Frames:
@@ -43,4 +47,31 @@ def blended(original: Frames, styled: Frames, strength: float) -> Frames:
         rows = np.s_[top : top + _ROWS]
         exact = cv2.addWeighted(own[rows], 1 - strength, styled[rows], strength, 0.0, dtype=cv2.CV_64F)
         mixed[rows] = np.rint(exact)
+    return mixed
+
+
+def recolored(original: Frames, styled: Frames, share: float) -> Frames:
+    """Mix styled · (1 - share) + recoloured · share of one frame (H, W, 3), rounded: `styled` in the colours of `original`.
+
+    Recoloured has the luma of `styled`, and by how much the original's red, green and blue differ from its own luma; where they
+    would leave the range of values at that luma, they differ less, so that the luma stays. A frame that the model made larger or
+    smaller gets the colours of the original of that size. Source: luminance-only transfer of Gatys et al. 2016, arXiv 1606.05897.
+    """
+    if share == 0:
+        return styled
+    height, width = styled.shape[:2]
+    own, most = resize(original, width, height), np.float32(np.iinfo(styled.dtype).max)
+    mixed = np.empty_like(styled)
+    for top in range(0, height, _ROWS):
+        rows = slice(top, top + _ROWS)
+        new, old = styled[rows].astype(np.float32), own[rows].astype(np.float32)
+        luma = cv2.transform(new, _LUMA)
+        colors = cv2.split(old - cv2.transform(old, _LUMA)[..., None])  # plane by plane, which is three times as quick
+        # A difference that could leave the range is larger than 0.001.
+        above = (most - luma) / np.maximum(reduce(np.maximum, colors), np.float32(1e-3))
+        below = luma / np.maximum(-reduce(np.minimum, colors), np.float32(1e-3))
+        room = np.minimum(np.minimum(above, below), 1)
+        for channel, color in enumerate(colors):
+            plane = new[..., channel]
+            mixed[rows, :, channel] = np.rint(np.clip(plane + np.float32(share) * (luma + room * color - plane), 0, most))
     return mixed

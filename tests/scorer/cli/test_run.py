@@ -94,6 +94,11 @@ BAD = {
         "The weight of style 'a@b.png' must be over 0 and at most 1000.",
     ),
     "strength": (["run", "input/clip.mp4", "--model", "invert", "--strength", "2"], 2, "strength is 2.0"),
+    "colors": (
+        ["run", "input/clip.mp4", "--model", "invert", "--keep-colors", "-0.1"],
+        2,
+        "keep_colors is -0.1: write a number from 0, the style's colours, to 1, the original's",
+    ),
     "device": (["run", "input/clip.mp4", "--model", "invert", "--device", "tpu"], 2, "tpu"),
     "ending": (["run", "input/clip.mp4", "--model", "invert", "--out", "a.avi"], 2, "call it 'a.mp4'"),
     "output in the way": (["run", "input/clip.mp4", "--model", "invert", "--out", "folder.mp4"], 8, "folder.mp4"),

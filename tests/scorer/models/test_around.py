@@ -14,8 +14,10 @@ from scorer.documents.request import make_request
 from scorer.job.dispatch import dispatch
 from scorer.job.merge import merge
 from scorer.job.score import load_model, score_chunk
+from scorer.media.images import decode as decode_image
+from scorer.media.images import resize
 from scorer.models import Frames
-from scorer.models.around import blended, cropped, padded
+from scorer.models.around import blended, cropped, padded, recolored
 from tests.folders import FolderStores
 from tests.scorer.job.scoring import plan_folder, score_all
 from tests.scorer.media.video.samples import decode, ffmpeg
@@ -55,6 +57,59 @@ def test_the_ends_are_exact(dtype: type[np.uint8 | np.uint16]) -> None:
     assert np.array_equal(blended(original, original, 0.3), original)
 
 
+# ITU-R BT.709, 3.2, as ffmpeg's lutyuv and Pillow's own have it to fewer places.
+LUMA = (Fraction("0.2126"), Fraction("0.7152"), Fraction("0.0722"))
+
+
+def luma(pixel: list[int]) -> Fraction:
+    return sum((share * value for share, value in zip(LUMA, pixel, strict=True)), Fraction())
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("share", [0.25, 2 / 3, 1.0])
+def test_colours_are_the_nearest_values(dtype: type[np.uint8 | np.uint16], share: float) -> None:
+    """Against the formula in exact fractions: the original's differences from its luma, as far as the styled luma has room."""
+    original, styled = noise(70, 5, dtype), noise(70, 5, dtype, 2)
+    most, found = int(np.iinfo(dtype).max), recolored(original, styled, share)
+    assert found.dtype == dtype
+    pixels = [each.reshape(-1, 3).tolist() for each in (original, styled, found)]
+    shortened = 0
+    for old, new, mixed in zip(*pixels, strict=True):
+        light = luma(new)
+        differences = [value - luma(old) for value in old]
+        room = min([Fraction(1), *((most - light) / each for each in differences if each > 0),
+                    *(light / -each for each in differences if each < 0)])  # fmt: skip
+        shortened += room < 1
+        exact = [value + Fraction(share) * (light + room * each - value) for value, each in zip(new, differences, strict=True)]
+        assert max(abs(one - other) for one, other in zip(exact, mixed, strict=True)) < Fraction(51, 100), (old, new, mixed)
+    assert 0 < shortened < len(pixels[0])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_colours_kept_leave_light_and_dark_to_the_style(dtype: type[np.uint8 | np.uint16]) -> None:
+    original, styled = noise(40, 60, dtype), noise(40, 60, dtype, 2)
+    kept = recolored(original, styled, 1.0)
+    assert np.abs(kept.astype(float) @ [0.2126, 0.7152, 0.0722] - styled.astype(float) @ [0.2126, 0.7152, 0.0722]).max() < 0.51
+    assert np.array_equal(recolored(original, original, 1.0), original)
+    assert np.array_equal(recolored(original, styled, 0.0), styled)
+    grey = np.broadcast_to(original[:, :, :1], original.shape)
+    assert np.ptp(recolored(grey, styled, 1.0), axis=2).max() == 0, "a film without colours gets none"
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_colours_have_no_room_in_black_and_white(dtype: type[np.uint8 | np.uint16]) -> None:
+    original, most = noise(9, 9, dtype), np.iinfo(dtype).max
+    for value in (0, most):
+        flat = np.full_like(original, value)
+        assert np.array_equal(recolored(original, flat, 1.0), flat)
+
+
+def test_colours_of_the_original_are_scaled_where_the_model_changes_sizes() -> None:
+    original = noise(6, 8, np.uint8)
+    larger = noise(12, 16, np.uint8, 2)
+    assert np.array_equal(recolored(original, larger, 1.0), recolored(resize(original, 16, 12), larger, 1.0))
+
+
 def test_the_original_is_scaled_where_the_model_changes_sizes() -> None:
     original = noise(6, 8, np.uint8)
     larger = original.repeat(2, axis=0).repeat(2, axis=1)
@@ -74,6 +129,20 @@ def test_padding_mirrors_and_cropping_takes_it_away(height: int, width: int) -> 
     assert np.array_equal(cropped(wide, wide, height, width), images)
     larger = wide.repeat(2, axis=1).repeat(2, axis=2)
     assert np.array_equal(cropped(larger, wide, height, width), images.repeat(2, axis=1).repeat(2, axis=2))
+
+
+@pytest.mark.parametrize("options", [{}, {"scale": 2}, {"most_pixels": 900}])
+def test_a_users_own_model_keeps_colours(stores: FolderStores, options: dict[str, int]) -> None:
+    plan = plan_folder(stores, ["a.png"], keep_colors=1, options=options)
+    (record,) = score_all(plan, stores)
+    assert record.error is None
+    source, result = (
+        decode_image(path.read_bytes(), path.name, 10**6).pixels
+        for path in (stores.input.root / "shots/a.png", stores.output.root / "job/result/a.png")
+    )
+    scale = options.get("scale", 1)
+    inverted = np.uint8(255) - source.repeat(scale, 0).repeat(scale, 1)
+    assert np.array_equal(result, recolored(source, inverted, 1.0))
 
 
 @pytest.mark.parametrize("options", [{}, {"scale": 2}, {"most_pixels": 900}])
