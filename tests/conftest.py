@@ -43,7 +43,7 @@ NOT_FAST = {
         "docs/test_commands.py",
         "autoscale/test_arrivals.py",
     ),
-    *(f"examples/test_{name}.py" for name in ("paintings", "pipelines", "quality", "requests")),
+    *(f"examples/test_{name}.py" for name in ("paintings", "pipelines", "pipeline_scripts", "quality", "requests")),
     *(f"stacks/test_{name}.py" for name in ("deployment", "existing", "hardening", "reach", "registry")),
     *(f"scorer/cli/test_{name}.py" for name in ("bench", "elsewhere", "ends", "estimate", "models", "run", "stopped")),
     *(f"scorer/models/test_{name}.py" for name in ("adaptive", "around", "gatys", "on_media", "openvino")),

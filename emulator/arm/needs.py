@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emulator.arm import outputs
 from emulator.arm.requests import ArmError, Json, at, references
@@ -143,8 +143,8 @@ def answers_hook(cloud: Cloud, flow: Resource, hook: Json) -> bool:
         return bool(hook["endpointUrl"] == outputs.callback_url(flow.id, trigger, cloud.new_keys[flow.id.lower()]))
     tenant = hook.get("azureActiveDirectoryTenantId")
     shown = {"iss": f"https://sts.windows.net/{tenant}/", "aud": application, "appid": EVENT_GRID}
-    policies = at(flow.body, "properties.accessControl.triggers.openAuthenticationPolicies.policies")
-    wanted = [{each["name"]: each["value"] for each in policy["claims"]} for policy in dict(policies or {}).values()]  # type: ignore[call-overload]  # Json's values are of any type
+    policies: Any = at(flow.body, "properties.accessControl.triggers.openAuthenticationPolicies.policies") or {}
+    wanted = [{each["name"]: each["value"] for each in policy["claims"]} for policy in policies.values()]
     own = outputs.callback_url(flow.id, trigger).partition("?")[0]
     return url == own and query == "api-version=2016-10-01" and any(claims.items() <= shown.items() for claims in wanted)
 

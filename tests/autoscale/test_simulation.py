@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -226,7 +227,7 @@ def test_other_formulas_are_asked_as_often_as_their_answers_may_change(formula: 
         now += chance.choice([20, 60, 300, 900])
         values = {"PendingTasks": pending, "RunningTasks": pending // 2}
         for scaling in (every, quick):
-            scaling.hold(now, lambda values=values: values)  # type: ignore[misc]  # a default of a lambda has no type
+            scaling.hold(now, partial(dict, values))
         results: list[object] = []
         for scaling in (every, quick):
             try:
