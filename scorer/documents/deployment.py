@@ -45,7 +45,7 @@ class Deployment(_Document):
     logs: str
     quarantine: str
     batch_endpoint: str
-    """Of the Batch account, with https:// before it."""
+    """Of the Batch account, with https:// before it; '' with Azure Machine Learning, as `pool` and `batch_account` are."""
     pool: str
     image: str
     """What the nodes run."""
@@ -103,6 +103,15 @@ class Deployment(_Document):
     gpu_cores: int = 0
     """Cores of a node, which count against the quota of its family; 0 where an earlier version described the deployment."""
     gpu_family: str = ""
+    engine: Literal["batch", "machine-learning"] = "batch"
+    """Where tasks run: Azure Batch, or Azure Machine Learning."""
+    workspace: str = ""
+    """Resource id of the Azure Machine Learning workspace; '' with Batch, as the three below are."""
+    environment: str = ""
+    """Resource id of the version of the workspace's environment that names what its nodes run."""
+    spot_compute: str = ""
+    """Resource ids of the two clusters; '' where the deployment has none of that kind."""
+    dedicated_compute: str = ""
 
     @property
     def job_days(self) -> int:
