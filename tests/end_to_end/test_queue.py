@@ -14,7 +14,8 @@ from emulator.local_azure import LocalAzure
 from scorer.documents.deployment import Deployment, read_deployment
 from scorer.documents.request import make_request
 from scorer.engines.azure_batch.bodies import priority
-from scorer.engines.azure_batch.engine import FORGET, AzureBatchEngine, slot_shares
+from scorer.engines.azure_batch.engine import FORGET, AzureBatchEngine
+from scorer.engines.turns import slot_shares
 from scorer.errors import BatchError, BusyError, SenderLimitError
 from scorer.job.dispatch import dispatch
 from scorer.store import FolderStore

@@ -8,13 +8,10 @@ from urllib.parse import urlsplit
 
 from azure.batch import models as batch
 
-from scorer.azure.clouds import told
-from scorer.azure.retries import ON_MACHINES
-from scorer.boundary import DEBUG, TRIES
 from scorer.documents.deployment import MEMORY, Deployment
 from scorer.documents.paths import probe_folder, task_logs
 from scorer.documents.plan import Chunk, Plan
-from scorer.node import GPUS, SLOTS, SLOTS_DIR
+from scorer.engines.environment import NODE_FOLDER, SLOTS_FOLDER, node_environment
 from scorer.store.blob import blob_endpoint
 
 MERGE = "merge"
@@ -24,13 +21,6 @@ DEPLOYMENT = "deployment"
 # SHA-256 of the plan that the job was begun with.
 PLAN = "plan"
 
-# What the tasks of one job share on a node, in a volume of Docker's own: inputs that were fetched, an installed package. Each job
-# has a volume that no other job's tasks can open: whatever one sender's task leaves, another's finds nothing of it. Digests would
-# have to be taken anew by every task, and a file could still be written to after that. Docker gives a new volume the owner and
-# the mode of the image's folder.
-NODE_FOLDER = "/node"
-# Who has which GPU: empty files to be locked, all that tasks of different jobs share.
-SLOTS_FOLDER = "/slots"
 # All of a node's tasks are the same user. Where nothing is said, a task is a user of its own and a preparation another one, who
 # are kept out of each other's files in what they share, as Linux maps permissions into containers. Sources: `user_identity` of
 # azure.batch.models, and https://github.com/nextflow-io/nextflow/issues/2126
@@ -212,24 +202,8 @@ def _constraints(deployment: Deployment) -> batch.BatchTaskConstraints:
 
 def _environment(deployment: Deployment) -> dict[str, str]:
     """What every task of the job finds in its environment."""
-    own = {
-        "SCORER_INPUT": deployment.input,
-        "SCORER_OUTPUT": deployment.output,
-        "SCORER_WORK": deployment.work if deployment.mount == "none" else MOUNTED_WORK,
-        "SCORER_LOGS": deployment.logs,
-        "SCORER_SCRIPTS": deployment.scripts,
-        "SCORER_NODE_DIR": NODE_FOLDER,
-        SLOTS_DIR: SLOTS_FOLDER,
-        TRIES: str(deployment.task_retries + 1),
-        DEBUG: "1",  # a task's log is where to look
-        SLOTS: str(deployment.slots_per_node),
-        GPUS: str(deployment.gpus_per_node),
-        # Which of the identities that a machine may have the SDKs are to take.
-        "AZURE_CLIENT_ID": deployment.node_client_id,
-        **ON_MACHINES,
-        "APPLICATIONINSIGHTS_CONNECTION_STRING": deployment.telemetry,
-    }
-    return own | told()
+    own = node_environment(deployment)
+    return own if deployment.mount == "none" else own | {"SCORER_WORK": MOUNTED_WORK}
 
 
 def _container(job: str, deployment: Deployment) -> batch.BatchTaskContainerSettings:
@@ -248,6 +222,8 @@ def _container(job: str, deployment: Deployment) -> batch.BatchTaskContainerSett
 
 def _container_options(job: str, deployment: Deployment) -> str:
     """What `docker create` is told: the job's volumes, and what the stack says of media of strangers being decoded here.
+
+    Docker gives a new volume the owner and the mode of the image's folder.
 
     Whoever uses more memory is killed (exit code 137), and nobody else of the node; swap is no way around. Batch reads the
     options itself, and is known to take `-v`: https://github.com/Azure/Batch/issues/39

@@ -7,10 +7,9 @@ https://learn.microsoft.com/rest/api/batchservice/ (API 2025-06-01)
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +26,8 @@ from scorer.engines.azure_batch.calls import ENDED, AlreadyExistsError, Calls, J
 from scorer.engines.azure_batch.pool import find_pool, nodes_here
 from scorer.engines.azure_batch.preparation import GRACE, why_unprepared
 from scorer.engines.base import CANCELLED, Cluster, JobLine, Tasks
-from scorer.errors import BatchError, BusyError, ChangedError, SenderLimitError
+from scorer.engines.turns import admit, slot_shares
+from scorer.errors import BatchError, ChangedError
 
 # Azure Batch takes so many tasks in one call, and a body of a megabyte.
 COLLECTION = 100
@@ -84,15 +84,7 @@ class AzureBatchEngine(Cluster):
         return self._find(job) is not None
 
     def admit(self, sender: str) -> int:
-        most, active = self.deployment.jobs_max, self.at_work()
-        if active.total() >= most:
-            raise BusyError(f"{active.total()} jobs run and {most} may at once: this one waits, or raise 'maxActiveJobs'.")
-        own = active[sender]
-        if own >= math.ceil(most / 2):
-            raise SenderLimitError(
-                f"{own} jobs of '{sender}' run, which is its share of {most}: this one waits, or raise 'maxActiveJobs'."
-            )
-        return own
+        return admit(sender, self.at_work(), self.deployment.jobs_max)
 
     def at_work(self) -> Counter[str]:
         return Counter(map(sender_of, self._list([], "active")))
@@ -219,18 +211,6 @@ class AzureBatchEngine(Cluster):
                 left = [task for task in left if task.id in failed]
                 if left:
                     raise _refusal(next(iter(failed.values())))
-
-
-def slot_shares(senders: Mapping[str, str], slots: int) -> dict[str, int]:
-    """How many tasks each job may run at once, of a cluster that runs `slots`; `senders` says whose each job is.
-
-    A sender alone may use all slots for any of its jobs. Several have equal shares, which their own jobs share.
-    """
-    jobs = Counter(senders.values())
-    if len(jobs) < 2:
-        return dict.fromkeys(senders, slots)
-    share = math.ceil(slots / len(jobs))
-    return {job: math.ceil(share / jobs[sender]) for job, sender in senders.items()}
 
 
 def check_plan(job: batch.BatchJob, plan: Plan) -> None:
