@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import tempfile
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from scorer import models
 from scorer.azure.identity import sign_in
-from scorer.cli import arrivals_answer, arrivals_picture
+from scorer.cli import arrivals_answer, arrivals_picture, estimate_answer
 from scorer.cli.arguments import Overwrite, a_place, check_input, number, path_below, whole
 from scorer.cli.arrivals import DAYS, MOST_DAYS, read_arrivals
-from scorer.cli.console import AsJson, print_json, screen
+from scorer.cli.console import AsJson, print_json
 from scorer.cli.options import ScoringOptions, with_scoring_options
 from scorer.cli.results import check_ending, check_place
 from scorer.cli.target import DeploymentText, StackName, find_deployment
@@ -33,7 +32,7 @@ from scorer.store import FolderStore, Store, Stores, open_store
 from scorer.submitter.ledger import pixels
 
 if TYPE_CHECKING:  # an image of the scorer has no stacks
-    from autoscale.estimate import Estimate, Pool, Workload
+    from autoscale.estimate import Pool, Workload
 
 
 @with_scoring_options
@@ -88,10 +87,8 @@ def plan(
 
     With `--arrivals`: what days of such requests take, how long they wait, and whether scaling to zero pays.
     """
-    try:
-        from autoscale.estimate import alternatives, estimate
-    except ImportError:
-        raise RequestError("Plans are made where the deployment's code is: in a checkout, or with the whole package.") from None
+    if find_spec("autoscale") is None:
+        raise RequestError("Plans are made where the deployment's code is: in a checkout, or with the whole package.")
     if settings is None and not (stack or deployment):
         raise RequestError(
             "No deployment was named: give --stack, or its settings without one: --settings stacks/Pulumi.dev.yaml."
@@ -102,6 +99,21 @@ def plan(
         parsed, stores = _asked(request, scoring, target, input_url or (Path.cwd().as_uri() if settings is not None else ""))
     else:
         parsed, stores = _wished(Path(request), scoring, target)
+    made = _made(parsed, stores, target)
+    if arrivals is None:
+        _estimate(made, parsed, target, frames_per_second, as_json=as_json)
+        return
+    told = _play(arrivals, days, made, parsed, target, frames_per_second, hour_worth)
+    if picture is not None and placed is not None:
+        _draw(told, picture, placed)
+    if as_json:
+        print_json(told.facts())
+    else:
+        arrivals_answer.show(told)
+
+
+def _made(parsed: Request, stores: Stores, target: Deployment) -> Plan:
+    """The plan that dispatch would make there. Raises ScorerError where it would refuse."""
     target.check(parsed)
     made = make_plan(
         "plan",
@@ -114,28 +126,22 @@ def plan(
     )
     for path, etag in made.shared_inputs:
         stores.input.release(path, etag)
-    if arrivals is not None:
-        told = _play(arrivals, days, made, parsed, target, frames_per_second, hour_worth)
-        if picture is not None and placed is not None:
-            with tempfile.TemporaryDirectory() as folder:
-                store = FolderStore(Path(folder))
-                store.put("picture.svg", arrivals_picture.draw(told).encode())
-                place(store, "picture.svg", picture, placed)
-        if as_json:
-            print_json(told.facts())
-        else:
-            arrivals_answer.show(told)
-        return
+    return made
+
+
+def _estimate(made: Plan, parsed: Request, target: Deployment, frames_per_second: float | None, *, as_json: bool) -> None:
+    """Print what the plan takes, and what would change that. Raises RequestError."""
+    from autoscale.estimate import alternatives, estimate
+
     try:
         found = estimate(_workload(parsed, made), _pool(target), frames_per_second)
         others = [(text, estimate(found.workload, other, frames_per_second)) for text, other in alternatives(found.pool)]
     except ValueError as error:
         raise RequestError(str(error)) from error
-
     if as_json:
-        print_json(_facts(made, found, others))
+        print_json(estimate_answer.facts(made, found, others))
     else:
-        show(made, found, others)
+        estimate_answer.show(made, found, others)
 
 
 def _picture(arrivals: str | None, days: int | None, picture: Path | None, *, overwrite: bool) -> Placed | None:
@@ -150,6 +156,13 @@ def _picture(arrivals: str | None, days: int | None, picture: Path | None, *, ov
     placed = Placed(Path(".scorer"), "arrivals", overwrite=overwrite, inputs=[Path(arrivals or "")])
     placed.check(picture)
     return placed
+
+
+def _draw(told: arrivals_answer.Answer, picture: Path, placed: Placed) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        store = FolderStore(Path(folder))
+        store.put("picture.svg", arrivals_picture.draw(told).encode())
+        place(store, "picture.svg", picture, placed)
 
 
 def _play(
@@ -229,24 +242,6 @@ def _deployment_of(path: Path) -> Deployment:
     return Deployment.model_validate(nowhere | found)
 
 
-def _facts(made: Plan, found: Estimate, others: list[tuple[str, Estimate]]) -> dict[str, Any]:
-    """The same for programs: pairs are the low end and the high one."""
-    frames = [chunk.frames for chunk in made.chunks]
-    size = [made.video.width, made.video.height] if made.video else None
-    return {
-        "name": made.request.name, "frames": made.frames, "size": size, "model": made.request.model, "chunks": len(frames),
-        "chunk_frames": [min(frames), max(frames)], "frames_per_second": [found.speed.slow, found.speed.quick],
-        "notes": made.notes,
-        "estimates": [
-            {
-                "if": text, "gpu_size": each.pool.gpu_size, "nodes": each.nodes, "minutes": each.minutes,
-                "dollars": each.dollars, "idle_dollars_a_day": each.pool.idle_dollars,
-            }
-            for text, each in [("as set", found), *others]
-        ],
-    }  # fmt: skip
-
-
 def _pool(target: Deployment) -> Pool:
     from autoscale.estimate import Pool
 
@@ -262,37 +257,3 @@ def _workload(request: Request, made: Plan) -> Workload:
     chunks = tuple(chunk.frames for chunk in made.chunks)
     codec = encoding(request, made.video).codec if made.video else "h264"  # images take about as long
     return Workload(chunks=chunks, pixels=pixels(made, request)[1], model=request.model, codec=codec)
-
-
-def show(made: Plan, found: Estimate, others: list[tuple[str, Estimate]]) -> None:
-    """Print the estimate, and the others below it."""
-    frames = [chunk.frames for chunk in made.chunks]
-    size = (
-        f"{made.video.width}x{made.video.height}" if made.video else "taken to be 1920x1080 (give --frames-per-second otherwise)"
-    )
-    what = Text(f": {made.frames} frames, {size}, model {made.request.model}")
-    screen.print(Text(made.request.name, "bold").append_text(what))
-    length = f"{_range(min(frames), max(frames), 'd')} {'frame' if max(frames) == 1 else 'frames'}"
-    screen.print(f"{len(frames)} {'chunk' if len(frames) == 1 else 'chunks'} of {length}, then a merge")
-    screen.print(f"{found.pool.gpu_size}: {_range(found.speed.slow, found.speed.quick, '.0f')} frames/s a GPU")
-    screen.print()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("if")
-    for name in ("nodes", "minutes", "dollars", "idle day"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for text, each in [("as set", found), *others]:
-        cells = (text, str(each.nodes), _range(*each.minutes, ".0f"), _range(*each.dollars, ".2f"))
-        table.add_row(*cells, f"{each.pool.idle_dollars:.2f}", style="bold" if each is found else "")
-    screen.print(table)
-    screen.print()
-    screen.print(
-        "Minutes to the result; dollars for nodes alone, East US, November 2026. "
-        "The low end has Spot nodes at once, the high end none. "
-        "Speeds are arithmetic, unless --frames-per-second says what was measured.",
-        style="dim",
-    )
-
-
-def _range(low: float, high: float, form: str) -> str:
-    first, last = format(low, form), format(high, form)
-    return first if first == last else f"{first} to {last}"

@@ -6,11 +6,11 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from scorer import models
 from scorer.azure.identity import sign_in
@@ -21,21 +21,19 @@ from scorer.cli.progress import following
 from scorer.cli.results import check_ending, check_place
 from scorer.cli.standings import done_facts, facts_of_all, places, show_all, standing_facts
 from scorer.cli.target import DeploymentText, StackName, find_deployment
+from scorer.cli.uploads import place_file, place_input, upload_all
 from scorer.client.describe import describe
 from scorer.client.placed import Placed
 from scorer.documents import paths
 from scorer.documents.request import Request, job_id, parse_request
 from scorer.documents.status import Status
 from scorer.errors import InputError, ScorerError, StoppedError
-from scorer.file_names import unfit
-from scorer.job.listing import in_folder
 from scorer.media.image_names import is_photo, result_name
-from scorer.media.limits import Limits
 from scorer.media.notes import in_one_line
 from scorer.models import StyleKind
 from scorer.packages.manifest import find_package
 from scorer.report.text import counted, duration
-from scorer.store import FolderStore, open_store
+from scorer.store import open_store
 
 if TYPE_CHECKING:
     from scorer.client.client import Client, Standing
@@ -77,8 +75,6 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Upload a video or a folder of images, ask for a job, follow it, and fetch its result."""
-    from scorer.client.upload import digest
-
     check_input(source)
     if wait:
         _check_out(out, folder=source.is_dir(), endings=() if is_photo(source.name) else VIDEOS, source=source)
@@ -86,13 +82,8 @@ def submit(
     kind = _style_kind(client, scoring.model, package)
     uploads: dict[str, Path] = {}
     own = f"{sender_name(sender)}/" if sender else ""
-
-    def put(path: Path) -> str:
-        name = f"{paths.STYLES}/{own}{digest(path)[:16]}/{path.name}"
-        uploads[name] = path
-        return name
-
-    place = _input(source, own, uploads, client.target.limits)
+    place = place_input(source, own, uploads, client.target.limits)
+    put = partial(place_file, paths.STYLES, own, uploads)
     request = scoring.request(source, place, kind, put, out, package=package, priority=priority)
     client.target.check(request)
     client.target.sender_limits.check_priority(request, sender)
@@ -102,7 +93,7 @@ def submit(
     if wait:
         for target in _targets(request, out, uploads):
             placed.check(target)
-    _upload(client, uploads, quiet=quiet)
+    upload_all(client, uploads, quiet=quiet)
     _ask(client, job, path, data)
     if not (wait and (quiet or as_json)):  # what stands at the end is all then
         answer({"job": job}, [job], job, quiet=quiet, as_json=as_json)
@@ -123,40 +114,6 @@ def _style_kind(client: Client, model: str, package: str | None) -> StyleKind:
         return models.spec(model).style
     facts = find_package(package, open_store(client.target.scripts)).models.get(model)
     return facts.style if facts else "none"  # what is wrong is said where the request is taken in
-
-
-def _input(source: Path, own: str, uploads: dict[str, Path], limits: Limits) -> str:
-    """Where in the input store the media will be, below the sender's `own` folder.
-
-    Names hold their content's digest, so nothing is ever overwritten.
-    """
-    from scorer.client.upload import digest
-
-    if not source.is_dir():
-        if is_photo(source.name) and (why := unfit(source.name)):
-            raise InputError(f"The image {source.name!r} can't be used by its name: {why}. Rename it.")
-        name = f"{paths.VIDEOS}/{own}{digest(source)[:16]}/{source.name}"
-        uploads[name] = source
-        return name
-    entries, notes = in_folder(FolderStore(source), "", limits)
-    for note in notes[:1]:  # the others are told of the job
-        if note.startswith("passed over"):
-            errors.print(f"{source}: {note}", soft_wrap=True)
-    content = "".join(f"{digest(source / entry.path)} {entry.path}\n" for entry in entries)
-    folder = f"{paths.FRAMES}/{own}{hashlib.sha256(content.encode()).hexdigest()[:16]}"
-    uploads.update({f"{folder}/{entry.path}": source / entry.path for entry in entries})
-    return f"{folder}/"
-
-
-def _upload(client: Client, uploads: dict[str, Path], *, quiet: bool) -> None:
-    from scorer.client.upload import upload
-
-    size = sum(path.stat().st_size for path in uploads.values())
-    columns = TextColumn("uploading"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    with Progress(*columns, console=errors, transient=True, disable=quiet) as bar:
-        task = bar.add_task("", total=size)
-        for name, path in uploads.items():
-            upload(path, client.blobs.get_blob_client(client.container, name), lambda count: bar.advance(task, count))
 
 
 def _targets(request: Request, out: Path | None, uploads: Mapping[str, Path]) -> Iterator[Path]:
