@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import struct
 from array import array
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain, pairwise
 from math import floor
-from typing import Any
 
 import av
 from av.container import InputContainer
-from av.packet import Packet
-from av.stream import Stream
 from av.video.stream import VideoStream
 
 from scorer.errors import InputError
@@ -28,7 +22,18 @@ from scorer.media.video.color import is_convertible
 from scorer.media.video.describe import clock_start, describe, picture_notes
 from scorer.media.video.info import Access, VideoIndex
 from scorer.media.video.jumps import Jumps
-from scorer.media.video.source import has_durations_from_nowhere, is_broadcast, only, open_source, prepare, video_stream
+from scorer.media.video.packets import (
+    COUNTED,
+    all_packets,
+    check_frames,
+    check_pixels,
+    check_work,
+    decode,
+    on_one_clock,
+    opened,
+    packets_of,
+)
+from scorer.media.video.source import has_durations_from_nowhere, is_broadcast
 from scorer.media.video.stamps import Decoded, LastLength
 from scorer.media.video.tags import check_tags, timecode
 from scorer.media.video.tracks import Choice, Tried, choose
@@ -43,9 +48,6 @@ _TRUSTED_CODECS = {
     "mjpeg", "ffv1", "png", "rawvideo", "huffyuv", "ffvhuff", "utvideo", "qtrle",
 }  # fmt: skip
 _SEEKABLE = _TRUSTED_CONTAINERS | {"mpeg"}
-
-THREADS = 2
-"""Of decoding: each one holds frames of its own, and memory is bounded here."""
 
 _SENSELESS = (ArithmeticError, LookupError, ValueError, struct.error, av.FFmpegError)
 
@@ -70,17 +72,17 @@ def _probe(path: Source, limits: Limits, asked: Wanted, *, cut: bool) -> VideoIn
     packets, choice = _survey(path, limits, asked, cut=cut)
     if packets.cut and asked.strict:
         raise InputError(f"'{path}' is cut off, its end is missing: copy or export it again, or do without 'strict'.")
-    with _opened(path, limits) as (container, stream):
+    with opened(path, limits) as (container, stream):
         first = _first_pictures(container, stream, path, limits)
-        _check_pixels(first.picture.width, first.picture.height, path, limits)  # the header may say less
+        check_pixels(first.picture.width, first.picture.height, path, limits)  # the header may say less
         if not is_convertible(first.picture):
             form = first.picture.format.name
             raise InputError(f"'{path}' has pixels in the form {form}, which can't be read here: convert it to H.264 first.")
         access, time_base = _access(container, stream, packets, first), Fraction(stream.time_base or 1)
         pts = array("q", sorted(each for each in packets.pts if each >= first.start))
         if access != "packets":
-            _check_work(packets.count, stream, path, limits.max_counted_gigapixels, COUNTED)
-            with _opened(path, limits) as (again, video):
+            check_work(packets.count, stream, path, limits.max_counted_gigapixels, COUNTED)
+            with opened(path, limits) as (again, video):
                 pts, time_base, access = _count(again, video, path, limits, access)
             packets.last_duration *= access != "numbered"
         info = describe(path, container, stream, first.picture, pts, time_base, packets.last_duration, access, choice)
@@ -90,43 +92,6 @@ def _probe(path: Source, limits: Limits, asked: Wanted, *, cut: bool) -> VideoIn
         notes = (*cut_off, *choice.notes, *picture_notes(first.picture, info, timecode(container, stream)))
     keys = array("q", sorted(set(packets.keys))) if access in ("packets", "frames") else array("q")
     return VideoIndex(info, pts, keys, notes)
-
-
-@contextmanager
-def _opened(path: Source, limits: Limits) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The video alone, ready to be demuxed from its start and decoded."""
-    with open_source(path, limits.max_pixels) as container:
-        stream = video_stream(container, path)
-        width, height = stream.codec_context.width, stream.codec_context.height
-        _check_pixels(width, height, path, limits)
-        prepare(container, stream, THREADS)
-        yield container, stream
-
-
-def _check_pixels(width: int, height: int, path: Source, limits: Limits) -> None:
-    if width * height > limits.max_pixels:
-        raise InputError(
-            f"'{path}' has {width}x{height} pixels, more than the {limits.max_pixels:,} allowed: scale it down first."
-        )
-
-
-def _check_frames(count: int, path: Source, limits: Limits) -> None:
-    if count > limits.max_frames:
-        raise InputError(f"'{path}' has more than the {limits.max_frames:,} frames allowed: cut it into shorter videos first.")
-
-
-COUNTED = " where frames can only be counted by decoding (AVI, Ogg, raw streams): convert it to mp4 or mkv, or cut it shorter."
-
-
-def _check_work(count: int, stream: VideoStream, path: Source, most: int, why: str) -> None:
-    """Raise InputError where `count` frames of the stream have more than `most` times 10^9 pixels together."""
-    width, height = stream.codec_context.width, stream.codec_context.height
-    if count * width * height > most * 10**9:
-        gigapixels = count * width * height / 1e9
-        raise InputError(
-            f"'{path}' has {count:,} frames of {width}x{height} pixels, {gigapixels:,.0f} gigapixels, "
-            f"more than the {most:,} allowed{why}"
-        )
 
 
 @dataclass
@@ -148,7 +113,7 @@ def _survey(path: Source, limits: Limits, asked: Wanted, *, cut: bool) -> tuple[
     """The video's packets, and which tracks go into the result beside it, each of them tried: what fails is tried another way."""
     tried = Tried()
     while True:
-        with _opened(path, limits) as (container, stream):
+        with opened(path, limits) as (container, stream):
             check_tags(container, path)
             choice, known = choose(container, stream, asked, tried), tried.count
             beside = Trial(container, path, choice, clock_start(container, stream), tried)
@@ -163,13 +128,13 @@ def _demux(container: InputContainer, stream: VideoStream, path: Source, limits:
     found, last = _Packets(cut=cut), LastLength(from_nowhere=has_durations_from_nowhere(container))
     jumps, copied = Jumps(container, stream), {each.index for each in beside.sources}
     is_jpeg = stream.codec_context.codec.canonical_name == "mjpeg"
-    for packet in _mended(container, path, limits, jumps, *beside.sources, cut=lambda: setattr(found, "cut", True)):
+    for packet in on_one_clock(container, path, limits, jumps, *beside.sources, cut=lambda: setattr(found, "cut", True)):
         if packet.stream_index != stream.index:
             if packet.stream_index in copied:
                 beside.take(packet)
             continue
         found.count += 1
-        _check_frames(found.count, path, limits)
+        check_frames(found.count, path, limits)
         if is_jpeg and (why := too_many_scans(bytes(packet))):
             raise InputError(f"'{path}' can't be decoded, since of frame {found.count - 1} {why}: export it again.")
         if packet.pts is None:
@@ -183,7 +148,7 @@ def _demux(container: InputContainer, stream: VideoStream, path: Source, limits:
     found.jumps, found.last_duration = jumps.found, last.ticks
     if beside.sources and not cut and found.count < stream.frames:
         _check_alone(found.count, path, limits)
-    _check_work(found.count, stream, path, limits.max_gigapixels, ": scale it down, or cut it into shorter videos first.")
+    check_work(found.count, stream, path, limits.max_gigapixels, ": scale it down, or cut it into shorter videos first.")
     return found
 
 
@@ -192,45 +157,9 @@ def _check_alone(count: int, path: Source, limits: Limits) -> None:
 
     Where data are to be had that lie beyond the file's end, all tracks end.
     """
-    with _opened(path, limits) as (container, stream):
-        if sum(1 for packet in _all_packets(container, path, limits, stream) if packet.size) > count:
+    with opened(path, limits) as (container, stream):
+        if sum(1 for packet in all_packets(container, path, limits, stream) if packet.size) > count:
             raise InputError(f"'{path}' is cut off or damaged in its sound or subtitles: copy or export it again.")
-
-
-def _all_packets(
-    container: InputContainer, path: Source, limits: Limits, *streams: Stream, cut: Callable[[], None] = lambda: None
-) -> Iterator[Packet[Any]]:
-    """The streams' packets, empty ones too, as many as are allowed, and as far as they can be read; `cut` is told of no more."""
-    only(container, *streams)
-    try:
-        for count, packet in enumerate(container.demux(*streams)):
-            if count > limits.max_packets:
-                raise InputError(
-                    f"'{path}' has more than the {limits.max_packets:,} packets of video, sound and subtitles allowed: "
-                    "cut it into shorter videos first."
-                )
-            yield packet
-    except av.FFmpegError as error:
-        if error.errno == errno.ENOMEM:
-            raise
-        cut()
-
-
-def _mended(
-    container: InputContainer, path: Source, limits: Limits, jumps: Jumps, *more: Stream, cut: Callable[[], None] = lambda: None
-) -> Iterator[Packet[Any]]:
-    """The packets of the streams that `jumps` needs, and of `more`, on one clock; not the empty one that comes at the end."""
-    for packet in _all_packets(container, path, limits, *{*jumps.streams, *more}, cut=cut):
-        if packet.size:
-            jumps.take(packet)
-            yield packet
-
-
-def _packets(container: InputContainer, stream: VideoStream, path: Source, limits: Limits) -> Iterator[Packet[VideoStream]]:
-    """The stream's packets on one clock."""
-    for packet in _mended(container, path, limits, Jumps(container, stream)):
-        if packet.stream_index == stream.index:
-            yield packet
 
 
 @dataclass(frozen=True)
@@ -255,18 +184,18 @@ def _first_pictures(container: InputContainer, stream: VideoStream, path: Source
     picture: av.VideoFrame | None = None
     head: int | None = None
     errors = since = 0
-    packets = _packets(container, stream, path, limits)
+    packets = packets_of(container, stream, path, limits)
     while since < FIRST_PACKETS and (packet := next(packets, None)):
         since += picture is not None
         if packet.pts is not None and not packet.is_discard:
             expected.add(packet.pts)
             if head is None and (packet.is_keyframe or not is_broadcast(container)):
                 head = packet.pts
-        pictures, failed = _decode(stream, packet)
+        pictures, failed = decode(stream, packet)
         errors += failed
         stamps += [each.pts for each in pictures]
         picture = picture or next(iter(pictures), None)
-    pictures, failed = _decode(stream, None)
+    pictures, failed = decode(stream, None)
     stamps += [each.pts for each in pictures]
     picture = picture or next(iter(pictures), None)
     if picture is None:
@@ -277,14 +206,6 @@ def _first_pictures(container: InputContainer, stream: VideoStream, path: Source
     ascending = sorted(known) == stamps  # and none comes twice
     one_to_one = ascending and known <= expected and len(lost) <= errors + failed
     return _First(picture, decoded if head is None else min(decoded, head), one_to_one)
-
-
-def _decode(stream: VideoStream, packet: Packet[VideoStream] | None) -> tuple[list[av.VideoFrame], bool]:
-    """The pictures that are ready, and whether something was damaged."""
-    try:
-        return stream.decode(packet), False
-    except av.FFmpegError:
-        return [], True
 
 
 def _access(container: InputContainer, stream: VideoStream, packets: _Packets, first: _First) -> Access:
@@ -301,14 +222,14 @@ def _count(
 ) -> tuple[array[int], Fraction, Access]:
     """Decode all of it to find the frames; where they have no usable time stamps, number them by what is known."""
     shown = Decoded()
-    for packet in chain(_packets(container, stream, path, limits), [None]):
-        pictures, failed = _decode(stream, packet)
+    for packet in chain(packets_of(container, stream, path, limits), [None]):
+        pictures, failed = decode(stream, packet)
         for picture in pictures:
             shown.add(picture)
         if failed:
             shown.add_lost(packet)
-        _check_frames(len(shown), path, limits)
-        _check_work(len(shown), stream, path, limits.max_counted_gigapixels, COUNTED)
+        check_frames(len(shown), path, limits)
+        check_work(len(shown), stream, path, limits.max_counted_gigapixels, COUNTED)
     time_base, rate = Fraction(stream.time_base or 1), _told_rate(stream)
     if (stamps := shown.ordered()) is not None:
         return stamps, time_base, access
