@@ -71,6 +71,22 @@ class Task:
         kind = {"FileUploadError": "fileUploadError", "PreProcessingError": "preProcessingError"}.get(str(code), "default")
         return str((conditions.get(kind) or {}).get(name) or default)
 
+    def end_try(self, code: int, problem: str | None) -> bool:
+        """Take in how a try ended, `problem` where its files weren't uploaded; whether it was the last one."""
+        self.exit_code = code
+        retries = (self.body.get("constraints") or {}).get("maxTaskRetryCount", 0)
+        if code and (retries == -1 or self.retries < retries):
+            self.retries += 1
+            self.state = "active"
+            return False
+        self.state = "completed"
+        self.failure = None
+        if code:
+            self.failure = {"category": "usererror", "code": "FailureExitCode", "message": f"The task exited with {code}."}
+        elif problem:
+            self.failure = {"category": "usererror", "code": "FileUploadError", "message": problem}
+        return True
+
     def shown(self) -> Json:
         """As the service shows it."""
         info: Json = {"retryCount": self.retries, "requeueCount": self.requeues}
@@ -152,6 +168,25 @@ class Job:
         info |= {"terminateReason": self.reason} if self.reason else {}
         info |= {"endTime": self.ended} if self.ended else {}
         return {**self.body, "state": self.state, "creationTime": self.created, "executionInfo": info}
+
+    def end_preparation(self, node: str, code: int, failure: Json | None) -> None:
+        """The node's preparation has ended: it is tried again, or the node runs the job's tasks, or never will."""
+        body = self.body["jobPreparationTask"]
+        self.preparations[node] = {"exitCode": code} if failure is None else {"failureInfo": failure}
+        tries = self.tries[node] = self.tries.get(node, 0) + 1
+        if code == 0 or not body.get("waitForSuccess", True):
+            self.prepared[node] = "completed"
+        elif failure is None and tries <= int((body.get("constraints") or {}).get("maxTaskRetryCount") or 0):
+            del self.prepared[node]
+        else:
+            self.prepared[node] = "failed"
+
+    def why_ended(self, now: float) -> str | None:
+        """Why it is to end by itself, if it is."""
+        if self.state == "active" and now - self.began > seconds((self.body.get("constraints") or {}).get("maxWallClockTime")):
+            return "MaxWallClockTimeExpiry"
+        done = all(task.state == "completed" for task in self.tasks.values())
+        return "AllTasksComplete" if done and self.body.get("onAllTasksComplete") == "terminatejob" else None
 
     def complete(self) -> None:
         """Its end has come."""

@@ -185,7 +185,7 @@ class Pool:
         if run.task is None:
             self._tell(f"{run.what} ended {code}", node.id, job.id)
             if run.what == "jobpreparation":
-                self._prepared_by(node, job, run, code)
+                job.end_preparation(node.id, code, run.failure)
             return
         task = self.ledger.task(run.job, run.task)
         if run.failure is not None:  # which no other try can fix, and Batch counts none
@@ -193,34 +193,10 @@ class Pool:
             self._tell(f"end {run.failure['code']}", node.id, job.id, task.id)
             self._act(job, task)
             return
-        failed = code != 0
-        problem = self.upload(run, task.body.get("outputFiles") or [], failed)
-        task.exit_code = code
+        problem = self.upload(run, task.body.get("outputFiles") or [], code != 0)
         self._tell(f"end {code}", node.id, job.id, task.id)
-        retries = (task.body.get("constraints") or {}).get("maxTaskRetryCount", 0)
-        if failed and (retries == -1 or task.retries < retries):
-            task.retries += 1
-            task.state = "active"
-            return
-        task.state = "completed"
-        task.failure = None
-        if failed:
-            task.failure = {"category": "usererror", "code": "FailureExitCode", "message": f"The task exited with {code}."}
-        elif problem:
-            task.failure = {"category": "usererror", "code": "FileUploadError", "message": problem}
-        self._act(job, task)
-
-    def _prepared_by(self, node: Node, job: Job, run: Run, code: int) -> None:
-        """The node's preparation has ended: it is tried again, or the node runs the job's tasks, or never will."""
-        body = job.body["jobPreparationTask"]
-        job.preparations[node.id] = {"exitCode": code} if run.failure is None else {"failureInfo": run.failure}
-        tries = job.tries[node.id] = job.tries.get(node.id, 0) + 1
-        if code == 0 or not body.get("waitForSuccess", True):
-            job.prepared[node.id] = "completed"
-        elif run.failure is None and tries <= int((body.get("constraints") or {}).get("maxTaskRetryCount") or 0):
-            del job.prepared[node.id]
-        else:
-            job.prepared[node.id] = "failed"
+        if task.end_try(code, problem):
+            self._act(job, task)
 
     def _act(self, job: Job, task: Task) -> None:
         """What the job does about how its task ended."""
@@ -232,12 +208,8 @@ class Pool:
 
     def _end_jobs(self) -> None:
         for job in self.ledger.active():
-            limit = seconds((job.body.get("constraints") or {}).get("maxWallClockTime"))
-            if job.state == "active" and self.now - job.began > limit:
-                self.end_job(job, "MaxWallClockTimeExpiry")
-            done = all(task.state == "completed" for task in job.tasks.values())
-            if job.state == "active" and done and job.body.get("onAllTasksComplete") == "terminatejob":
-                self.end_job(job, "AllTasksComplete")
+            if reason := job.why_ended(self.now):
+                self.end_job(job, reason)
             if job.state == "terminating" and not any(run.job == job.id for node in self.nodes for run in node.runs):
                 job.complete()
                 self._tell("job ended", job=job.id)
