@@ -151,6 +151,8 @@ def _stores(job: str, number: int, stores: Stores, scripts: Store | None) -> dic
         "work": lambda: _write(stores.work, f"{job}/{paths.PARTS}/{name}"),
         "logs": lambda: list(stores.logs.list(job)),
     }
+    if (share := stores.share) is not None:
+        used["parts"] = lambda: _write(share, f"{job}/{paths.PARTS}/{name}")
     # Conditions on paths let nodes write what their steps make, and nothing else: `stacks/permissions.py`.
     barred = {
         "input": (stores.input, f"{job}/{name}"), "output": (stores.output, f"{job}/{paths.REJECTED}"),

@@ -13,6 +13,7 @@ import typer
 
 from scorer.azure.identity import credential
 from scorer.boundary import typed
+from scorer.cli.arguments import whole
 from scorer.cli.console import errors, screen
 from scorer.cli.target import DeploymentText
 from scorer.documents import MOST_BYTES, paths
@@ -33,7 +34,7 @@ from scorer.models.devices import DEVICES, demand_devices, device_of
 from scorer.node import take_slot
 from scorer.packages.install import enter, install, uninstall
 from scorer.packages.manifest import find_package
-from scorer.store import Stores, open_store
+from scorer.store import FolderStore, Stores, open_store
 from scorer.telemetry import Telemetry, open_telemetry
 
 # Of the minutes that a container group may last, what a poll of all waiting requests uses: the last of them may take long.
@@ -41,6 +42,8 @@ POLL_SHARE = 0.5
 
 # Less than Azure Batch gives a preparation: longer than any download, shorter than forever.
 PREPARE_SECONDS = 50 * 60.0
+
+DAY = 24 * 3600.0
 
 InputUrl = Annotated[str, typer.Option(envvar="SCORER_INPUT", metavar="URL", help="Store of videos, styles and requests.")]
 OutputUrl = Annotated[str, typer.Option(envvar="SCORER_OUTPUT", metavar="URL", help="Store of results.")]
@@ -52,14 +55,21 @@ ScriptsUrl = Annotated[
         envvar="SCORER_SCRIPTS", metavar="URL", help="Store of published packages; only requests that name one need it."
     ),
 ]
+PartsUrl = Annotated[
+    str,
+    typer.Option(
+        envvar="SCORER_PARTS", metavar="URL",
+        help="A folder that all machines mount, for videos' parts; with the plans in the work store if not given.",
+    ),
+]  # fmt: skip
 PlanDigest = Annotated[
     str | None, typer.Option("--plan", metavar="SHA256", help="Of the job's plan, as it was begun; any plan if not given.")
 ]
 Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `scorer dispatch` prints it.")]
 
 
-def _stores(*urls: str) -> Stores:
-    return Stores(*(open_store(url) for url in urls))
+def _stores(input_url: str, output: str, work: str, logs: str, parts: str = "") -> Stores:
+    return Stores(*(open_store(url) for url in (input_url, output, work, logs)), share=open_store(parts) if parts else None)
 
 
 def dispatch(
@@ -122,7 +132,14 @@ def _plan(path: str, stores: Stores, scripts: str, device: Device, telemetry: Te
 
 def prepare(
     job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, scripts: ScriptsUrl = "",
-    digest: PlanDigest = None,
+    digest: PlanDigest = None, parts: PartsUrl = "",
+    parts_days: Annotated[
+        int | None,
+        typer.Option(
+            envvar="SCORER_PARTS_DAYS", metavar="N", parser=whole(1, 10_000),
+            help="Delete what lies in --parts for longer; all stays if not given.",
+        ),
+    ] = None,
 ) -> None:  # fmt: skip
     """Fetch what all tasks of a job need, once a machine.
 
@@ -131,9 +148,21 @@ def prepare(
     _end_in_time()
     try:
         with typed():
-            stores = _stores(input_url, output, work, logs)
+            stores = _stores(input_url, output, work, logs, parts)
             fetch_shared(read_plan(job, stores, digest), stores, scripts)
     except ScorerError as error:  # no reason to keep tasks waiting: each finds it out by itself, and its error counts
+        errors.print(f"{error}")
+    if parts and parts_days:
+        _prune(parts, parts_days)
+
+
+def _prune(parts: str, days: int) -> None:
+    """Delete what jobs left on the share that ended without their merge: a container has rules for that, a share none."""
+    try:
+        with typed():
+            if isinstance(store := open_store(parts), FolderStore):
+                errors.print(f"{store.prune(time.time() - days * DAY)} files of {days} days ago deleted from {parts}")
+    except ScorerError as error:
         errors.print(f"{error}")
 
 
@@ -160,10 +189,10 @@ def _end_in_time() -> None:
 def score(
     job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, scripts: ScriptsUrl = "",
     chunk: Annotated[int | None, typer.Option(metavar="N", min=0, help="Which chunk; all in turn if not given.")] = None,
-    digest: PlanDigest = None,
+    digest: PlanDigest = None, parts: PartsUrl = "",
 ) -> None:  # fmt: skip
     """Score one chunk of a planned job, or all of them."""
-    stores = _stores(input_url, output, work, logs)
+    stores = _stores(input_url, output, work, logs, parts)
     plan = read_plan(job, stores, digest)
     if chunk is not None and chunk >= len(plan.chunks):
         raise RequestError(f"Job '{job}' has no chunk {chunk}: they are numbered 0 to {len(plan.chunks) - 1}.")
@@ -207,10 +236,10 @@ def score(
 
 def merge(
     job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, scripts: ScriptsUrl = "",
-    digest: PlanDigest = None,
+    digest: PlanDigest = None, parts: PartsUrl = "",
 ) -> None:  # fmt: skip
     """Merge a job's parts into its result, and report on it."""
-    stores = _stores(input_url, output, work, logs)
+    stores = _stores(input_url, output, work, logs, parts)
     plan = read_plan(job, stores, digest)
     with open_telemetry(credential) as telemetry:
         status = merge_and_log(plan, stores, scripts, telemetry).status
@@ -245,10 +274,10 @@ def release_shared(plan: Plan, stores: Stores) -> None:
 def probe(
     job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, scripts: ScriptsUrl = "",
     number: Annotated[int, typer.Option(metavar="N", min=0, help="Which of the job's tasks; 0: its preparation.")] = 0,
+    parts: PartsUrl = "",
 ) -> None:  # fmt: skip
     """Tell what a task finds on its node, as `scorer check` asks for it."""
     from scorer.check.probe import examine
 
-    typer.echo(
-        examine(job, number, _stores(input_url, output, work, logs), open_store(scripts) if scripts else None).model_dump_json()
-    )
+    stores = _stores(input_url, output, work, logs, parts)
+    typer.echo(examine(job, number, stores, open_store(scripts) if scripts else None).model_dump_json())

@@ -21,7 +21,7 @@ from scorer.boundary import TRIES, typed
 from scorer.cli.arguments import number, whole
 from scorer.cli.console import AsJson, Quiet, answer, errors
 from scorer.cli.progress import shown_on
-from scorer.cli.steps import Job, PlanDigest, ScriptsUrl, fetch_shared, merge_and_log, release_shared
+from scorer.cli.steps import Job, PartsUrl, PlanDigest, ScriptsUrl, fetch_shared, merge_and_log, release_shared
 from scorer.cli.target import DeploymentText, StackName, find_deployment
 from scorer.documents import paths
 from scorer.documents.plan import Plan, read_plan
@@ -67,15 +67,16 @@ Minutes = Annotated[
 
 def work(
     job: Job, input_url: InputUrl = "", output: OutputUrl = "", work: Work = "", logs: LogsUrl = "", scripts: ScriptsUrl = "",
-    stack: StackName = "", deployment: DeploymentText = "", digest: PlanDigest = None, processes: Processes = None,
-    tries: Tries = None, task_minutes: Minutes = None, quiet: Quiet = False, as_json: AsJson = False,
+    parts: PartsUrl = "", stack: StackName = "", deployment: DeploymentText = "", digest: PlanDigest = None,
+    processes: Processes = None, tries: Tries = None, task_minutes: Minutes = None, quiet: Quiet = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Help with a job that is planned, beside any other workers, until it is done; whoever finds nothing left merges."""
     if processes and 0 < promised_slots() < processes:
         raise RequestError(
             f"This machine has {promised_slots()} slots, as SCORER_SLOTS says: ask for no more --processes than that."
         )
-    place = _place({"--input-url": input_url, "--output": output, "--logs": logs}, work, scripts, stack, deployment)
+    share = open_store(parts) if parts else None
+    place = _place({"--input-url": input_url, "--output": output, "--logs": logs}, work, scripts, share, stack, deployment)
     plan = _find_plan(job, place.stores, digest)
     with typed():
         enter(plan, place.scripts)
@@ -109,11 +110,11 @@ class _Place:
     minutes: float | None = None
 
 
-def _place(urls: dict[str, str], work: str, scripts: str, stack: str, deployment: str) -> _Place:
+def _place(urls: dict[str, str], work: str, scripts: str, share: Store | None, stack: str, deployment: str) -> _Place:
     """The stores that the options name, or that the deployment has, or that `scorer run` makes. Raises RequestError."""
     if all(urls.values()) and work:
         one, two, three = urls.values()
-        return _Place(Stores(open_store(one), open_store(two), open_store(work), open_store(three)), scripts)
+        return _Place(Stores(open_store(one), open_store(two), open_store(work), open_store(three), share=share), scripts)
     if any(urls.values()) or "://" in work:
         missing = next((name for name, url in urls.items() if not url), "--work")
         raise RequestError(
@@ -121,10 +122,15 @@ def _place(urls: dict[str, str], work: str, scripts: str, stack: str, deployment
         )
     if (stack or deployment) and not work:
         target = find_deployment(stack, deployment)
-        return _Place(target.stores(), target.scripts, target.task_retries + 1, target.task_minutes)
+        if target.mount == "nfs" and share is None:
+            raise RequestError(
+                "The nodes of this deployment keep videos' parts on a file share (its setting mount is 'nfs'): mount it here, "
+                "inside the deployment's VNet, and name the folder with --parts, or help with jobs of another deployment."
+            )
+        return _Place(target.stores(share), target.scripts, target.task_retries + 1, target.task_minutes)
     folder = Path(work or ".scorer").absolute()
     stores = (FolderStore(folder / name) for name in ("output", "work", "logs"))
-    return _Place(Stores(FolderStore(Path(folder.anchor)), *stores), scripts)
+    return _Place(Stores(FolderStore(Path(folder.anchor)), *stores, share=share), scripts)
 
 
 def _find_plan(job: str, stores: Stores, digest: str | None) -> Plan:

@@ -13,7 +13,7 @@ from scorer.documents.request import Request
 from scorer.documents.sender_limits import SenderLimits
 from scorer.errors import ModelError, RequestError
 from scorer.media.limits import Limits
-from scorer.store import Stores, open_store
+from scorer.store import Store, Stores, open_store
 from scorer.validation import faults
 
 # What else the image's programs write, none of it large: caches, and what compilers make and load. It counts as memory.
@@ -77,7 +77,8 @@ class Deployment(_Document):
     """Minutes that taking requests in may last."""
     work_days: int
     """Days that plans and parts are kept."""
-    mount: Literal["none", "blob"]
+    mount: Literal["none", "blob", "nfs"]
+    """What nodes mount: nothing, the container `work`, or a file share for the parts of videos."""
     limits: Limits
     """On requests."""
     sender_limits: SenderLimits = SenderLimits()
@@ -123,9 +124,9 @@ class Deployment(_Document):
         """Tasks that the whole cluster runs at once."""
         return self.nodes_max * self.slots_per_node
 
-    def stores(self) -> Stores:
-        """Its stores."""
-        return Stores(*(open_store(url) for url in (self.input, self.output, self.work, self.logs)))
+    def stores(self, share: Store | None = None) -> Stores:
+        """Its stores; `share` is where this machine has mounted its file share, if it has."""
+        return Stores(*(open_store(url) for url in (self.input, self.output, self.work, self.logs)), share=share)
 
     def check(self, request: Request) -> None:
         """Raise ModelError where the request's model can't be had on nodes, which have no internet."""

@@ -45,11 +45,11 @@ class Written(BaseModel):
     etag: Annotated[str, Field(max_length=200)] = ""
     """A folder's images: a digest of their ETags in the output store, which is never a mounted one."""
 
-    def is_there(self, plan: Plan, chunk: Chunk, work: Lookup, output: Lookup) -> bool:
+    def is_there(self, plan: Plan, chunk: Chunk, parts: Lookup, output: Lookup) -> bool:
         """Whether all of it still is what it was."""
         if plan.video is None:
             return _images_etag(plan, chunk, output) == self.etag
-        entry = work(self.path(plan))
+        entry = parts(self.path(plan))
         return entry is not None and entry.size == self.size
 
     def is_named(self, plan: Plan, chunk: Chunk) -> bool:
@@ -58,7 +58,7 @@ class Written(BaseModel):
         return re.fullmatch(f"{own}-[0-9a-f]{{16}}\\.{ending}" if plan.video is not None else "", self.file) is not None
 
     def path(self, plan: Plan) -> str:
-        """Where in the work store a video's part is."""
+        """Where in the store of parts a video's part is."""
         return f"{plan.job}/{PARTS}/{self.file}"
 
 
@@ -169,7 +169,7 @@ class VideoMedia(Media[VideoForm]):
         self._waiting.clear()
 
     def _open(self, pixels: Frames) -> video.PartWriter:
-        path = self._exit.enter_context(self._stores.work.writing(self._path))
+        path = self._exit.enter_context(self._stores.parts.writing(self._path))
         height, width = pixels.shape[:2]
         return self._exit.enter_context(video.PartWriter(path, self._info, width, height, self._plan.request.coding))
 
@@ -185,7 +185,7 @@ class VideoMedia(Media[VideoForm]):
             self._exit.__exit__(kind, error, trace)
 
     def written(self) -> Written:
-        return Written(file=self._path.rpartition("/")[2], size=self._stores.work.head(self._path).size)
+        return Written(file=self._path.rpartition("/")[2], size=self._stores.parts.head(self._path).size)
 
 
 class FolderMedia(Media[Picture | None]):

@@ -15,7 +15,7 @@ from scorer.documents.records import FrameRecord, Line, from_lines, most_bytes, 
 from scorer.errors import DocumentError, MissingError, TaskError
 from scorer.job.claims import clear_claims
 from scorer.job.marks import most_failures, too_many_failed
-from scorer.job.parts import Part, find_parts, forget_part
+from scorer.job.parts import Part, find_parts, forget_part, read_parts
 from scorer.job.video_facts import Facts, find_facts
 from scorer.media import video
 from scorer.store import Stores
@@ -88,10 +88,10 @@ def _join(plan: Plan, info: video.VideoInfo, parts: Sequence[Part], stores: Stor
     names = [part.written.path(plan) for part in parts]
     path = f"{plan.job}/{plan.result}"
     with stores.output.writing(path) as target:
-        video.join([stores.work.fetch(name) for name in names], source, info, target)
+        video.join([stores.parts.fetch(name) for name in names], source, info, target)
         before, after = find_facts(source), find_facts(target)
     for name in names:
-        stores.work.release(name)
+        stores.parts.release(name)
     return stores.output.head(path).etag, (before, after) if before and after else None
 
 
@@ -110,8 +110,9 @@ def clear_parts(plan: Plan, stores: Stores) -> None:
     Its result has all that was in them.
     """
     if plan.video is not None:
-        for entry in stores.work.list(f"{plan.job}/{PARTS}"):
-            stores.work.delete(entry.path)
+        for store in dict.fromkeys((stores.work, stores.parts)):
+            for entry in store.list(f"{plan.job}/{PARTS}"):
+                store.delete(entry.path)
     clear_claims(plan.job, stores.work)
 
 
@@ -120,7 +121,7 @@ def forget_failed(plan: Plan, stores: Stores) -> None:
 
     A video's parts go with its end: all of it is made again then.
     """
-    failed = [part for part in find_parts(plan, stores) if part and part.failed]
+    failed = [part for part in read_parts(plan, stores) if part.failed]
     result = find_result(plan, stores) if plan.video is not None else None  # a folder's is its parts
     if failed or (result is not None and result.failed):
         stores.work.delete(f"{plan.job}/{MERGED}")  # first: it would stand for parts that are made again

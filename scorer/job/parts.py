@@ -42,12 +42,15 @@ class Part(BaseModel):
 def find_part(plan: Plan, chunk: Chunk, stores: Stores) -> Part | None:
     """The chunk's part, if it is there, whole and of this plan."""
     part = _read(plan, chunk, stores)
-    return part if part and part.written.is_there(plan, chunk, stores.work.find, stores.output.find) else None
+    return part if part and part.written.is_there(plan, chunk, stores.parts.find, stores.output.find) else None
 
 
 def find_parts(plan: Plan, stores: Stores) -> list[Part | None]:
     """Like `find_part`, of all chunks: their folders are listed once, instead of asking for each file."""
-    work = {entry.path: entry for entry in stores.work.list(f"{plan.job}/{paths.PARTS}")}
+    folder = f"{plan.job}/{paths.PARTS}"
+    work = {entry.path: entry for entry in stores.work.list(folder)}
+    # Afterwards, so that the file of each part that is said to be whole is among them.
+    files = work if stores.share is None else {entry.path: entry for entry in stores.share.list(folder)}
     images = stores.output.list(f"{plan.job}/{plan.result}") if plan.video is None else ()
     output = {entry.path: entry for entry in images}
 
@@ -55,12 +58,20 @@ def find_parts(plan: Plan, stores: Stores) -> list[Part | None]:
         if paths.part(plan.job, chunk.key) not in work:
             return None
         part = _read(plan, chunk, stores)
-        if part and part.written.is_there(plan, chunk, work.get, output.get):
+        if part and part.written.is_there(plan, chunk, files.get, output.get):
             return part
         return find_part(plan, chunk, stores)  # another try may have come to its end since the folders were listed
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(find, plan.chunks))
+
+
+def read_parts(plan: Plan, stores: Stores) -> list[Part]:
+    """What is said of parts, whether their files are there or not: for whoever doesn't mount the share that they are on."""
+    said = {entry.path for entry in stores.work.list(f"{plan.job}/{paths.PARTS}")}
+    chunks = [chunk for chunk in plan.chunks if paths.part(plan.job, chunk.key) in said]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return [part for part in pool.map(lambda chunk: _read(plan, chunk, stores), chunks) if part]
 
 
 def keep_part(plan: Plan, chunk: Chunk, stores: Stores, part: Part) -> None:

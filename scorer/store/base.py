@@ -134,3 +134,10 @@ class Stores:
     output: Store
     work: Store
     logs: Store
+    share: Store | None = field(default=None, kw_only=True)
+    """What all nodes of a cluster mount for the parts of videos, where they do."""
+
+    @property
+    def parts(self) -> Store:
+        """Where the parts of videos are; what says that they are whole is in `work`."""
+        return self.share or self.work

@@ -29,7 +29,8 @@ USER = batch.UserIdentity(
 )
 # Where Batch mounts storage on Linux nodes, in a container that binds VfsMounts, too.
 # https://learn.microsoft.com/azure/batch/virtual-file-mount
-MOUNTED_WORK = "file:///mnt/batch/tasks/fsmounts/work"
+_MOUNTS = "file:///mnt/batch/tasks/fsmounts"
+MOUNTED_WORK, MOUNTED_PARTS = f"{_MOUNTS}/work", f"{_MOUNTS}/parts"
 
 # A task's folder on its node holds its logs, which are in the ops account as well.
 RETENTION = timedelta(hours=2)
@@ -202,8 +203,12 @@ def _constraints(deployment: Deployment) -> batch.BatchTaskConstraints:
 
 def _environment(deployment: Deployment) -> dict[str, str]:
     """What every task of the job finds in its environment."""
-    own = node_environment(deployment)
-    return own if deployment.mount == "none" else own | {"SCORER_WORK": MOUNTED_WORK}
+    mounted = {
+        "none": {},
+        "blob": {"SCORER_WORK": MOUNTED_WORK},
+        "nfs": {"SCORER_PARTS": MOUNTED_PARTS, "SCORER_PARTS_DAYS": str(deployment.work_days)},
+    }
+    return node_environment(deployment) | mounted[deployment.mount]
 
 
 def _container(job: str, deployment: Deployment) -> batch.BatchTaskContainerSettings:

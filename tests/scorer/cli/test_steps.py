@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from tests.conftest import MakeClip, write_images
@@ -25,9 +26,18 @@ def test_the_steps_one_by_one(tmp_path: Path, make_clip: MakeClip) -> None:
     job = run("dispatch", "requests/a.json", folder=tmp_path, environment=urls).stdout.strip()
     assert job == run("dispatch", "requests/a.json", folder=tmp_path, environment=urls).stdout.strip()
     run("merge", job, folder=tmp_path, code=13, environment=urls)
+    # From here on by machines that mount a share, on which another job left something.
+    left = tmp_path / "share/other/parts/0.nut"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"part")
+    os.utime(left, (0, 0))
+    urls |= {"SCORER_PARTS": (tmp_path / "share").as_uri(), "SCORER_PARTS_DAYS": "7"}
+    run("prepare", job, folder=tmp_path, environment=urls)
+    assert not left.exists()
     for chunk in ("2", "0", "1", "1"):
         run("score", job, "--chunk", chunk, folder=tmp_path, environment=urls)
     run("score", job, "--chunk", "3", folder=tmp_path, code=2, environment=urls)
+    assert len(list(tmp_path.glob("share/job-*/parts/*.nut"))) == 3
     path = run("merge", job, folder=tmp_path, environment=urls).stdout.strip()
     run("run", clip, "--model", "invert", "--chunk-frames", "12", "--out", "out.mp4", folder=tmp_path)
     assert Path(path).read_bytes() == (tmp_path / "out.mp4").read_bytes()

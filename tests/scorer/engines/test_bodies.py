@@ -36,6 +36,26 @@ def test_whatever_decodes_is_locked_in_and_has_its_share_of_the_machine(stores: 
                 assert f"--tmpfs /{folder}:rw,exec,nosuid,nodev,mode=1777,size=1g" in said
 
 
+@pytest.mark.parametrize(
+    ("mount", "work", "parts"),
+    [
+        ("none", "az://films/work", None),
+        ("blob", "file:///mnt/batch/tasks/fsmounts/work", None),
+        ("nfs", "az://films/work", "file:///mnt/batch/tasks/fsmounts/parts"),
+    ],
+)
+def test_tasks_find_what_their_nodes_mount(mount: str, work: str, parts: str | None, stores: FolderStores) -> None:
+    deployment = Deployment.model_validate({**DOCUMENT, "mount": mount})
+    job = job_body(plan_folder(stores), deployment, "", 0)
+    told = {setting.name: setting.value for setting in job.common_environment_settings or []}
+    assert (told["SCORER_WORK"], told.get("SCORER_PARTS")) == (work, parts)
+    assert told.get("SCORER_PARTS_DAYS") == ("7" if parts else None)
+    assert job.job_preparation_task is not None
+    assert job.job_preparation_task.container_settings is not None
+    bound = job.job_preparation_task.container_settings.container_host_batch_bind_mounts or []
+    assert [each.source for each in bound] == ([] if mount == "none" else ["VfsMounts"])
+
+
 def test_all_tasks_of_a_node_are_one_user_and_no_administrator(stores: FolderStores) -> None:
     plan, deployment = plan_folder(stores), Deployment.model_validate(DOCUMENT)
     job = job_body(plan, deployment, "", 0)

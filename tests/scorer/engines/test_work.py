@@ -18,6 +18,7 @@ from scorer.documents.records import FrameRecord, from_lines, newest_records
 from scorer.store import FolderStore
 from tests.conftest import MakeClip
 from tests.scorer.cli.command_line import run
+from tests.scorer.documents.test_deployment import DOCUMENT
 from tests.scorer.engines.workers import Worker, Workers, workers_in
 
 FRAMES = 40
@@ -206,6 +207,7 @@ def test_where_there_is_nothing_to_do(tmp_path: Path, make_clip: MakeClip) -> No
         (("job", "--task-minutes", "soon"), 64, "'soon' is no number"),
         (("job", "--tries", "many"), 64, "'many' is no whole number"),
         (("job", "--deployment", "{}"), 2, "The deployment's description can't be read"),
+        (("job", "--deployment", json.dumps({**DOCUMENT, "mount": "nfs"})), 2, "name the folder with --parts"),
         ((), 64, "JOB"),
     ],
 )
