@@ -12,6 +12,7 @@ import stacks
 from emulator import forked_sandbox
 from emulator.pulumi import operation
 from emulator.reach import open_up
+from scorer.cli.commands import COMMANDS
 
 open_up([sys.executable, sys.base_prefix, sys.prefix, Path(__file__)])
 for module in iter_modules(stacks.__path__, "stacks."):
@@ -22,7 +23,8 @@ for name in (
 ):  # fmt: skip
     getattr(import_module(f"pulumi_azure_native.{name}"), "__all__", None)  # the first look at it loads it
 for name in (
-    "scorer.cli.main", "scorer.client.client", "scorer.submitter.intake", "scorer.client.upload", "azure.batch", "azure.identity",
+    "scorer.cli.main", *(entry.module for entry in COMMANDS.values()),
+    "scorer.client.client", "scorer.submitter.intake", "scorer.client.upload", "azure.batch", "azure.identity",
     "azure.monitor.opentelemetry.exporter", "azure.storage.blob", "opentelemetry.sdk.metrics",
 ):  # fmt: skip
     import_module(name)

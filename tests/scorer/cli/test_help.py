@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from scorer.cli import main
-
-COMMANDS = [each.name or getattr(each.callback, "__name__", "") for each in main.app.registered_commands]
+from scorer.cli.commands import COMMANDS
 
 
 def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -57,3 +59,25 @@ def test_the_shell_offers_values(
     monkeypatch.setenv("COMP_CWORD", str(len(f"scorer {typed}.".split()) - 1))
     monkeypatch.setenv("_SCORER_COMPLETE", "complete_bash")
     assert said(monkeypatch, capsys).split() == offered
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_lists_say_of_a_command_what_its_own_page_does(command: str) -> None:
+    said = inspect.getdoc(COMMANDS[command].load()) or ""
+    assert COMMANDS[command].summary == " ".join(said.split("\n\n")[0].split())
+
+
+def test_the_list_of_commands_loads_none_of_them() -> None:
+    heavy = {"numpy", "cv2", "av", "PIL", "pydantic", "azure", "torch", "openvino"}
+    code = f"""
+import sys
+from scorer.cli import main
+sys.argv[1:] = ["--help"]
+try:
+    main.main()
+finally:
+    print(*({heavy} & set(sys.modules)), file=sys.stderr)
+"""
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "bench" in shown.stdout
+    assert shown.stderr.split() == []
