@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from scorer.models import Frames
 from scorer.models.openvino_calibration import best_range, calibration_frames, psnr
+from scorer.models.openvino_kept import Calibration, calibration
 from scorer.models.weights import STYLE_SIZE, Array, Weights, adaptive_weights, layers, painted_weights, predictor_weights
 
 if TYPE_CHECKING:
@@ -111,9 +112,9 @@ class OpenVinoModel:
         self.psnr: float | None = None
         """Of int8 against float32 on the calibration's images, in decibels; None where int8 wasn't tried."""
         if precision == "int8" or (precision == "auto" and int8_pays()):
-            self._ranges = self._calibrated()
-            if precision == "auto" and self.psnr is not None and self.psnr < MINIMUM_PSNR:
-                self._ranges = None
+            found = calibration(self._weights, self._style, self._calibrated)
+            self.psnr = found.psnr
+            self._ranges = None if precision == "auto" and found.psnr < MINIMUM_PSNR else found.ranges
         version = ".".join(openvino.__version__.split(".")[:2])
         self.runtime = f"openvino {version} cpu {'float32' if self._ranges is None else 'int8'}"
 
@@ -167,7 +168,7 @@ class OpenVinoModel:
             pixels = ops.slice(pixels, *(ops.constant(np.array(each, np.int64)) for each in (start, stop, step, axes)))
         return [pixels], parameter, network.observed
 
-    def _calibrated(self) -> Ranges:
+    def _calibrated(self) -> Calibration:
         """Measure the ranges, and the PSNR that int8 has with them."""
         frames = calibration_frames()
         outputs, parameter, observed = self._graph(frames.shape, frames.dtype, None)
@@ -177,8 +178,7 @@ class OpenVinoModel:
         ranges = {name: best_range(measured[1 + index]) for index, name in enumerate(names)}
         ranges[names[0]] = (0.0, 1.0)  # exactly the 256 values of 8-bit frames
         outputs, parameter, _ = self._graph(frames.shape, frames.dtype, ranges)
-        self.psnr = psnr(_compile(outputs, parameter, 1)([frames])[0], measured[0])
-        return ranges
+        return Calibration(ranges=ranges, psnr=psnr(_compile(outputs, parameter, 1)([frames])[0], measured[0]))
 
 
 def _planes(frames: Node) -> Node:
