@@ -22,6 +22,7 @@ from scorer.documents.paths import REPORT
 from scorer.documents.plan import Plan
 from scorer.documents.request import Request, job_id
 from scorer.engines.local import LocalEngine
+from scorer.engines.process_start import make_ready
 from scorer.engines.run import begin_job, run_job
 from scorer.errors import MissingError
 from scorer.job.finish import Outcome
@@ -77,6 +78,7 @@ def run(
                 errors.print(f"{counted(plan.frames, 'frame')} in {counted(len(plan.chunks), 'chunk')} {what}", soft_wrap=True)
             answer({"job": job, "state": "scoring" if is_left else "done"}, [job], job, quiet=quiet, as_json=as_json)
             return
+        make_ready()  # workers, while the job is planned
         runner = LocalEngine(stores, workers)
         outcome = run_job(job, request, stores, runner, device_of(device), on_plan=on_plan, on_progress=shown.progress)
     target = with_ending(target, outcome.plan, asked=out is not None)

@@ -26,6 +26,7 @@ from scorer.cli.target import DeploymentText, StackName, find_deployment
 from scorer.documents import paths
 from scorer.documents.plan import Plan, read_plan
 from scorer.engines.local import TRIES as USUAL_TRIES
+from scorer.engines.process_start import make_ready
 from scorer.engines.work import WorkEngine, work_job
 from scorer.errors import MissingError, RequestError, ScorerError
 from scorer.job.claims import Claims
@@ -75,6 +76,7 @@ def work(
         raise RequestError(
             f"This machine has {promised_slots()} slots, as SCORER_SLOTS says: ask for no more --processes than that."
         )
+    make_ready()  # processes, while the job is looked up
     share = open_store(parts) if parts else None
     place = _place({"--input-url": input_url, "--output": output, "--logs": logs}, work, scripts, share, stack, deployment)
     plan = _find_plan(job, place.stores, digest)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from scorer.boundary import typed, unforeseen
 from scorer.documents.plan import Chunk, Plan
 from scorer.documents.records import Line
+from scorer.engines.process_start import start
 from scorer.errors import ScorerError, TaskError
 from scorer.job.failures import error_of, recorded_failures
 from scorer.job.marks import forget_tries
@@ -40,7 +39,7 @@ class Worker:
     """One of the processes, and what it is at."""
 
     number: int
-    process: SpawnProcess
+    process: BaseProcess
     link: Connection[Any, Any]
     chunk: Chunk | None = None
     since: float = 0.0
@@ -148,17 +147,9 @@ class Processes:
 
     def _start(self, number: int) -> Worker:
         threads = max(1, (os.cpu_count() or 1) // self.count)
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
         gpu = number % self._devices if self._devices and not promised_slots() else None
-        process = context.Process(
-            target=_work, args=(self.plan, self.stores, threads, gpu, theirs, self.as_tasks), name=f"scorer-{number}", daemon=True
-        )
-        # Ctrl-C reaches all processes of a terminal; workers are ended by this one, and say nothing.
-        with _interrupts_kept_back():
-            process.start()
-        theirs.close()
-        return Worker(number, process, ours)
+        process, link = start(_work, self.plan, self.stores, threads, gpu, self.as_tasks, name=f"scorer-{number}")
+        return Worker(number, process, link)
 
 
 def usual_count(plan: Plan) -> int:
@@ -170,7 +161,7 @@ def _devices(plan: Plan) -> int:
     return gpus() if plan.device != "cpu" else 0
 
 
-def _work(plan: Plan, stores: Stores, threads: int, gpu: int | None, link: Connection[Any, Any], as_task: bool) -> None:
+def _work(plan: Plan, stores: Stores, threads: int, gpu: int | None, as_task: bool, link: Connection[Any, Any]) -> None:
     """A worker process: chunk numbers come in, frame counts go out; it ends with its parent."""
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -215,20 +206,6 @@ def _score_asked(
             raise
         telemetry.task(plan.job, number, "finished", written)
         link.send(("done", part.failed))
-
-
-@contextmanager
-def _interrupts_kept_back() -> Iterator[None]:
-    """A process that is started in the block gets no interrupt, where the system has signals to keep back."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # by starting it, start() would let the signal through
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Calibrations that are kept in the node's folder: measured once a machine, and not once a process.
 
-It is found by all that it depends on: the weights, the style, OpenVINO's version, the kind of machine, and the code that measures.
+One is found by all that it depends on: the weights, the style, OpenVINO's version, the kind of machine, the code that measures.
 """
 
 from __future__ import annotations

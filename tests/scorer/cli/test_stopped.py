@@ -114,16 +114,22 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path, make_clip: MakeClip, parts: in
     run(*command, "--out", "out.mp4", folder=tmp_path)
 
 
+def _children(parent: int) -> list[tuple[int, str]]:
+    """By their ids, with their command lines."""
+    listing = ["ps", "-ww", "--ppid", str(parent), "-o", "pid=,args="]
+    lines = subprocess.run(listing, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [(int(child), command) for child, command in (line.split(maxsplit=1) for line in lines)]
+
+
 def test_a_killed_worker_is_replaced(tmp_path: Path, make_clip: MakeClip) -> None:
     clip = make_clip(frames=40)
     command = ["run", str(clip), "--model", "invert", "--option", "sleep_ms=20", "--workers", "1"]
     command += ["--chunk-frames", "8", "--out", "out.mp4"]
     running = subprocess.Popen([*SCORER, *command], cwd=tmp_path, stderr=subprocess.PIPE)
     _wait(running, tmp_path, 2)
-    listing = ["ps", "-ww", "--ppid", str(running.pid), "-o", "pid=,args="]
-    children = subprocess.run(listing, capture_output=True, text=True, check=True)
-    (worker,) = [line.split()[0] for line in children.stdout.splitlines() if "spawn_main" in line]
-    os.kill(int(worker), signal.SIGKILL)
+    (server,) = [child for child, command in _children(running.pid) if "forkserver" in command]
+    ((worker, _),) = _children(server)
+    os.kill(worker, signal.SIGKILL)
     _, errors = running.communicate(timeout=60)
     assert running.returncode == 0, errors
     assert len(frame_hashes(tmp_path / "out.mp4")) == 40

@@ -1,0 +1,70 @@
+"""How worker processes start: on Linux forked from one that has loaded what all of them need, elsewhere each anew.
+
+That one starts while its caller still plans the job. It has no device open and runs no code but imports, so that forking shares
+nothing but memory. Elsewhere forking isn't safe, or not possible:
+https://docs.python.org/3.11/library/multiprocessing.html#contexts-and-start-methods
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+_FORKS = sys.platform == "linux"
+# What isn't installed is left out.
+_LOADED = ["scorer.engines.processes", "scorer.models.openvino_networks"]
+
+
+def make_ready() -> None:
+    """Begin to load what workers need, in the background; a second time it does nothing."""
+    if _FORKS:
+        from multiprocessing import forkserver
+
+        multiprocessing.get_context("forkserver").set_forkserver_preload(_LOADED)
+        with _interrupts_kept_back():
+            forkserver.ensure_running()
+
+
+def start(work: Callable[..., None], *arguments: Any, name: str) -> tuple[BaseProcess, Connection[Any, Any]]:
+    """A process that does `work`, a module's function, with our environment, and ends with us; and the link to it.
+
+    `work` gets its end of the link behind its arguments. Ctrl-C, which reaches all processes of a terminal, doesn't reach it.
+    """
+    make_ready()
+    context = multiprocessing.get_context("forkserver") if _FORKS else multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_begin, args=(dict(os.environ), work, *arguments, theirs), name=name, daemon=True)
+    with _interrupts_kept_back():
+        process.start()
+    theirs.close()
+    return process, ours
+
+
+def _begin(environment: Mapping[str, str], work: Callable[..., None], *arguments: Any) -> None:
+    """The process that it is forked from may be older than what the environment says."""
+    if dict(os.environ) != environment:
+        os.environ.clear()
+        os.environ.update(environment)
+    work(*arguments)
+
+
+@contextmanager
+def _interrupts_kept_back() -> Iterator[None]:
+    """A process that is started in the block gets no interrupt, where the system has signals to keep back."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # by starting it, start() would let the signal through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
