@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pulumi
 from pulumi_azure_native import batch as azure_batch
 from pulumi_azure_native import resources
 
-from autoscale.formula import AutoscaleRules, formula
 from scorer.azure import clouds
-from stacks import cost, defaults, existing, naming, outputs, settings
+from stacks import cost, defaults, engines, existing, naming, outputs, settings
 from stacks.alerts import Alerts, AlertsArgs
-from stacks.cluster import BatchAccount, BatchAccountArgs, Pool, PoolArgs
-from stacks.deployment import Parts, describe, with_workflows
-from stacks.endpoints import Endpoints, EndpointsArgs, Target
+from stacks.deployment import DescriptionArgs, describe, with_workflows
+from stacks.endpoints import Endpoints, EndpointsArgs, storage_targets
 from stacks.flow_logs import FlowLogs, FlowLogsArgs
 from stacks.identity import Identities, IdentitiesArgs
 from stacks.image_age import period
@@ -78,6 +77,7 @@ network = there.network or Network(
         mount=chosen.mount,
         foreign_registry=chosen.foreign_registry,
         any_azure=chosen.submitter_egress == "azure-cloud",
+        machine_learning=chosen.machine_learning,
     ),
 )
 storage = Storage(
@@ -100,6 +100,7 @@ storage = Storage(
         log_days=chosen.log_days,
         protect=chosen.protect,
         flow_log_days=chosen.flow_log_days,
+        workspace=chosen.machine_learning,
     ),
 )
 if chosen.flow_logs:
@@ -115,7 +116,7 @@ if chosen.flow_logs:
         ),
     )
 
-# What runs: two images in a registry.
+# What runs: images in a registry.
 registry = there.registry or Registry(
     name,
     RegistryArgs(
@@ -127,35 +128,31 @@ registry = there.registry or Registry(
     ),
 )
 built_since = period(chosen.rebuild_days)
-image = Image(
-    f"{name}-scorer",
-    ImageArgs(
-        registry=registry,
-        arm_endpoint=cloud.resource_manager,
-        context=ImageContext("scorer", ROOT, chosen.base_image or None, built_since),
-        reference=None if chosen.image == "build" else chosen.image,
-    ),
-)
-submitter_image = Image(
-    f"{name}-submitter",
-    ImageArgs(
-        registry=registry,
-        arm_endpoint=cloud.resource_manager,
-        context=ImageContext("submitter", ROOT, chosen.base_image or None, built_since),
-        reference=None if chosen.submitter_image == "build" else chosen.submitter_image,
-    ),
-)
 
-# Where it runs: the Batch account, everything that anybody may do, and the GPU nodes, which need all of it.
-batch = there.batch_account or BatchAccount(
-    name,
-    BatchAccountArgs(
-        resource_group_name=group.name,
-        private=chosen.private,
-        # The submitter comes by the NAT gateway's address, or by a private endpoint.
-        allowed_ips=chosen.allowed_ips if chosen.private else [*network.addresses, *chosen.allowed_ips],
-    ),
-)
+
+def image(kind: str, reference: str = "build", wait_for: Sequence[pulumi.Resource] = ()) -> Image:
+    """One of ours, or the ready one that is referred to."""
+    return Image(
+        f"{name}-{kind}",
+        ImageArgs(
+            registry=registry,
+            arm_endpoint=cloud.resource_manager,
+            context=ImageContext(kind, ROOT, chosen.base_image or None, built_since),
+            reference=None if reference == "build" else reference,
+            wait_for=wait_for,
+        ),
+    )
+
+
+scorer_image = image("scorer", chosen.image)
+# Azure Machine Learning's is built on it; one that is referred to is ready for the engine.
+on_it = chosen.machine_learning and chosen.image == "build"
+node_image = (image("scorer-ml", wait_for=[scorer_image]) if on_it else scorer_image).reference
+submitter_image = image("submitter", chosen.submitter_image)
+
+# Where it runs: the account where jobs are submitted, everything that anybody may do, and the GPU nodes, which need all of it.
+parts = engines.Parts(settings=chosen, group=group, network=network, storage=storage, telemetry=telemetry, identities=identities)
+account = engines.make_account(name, parts, there)
 permissions = Permissions(
     name,
     PermissionsArgs(
@@ -168,11 +165,13 @@ permissions = Permissions(
         mount=chosen.mount,
         scanned=bool(chosen.malware_scan_gb),
         registry_id=registry.id,
-        batch_account_id=batch.id,
+        engine=chosen.engine,
+        account_id=account.id,
         insights_id=telemetry.insights_id,
         vnet_id=network.id,
     ),
 )
+targets = [*storage_targets(storage, registry, private=chosen.private), *engines.targets(account, parts)]
 endpoints = (
     Endpoints(
         name,
@@ -180,68 +179,31 @@ endpoints = (
             resource_group_name=group.name,
             vnet_id=network.id,
             subnet_id=network.endpoints_subnet_id,
-            targets=[
-                Target("data", storage.data.id, "blob"),
-                Target("ops", storage.ops.id, "blob"),
-                # What existed before has the endpoints that its owner gave it.
-                *([Target("registry", registry.id, "registry")] if isinstance(registry, Registry) else []),
-                *(
-                    [Target("batch", batch.id, "batchAccount"), Target("batch-nodes", batch.id, "nodeManagement")]
-                    if isinstance(batch, BatchAccount)
-                    else []
-                ),
-            ],
+            targets=targets,
             zone_names=cloud.zones,
-            existing_zones={
-                "blob": chosen.blob_private_dns_zone_resource_id,
-                "registry": chosen.registry_private_dns_zone_resource_id,
-                "batch": chosen.batch_private_dns_zone_resource_id,
-            },
+            existing_zones=chosen.private_dns_zones,
         ),
     ).ready
-    if chosen.private
+    if targets
     else []
 )
-pool = Pool(
+nodes = engines.make_nodes(
     name,
-    PoolArgs(
-        resource_group_name=batch.resource_group_name,
-        account_name=batch.name,
-        gpu_size=chosen.gpu_size,
-        gpus=chosen.gpus,
-        formula=formula(
-            AutoscaleRules(
-                nodes_min=chosen.nodes_min,
-                nodes_max=chosen.nodes_max,
-                spot_percent=chosen.spot_percent,
-                keep_warm_minutes=chosen.keep_warm_minutes,
-                slots_per_node=chosen.slots_per_node,
-            )
-        ),
-        slots_per_node=chosen.slots_per_node,
-        subnet_id=network.nodes_subnet_id,
-        identity_id=identities.nodes.id,
-        registry_server=registry.login_server,
-        node_image_version=chosen.node_image_version,
-        disk_gb=chosen.node_disk_gb,
-        zonal=chosen.zone_redundant,
-        encryption_at_host=chosen.encryption_at_host,
-        trusted_launch=chosen.trusted_launch,
-        mount=chosen.mount,
-        mount_account=storage.ops.name,
-        wait_for=[*permissions.nodes, *endpoints],
-    ),
+    account,
+    parts,
+    image=node_image,
+    registry_server=registry.login_server,
+    wait_for=[*permissions.nodes, *endpoints],
 )
 
 # What starts it: a request in the data account raises an event, the event a run of the workflow, the run a container
 # group. Every pollMinutes a schedule starts one, for requests that wait.
 deployment = describe(
-    Parts(
+    DescriptionArgs(
         settings=chosen,
         storage=storage,
-        batch=batch,
-        pool=pool,
-        image=image.reference,
+        nodes=nodes,
+        image=node_image,
         submitter_image=submitter_image.reference,
         registry_server=registry.login_server,
         node_identity=identities.nodes.id,
@@ -303,8 +265,7 @@ if chosen.malware_scan_gb:
     )
 
 # Who looks after it: logs of everything, alerts, a budget and a workbook.
-if isinstance(batch, BatchAccount):
-    telemetry.diagnose("batch", batch.id)
+engines.diagnose(account, parts)
 if isinstance(registry, Registry):
     telemetry.diagnose("registry", registry.id, metrics=False)
 for what, each in workflow.all.items():
@@ -320,8 +281,9 @@ alerts = Alerts(
         resource_group_id=group.id,
         workspace_id=telemetry.workspace_id,
         insights_id=telemetry.insights_id,
-        batch_account_id=batch.id,
-        batch_account_is_ours=isinstance(batch, BatchAccount),
+        engine=chosen.engine,
+        account_id=account.id,
+        account_is_ours=not isinstance(account, existing.ExistingBatchAccount),
         workflow_ids={what: each.id for what, each in workflow.all.items()},
         system_topic_id=workflow.topic.id if workflow.topic else None,
         nodes_min=chosen.nodes_min,
@@ -334,17 +296,17 @@ alerts = Alerts(
 pulumi.export("deployment", with_workflows(deployment, workflow.all.values()))
 pulumi.export("resourceGroup", group.name)
 pulumi.export("workflow", workflow.main.name)
-pulumi.export("batchAccount", batch.name)
+pulumi.export("workspace" if chosen.machine_learning else "batchAccount", account.name)
 pulumi.export("registry", registry.name)
 pulumi.export("cost", cost.told(chosen))
 # By the settings that name them, so that a pipeline can preview with the images that run.
-pulumi.export("images", {"image": image.reference, "submitterImage": submitter_image.reference})
+pulumi.export("images", {"image": node_image, "submitterImage": submitter_image.reference})
 pulumi.export(
     "portal",
     {
         "resourceGroup": outputs.page(cloud.portal, group.id),
         "workflow": outputs.page(cloud.portal, workflow.main.id),
-        "batch": outputs.page(cloud.portal, batch.id),
+        engines.kind(account): outputs.page(cloud.portal, account.id),
         "workbook": outputs.page(cloud.portal, alerts.workbook_id),
     },
 )

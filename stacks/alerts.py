@@ -10,7 +10,21 @@ import pulumi
 from pulumi_azure_native import applicationinsights, consumption, monitor
 
 from stacks import naming, workbook
-from stacks.watches import BATCH, POOL, RESIZE_HAPPENED, RESIZE_REMEDY, TOPIC, WATCHES, WORKFLOW, Watch, idle_watch, resize_query
+from stacks.setting_types import EngineName
+from stacks.watches import (
+    ACCOUNTS,
+    CLUSTER_REMEDY,
+    POOL,
+    RESIZE_HAPPENED,
+    RESIZE_REMEDY,
+    TOPIC,
+    WATCHES,
+    WORKFLOW,
+    Watch,
+    cluster_query,
+    idle_watch,
+    resize_query,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +35,10 @@ class AlertsArgs:
     resource_group_id: pulumi.Input[str]
     workspace_id: pulumi.Input[str]
     insights_id: pulumi.Input[str]
-    batch_account_id: pulumi.Input[str]
-    batch_account_is_ours: bool = True
+    engine: EngineName = "batch"
+    account_id: pulumi.Input[str]
+    """Of where jobs are submitted: a Batch account, or an Azure Machine Learning workspace."""
+    account_is_ours: bool = True
     """Where others have pools in it, too, its counts of nodes say nothing of ours."""
     workflow_ids: Mapping[str, pulumi.Input[str]]
     """By what each is called."""
@@ -46,15 +62,13 @@ class Alerts(pulumi.ComponentResource):
         super().__init__("batch-scoring:stacks:Alerts", name, None, opts)
         group = self._action_group(name, args.alert_address, args.resource_group_name) if args.alert_address else None
         targets: dict[str, Mapping[str, pulumi.Input[str]]] = {
-            BATCH: {"": args.batch_account_id},
+            ACCOUNTS[args.engine]: {"": args.account_id} if args.account_is_ours else {},
             WORKFLOW: {f"-{what}": each for what, each in args.workflow_ids.items()},
             TOPIC: {"": args.system_topic_id} if args.system_topic_id is not None else {},
         }
-        idle = idle_watch(args.nodes_min, args.keep_warm_minutes)
+        idle = idle_watch(args.nodes_min, args.keep_warm_minutes, args.engine)
         for watch in (*WATCHES, idle) if idle else WATCHES:
-            if watch.resource == BATCH and not args.batch_account_is_ours:
-                continue
-            for suffix, target in targets[watch.resource].items():
+            for suffix, target in targets.get(watch.resource, {}).items():
                 self._metric_alert(f"{name}-{watch.name}{suffix}", watch, target, group, args.resource_group_name)
         self._resize_alert(name, args, group)
         if args.alert_address and args.monthly_budget > 0:
@@ -123,7 +137,7 @@ class Alerts(pulumi.ComponentResource):
             resource_group_name=args.resource_group_name,
             kind=monitor.Kind.LOG_ALERT,
             display_name="The pool did not get its nodes",
-            description=f"{RESIZE_HAPPENED} {RESIZE_REMEDY}",
+            description=f"{RESIZE_HAPPENED} {RESIZE_REMEDY if args.engine == 'batch' else CLUSTER_REMEDY}",
             severity=1,
             enabled=True,
             auto_mitigate=True,
@@ -134,8 +148,10 @@ class Alerts(pulumi.ComponentResource):
             criteria=monitor.ScheduledQueryRuleCriteriaArgs(
                 all_of=[
                     monitor.ConditionArgs(
-                        query=pulumi.Output.from_input(args.batch_account_id).apply(
-                            lambda account: resize_query(account, f"{name}-{POOL}")
+                        query=pulumi.Output.from_input(args.account_id).apply(
+                            lambda account: (
+                                resize_query(account, f"{name}-{POOL}") if args.engine == "batch" else cluster_query(account)
+                            )
                         ),
                         time_aggregation=monitor.TimeAggregation.COUNT,
                         operator="GreaterThan",  # the SDK's ConditionOperator lists another service's words
@@ -193,9 +209,9 @@ class Alerts(pulumi.ComponentResource):
             display_name=workbook.TITLE,
             source_id=args.insights_id,
             version="Notebook/1.0",
-            serialized_data=pulumi.Output.all(
-                args.batch_account_id, args.workspace_id, args.insights_id, args.resource_group_id
-            ).apply(lambda ids: workbook.serialize(*ids)),
+            serialized_data=pulumi.Output.all(args.account_id, args.workspace_id, args.insights_id, args.resource_group_id).apply(
+                lambda ids: workbook.serialize(*ids)
+            ),
             opts=pulumi.ResourceOptions(parent=self),
         )
 

@@ -18,6 +18,7 @@ Document = dict[str, str | int | dict[str, int] | list[str] | None]
 def of_settings(chosen: Settings) -> Document:
     """Its part of the stack's output `deployment`."""
     return {
+        "engine": chosen.engine,
         "gpuSize": chosen.gpu_size,
         "gpusPerNode": chosen.gpus,
         "gpuCores": SIZES[chosen.gpu_size].cores,

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from autoscale.estimate import Estimate, Pool, Workload, estimate
-from stacks.endpoints import KINDS
+from stacks.existing_settings import ZONES_OF, private_services
 from stacks.settings import Settings
 from stacks.submitter import CORES, MEMORY_GB
-from stacks.watches import BATCH, TOPIC, WATCHES, WORKFLOW, idle_watch
+from stacks.watches import ACCOUNTS, TOPIC, WATCHES, WORKFLOW, idle_watch
 
 HOURS = 730
 """Of a month."""
@@ -68,7 +68,7 @@ def at_rest(chosen: Settings, prices: Prices | None = None) -> dict[str, float]:
         if chosen.existing_virtual_network_resource_id
         else HOURS * (price.nat_hour + price.address_hour),
         "registry": registry,
-        "private endpoints": len(_endpoints(chosen)) * HOURS * price.endpoint_hour,
+        "private endpoints": len(private_services(chosen)) * HOURS * price.endpoint_hour,
         "private DNS zones": _zones(chosen) * price.zone,
         "storage of 10 GB": STORED_GB * stored,
         "alert rules": _metric_rules(chosen) * price.metric_rule + price.log_rule,
@@ -107,32 +107,19 @@ def told(chosen: Settings) -> dict[str, str | float]:
     }
 
 
-def _endpoints(chosen: Settings) -> list[str]:
-    """The services of the endpoints that are made."""
-    if not chosen.private:
-        return []
-    own = ["blob", "blob"]
-    own += [] if chosen.existing_registry_resource_id else ["registry"]
-    return own + ([] if chosen.existing_batch_account_resource_id else ["batchAccount", "nodeManagement"])
-
-
 def _zones(chosen: Settings) -> int:
     """How many DNS zones are made."""
-    theirs = {
-        "blob": chosen.blob_private_dns_zone_resource_id,
-        "registry": chosen.registry_private_dns_zone_resource_id,
-        "batch": chosen.batch_private_dns_zone_resource_id,
-    }
-    return len({KINDS[service] for service in _endpoints(chosen) if not theirs[KINDS[service]]})
+    kinds = {kind for service in private_services(chosen) for kind in ZONES_OF[service]}
+    return sum(not chosen.private_dns_zones[kind] for kind in kinds)
 
 
 def _metric_rules(chosen: Settings) -> int:
     """How many rules on metrics there are: one for each thing that a watch is about."""
     events = chosen.trigger == "events"
     about = {
-        BATCH: 0 if chosen.existing_batch_account_resource_id else 1,
+        ACCOUNTS[chosen.engine]: 0 if chosen.existing_batch_account_resource_id else 1,
         WORKFLOW: 2 if events else 1,
         TOPIC: 1 if events else 0,
     }
-    idle = idle_watch(chosen.nodes_min, chosen.keep_warm_minutes)
-    return sum(about[watch.resource] for watch in (*WATCHES, *([idle] if idle else [])))
+    idle = idle_watch(chosen.nodes_min, chosen.keep_warm_minutes, chosen.engine)
+    return sum(about.get(watch.resource, 0) for watch in (*WATCHES, *([idle] if idle else [])))

@@ -5,7 +5,7 @@ It holds addresses and limits, and nothing secret.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -13,20 +13,18 @@ from pulumi_azure_native import logic
 
 from scorer.azure import clouds
 from stacks.chosen import Document, of_settings
-from stacks.cluster import BatchAccount, Pool
-from stacks.existing import ExistingBatchAccount
 from stacks.settings import Settings
 from stacks.storage import Storage
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
+class DescriptionArgs:
     """What the document is about."""
 
     settings: Settings
     storage: Storage
-    batch: BatchAccount | ExistingBatchAccount
-    pool: Pool
+    nodes: Mapping[str, pulumi.Input[str]]
+    """What the engine says of its nodes and of where jobs are submitted, by the document's keys."""
     image: pulumi.Input[str]
     """What the nodes run."""
     submitter_image: pulumi.Input[str]
@@ -39,16 +37,14 @@ class Parts:
     """Application Insights' connection string: an address, as its keys are switched off."""
 
 
-def describe(parts: Parts) -> pulumi.Output[Document]:
+def describe(parts: DescriptionArgs) -> pulumi.Output[Document]:
     """The document."""
     chosen = parts.settings
     return pulumi.Output.all(
         **parts.storage.urls,
         blobEndpoint=parts.storage.endpoint,
         dataAccount=parts.storage.data.id,
-        batchAccount=parts.batch.id,
-        batchEndpoint=parts.batch.endpoint,
-        pool=parts.pool.name,
+        **parts.nodes,
         image=parts.image,
         submitterImage=parts.submitter_image,
         registryServer=parts.registry_server,

@@ -1,4 +1,4 @@
-"""Private endpoints: storage, registry and Batch by addresses inside the VNet, and the DNS zones that lead their names there.
+"""Private endpoints: services by addresses inside the VNet, and the DNS zones that lead their names there.
 
 Source: https://learn.microsoft.com/azure/private-link/private-endpoint-dns
 """
@@ -11,19 +11,28 @@ from dataclasses import dataclass, field
 import pulumi
 from pulumi_azure_native import network, privatedns
 
+from stacks.existing import ExistingRegistry
+from stacks.existing_settings import ZONES_OF
+from stacks.registry import Registry
 from stacks.setting_types import BY_POLICY
-
-# Which zone the names of each service are in: a key of a cloud's zones.
-KINDS = {"blob": "blob", "registry": "registry", "batchAccount": "batch", "nodeManagement": "batch"}
+from stacks.storage import Storage
 
 
 @dataclass(frozen=True)
 class Target:
-    """One thing to reach: what we call it, its resource id, and which of its services (a key of KINDS)."""
+    """One thing to reach: what we call it, its resource id, and which of its services (a key of ZONES_OF)."""
 
     name: str
     id: pulumi.Input[str]
     service: str
+
+
+def storage_targets(storage: Storage, registry: Registry | ExistingRegistry, *, private: bool) -> list[Target]:
+    """What every deployment has, where it is `private`. A registry that existed before has those that its owner gave it."""
+    if not private:
+        return []
+    own = [Target("data", storage.data.id, "blob"), Target("ops", storage.ops.id, "blob")]
+    return [*own, Target("registry", registry.id, "registry")] if isinstance(registry, Registry) else own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,13 +56,15 @@ class Endpoints(pulumi.ComponentResource):
         super().__init__("batch-scoring:stacks:Endpoints", name, None, opts)
         self._name, self._args = name, args
         self.ready: list[pulumi.Resource] = []
-        zones = {kind: self._zone_id(kind) for kind in sorted({KINDS[target.service] for target in args.targets})}
+        zones = {
+            kind: self._zone_id(kind) for kind in sorted({kind for target in args.targets for kind in ZONES_OF[target.service]})
+        }
         before: list[pulumi.Resource] = []
         for target in args.targets:
             # One after another: Azure changes a subnet once at a time, and answers 429 to the others more often than azure-native
             # asks again: https://github.com/pulumi/pulumi-azure-native/issues/4509,
             # https://github.com/hashicorp/terraform-provider-azurerm/issues/21293
-            before = [self._endpoint(target, zones[KINDS[target.service]], before)]
+            before = [self._endpoint(target, {kind: zones[kind] for kind in ZONES_OF[target.service]}, before)]
             self.ready += before
         self.register_outputs({})
 
@@ -82,8 +93,9 @@ class Endpoints(pulumi.ComponentResource):
         self.ready.append(link)
         return zone
 
-    def _endpoint(self, target: Target, zone_id: pulumi.Input[str], after: list[pulumi.Resource]) -> pulumi.Resource:
-        by_policy = zone_id == BY_POLICY
+    def _endpoint(self, target: Target, zones: Mapping[str, pulumi.Input[str]], after: list[pulumi.Resource]) -> pulumi.Resource:
+        # A group of zones is one thing, of ours or of a policy's.
+        by_policy = any(zone == BY_POLICY for zone in zones.values())
         endpoint = network.PrivateEndpoint(
             f"{self._name}-{target.name}",
             resource_group_name=self._args.resource_group_name,
@@ -103,6 +115,8 @@ class Endpoints(pulumi.ComponentResource):
             resource_group_name=self._args.resource_group_name,
             private_endpoint_name=endpoint.name,
             private_dns_zone_group_name="default",
-            private_dns_zone_configs=[{"name": target.service, "private_dns_zone_id": zone_id}],
+            private_dns_zone_configs=[
+                {"name": target.service if len(zones) == 1 else kind, "private_dns_zone_id": zone} for kind, zone in zones.items()
+            ],
             opts=pulumi.ResourceOptions(parent=endpoint),
         )

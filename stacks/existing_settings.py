@@ -39,6 +39,17 @@ _ZONE = resource_id("Microsoft.Network/privateDnsZones", "a private DNS zone", "
 _LINKED = "that exists and is linked to the VNet; 'none': a policy adds the records; empty: one is made"
 
 
+# Which zones the names of each service are in, a key of a cloud's zones each.
+ZONES_OF = {
+    "blob": ("blob",),
+    "registry": ("registry",),
+    "batchAccount": ("batch",),
+    "nodeManagement": ("batch",),
+    # https://learn.microsoft.com/azure/machine-learning/how-to-custom-dns
+    "amlworkspace": ("workspace", "notebooks"),
+}
+
+
 class ExistingSettings(SettingGroup):
     """Names by a company's pattern, and what it has already."""
 
@@ -70,6 +81,12 @@ class ExistingSettings(SettingGroup):
     batch_private_dns_zone_resource_id: Annotated[str, _ZONE, AfterValidator(partial(_zone, kind="batch"))] = Field(
         "", description=f"Private DNS zone for Batch {_LINKED}"
     )
+    workspace_private_dns_zone_resource_id: Annotated[str, _ZONE, AfterValidator(partial(_zone, kind="workspace"))] = Field(
+        "", description=f"Private DNS zone for Azure Machine Learning workspaces {_LINKED}"
+    )
+    notebooks_private_dns_zone_resource_id: Annotated[str, _ZONE, AfterValidator(partial(_zone, kind="notebooks"))] = Field(
+        "", description=f"Private DNS zone for their notebooks, which their endpoint is in, too, {_LINKED}"
+    )
     existing_log_analytics_workspace_resource_id: Annotated[
         str,
         resource_id("Microsoft.OperationalInsights/workspaces", "a Log Analytics workspace", "monitor log-analytics workspace"),
@@ -80,6 +97,17 @@ class ExistingSettings(SettingGroup):
     existing_registry_resource_id: Annotated[
         str, resource_id("Microsoft.ContainerRegistry/registries", "a container registry", "acr")
     ] = Field("", description="Container registry that exists, for the images; empty: one is made")
+
+    @property
+    def private_dns_zones(self) -> dict[str, str]:
+        """What is said of each kind of zone."""
+        return {
+            "blob": self.blob_private_dns_zone_resource_id,
+            "registry": self.registry_private_dns_zone_resource_id,
+            "batch": self.batch_private_dns_zone_resource_id,
+            "workspace": self.workspace_private_dns_zone_resource_id,
+            "notebooks": self.notebooks_private_dns_zone_resource_id,
+        }
 
 
 def misfits(chosen: Settings) -> list[str]:
@@ -130,13 +158,14 @@ def _network_misfits(chosen: Settings, network: str) -> list[str]:
     names = [name for name, _ in subnets.values()]
     if len({name.lower() for name in names}) < len(names):
         broken.append(f"{', '.join(subnets)} are {', '.join(names)}: each takes a subnet of its own.")
-    if network and not (chosen.egress_ips or chosen.private or chosen.existing_batch_account_resource_id):
+    makes_account = not (chosen.existing_batch_account_resource_id or chosen.machine_learning)
+    if network and makes_account and not (chosen.egress_ips or chosen.private):
         broken.append(
             "existingVirtualNetworkResourceId is set, and a Batch account lets in only addresses that it knows: "
             "set egressIps to those of the VNet's way out, or networkIsolation to private-endpoints."
         )
     addresses = len({*chosen.egress_ips, *chosen.allowed_ips})
-    if not (chosen.private or chosen.existing_batch_account_resource_id) and addresses > BATCH_ADDRESSES:
+    if makes_account and not chosen.private and addresses > BATCH_ADDRESSES:
         broken.append(
             f"allowedIps and egressIps are {addresses} addresses together, and a Batch account takes {BATCH_ADDRESSES}: "
             "write ranges instead of single addresses."
@@ -152,23 +181,33 @@ def _network_misfits(chosen: Settings, network: str) -> list[str]:
 
 def makes_zones(chosen: Settings) -> bool:
     """Whether a private DNS zone is made."""
-    there = [chosen.blob_private_dns_zone_resource_id]
-    there += [] if chosen.existing_registry_resource_id else [chosen.registry_private_dns_zone_resource_id]
-    there += [] if chosen.existing_batch_account_resource_id else [chosen.batch_private_dns_zone_resource_id]
-    return chosen.private and not all(there)
+    return not all(chosen.private_dns_zones[kind] for service in private_services(chosen) for kind in ZONES_OF[service])
+
+
+def private_services(chosen: Settings) -> list[str]:
+    """The service of each private endpoint that is made. Azure Machine Learning's nodes reach their workspace by no other way."""
+    own = ["blob", "blob"] if chosen.private else []
+    if chosen.machine_learning:
+        own += ["blob", "amlworkspace"] if chosen.private else ["amlworkspace"]
+    elif chosen.private and not chosen.existing_batch_account_resource_id:
+        own += ["batchAccount", "nodeManagement"]
+    return [*own, "registry"] if chosen.private and not chosen.existing_registry_resource_id else own
 
 
 def _zone_misfits(chosen: Settings, network: str) -> list[str]:
     broken = []
-    for key, value in (
-        ("blobPrivateDnsZoneResourceId", chosen.blob_private_dns_zone_resource_id),
-        ("registryPrivateDnsZoneResourceId", chosen.registry_private_dns_zone_resource_id),
-        ("batchPrivateDnsZoneResourceId", chosen.batch_private_dns_zone_resource_id),
-    ):
-        if value and not chosen.private:
+    for kind, value in chosen.private_dns_zones.items():
+        key = f"{kind}PrivateDnsZoneResourceId"
+        if value and not (chosen.private or kind in ZONES_OF["amlworkspace"]):
             broken.append(f"{key} is '{value}': only networkIsolation private-endpoints has use for it.")
         elif value and not network:
             broken.append(
                 f"{key} is '{value}', and its owner links it to VNets that exist: set existingVirtualNetworkResourceId, too."
             )
+    workspace, notebooks = (chosen.private_dns_zones[kind] for kind in ZONES_OF["amlworkspace"])
+    if BY_POLICY in (workspace, notebooks) and workspace != notebooks:
+        broken.append(
+            f"workspacePrivateDnsZoneResourceId is '{workspace}' and notebooksPrivateDnsZoneResourceId is '{notebooks}', and one "
+            f"endpoint is in both zones: set both to '{BY_POLICY}', or neither."
+        )
     return broken

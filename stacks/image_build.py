@@ -56,14 +56,16 @@ class Builder:
     tell: Callable[[str], None]
     """Told now and then how it goes."""
 
-    def build(self, context: ImageContext, image: str) -> str:
+    def build(self, context: ImageContext, image: str, server: str) -> str:
         """Make `image` (repository:tag) of `context` and push it into the registry; the base that it was built on, by digest.
+
+        `server` is the registry's address, where an image of ours that this one is built on is found.
 
         An empty text where the run's log doesn't tell. Raises BuildError, which says what to do.
         """
         place = self._post("listBuildSourceUploadUrl")
         upload(place["uploadUrl"], context.archive())
-        run = self._post("scheduleRun", _run_request(context, image, place["relativePath"]))["properties"]["runId"]
+        run = self._post("scheduleRun", _run_request(context, image, place["relativePath"], server))["properties"]["runId"]
         status = self._watch(run, image)
         if status != "Succeeded":
             raise BuildError(
@@ -116,9 +118,14 @@ class Builder:
             raise BuildError(f"The registry's build service can't be reached ({reason}): run `pulumi up` again.") from None
 
 
-def _run_request(context: ImageContext, image: str, source: str) -> dict[str, Any]:
-    arguments = [{"name": "BASE", "value": context.base, "isSecret": False}] if context.base else []
+def _run_request(context: ImageContext, image: str, source: str, server: str) -> dict[str, Any]:
+    ours = context.built_on
+    base = f"{server}/{ours.name}:{ours.tag}" if ours else context.base
+    arguments = [{"name": "BASE", "value": base, "isSecret": False}] if base else []
+    # A run signs in to the registry that it runs in, to pull from it.
+    signed_in = {"credentials": {"sourceRegistry": {"loginMode": "Default"}}} if ours else {}
     return {
+        **signed_in,
         "type": "DockerBuildRequest",
         "sourceLocation": source,
         "dockerFilePath": context.dockerfile,

@@ -23,6 +23,9 @@ SOURCES = ("LICENSE", "images/build.lock", "pyproject.toml", "scorer")
 CODE_SUFFIXES = (".py", ".html", ".css", ".js")
 CODE_NAMES = ("py.typed",)
 
+# Images that are another one of ours and a Dockerfile, which copies nothing.
+BUILT_ON = {"scorer-ml": "scorer"}
+
 _TAG_LENGTH = 16
 _FILE_MODE, _FOLDER_MODE = 0o644, 0o755
 
@@ -36,13 +39,19 @@ class ImageContext:
     """The build context of one image."""
 
     name: str
-    """The image's folder in `images`, and its repository in the registry: scorer or submitter."""
+    """The image's folder in `images`, and its repository in the registry: scorer, scorer-ml or submitter."""
     root: Path = Path(__file__).resolve().parent.parent
     """The checkout."""
     base: str | None = None
     """The image to build on, if not the Dockerfile's own: a mirror of it, say."""
     since: date | None = None
     """The day from which on an older image of the same content won't do."""
+
+    @property
+    def built_on(self) -> ImageContext | None:
+        """The image of ours that it is built on."""
+        name = BUILT_ON.get(self.name)
+        return ImageContext(name, self.root, self.base, self.since) if name else None
 
     @property
     def dockerfile(self) -> str:
@@ -61,7 +70,7 @@ class ImageContext:
         Lines end as they do on Linux, however the checkout ends them: all files are text.
         """
         found: dict[str, bytes] = {}
-        for source in (self.dockerfile, self.lock, *SOURCES):
+        for source in (self.dockerfile,) if self.built_on else (self.dockerfile, self.lock, *SOURCES):
             path = self.root / source
             paths = sorted(file for file in path.rglob("*") if _is_code(file, path)) if path.is_dir() else [path]
             try:
@@ -73,7 +82,7 @@ class ImageContext:
     @cached_property
     def tag(self) -> str:
         """16 hexadecimal digits made of all names, modes and bytes, each told apart from the next by its length; then `since`."""
-        digest = hashlib.sha256((self.base or "").encode())
+        digest = hashlib.sha256((self.built_on.tag if self.built_on else self.base or "").encode())
         for name, content in self.files.items():
             encoded = name.encode()
             digest.update(struct.pack(">QIQ", len(encoded), _FILE_MODE, len(content)) + encoded + content)

@@ -60,16 +60,24 @@ RESIZE_FAILURES = f"""{DIAGNOSTICS}
 | where ResourceProvider == "MICROSOFT.BATCH" and Category == "ServiceLog"
 | where OperationName == "PoolResizeCompleteEvent" and resultCode_s != "Success\""""
 
+# The same of what Azure Machine Learning logs, which has tables of its own:
+# https://learn.microsoft.com/azure/azure-monitor/reference/tables/amlcomputeclusterevent
+_CLUSTER_COLUMNS = "TimeGenerated:datetime, ClusterName:string, ClusterErrorCodes:string, _ResourceId:string"
+CLUSTER_EVENTS = f"union isfuzzy=true AmlComputeClusterEvent, (datatable({_CLUSTER_COLUMNS})[])"
+CLUSTER_FAILURES = f"""{CLUSTER_EVENTS}
+| where isnotempty(ClusterErrorCodes) and ClusterErrorCodes != "[]\""""
+
 # How a query begins to choose rows, and what else it asks of them where a workspace has rows of other deployments, too.
 _CHOICES = {
     'where ResourceProvider == "MICROSOFT.BATCH"': ' and ResourceId =~ "{account}"',
+    "where isnotempty(ClusterErrorCodes)": ' and _ResourceId =~ "{account}"',
     'where ResourceProvider == "MICROSOFT.LOGIC"': ' and ResourceId startswith "{group}/"',
     f'where AppRoleName == "{ROLE}"': ' and _ResourceId =~ "{insights}"',
 }
 
 
 def of_ours(query: str, *, account: str = "", group: str = "", insights: str = "") -> str:
-    """The query about our own rows alone: of this Batch account, resource group and Application Insights, by their ids."""
+    """The query about our own rows alone: of this account (Batch's, or a workspace), resource group and Application Insights."""
     for choice, more in _CHOICES.items():
         query = query.replace(choice, choice + more.format(account=account, group=group, insights=insights))
     return query

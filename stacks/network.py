@@ -8,18 +8,24 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import pulumi
 from pulumi_azure_native import network
-
-# A rule of a network security group: its name, where to, which ports.
-Outbound = tuple[str, str, Sequence[str]]
 
 BATCH_NODES = "BatchNodeManagement"
 HTTPS = ("443",)
 PACKAGES = ("80", "443")
 LAST_PRIORITY = 4096
+
+
+class Outbound(NamedTuple):
+    """A rule of a network security group for what goes out."""
+
+    name: str
+    target: str
+    ports: Sequence[str] = HTTPS
+    protocol: network.SecurityRuleProtocol = network.SecurityRuleProtocol.TCP
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +46,8 @@ class NetworkArgs:
     """Whether images come from a registry on the internet."""
     any_azure: bool = False
     """Whether the submitter may call all of the region's Azure, rather than the services that it uses."""
+    machine_learning: bool = False
+    """Whether nodes are Azure Machine Learning's, not Batch's."""
 
 
 class Network(pulumi.ComponentResource):
@@ -128,7 +136,7 @@ class Network(pulumi.ComponentResource):
         Private endpoints are called from there, and container groups by Azure itself, which shows the portal their console (port
         19390): https://learn.microsoft.com/azure/container-instances/container-instances-virtual-network-concepts
         """
-        rules = [_allow_out(name, 100 + 10 * number, target, ports) for number, (name, target, ports) in enumerate(outbound)]
+        rules = [_allow_out(each, 100 + 10 * number) for number, each in enumerate(outbound)]
         rules.append(_deny("no-other-way-out", network.SecurityRuleDirection.OUTBOUND))
         if not accept_vnet:
             rules.append(_deny("nothing-in", network.SecurityRuleDirection.INBOUND))
@@ -142,52 +150,79 @@ class Network(pulumi.ComponentResource):
 
 
 def _nodes_outbound(args: NetworkArgs) -> list[Outbound]:
-    rules: list[Outbound] = [("batch", f"{BATCH_NODES}.{args.location}", HTTPS), *_common(args)]
+    rules = [_batch(args), *_common(args)]
+    if args.machine_learning:
+        rules += _machine_learning(args)
     if args.mount == "blob":
         # Batch installs blobfuse when it mounts: from packages.microsoft.com, and what that needs from Ubuntu's mirrors, which
         # speak HTTP. Neither has a service tag of its own.
-        rules.append(("packages", "Internet", PACKAGES))
+        rules.append(Outbound("packages", "Internet", PACKAGES))
     return rules
 
 
+def _batch(args: NetworkArgs) -> Outbound:
+    # Batch asks for any protocol there, and has the nodes of Azure Machine Learning in its hands, too:
+    # https://learn.microsoft.com/azure/batch/batch-virtual-network#general-virtual-network-requirements
+    return Outbound("batch", f"{BATCH_NODES}.{args.location}", HTTPS, network.SecurityRuleProtocol.ASTERISK)
+
+
+def _machine_learning(args: NetworkArgs) -> list[Outbound]:
+    """What nodes call beside what all of them do. The service's own images and packages lie in storage accounts of the region.
+
+    Source: https://learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet
+    """
+    return [
+        Outbound("machine-learning", "AzureMachineLearning"),
+        Outbound("machine-learning-udp", "AzureMachineLearning", ("5831",), network.SecurityRuleProtocol.UDP),
+        Outbound("resource-manager", "AzureResourceManager"),
+        Outbound("service-images", "MicrosoftContainerRegistry"),
+        Outbound("front-door", "AzureFrontDoor.FirstParty"),
+        # By `_common` where accounts aren't private.
+        *([Outbound("service-storage", f"Storage.{args.location}")] if args.private else []),
+    ]
+
+
 def _submitter_outbound(args: NetworkArgs) -> list[Outbound]:
+    if args.machine_learning:
+        # Jobs are submitted at Azure Resource Manager.
+        return [Outbound("resource-manager", "AzureResourceManager"), *_common(args)]
     if args.private:
         return _common(args)
     if args.any_azure:
-        return [("any-azure", f"AzureCloud.{args.location}", HTTPS), *_common(args)]
+        return [Outbound("any-azure", f"AzureCloud.{args.location}"), *_common(args)]
     # A Batch account's own address has no service tag to itself. This one has Batch's addresses of the region; that the
     # account's is among them is likely, and not said by Microsoft: where it isn't, `any_azure` lets the submitter through.
-    return [("batch", f"{BATCH_NODES}.{args.location}", HTTPS), *_common(args)]
+    return [_batch(args), *_common(args)]
 
 
 def _common(args: NetworkArgs) -> list[Outbound]:
     """The services that both use. Storage has a tag for all accounts of a region: where ours are private, none is let through."""
-    rules: list[Outbound] = [
-        ("registry", f"AzureContainerRegistry.{args.location}", HTTPS),
-        ("sign-in", "AzureActiveDirectory", HTTPS),
-        ("telemetry", "AzureMonitor", HTTPS),
+    rules = [
+        Outbound("registry", f"AzureContainerRegistry.{args.location}"),
+        Outbound("sign-in", "AzureActiveDirectory"),
+        Outbound("telemetry", "AzureMonitor"),
     ]
-    if args.private:
-        rules.append(("private-endpoints", "VirtualNetwork", HTTPS))
-    else:
-        rules.append(("storage", f"Storage.{args.location}", HTTPS))
+    if args.private or args.machine_learning:
+        # A workspace has a private endpoint in either isolation.
+        rules.append(Outbound("private-endpoints", "VirtualNetwork"))
+    if not args.private:
+        rules.append(Outbound("storage", f"Storage.{args.location}"))
     if args.foreign_registry:
-        rules.append(("foreign-registry", "Internet", HTTPS))
+        rules.append(Outbound("foreign-registry", "Internet"))
     return rules
 
 
-def _allow_out(name: str, priority: int, target: str, ports: Sequence[str]) -> network.SecurityRuleArgs:
+def _allow_out(rule: Outbound, priority: int) -> network.SecurityRuleArgs:
     return network.SecurityRuleArgs(
-        name=name,
+        name=rule.name,
         priority=priority,
         direction=network.SecurityRuleDirection.OUTBOUND,
         access=network.SecurityRuleAccess.ALLOW,
-        # Batch asks for any protocol there: https://learn.microsoft.com/azure/batch/batch-virtual-network#general-virtual-network-requirements
-        protocol=network.SecurityRuleProtocol.ASTERISK if target.startswith(BATCH_NODES) else network.SecurityRuleProtocol.TCP,
+        protocol=rule.protocol,
         source_address_prefix="VirtualNetwork",
         source_port_range="*",
-        destination_address_prefix=target,
-        destination_port_ranges=list(ports),
+        destination_address_prefix=rule.target,
+        destination_port_ranges=list(rule.ports),
     )
 
 

@@ -10,7 +10,7 @@ from autoscale import gpu_sizes
 from scorer.azure import clouds
 from stacks import regions
 from stacks.container_options import CONTAINER_OPTIONS, check_options
-from stacks.setting_types import Base, NodeImage, Reference, SettingGroup, matches
+from stacks.setting_types import Base, EngineName, NodeImage, Reference, SettingGroup, matches
 
 # GiB of a node that are for Linux, Docker, Batch's agent, and what fetches a job's inputs.
 NODE_MEMORY_GB = 4
@@ -22,6 +22,9 @@ class NodeSettings(SettingGroup):
     location: Annotated[
         str, matches(r"[a-z]+[a-z0-9]*", "a location's short name, such as westeurope"), AfterValidator(regions.check)
     ] = Field(examples=["westeurope"], description="Azure region of everything; must have quota for the GPU size")
+    engine: EngineName = Field(
+        "batch", description="Where tasks run: batch (Azure Batch), or machine-learning (Azure Machine Learning)"
+    )
     gpu_size: Annotated[str, AfterValidator(gpu_sizes.check)] = Field(
         "Standard_NC4as_T4_v3", examples=["Standard_NC16as_T4_v3"], description="Virtual machine size of the nodes"
     )
@@ -111,6 +114,11 @@ class NodeSettings(SettingGroup):
         examples=[30],
         description="Days after which 'pulumi up' builds images anew though nothing of them was changed; 0: never",
     )
+
+    @property
+    def machine_learning(self) -> bool:
+        """Whether tasks run on Azure Machine Learning."""
+        return self.engine == "machine-learning"
 
     @property
     def gpus(self) -> int:

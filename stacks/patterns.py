@@ -45,14 +45,20 @@ NAMED = {
     "network:PublicIPAddress": Named("pip", "public address", "public_ip_address_name", 80, ("nat",)),
     "network:NatGateway": Named("ng", "NAT gateway", "nat_gateway_name", 80, ("nat",)),
     "network:PrivateEndpoint": Named(
-        "pep", "private endpoint", "private_endpoint_name", 64, ("data", "ops", "registry", "batch", "batch-nodes")
+        "pep",
+        "private endpoint",
+        "private_endpoint_name",
+        64,
+        ("data", "ops", "registry", "batch", "batch-nodes", "workspace", "ml"),
     ),
-    "storage:StorageAccount": Named("st", "storage account", "account_name", 24, ("data", "ops"), plain=True),
+    "storage:StorageAccount": Named("st", "storage account", "account_name", 24, ("data", "ops", "ml"), plain=True),
     "containerregistry:Registry": Named("cr", "registry", "registry_name", 50, ("images",), plain=True),
     "batch:BatchAccount": Named("ba", "Batch account", "account_name", 24, ("batch",), plain=True),
     "managedidentity:UserAssignedIdentity": Named(
-        "id", "identity", "resource_name", 128, ("nodes", "submitter", "workflow", "flows")
+        "id", "identity", "resource_name", 128, ("nodes", "submitter", "workflow", "flows", "workspace")
     ),
+    "keyvault:Vault": Named("kv", "key vault", "vault_name", 24, ("vault",)),
+    "machinelearningservices:Workspace": Named("mlw", "workspace", "workspace_name", 33, ("ml",)),
     "operationalinsights:Workspace": Named("log", "Log Analytics workspace", "workspace_name", 63, ("logs",)),
     "applicationinsights:Component": Named("appi", "Application Insights", "resource_name", 255, ("insights",)),
     "logic:Workflow": Named("logic", "workflow", "workflow_name", 43, ("", "looks")),

@@ -17,6 +17,7 @@ import pulumi
 from scorer.documents.paths import CLAIMS, FAILED, MERGED, PARTS, REJECTED, REPORT, RESULT_IMAGES, RESULT_VIDEOS, STATUS, WRITABLE
 from stacks import conditions
 from stacks.identity import Role, assign, assign_people, define
+from stacks.setting_types import EngineName
 from stacks.storage import Storage
 
 # What tasks write into work/: parts and samples, why and how often they failed, the result's mark; and workers their claims. They
@@ -28,6 +29,19 @@ MOUNTED_WORK = (f"*/{PARTS}/*", f"*/{PARTS}", f"*/{FAILED}/*", f"*/{FAILED}", f"
 NODE_OUTPUT = tuple(f"*/{name}" for name in (STATUS, REPORT, *RESULT_VIDEOS, f"{RESULT_IMAGES}*"))
 # Images of an earlier plan.
 NODE_OUTPUT_DELETE = (f"*/{RESULT_IMAGES}*",)
+# What a custom role needs to submit jobs: https://learn.microsoft.com/azure/machine-learning/how-to-assign-roles
+_WORKSPACE = "Microsoft.MachineLearningServices/workspaces"
+SUBMIT = tuple(
+    f"{_WORKSPACE}/{action}"
+    for action in (
+        "*/read",
+        "environments/write",
+        "environments/build/action",
+        "environments/readSecrets/action",
+        "jobs/*",
+        "metadata/artifacts/write",
+    )
+)
 # Ends all links of an account: https://learn.microsoft.com/rest/api/storagerp/storage-accounts/revoke-user-delegation-keys
 REVOKE = "Microsoft.Storage/storageAccounts/revokeUserDelegationKeys/action"
 SUBMITTER_OUTPUT = tuple(f"*/{name}" for name in (STATUS, REPORT, REJECTED, WRITABLE))
@@ -51,7 +65,9 @@ class PermissionsArgs:
     scanned: bool = False
     """Whether what comes into the data account is scanned for malware."""
     registry_id: pulumi.Input[str]
-    batch_account_id: pulumi.Input[str]
+    engine: EngineName = "batch"
+    account_id: pulumi.Input[str]
+    """Of where jobs are submitted: a Batch account, or an Azure Machine Learning workspace."""
     insights_id: pulumi.Input[str]
     vnet_id: pulumi.Input[str]
 
@@ -103,10 +119,13 @@ class Permissions(pulumi.ComponentResource):
             Grant("work", Role.BLOB_CONTRIBUTOR, container["work"]),
             Grant("logs", Role.BLOB_READER, container["logs"]),
             Grant("quarantine", append, container["quarantine"]),
-            Grant("jobs", Role.JOB_SUBMITTER, args.batch_account_id),
+            Grant("jobs", self._submit(name, args), args.account_id),
             Grant("images", Role.IMAGE_PULL, args.registry_id),
             Grant("telemetry", Role.TELEMETRY_WRITER, args.insights_id),
         ]
+        if args.storage.workspace is not None:
+            # A node writes what a run prints into the workspace's own account, in containers that the workspace makes.
+            node_grants.append(Grant("runs", Role.BLOB_CONTRIBUTOR, args.storage.workspace.id))
         if args.scanned:
             # Results of scans are tags. Nobody here may write any: then they are Defender's alone.
             tags = define(name, "scans", "read scan results", args.resource_group_id, self, data_actions=[conditions.READ_TAGS])
@@ -122,8 +141,10 @@ class Permissions(pulumi.ComponentResource):
             Grant("dead-letters", Role.BLOB_READER, container["dead-letters"]),
             Grant("links", Role.BLOB_DELEGATOR, args.storage.data.id),
             Grant("revoke", revoke, args.storage.data.id),
-            Grant("jobs", Role.BATCH_CONTRIBUTOR, args.batch_account_id),
+            Grant("jobs", Role.BATCH_CONTRIBUTOR if args.engine == "batch" else Role.DATA_SCIENTIST, args.account_id),
         ]
+        if args.storage.workspace is not None:
+            people_grants.append(Grant("runs", Role.BLOB_READER, args.storage.workspace.id))
 
         def give(who: str, principal: pulumi.Input[str], grants: Sequence[Grant]) -> list[pulumi.Resource]:
             return [
@@ -141,3 +162,9 @@ class Permissions(pulumi.ComponentResource):
                 assign(f"{name}-batch-network", Role.NETWORK_CONTRIBUTOR, args.batch_principal, args.vnet_id, parent=self)
             )
         self.register_outputs({})
+
+    def _submit(self, name: str, args: PermissionsArgs) -> Role | pulumi.Input[str]:
+        """What lets the submitter add jobs. Azure has a role for that of Batch alone."""
+        if args.engine == "batch":
+            return Role.JOB_SUBMITTER
+        return define(name, "submit", "submit Azure Machine Learning jobs", args.resource_group_id, self, actions=SUBMIT).id

@@ -83,6 +83,8 @@ class ImageArgs:
     """Where builds are asked for."""
     reference: str | None = None
     """A ready image, as Docker would pull it; nothing is built then."""
+    wait_for: Sequence[pulumi.Resource] = ()
+    """The image that this one is built on."""
 
 
 class Image(pulumi.ComponentResource):
@@ -98,14 +100,14 @@ class Image(pulumi.ComponentResource):
         super().__init__("batch-scoring:stacks:Image", name, None, opts)
         self._context = args.context
         self._image = f"{args.context.name}:{args.context.tag}"
-        self._registry_id, self._endpoint = "", args.arm_endpoint
+        self._registry_id, self._server, self._endpoint = "", "", args.arm_endpoint
         if args.reference is not None:
             self.reference = pulumi.Output.from_input(args.reference)
         else:
-            self.reference = self._built(name, args.registry).output.apply(str)
+            self.reference = self._built(name, args.registry, args.wait_for).output.apply(str)
         self.register_outputs({"reference": self.reference})
 
-    def _built(self, name: str, registry: Registry | ExistingRegistry) -> pulumi.Stash:
+    def _built(self, name: str, registry: Registry | ExistingRegistry, wait_for: Sequence[pulumi.Resource]) -> pulumi.Stash:
         if not registry.public:
             raise ValueError(
                 f"The image '{self._context.name}' can't be built: the registry is closed to the internet and so to builders. "
@@ -120,11 +122,13 @@ class Image(pulumi.ComponentResource):
                 hooks=pulumi.ResourceHookBinding(before_create=[pulumi.ResourceHook(f"{name}-build", self._build)]),
                 # Another content, or another registry, is another image.
                 replace_on_changes=["input"],
+                depends_on=list(wait_for),
             ),
         )
 
     def _ready(self, known: Sequence[str]) -> str:
         reference, self._registry_id = known
+        self._server = reference.partition("/")[0]
         return reference
 
     async def _build(self, _: pulumi.ResourceHookArgs) -> None:
@@ -137,7 +141,7 @@ class Image(pulumi.ComponentResource):
             partial(pulumi.log.info, ephemeral=True),
         )
         # In a thread: other resources are made meanwhile.
-        base = await asyncio.to_thread(builder.build, self._context, self._image)
+        base = await asyncio.to_thread(builder.build, self._context, self._image, self._server)
         if base:
             pulumi.log.info(f"image {self._image} was built on {base}")
 

@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 PROJECT = "batch-scoring"
 # In the place of a DNS zone's id: a policy of the company's adds the records of private endpoints.
 BY_POLICY = "none"
+EngineName = Literal["batch", "machine-learning"]
 Trigger = Literal["events", "polling"]
 NetworkIsolation = Literal["service-endpoints", "private-endpoints"]
 Mount = Literal["none", "blob"]

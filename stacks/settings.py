@@ -18,7 +18,7 @@ from pydantic.alias_generators import to_camel
 from autoscale import gpu_sizes
 from scorer.azure import clouds
 from scorer.validation import faults
-from stacks import existing_settings, regions
+from stacks import engine_misfits, existing_settings, regions
 from stacks.data_settings import DataSettings
 from stacks.existing_settings import ExistingSettings
 from stacks.network_settings import NetworkSettings
@@ -54,6 +54,7 @@ class Settings(ExistingSettings, RequestSettings, DataSettings, NetworkSettings,
                 f"nodesMin is {self.nodes_min}, more than nodesMax, {self.nodes_max}: raise nodesMax or lower nodesMin."
             )
         broken += existing_settings.misfits(self)
+        broken += engine_misfits.misfits(self)
         makes_registry = not self.existing_registry_resource_id
         if self.private and makes_registry and self.registry_sku != "Premium":
             broken.append(f"registrySku is '{self.registry_sku}': private endpoints need Premium.")

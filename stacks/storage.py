@@ -68,6 +68,8 @@ class StorageArgs:
     """Refuse to destroy the accounts and their containers: Pulumi does, and Azure itself, whoever asks it."""
     flow_log_days: int = 0
     """That logs of the network's flows are kept; 0: there are none."""
+    workspace: bool = False
+    """Whether there is a third account, which an Azure Machine Learning workspace keeps its runs' logs in."""
 
 
 class Storage(pulumi.ComponentResource):
@@ -104,8 +106,10 @@ class Storage(pulumi.ComponentResource):
             **{kind: self._container(name, self.data, kind) for kind in DATA_CONTAINERS},
             **{kind: self._container(name, self.ops, kind) for kind in own},
         }
+        self.workspace = self._workspace(name) if args.workspace else None
+        accounts = {"data": self.data, "ops": self.ops, **({"ml": self.workspace} if self.workspace else {})}
         if args.protect:
-            for kind, account in (("data", self.data), ("ops", self.ops)):
+            for kind, account in accounts.items():
                 self._lock(f"{name}-{kind}", account)
         self.urls = {
             **{kind: pulumi.Output.concat("az://", self.data.name, f"/{kind}") for kind in DATA_CONTAINERS},
@@ -116,7 +120,14 @@ class Storage(pulumi.ComponentResource):
         """Of the Blob service of both accounts, with {account} where an account's name stands."""
         self.register_outputs({"data": self.data.name, "ops": self.ops.name})
 
-    def _account(self, name: str, kind: Literal["data", "ops"]) -> storage.StorageAccount:
+    def _workspace(self, name: str) -> storage.StorageAccount:
+        """The workspace makes its own containers there; runs and their logs are in `azureml`."""
+        account = self._account(name, "ml")
+        self._blob_service(f"{name}-ml", account, keep_deleted=False)
+        self._lifecycle(f"{name}-ml", account, [_delete("old-runs", ["azureml/"], self._args.log_days)])
+        return account
+
+    def _account(self, name: str, kind: Literal["data", "ops", "ml"]) -> storage.StorageAccount:
         args = self._args
         addresses = list(dict.fromkeys([*args.allowed_ips, *(args.sender_ips if kind == "data" else ())]))
         scanner = args.scanner if kind == "data" else None

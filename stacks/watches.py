@@ -6,11 +6,15 @@ from dataclasses import dataclass
 
 from pulumi_azure_native import monitor
 
-from stacks.monitoring import RESIZE_FAILURES, of_ours
+from stacks.monitoring import CLUSTER_FAILURES, RESIZE_FAILURES, of_ours
+from stacks.setting_types import EngineName
 
 BATCH = "Microsoft.Batch/batchAccounts"
+WORKSPACE = "Microsoft.MachineLearningServices/workspaces"
 WORKFLOW = "Microsoft.Logic/workflows"
 TOPIC = "Microsoft.EventGrid/systemTopics"
+ACCOUNTS: dict[EngineName, str] = {"batch": BATCH, "machine-learning": WORKSPACE}
+"""Where each engine's jobs are submitted."""
 # What the pool is called behind the prefix of all names.
 POOL = "gpu"
 
@@ -82,6 +86,41 @@ WATCHES = (
         remedy="Read startup/stdout.txt of the node in the portal, then remove the node, and the pool gets another; "
         "if every node fails, set nodeImageVersion to one that worked.",
     ),
+    # https://learn.microsoft.com/azure/azure-monitor/reference/supported-metrics/microsoft-machinelearningservices-workspaces-metrics
+    Watch(
+        name="worker-failed",
+        resource=WORKSPACE,
+        metric="Failed Runs",
+        severity=2,
+        split_by="ExperimentName",
+        happened="A worker of the job (the experiment's name) failed; another one takes over what it left.",
+        remedy="If the job fails too, read what the worker printed, in Studio or in logs/<job>/ of the ops account, "
+        "then 'scorer restart' it.",
+    ),
+    Watch(
+        name="cluster-node-unusable",
+        resource=WORKSPACE,
+        metric="Unusable Nodes",
+        aggregation=monitor.AggregationTypeEnum.AVERAGE,
+        severity=2,
+        window="PT15M",
+        split_by="ClusterName",
+        happened="A node of the cluster is unusable: it takes no job.",
+        remedy="Look at the cluster's errors in Studio; if every node is, check that the workspace has its private endpoint, and "
+        "that the nodes' subnet lets through what Azure Machine Learning needs.",
+    ),
+    Watch(
+        name="quota-used-up",
+        resource=WORKSPACE,
+        metric="Quota Utilization Percentage",
+        aggregation=monitor.AggregationTypeEnum.AVERAGE,
+        threshold=95,
+        severity=3,
+        window="PT30M",
+        split_by="VmFamilyName",
+        happened="Azure Machine Learning's quota of the size's family is used up, so that clusters may get no more nodes.",
+        remedy="If jobs wait, ask for more in Studio under Quota, or lower nodesMax.",
+    ),
     Watch(
         name="workflow-failed",
         resource=WORKFLOW,
@@ -117,6 +156,18 @@ RESIZE_REMEDY = (
 )
 
 
+CLUSTER_REMEDY = (
+    "The code says why. With a quota code, ask for more cores of the GPU size's family in Studio under Quota; "
+    "with an allocation code, the region has none to give: wait, lower spotPercent, or choose another gpuSize or location."
+)
+
+
+def cluster_query(workspace: str) -> str:
+    """Clusters of the workspace (its id) that didn't get their nodes, in the form of `resize_query`."""
+    failures = of_ours(CLUSTER_FAILURES, account=workspace)
+    return f"{failures}\n| project TimeGenerated, Pool = ClusterName, Code = ClusterErrorCodes"
+
+
 def resize_query(account: str, pools: str) -> str:
     """Resizes that failed, of the pools of the Batch account (its id) whose names begin with `pools`."""
     failures = of_ours(RESIZE_FAILURES, account=account)
@@ -132,15 +183,15 @@ def idle_window(keep_warm_minutes: int) -> str | None:
     return next((name for minutes, name in WINDOWS if minutes >= needed), None)
 
 
-def idle_watch(nodes_min: int, keep_warm_minutes: int) -> Watch | None:
+def idle_watch(nodes_min: int, keep_warm_minutes: int, engine: EngineName = "batch") -> Watch | None:
     """Nodes beyond `nodes_min` that stay idle past the time they are kept warm; None like `idle_window`."""
     window = idle_window(keep_warm_minutes)
     if window is None:
         return None
     return Watch(
         name="nodes-idle",
-        resource=BATCH,
-        metric="IdleNodeCount",
+        resource=ACCOUNTS[engine],
+        metric="IdleNodeCount" if engine == "batch" else "Idle Nodes",
         # Not for one minute of the window were there fewer.
         aggregation=monitor.AggregationTypeEnum.MINIMUM,
         threshold=nodes_min,
@@ -148,6 +199,10 @@ def idle_watch(nodes_min: int, keep_warm_minutes: int) -> Watch | None:
         window=window,
         every="PT5M" if window in ("PT15M", "PT30M", "PT1H") else "PT1H",
         happened=f"More than {nodes_min} nodes have been idle for longer than they are kept warm ({keep_warm_minutes} minutes).",
-        remedy="They cost money for nothing: see the pool's autoscale run in the portal for an error of its formula, "
-        f"and set the pool's size to {nodes_min} by hand if need be.",
+        remedy=(
+            "They cost money for nothing: see the pool's autoscale run in the portal for an error of its formula, "
+            f"and set the pool's size to {nodes_min} by hand if need be."
+            if engine == "batch"
+            else "They cost money for nothing: see the clusters in Studio, and their idle time before they are scaled down."
+        ),
     )

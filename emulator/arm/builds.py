@@ -99,7 +99,7 @@ class BuildService:
         run = Build(body["imageNames"][0], "Succeeded", "")
         try:
             self.cloud.fault(RUNS)
-            self._check(body)
+            self._check(registry, body)
         except ArmError as error:
             if error.code not in ENDS:
                 raise
@@ -111,12 +111,17 @@ class BuildService:
             self.cloud.images.append(f"{name}/{run.image}")
         return {"properties": {"runId": number, "status": "Queued"}}
 
-    def _check(self, body: Json) -> None:
+    def _check(self, registry: str, body: Json) -> None:
         archive = self.cloud.uploads.get(body["sourceLocation"])
         if archive is None:
             raise ArmError("Failed", f"Nothing was uploaded to '{body['sourceLocation']}'.")
         if body["dockerFilePath"] not in outputs.archived(archive):
             raise ArmError("Failed", f"The context has no '{body['dockerFilePath']}'.")
+        server = outputs.login_server(self.cloud.get(registry))
+        for argument in body.get("arguments", []):
+            host, _, image = str(argument["value"]).partition("/")
+            if host == server and f"{registry.rpartition('/')[2]}/{image}" not in self.cloud.images:
+                raise ArmError("Failed", f"manifest for '{argument['value']}' not found: manifest unknown.")
         if not all(":" in image for image in body["imageNames"]):
             raise ArmError("Failed", f"An image of {body['imageNames']} has no tag.")
 

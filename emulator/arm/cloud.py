@@ -92,6 +92,8 @@ class Cloud:
         """How often a workflow's access key was made anew, by its id in small letters."""
         self.scanned: set[str] = set()
         """Accounts that Microsoft Defender made an event topic of its own for, by their ids in small letters."""
+        self.kept_names: dict[str, float] = {}
+        """Until when, by the clock, names of what was deleted stay taken."""
         self.clock = Clock()
         self.throttle_every = THROTTLE_EVERY
         """Of so many writes ARM wants one later."""
@@ -226,6 +228,8 @@ class Cloud:
                 return
             rules.may_go(self, gone)
             inside = [each for each in self if each.id.lower().startswith(gone.id.lower() + "/")]
+            for each in (gone, *inside):
+                rules.keep_name(self, each)
             for inner in [each for each in inside if each.request.type not in rules.OUTLIVING]:
                 del self._resources[inner.id.lower()]
             del self._resources[gone.id.lower()]
@@ -249,6 +253,8 @@ class Cloud:
             network = self.find(parent.removesuffix("/subnets"))
             subnets = network.body["properties"].get("subnets", []) if network else []
             return any(subnet["name"].lower() == last for subnet in subnets)
+        if parent.endswith("/environments"):  # made with its first version
+            return self.find(parent.removesuffix("/environments")) is not None
         if low.endswith("/blobservices/default"):
             return self.find(low.removesuffix("/blobservices/default")) is not None
         # What the settings may name that others made, and what Azure makes of itself in a subscription.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 EVENT_GRID = "4962773b-9cdb-44cf-a8bf-237846a00ab7"
 # Names that nobody in the world may have twice.
-WORLDWIDE = {"Microsoft.ContainerRegistry/registries", "Microsoft.Storage/storageAccounts"}
+WORLDWIDE = {"Microsoft.ContainerRegistry/registries", "Microsoft.KeyVault/vaults", "Microsoft.Storage/storageAccounts"}
 
 # Consumption: https://learn.microsoft.com/azure/logic-apps/logic-apps-limits-and-configuration
 MOST_WAITING, WAITING_BESIDE_RUNS = 100, 10
@@ -214,6 +214,45 @@ def _storage_account(_: Cloud, made: Resource) -> None:
     _addresses(at(made.body, "properties.networkAcls.ipRules"), STORAGE_ADDRESSES)
 
 
+def _workspace(cloud: Cloud, made: Resource) -> None:
+    """It acts on what belongs to it as the identity that it names, with roles that count already.
+
+    Sources: https://learn.microsoft.com/azure/machine-learning/how-to-identity-based-service-authentication,
+    https://learn.microsoft.com/azure/machine-learning/how-to-disable-local-auth-storage
+    """
+    properties = made.body["properties"]
+    if missing := [each for each in ("storageAccount", "keyVault", "applicationInsights") if not properties.get(each)]:
+        raise ArmError("ValidationError", f"A workspace needs {', '.join(missing)}.")
+    primary = properties.get("primaryUserAssignedIdentity")
+    if not primary or primary not in made.body.get("identity", {}).get("userAssignedIdentities", {}):
+        raise ArmError("ValidationError", "primaryUserAssignedIdentity must be one of the workspace's own identities.")
+    who = outputs.principal(cloud.get(primary))
+    account = cloud.get(properties["storageAccount"])
+    if account.body["kind"] != "StorageV2" or at(account.body, "properties.isHnsEnabled"):
+        raise ArmError("ValidationError", f"'{account.id}' can't be a workspace's: it is premium or hierarchical.")
+    if at(account.body, "properties.allowSharedKeyAccess") is False and properties.get("systemDatastoresAuthMode") != "Identity":
+        raise ArmError("ValidationError", f"'{account.id}' takes no key: set systemDatastoresAuthMode to Identity.")
+    for part in (account, cloud.get(properties["keyVault"]), cloud.get(properties["applicationInsights"])):
+        if not allowed(cloud, who, f"{part.request.type}/write", part.id):
+            raise ArmError("FailedIdentityOperation", f"The workspace's identity may not write '{part.id}' (yet).")
+    if not allowed(cloud, who, WRITE, account.id):
+        raise ArmError("FailedIdentityOperation", f"The workspace's identity may not write blobs of '{account.id}' (yet).")
+
+
+def _compute(cloud: Cloud, made: Resource) -> None:
+    """Source: https://learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet."""
+    workspace = cloud.get(made.id.rpartition("/computes/")[0])
+    properties = at(made.body, "properties.properties")
+    cluster: Json = properties if isinstance(properties, dict) else {}
+    if cluster.get("enableNodePublicIp") is False and not _has_endpoint(cloud, workspace, "amlworkspace"):
+        raise ArmError("BadRequest", "Nodes without public addresses need a private endpoint to the workspace.")
+    if cluster.get("enableNodePublicIp") is False and not cluster.get("subnet"):
+        raise ArmError("BadRequest", "Nodes without public addresses need a subnet.")
+    scale = cluster.get("scaleSettings", {})
+    if scale.get("minNodeCount", 0) > scale["maxNodeCount"]:
+        raise ArmError("BadRequest", "minNodeCount is more than maxNodeCount.")
+
+
 def _addresses(rules: object, most: int) -> None:
     """Of a firewall: each once, and no more than it takes."""
     known = [str(rule["value"]) for rule in rules] if isinstance(rules, list) else []
@@ -234,6 +273,8 @@ def _zone(_: Cloud, made: Resource) -> None:
 
 
 NEEDS = {
+    "Microsoft.MachineLearningServices/workspaces": _workspace,
+    "Microsoft.MachineLearningServices/workspaces/computes": _compute,
     "Microsoft.Batch/batchAccounts": _batch_account,
     "Microsoft.Storage/storageAccounts": _storage_account,
     "Microsoft.Network/privateDnsZones": _zone,

@@ -38,7 +38,17 @@ _TYPES: dict[str, tuple[str, tuple[str, ...]]] = {
         "Microsoft.EventGrid/systemTopics/eventSubscriptions",
         (GROUP, "systemTopicName", "eventSubscriptionName"),
     ),
+    "keyvault:Vault": ("Microsoft.KeyVault/vaults", (GROUP, "vaultName")),
     "logic:Workflow": ("Microsoft.Logic/workflows", (GROUP, "workflowName")),
+    "machinelearningservices:Compute": (
+        "Microsoft.MachineLearningServices/workspaces/computes",
+        (GROUP, "workspaceName", "computeName"),
+    ),
+    "machinelearningservices:EnvironmentVersion": (
+        "Microsoft.MachineLearningServices/workspaces/environments/versions",
+        (GROUP, "workspaceName", "name", "version"),
+    ),
+    "machinelearningservices:Workspace": ("Microsoft.MachineLearningServices/workspaces", (GROUP, "workspaceName")),
     "managedidentity:UserAssignedIdentity": ("Microsoft.ManagedIdentity/userAssignedIdentities", (GROUP, "resourceName")),
     "monitor:ActionGroup": ("Microsoft.Insights/actionGroups", (GROUP, "actionGroupName")),
     "monitor:DiagnosticSetting": ("Microsoft.Insights/diagnosticSettings", ("resourceUri", "name")),

@@ -33,6 +33,29 @@ FIXED = {
     "Microsoft.Network/privateEndpoints": ["location", "properties.subnet"],
     "Microsoft.Network/publicIPAddresses": ["location", "zones"],
     "Microsoft.Batch/batchAccounts": ["location", "properties.poolAllocationMode"],
+    # https://learn.microsoft.com/azure/key-vault/general/soft-delete-overview
+    "Microsoft.KeyVault/vaults": [
+        "location",
+        "properties.enablePurgeProtection",
+        "properties.softDeleteRetentionInDays",
+    ],
+    "Microsoft.MachineLearningServices/workspaces": [
+        "location",
+        "kind",
+        "properties.keyVault",
+        "properties.storageAccount",
+    ],
+    "Microsoft.MachineLearningServices/workspaces/computes": [
+        "location",
+        "properties.computeType",
+        "properties.properties.vmSize",
+        "properties.properties.vmPriority",
+        "properties.properties.subnet",
+        "properties.properties.enableNodePublicIp",
+        "properties.properties.remoteLoginPortPublicAccess",
+    ],
+    # https://learn.microsoft.com/azure/machine-learning/how-to-manage-environments-v2
+    "Microsoft.MachineLearningServices/workspaces/environments/versions": ["properties.image", "properties.osType"],
 }
 
 # Paths in the ARM body that a change without them leaves alone.
@@ -49,6 +72,10 @@ HELD = {
     "Microsoft.Network/virtualNetworks",
 }
 LOCK = "Microsoft.Authorization/locks"
+# Seconds for which the name of what was deleted stays taken: https://learn.microsoft.com/azure/key-vault/general/soft-delete-overview
+# (as many days as the vault says, 7 at least), https://learn.microsoft.com/azure/machine-learning/concept-soft-delete
+DAY = 86_400.0
+KEEP_THEIR_NAME = {"Microsoft.KeyVault/vaults": 7 * DAY, "Microsoft.MachineLearningServices/workspaces": 14 * DAY}
 
 
 # Seconds until a firewall lets in whom it names: https://learn.microsoft.com/azure/storage/common/storage-network-security-limitations.
@@ -71,9 +98,22 @@ def may_exist(cloud: Cloud, made: Resource) -> None:
         for each in cloud.of_type(made.request.type):
             if each.request.name.lower() == made.request.name.lower() and each.id.lower() != made.id.lower():
                 raise ArmError("AlreadyInUse", f"The name '{made.request.name}' is taken.")
+    if cloud.find(made.id) is None and cloud.kept_names.get(_place(made), 0.0) > cloud.clock.now:
+        raise ArmError("ConflictError", f"'{made.id}' was deleted and can still be recovered: purge it, or take another name.")
     check = NEEDS.get(made.request.type)
     if check:
         check(cloud, made)
+
+
+def keep_name(cloud: Cloud, gone: Resource) -> None:
+    """What of a deleted resource stays for a while: its name."""
+    if seconds := KEEP_THEIR_NAME.get(gone.request.type):
+        cloud.kept_names[_place(gone)] = cloud.clock.now + seconds
+
+
+def _place(each: Resource) -> str:
+    """Where no other may have the name: in the world, or in the group."""
+    return (each.request.name if each.request.type in WORLDWIDE else each.id).lower()
 
 
 def may_change(old: Resource, new: Resource) -> None:

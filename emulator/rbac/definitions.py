@@ -24,10 +24,15 @@ PULL = "Microsoft.ContainerRegistry/registries/pull/read"
 ASSIGN_IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
 SEND_TELEMETRY = "Microsoft.Insights/Telemetry/Write"
 BATCH = "Microsoft.Batch/batchAccounts"
+WORKSPACE = "Microsoft.MachineLearningServices/workspaces"
+VAULT = "Microsoft.KeyVault/vaults"
 
 # Actions on data; all others are Azure Resource Manager's. Neither kind is granted by a permission for the other.
 # https://learn.microsoft.com/azure/role-based-access-control/role-definitions#control-and-data-actions
-_OF_DATA = re.compile(f"{re.escape(BLOBS)}/.*|{BATCH}/(jobs|jobSchedules)/.*|Microsoft.Insights/(Metrics|Telemetry)/Write", re.I)
+_OF_DATA = re.compile(
+    f"{re.escape(BLOBS)}/.*|{BATCH}/(jobs|jobSchedules)/.*|Microsoft.Insights/(Metrics|Telemetry)/Write|{VAULT}/(keys|secrets|certificates)/.*",
+    re.I,
+)
 
 
 @dataclass(frozen=True)
@@ -37,10 +42,17 @@ class Role:
     name: str
     actions: tuple[str, ...] = ()
     data_actions: tuple[str, ...] = ()
+    not_actions: tuple[str, ...] = ()
+    """What `actions` leaves out."""
 
     def allows(self, action: str) -> bool:
         permissions = self.data_actions if _OF_DATA.fullmatch(action) else self.actions
-        return any(_pattern(each).fullmatch(action) for each in permissions)
+        excepted = () if permissions is self.data_actions else self.not_actions
+        return _any(permissions, action) and not _any(excepted, action)
+
+
+def _any(permissions: tuple[str, ...], action: str) -> bool:
+    return any(_pattern(each).fullmatch(action) for each in permissions)
 
 
 @cache
@@ -77,6 +89,26 @@ BUILT_IN = {
         "Monitoring Metrics Publisher", (), ("Microsoft.Insights/Metrics/Write", SEND_TELEMETRY)
     ),
     "4d97b98b-1d4f-4787-a291-c67834d212e7": Role("Network Contributor", ("Microsoft.Network/*",)),
+    "b24988ac-6180-42a0-ab88-20f7382dd24c": Role(
+        "Contributor",
+        ("*",),
+        not_actions=(
+            "Microsoft.Authorization/*/Delete",
+            "Microsoft.Authorization/*/Write",
+            "Microsoft.Authorization/elevateAccess/Action",
+        ),
+    ),
+    "00482a5a-887f-4fb3-b363-3b7fe8e74483": Role(
+        "Key Vault Administrator", ("Microsoft.KeyVault/locations/*/read", "Microsoft.KeyVault/vaults/*/read"), (f"{VAULT}/*",)
+    ),
+    "f6c7c914-8db3-469d-8ca1-694a8f32e121": Role(
+        "AzureML Data Scientist",
+        tuple(f"{WORKSPACE}/*/{each}" for each in ("read", "action", "delete", "write")),
+        not_actions=(
+            *(f"{WORKSPACE}/{each}" for each in ("delete", "write", "listKeys/action")),
+            *(f"{WORKSPACE}/computes/{each}" for each in ("*/write", "*/delete", "listKeys/action")),
+        ),
+    ),
 }  # fmt: skip
 """By their GUIDs."""
 

@@ -48,7 +48,7 @@ class Cloud:
     vaults: str
     """What the key vaults' hosts end with."""
     zones: Mapping[str, str]
-    """The zones of private endpoints by what they are for: blob, registry, batch."""
+    """The zones of private endpoints by what they are for: blob, registry, batch, workspace, notebooks."""
     regions: tuple[str, ...] = ()
     """What the names of its regions begin with; none for the cloud that has all the others."""
 
@@ -67,6 +67,8 @@ PUBLIC = Cloud(
         "blob": "privatelink.blob.core.windows.net",
         "registry": "privatelink.azurecr.io",
         "batch": "privatelink.batch.azure.com",
+        "workspace": "privatelink.api.azureml.ms",
+        "notebooks": "privatelink.notebooks.azure.net",
     },
 )
 US_GOVERNMENT = Cloud(
@@ -83,6 +85,8 @@ US_GOVERNMENT = Cloud(
         "blob": "privatelink.blob.core.usgovcloudapi.net",
         "registry": "privatelink.azurecr.us",
         "batch": "privatelink.batch.usgovcloudapi.net",
+        "workspace": "privatelink.api.ml.azure.us",
+        "notebooks": "privatelink.notebooks.usgovcloudapi.net",
     },
     regions=("usgov", "usdod"),
 )
@@ -100,6 +104,8 @@ CHINA = Cloud(
         "blob": "privatelink.blob.core.chinacloudapi.cn",
         "registry": "privatelink.azurecr.cn",
         "batch": "privatelink.batch.chinacloudapi.cn",
+        "workspace": "privatelink.api.ml.azure.cn",
+        "notebooks": "privatelink.notebooks.chinacloudapi.cn",
     },
     regions=("china",),
 )

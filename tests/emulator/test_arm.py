@@ -221,14 +221,18 @@ def test_names(arm_type: str, good: list[str], bad: list[str]) -> None:
 
 def test_what_the_emulator_was_not_taught_says_where_that_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever adds a resource is led from one step to the next."""
-    token = "azure-native:keyvault:Vault"
-    with pytest.raises(ArmError, match=r"doesn't know 'azure-native:keyvault:Vault': emulator/README\.md says how"):
+    token = "azure-native:search:Service"
+    with pytest.raises(ArmError, match=r"doesn't know 'azure-native:search:Service': emulator/README\.md says how"):
         kind.__wrapped__(token)
-    monkeypatch.setitem(requests._TYPES, "keyvault:Vault", ("Microsoft.KeyVault/vaults", (requests.GROUP, "vaultName")))
-    with pytest.raises(ArmError, match=r"has 0 schemas of 'Microsoft\.KeyVault/vaults' instead of one: emulator/README\.md"):
+    monkeypatch.setitem(
+        requests._TYPES, "search:Service", ("Microsoft.Search/searchServices", (requests.GROUP, "searchServiceName"))
+    )
+    with pytest.raises(
+        ArmError, match=r"has 0 schemas of 'Microsoft\.Search/searchServices' instead of one: emulator/README\.md"
+    ):
         kind.__wrapped__(token)
-    with pytest.raises(ArmError, match=r"doesn't know the names of 'Microsoft\.KeyVault/vaults': emulator/README\.md"):
-        names.name_errors(ArmRequest(id="", type="Microsoft.KeyVault/vaults", api_version="", name="v", body={}))
+    with pytest.raises(ArmError, match=r"doesn't know the names of 'Microsoft\.Search/searchServices': emulator/README\.md"):
+        names.name_errors(ArmRequest(id="", type="Microsoft.Search/searchServices", api_version="", name="v", body={}))
 
 
 def test_every_type_has_a_rule_for_names_and_a_schema() -> None:

@@ -10,7 +10,7 @@ import pytest
 from emulator.arm import builds, outputs
 from emulator.arm.builds import RUNS, BuildService
 from emulator.arm.cloud import Cloud
-from emulator.arm.outputs import TOKEN
+from emulator.arm.outputs import TOKEN, login_server
 from emulator.arm.requests import Json
 from scorer.azure import retries
 from scorer.azure.clouds import PUBLIC
@@ -41,7 +41,7 @@ def builder(service: BuildService, told: list[str]) -> Builder:
 
 
 def test_an_image_is_built_of_what_was_uploaded(service: BuildService, builder: Builder, told: list[str]) -> None:
-    base = builder.build(CONTEXT, "submitter:1")
+    base = builder.build(CONTEXT, "submitter:1", "small.azurecr.io")
     assert base == f"registry.hub.docker.com/library/python:3.11.15-slim-bookworm@{builds.BASE_DIGEST}"
     assert list(service.cloud.uploads.values()) == [CONTEXT.archive()]
     assert service.cloud.images == ["images/submitter:1"]
@@ -57,13 +57,13 @@ def test_another_base_is_a_build_argument(service: BuildService, builder: Builde
         return schedule(registry, body)
 
     monkeypatch.setattr(service, "_schedule", listen)
-    builder.build(ImageContext(CONTEXT.name, CONTEXT.root, "mirror.example/python:3.11"), "submitter:1")
+    builder.build(ImageContext(CONTEXT.name, CONTEXT.root, "mirror.example/python:3.11"), "submitter:1", "small.azurecr.io")
     assert sent[0]["arguments"] == [{"name": "BASE", "value": "mirror.example/python:3.11", "isSecret": False}]
 
 
 def test_a_log_that_tells_no_base_ends_nothing(service: BuildService, builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "log", lambda _: "Run ID: cb1 was successful")
-    assert builder.build(CONTEXT, "submitter:1") == ""
+    assert builder.build(CONTEXT, "submitter:1", "small.azurecr.io") == ""
     assert service.cloud.images == ["images/submitter:1"]
 
 
@@ -71,7 +71,7 @@ def test_a_log_that_tells_no_base_ends_nothing(service: BuildService, builder: B
 def test_a_build_that_failed_is_told_with_the_end_of_its_log(service: BuildService, builder: Builder, end: str) -> None:
     service.cloud.fail(RUNS, end, "\n".join(f"line {number}" for number in range(100)))
     with pytest.raises(BuildError, match=f"run cb1 ended as {end}") as failed:
-        builder.build(CONTEXT, "submitter:1")
+        builder.build(CONTEXT, "submitter:1", "small.azurecr.io")
     text = str(failed.value)
     assert "line 99" in text
     assert "line 50" not in text
@@ -86,7 +86,7 @@ def test_without_its_log_one_is_told_how_to_get_it(
     monkeypatch.setattr(service, "log", lambda _: None)  # the connection ends without an answer
     monkeypatch.setattr(retries, "TRIES", 1)
     with pytest.raises(BuildError, match="az acr task logs --registry images --run-id cb1"):
-        builder.build(CONTEXT, "submitter:1")
+        builder.build(CONTEXT, "submitter:1", "small.azurecr.io")
 
 
 @pytest.mark.parametrize(
@@ -99,14 +99,14 @@ def test_without_its_log_one_is_told_how_to_get_it(
 def test_a_refusal_says_what_to_do(service: BuildService, builder: Builder, code: str, says: str) -> None:
     service.cloud.fail(RUNS, code, "too many")
     with pytest.raises(BuildError, match=says):
-        builder.build(CONTEXT, "submitter:1")
+        builder.build(CONTEXT, "submitter:1", "small.azurecr.io")
 
 
 def test_a_login_that_isnt_one_and_a_registry_that_isnt_there(service: BuildService, builder: Builder) -> None:
     with pytest.raises(BuildError, match="InvalidAuthenticationToken"):
-        Builder(builder.registry_id, ARM, lambda: "other", print).build(CONTEXT, "submitter:1")
+        Builder(builder.registry_id, ARM, lambda: "other", print).build(CONTEXT, "submitter:1", "small.azurecr.io")
     with pytest.raises(BuildError, match="ResourceNotFound"):
-        Builder(builder.registry_id + "x", ARM, lambda: TOKEN, print).build(CONTEXT, "submitter:1")
+        Builder(builder.registry_id + "x", ARM, lambda: TOKEN, print).build(CONTEXT, "submitter:1", "small.azurecr.io")
     assert not service.cloud.uploads
 
 
@@ -114,13 +114,13 @@ def test_a_service_that_is_away_is_asked_again_and_then_told(builder: Builder, m
     monkeypatch.setenv(image_build.ENDPOINT_VARIABLE, "http://127.0.0.1:9")
     monkeypatch.setattr(retries, "TRIES", 2)
     with pytest.raises(BuildError, match="can't be reached"):
-        builder.build(CONTEXT, "submitter:1")
+        builder.build(CONTEXT, "submitter:1", "small.azurecr.io")
 
 
 def test_nothing_is_sent_unencrypted(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(image_build.ENDPOINT_VARIABLE, "http://management.example")
     with pytest.raises(BuildError, match="can't be reached"):
-        builder.build(CONTEXT, "submitter:1")
+        builder.build(CONTEXT, "submitter:1", "small.azurecr.io")
     with pytest.raises(BuildError, match="its address can't be used"):
         upload(f"http://account.example/source?sig={outputs.SIGNATURE}", b"")
 
@@ -132,7 +132,7 @@ def test_an_upload_that_is_refused_says_why_but_not_where(service: BuildService)
 
 
 def test_the_service_refuses_what_azure_would(service: BuildService, builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
-    request = image_build._run_request(CONTEXT, "submitter:1", "source")
+    request = image_build._run_request(CONTEXT, "submitter:1", "source", "small.azurecr.io")
     for name, value, says in (
         ("API", "2020-01-01", "InvalidApiVersionParameter"),
         ("_run_request", lambda *_: {**request, "imageNames": "submitter:1"}, "InvalidRequestContent"),
@@ -141,5 +141,16 @@ def test_the_service_refuses_what_azure_would(service: BuildService, builder: Bu
         with monkeypatch.context() as patch:
             patch.setattr(image_build, name, value)
             with pytest.raises(BuildError, match=says):
-                builder.build(CONTEXT, "submitter:1")
+                builder.build(CONTEXT, "submitter:1", "small.azurecr.io")
     assert not service.cloud.images
+
+
+def test_what_is_built_on_an_image_of_ours_needs_it_in_the_registry(builder: Builder, service: BuildService) -> None:
+    (registry,) = service.cloud.of_type("Microsoft.ContainerRegistry/registries")
+    server, context = login_server(registry), ImageContext("scorer-ml", CONTEXT.root)
+    with pytest.raises(BuildError, match="manifest unknown"):
+        builder.build(context, "scorer-ml:1", server)
+    assert context.built_on
+    service.cloud.images.append(f"{registry.request.name}/scorer:{context.built_on.tag}")
+    builder.build(context, "scorer-ml:1", server)
+    assert service.cloud.images[-1] == f"{registry.request.name}/scorer-ml:1"

@@ -18,11 +18,12 @@ from pathlib import Path
 
 import pytest
 
-from stacks.image_context import ImageContext, ImageContextError
+from stacks.image_context import BUILT_ON, ImageContext, ImageContextError
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = sorted(path.parent.name for path in ROOT.glob("images/*/Dockerfile"))
 BOTH = pytest.mark.parametrize("name", NAMES)
+WHOLE = pytest.mark.parametrize("name", [name for name in NAMES if name not in BUILT_ON])
 
 
 @pytest.fixture
@@ -49,8 +50,9 @@ def instructions(name: str) -> list[tuple[str, str]]:
     return [(first.upper(), rest) for first, rest in pairs]
 
 
-def test_there_are_two_images() -> None:
-    assert NAMES == ["scorer", "submitter"]
+def test_there_are_two_images_and_one_that_is_built_on_the_first() -> None:
+    assert NAMES == ["scorer", "scorer-ml", "submitter"]
+    assert BUILT_ON == {"scorer-ml": "scorer"}
 
 
 @BOTH
@@ -197,7 +199,27 @@ def test_the_dockerfile_copies_just_what_is_in_the_context(name: str) -> None:
     assert {source for source in copied if not any(f == source or f.startswith(f"{source}/") for f in context.files)} == set()
 
 
-@BOTH
+def test_what_is_built_on_another_is_its_dockerfile_and_changes_with_it(checkout: Path) -> None:
+    first = ImageContext("scorer-ml", checkout)
+    tag = first.tag
+    assert list(first.files) == ["images/scorer-ml/Dockerfile"]
+    (checkout / "scorer/errors.py").write_text("other = 1\n")
+    assert ImageContext("scorer-ml", checkout).tag != tag
+    assert ImageContext("scorer-ml", checkout, "mirror.example/python:3.11").tag != ImageContext("scorer-ml", checkout).tag
+
+
+def test_on_azure_machine_learning_the_command_leaves_root() -> None:
+    """Its image is as the service wants it, and says the number that the scorer's image makes and the engine's command takes."""
+    parts = instructions("scorer-ml")
+    assert dict(parts)["FROM"] == "${BASE}"
+    assert not [rest for instruction, rest in parts if instruction == "ARG" and "=" in rest], "only pulumi up knows the base"
+    assert dict(parts)["USER"] == "root"
+    assert dict(parts)["ENTRYPOINT"] == "[]"
+    assert "useradd --uid 10001" in (ROOT / "images/scorer/Dockerfile").read_text()
+    assert "setpriv --reuid 10001" in (ROOT / "images/scorer-ml/Dockerfile").read_text()
+
+
+@WHOLE
 def test_every_base_is_pinned(name: str) -> None:
     parts = instructions(name)
     defaults = dict(rest.split("=", 1) for instruction, rest in parts if instruction == "ARG" and "=" in rest)
@@ -208,7 +230,7 @@ def test_every_base_is_pinned(name: str) -> None:
     assert "installed" in names
 
 
-@BOTH
+@WHOLE
 def test_the_last_user_is_a_number_that_is_not_root(name: str) -> None:
     parts = instructions(name)
     users = [rest for instruction, rest in parts if instruction == "USER"]

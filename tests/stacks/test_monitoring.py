@@ -36,9 +36,19 @@ NODE_METRICS = words(
     "StartingNodeCount StartTaskFailedNodeCount UnusableNodeCount WaitingForStartTaskNodeCount"
 )
 TASK_METRICS = {"TaskStartEvent", "TaskCompleteEvent", "TaskFailEvent"}
+# https://learn.microsoft.com/azure/azure-monitor/reference/supported-metrics/microsoft-machinelearningservices-workspaces-metrics
+CLUSTER_METRICS = {f"{kind} Nodes" for kind in words("Active Idle Leaving Preempted Total Unusable")}
+RUN_METRICS = {f"{kind} Runs" for kind in words("Started Completed Failed Queued")}
+# Counted every minute, not once each.
+LEVELS = NODE_METRICS | CLUSTER_METRICS | {"Quota Utilization Percentage"}
 DOCUMENTED_METRICS: dict[str, dict[str, set[str]]] = {
     "microsoft.batch/batchaccounts": {
         metric: words("poolId jobId") if metric in TASK_METRICS else set() for metric in NODE_METRICS | TASK_METRICS
+    },
+    "microsoft.machinelearningservices/workspaces": {
+        **dict.fromkeys(CLUSTER_METRICS, words("Scenario ClusterName")),
+        "Quota Utilization Percentage": words("Scenario ClusterName VmFamilyName VmPriority"),
+        **dict.fromkeys(RUN_METRICS, words("Scenario RunType PublishedPipelineId ComputeType PipelineStepType ExperimentName")),
     },
     "microsoft.logic/workflows": {"RunsStarted": set(), "RunsCompleted": set(), "RunsFailed": set(), "RunsSucceeded": set()},
     "microsoft.eventgrid/systemtopics": {
@@ -60,6 +70,9 @@ DOCUMENTED_COLUMNS: dict[str, set[str]] = {
     "AppMetrics": COMMON | {"Name", "Sum", "Min", "Max"},
     "AppTraces": COMMON | {"Message", "SeverityLevel"},
     "AppExceptions": COMMON | {"ExceptionType", "OuterMessage", "OuterType", "ProblemId", "InnermostMessage", "SeverityLevel"},
+    "AmlComputeClusterEvent": words(
+        "TimeGenerated _ResourceId ClusterName ClusterErrorCodes CurrentNodeCount TargetNodeCount VmPriority VmSize EventType"
+    ),
     "AzureDiagnostics": {"TimeGenerated", "ResourceId", "ResourceProvider", "Category", "OperationName"}
     | {"id_s", "currentDedicatedNodes_d", "currentLowPriorityNodes_d", "resultCode_s", "resultMessage_s"}
     | {"jobId_s", "executionInfo_exitCode_d"}
@@ -69,7 +82,7 @@ DIMENSIONS = {"job", "chunk", "node", "step", "outcome", "event", "reason"}
 KQL = words(
     "let startswith where extend project summarize order by asc desc union isfuzzy true in and or on bin tostring toint "
     "strcat case iff null count countif dcount dcountif isnotempty sum min max arg_max percentilew round next "
-    "datetime datatable string real"
+    "datetime datatable string real int"
 )
 
 
@@ -99,14 +112,15 @@ def minutes(duration: str) -> timedelta:
 
 
 QUERIES = {item["name"]: item["content"]["query"] for item in items(3)} | {
-    "resize alert": watches.resize_query(ACCOUNT, "scoring-dev-gpu")
+    "resize alert": watches.resize_query(ACCOUNT, "scoring-dev-gpu"),
+    "cluster alert": watches.cluster_query(ACCOUNT),
 }
 
 
 def all_watches(nodes_min: int = 0, keep_warm_minutes: int = 10) -> list[Watch]:
-    idle = idle_watch(nodes_min, keep_warm_minutes)
-    assert idle is not None
-    return [*WATCHES, idle]
+    """Of both engines."""
+    idle = [idle_watch(nodes_min, keep_warm_minutes, engine) for engine in watches.ACCOUNTS]
+    return [*WATCHES, *(each for each in idle if each)]
 
 
 def unknown(query: str) -> Iterator[str]:
@@ -172,16 +186,17 @@ def test_alerts_watch_what_azure_measures_as_it_measures_it(keep_warm: int) -> N
         assert watch.metric in metrics, watch.name
         assert watch.split_by is None or watch.split_by in metrics[watch.metric], watch.name
         # A sum over samples of one minute each would count one node many times.
-        assert (watch.aggregation == AggregationTypeEnum.TOTAL) == (watch.metric not in NODE_METRICS), watch.name
+        assert (watch.aggregation == AggregationTypeEnum.TOTAL) == (watch.metric not in LEVELS), watch.name
         assert minutes(watch.window) in WINDOWS, watch.name
         assert minutes(watch.every) in FREQUENCIES, watch.name
         assert minutes(watch.every) <= minutes(watch.window), watch.name
 
 
 def test_each_alert_says_what_happened_and_what_to_do() -> None:
-    texts = {watch.name: (watch.happened, watch.remedy) for watch in all_watches()}
-    texts["resize-failed"] = (watches.RESIZE_HAPPENED, watches.RESIZE_REMEDY)
-    assert len(texts) == len(WATCHES) + 2  # each has its own name
+    texts = {(watch.name, watch.resource): (watch.happened, watch.remedy) for watch in all_watches()}
+    texts["resize-failed", watches.BATCH] = (watches.RESIZE_HAPPENED, watches.RESIZE_REMEDY)
+    texts["resize-failed", watches.WORKSPACE] = (watches.RESIZE_HAPPENED, watches.CLUSTER_REMEDY)
+    assert len(texts) == len(WATCHES) + 4  # each has its own name
     for name, (happened, remedy) in texts.items():
         for sentence in (happened, remedy):
             assert re.fullmatch(r"[A-Z].{20,}\.", sentence), name
@@ -197,6 +212,10 @@ def test_all_that_can_go_wrong_is_watched() -> None:
         "UnusableNodeCount",
         "StartTaskFailedNodeCount",
         "IdleNodeCount",
+        "Failed Runs",
+        "Unusable Nodes",
+        "Quota Utilization Percentage",
+        "Idle Nodes",
         "RunsFailed",
         "DeadLetteredCount",
         "DroppedEventCount",
@@ -298,7 +317,9 @@ def test_rows_of_other_deployments_in_one_workspace_are_left_out() -> None:
         ):
             assert query.count(choice) == query.count(f"{choice} and {own}"), name
         chosen = query.count(" and ResourceId ") + query.count(" and _ResourceId ")
-        assert chosen == len(re.findall(r"\b(?:AzureDiagnostics,|AppMetrics|AppTraces|AppExceptions)", query)), name
+        assert chosen == len(re.findall(r"\b(?:AzureDiagnostics,|AmlCompute\w+,|AppMetrics|AppTraces|AppExceptions)", query)), (
+            name
+        )
 
 
 def test_names_of_telemetry_are_written_down_and_drawn() -> None:

@@ -57,4 +57,6 @@ def test_a_name_that_is_too_long_is_told_with_its_length() -> None:
         "28 characters, and Azure takes 24; shorten it.",
         "namePattern '{type}-{project}-{stack}-{kind}' makes 'babatchscoringproductionbatch' of the Batch account: "
         "29 characters, and Azure takes 24; shorten it.",
+        "namePattern '{type}-{project}-{stack}-{kind}' makes 'kv-batch-scoring-production-vault' of the key vault: "
+        "33 characters, and Azure takes 24; shorten it.",
     ]

@@ -91,7 +91,7 @@ def test_senders_reach_the_data_account_alone(azure: Cloud, deploy: Deploy) -> N
 def ways(outbound: Outbounds = _nodes_outbound, **changes: Any) -> dict[str, tuple[str, Sequence[str]]]:
     """The ways out of the nodes, or of the submitter: where to, on which ports."""
     args = NetworkArgs(resource_group_name="g", location="westeurope", address_space="10.0.0.0/16", **changes)
-    return {name: (target, ports) for name, target, ports in outbound(args)}
+    return {each.name: (each.target, each.ports) for each in outbound(args)}
 
 
 USUAL = {
@@ -138,6 +138,32 @@ def test_a_private_submitter_reaches_batch_and_storage_inside_the_vnet_alone() -
     expected = {name: way for name, way in USUAL.items() if name != "batch"} | ENDPOINTS
     assert ways(_submitter_outbound, private=True) == expected
     assert ways(_submitter_outbound, private=True, any_azure=True) == expected
+
+
+# https://learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet
+SERVICE = {
+    "machine-learning": ("AzureMachineLearning", ("443",)),
+    "machine-learning-udp": ("AzureMachineLearning", ("5831",)),
+    "resource-manager": ("AzureResourceManager", ("443",)),
+    "service-images": ("MicrosoftContainerRegistry", ("443",)),
+    "front-door": ("AzureFrontDoor.FirstParty", ("443",)),
+}
+
+
+def test_nodes_of_azure_machine_learning_go_where_that_says_in_either_isolation() -> None:
+    assert ways(machine_learning=True) == USUAL | ENDPOINTS | STORAGE | SERVICE
+    assert ways(machine_learning=True, private=True) == USUAL | ENDPOINTS | SERVICE | {"service-storage": STORAGE["storage"]}
+    args = NetworkArgs(resource_group_name="g", location="westeurope", address_space="10.0.0.0/16", machine_learning=True)
+    assert {each.name: each.protocol.value for each in _nodes_outbound(args) if each.protocol.value != "Tcp"} == {
+        "batch": "*", "machine-learning-udp": "Udp",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("private", "storage"), [(False, STORAGE), (True, {})])
+def test_the_submitter_of_azure_machine_learning_calls_the_resource_manager_alone(private: bool, storage: dict[str, Any]) -> None:
+    usual = {name: way for name, way in USUAL.items() if name != "batch"}
+    found = ways(_submitter_outbound, machine_learning=True, private=private)
+    assert found == usual | ENDPOINTS | storage | {"resource-manager": SERVICE["resource-manager"]}
 
 
 def test_a_switch_lets_the_submitter_call_all_of_the_regions_azure() -> None:
