@@ -45,6 +45,8 @@ class Identities:
     """By header, those that are left."""
     _key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     _headers: dict[str, str] = field(default_factory=dict)
+    _clients: dict[str, str] = field(default_factory=dict)
+    """By header, the client id that goes with it, where one has to."""
 
     def environment(self, principal: str, *, machine: bool = True) -> dict[str, str]:
         """What a process needs to act as the principal; a machine's identity comes later than the machine."""
@@ -52,6 +54,19 @@ class Identities:
         self._headers[header] = principal
         self._late[header] = self.late if machine else 0
         return {"IDENTITY_ENDPOINT": self.endpoint, "IDENTITY_HEADER": header, VARIABLE: self.endpoint}
+
+    def machine_learning(self, principal: str, client_id: str) -> dict[str, str]:
+        """The same for a job of Azure Machine Learning: the protocol's first version, in which a request names the client id.
+
+        Source: azure_ml.py in azure-identity 1.25, and msal's managed_identity.py
+        """
+        known = self.environment(principal)
+        self._clients[known["IDENTITY_HEADER"]] = client_id
+        return {"MSI_ENDPOINT": known["IDENTITY_ENDPOINT"], "MSI_SECRET": known["IDENTITY_HEADER"], VARIABLE: known[VARIABLE]}
+
+    def means(self, header: str | None, client_id: str | None) -> bool:
+        """Whether a request with that header may be answered, which names that client id as Azure Machine Learning's do."""
+        return self._clients.get(header or "") == client_id
 
     def credential(self, principal: str) -> Credential:
         """The same for this process."""
@@ -126,12 +141,15 @@ def serve(clock: Clock | None = None) -> Iterator[Identities]:
         disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
-            principal = identities.holder(self.headers.get("X-IDENTITY-HEADER"))
-            resource = parse_qs(urlsplit(self.path).query).get("resource", [""])[0]
+            header = self.headers.get("X-IDENTITY-HEADER") or self.headers.get("secret")
+            principal, query = identities.holder(header), parse_qs(urlsplit(self.path).query)
+            resource = query.get("resource", [""])[0]
+            if "secret" in self.headers and not identities.means(header, query.get("clientid", [None])[0]):
+                principal = None
             if principal is None or not resource:
                 self._answer(401, {"error": "unauthorized_client", "error_description": "No identity here has this header."})
                 return
-            if identities.is_late(self.headers.get("X-IDENTITY-HEADER")):
+            if identities.is_late(header):
                 self._answer(400, {"error": "invalid_request", "error_description": "Identity not found"})
                 return
             token, expires = identities.token(principal, resource)

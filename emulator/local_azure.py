@@ -18,6 +18,7 @@ from emulator.blob import service as blob
 from emulator.blob.service import BlobService
 from emulator.entra import Identities
 from emulator.insights import Insights
+from emulator.machine_learning import service as machine_learning
 from emulator.rbac.access import allowed
 from emulator.rbac.definitions import SEND_TELEMETRY
 from emulator.tls import Authority
@@ -33,11 +34,29 @@ class LocalAzure:
     identities: Identities
     authority: Authority
     blobs: BlobService
-    batch: batch.BatchService
+    _batch: batch.BatchService | None
+    _learning: machine_learning.MachineLearning | None
     insights: Insights
     deployment: Mapping[str, Any]
     """The stack's output, with the addresses of the emulated services."""
     folder: Path
+
+    @property
+    def batch(self) -> batch.BatchService:
+        """Its Batch account; a deployment whose engine is another has none."""
+        assert self._batch is not None
+        return self._batch
+
+    @property
+    def learning(self) -> machine_learning.MachineLearning:
+        """Its Azure Machine Learning workspace; a deployment whose engine is another has none."""
+        assert self._learning is not None
+        return self._learning
+
+    @property
+    def now(self) -> float:
+        """Simulated seconds since the beginning."""
+        return self.learning.now if self._batch is None else self._batch.now
 
     def principal(self, what: str) -> str:
         """The object id of one of the stack's identities: nodes, submitter, workflow."""
@@ -115,8 +134,11 @@ class LocalAzure:
         return done.stdout.strip()
 
     def wait(self, job: str, seconds: float = 600) -> dict[str, Any]:
-        """Until Batch has ended the job; its status."""
-        self.batch.wait(lambda: self.batch.job(job).state == "completed", seconds)
+        """Until the engine has ended the job; its status."""
+        if self._batch is not None:
+            self._batch.wait(lambda: self.batch.job(job).state == "completed", seconds)
+        else:
+            self.learning.wait(lambda: all(each.has_ended for each in self.learning.workers(job)), seconds)
         status: dict[str, Any] = json.loads(self.get("output", f"{job}/{STATUS}"))
         return status
 
@@ -141,12 +163,22 @@ def serve(cloud: Cloud, deployment: Mapping[str, Any], folder: Path, *, minute: 
         identities = stack.enter_context(entra.serve(cloud.clock))
         stores = stack.enter_context(blob.serve(cloud, identities, authority, folder / "azurite"))
         environment = {"SCORER_BLOB_ENDPOINT": stores.endpoint}
-        cluster = stack.enter_context(batch.serve(cloud, identities, authority, minute=minute, environment=environment))
-        stores.manager.quota = cluster.quota
+        known = dict(deployment)
+        account = learning = None
+        if cloud.of_type("Microsoft.Batch/batchAccounts"):
+            account = stack.enter_context(batch.serve(cloud, identities, authority, minute=minute, environment=environment))
+            stores.manager.quota = account.quota
+            known["batchEndpoint"] = account.endpoint
+        if cloud.of_type(machine_learning.WORKSPACE):
+            manager = f"https://127.0.0.1:{stores.port}"
+            learning = stack.enter_context(
+                machine_learning.serve(cloud, identities, authority, manager, minute=minute, environment=environment)
+            )
+            stores.manager.services.append(learning)
         (component,) = cloud.of_type("Microsoft.Insights/components")
         watching = stack.enter_context(
             insights.serve(identities, authority, lambda who: allowed(cloud, who, SEND_TELEMETRY, component.id))
         )
-        known = {**deployment, "batchEndpoint": cluster.endpoint, "telemetry": watching.connection}
+        known["telemetry"] = watching.connection
         (folder / "home").mkdir(exist_ok=True)
-        yield LocalAzure(cloud, identities, authority, stores, cluster, watching, known, folder / "home")
+        yield LocalAzure(cloud, identities, authority, stores, account, learning, watching, known, folder / "home")

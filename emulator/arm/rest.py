@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from emulator.arm import outputs
 from emulator.arm.cloud import Cloud, Resource
@@ -27,6 +27,25 @@ BATCH, WORKFLOW = "Microsoft.Batch/batchAccounts", "Microsoft.Logic/workflows"
 RUNS = 5
 
 
+@dataclass(frozen=True)
+class Reply:
+    """What goes over the line; a status of 0 is that nothing does, and the line drops."""
+
+    status: int
+    content: Json | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Service(Protocol):
+    """What lives at Azure Resource Manager's address, and answers for itself."""
+
+    def serves(self, path: str) -> bool:
+        """Whether a request to that path is its own."""
+
+    def handle(self, method: str, path: str, query: Mapping[str, str], authorization: str | None, data: bytes) -> Reply:
+        """What it answers."""
+
+
 @dataclass
 class ResourceManager:
     """One subscription, for whoever may read it."""
@@ -39,6 +58,7 @@ class ResourceManager:
     """The Batch account's."""
     runs: Callable[[str], Iterable[Json]] = lambda _: ()
     """A workflow's runs by its name, the latest first."""
+    services: list[Service] = field(default_factory=list)
 
     def read(self, path: str, authorization: str | None) -> Answer:
         """A GET of a resource, or of a workflow's runs."""

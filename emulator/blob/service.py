@@ -20,7 +20,7 @@ from yarl import URL
 
 from emulator.arm import outputs
 from emulator.arm.cloud import Cloud
-from emulator.arm.rest import ResourceManager, to_bytes
+from emulator.arm.rest import ResourceManager, Service, to_bytes
 from emulator.arm.rules import lets_nobody_in
 from emulator.blob import defender
 from emulator.blob.azurite import ACCOUNTS, Azurite
@@ -142,6 +142,8 @@ class BlobService:
 
     async def _manage(self, request: web.Request, path: str) -> web.Response:
         """What isn't storage's: the resource manager's calls, and a registry's."""
+        if service := next((each for each in self.manager.services if each.serves(path)), None):
+            return await self._serve(service, request, path)
         if path.startswith("/subscriptions/") and request.method != "GET":
             return self._revoke(request, path)
         if path.startswith("/subscriptions/"):
@@ -150,6 +152,16 @@ class BlobService:
             form = {name: str(value) for name, value in (await request.post()).items()}
             status, content = self.manager.registry(request.method, path, request.headers, form)
         return web.Response(status=status, body=to_bytes(content), content_type="application/json")
+
+    async def _serve(self, service: Service, request: web.Request, path: str) -> web.Response:
+        data, authorization = await request.read(), request.headers.get("Authorization")
+        reply = await asyncio.to_thread(service.handle, request.method, path, request.query, authorization, data)
+        if reply.status == 0 and request.transport is not None:
+            request.transport.abort()
+        content = to_bytes(reply.content) if reply.content is not None else b""
+        return web.Response(
+            status=reply.status or 503, body=content, content_type="application/json", headers=reply.headers
+        )  # fmt: skip
 
     def _revoke(self, request: web.Request, path: str) -> web.Response:
         """The one call of the resource manager that is about links."""

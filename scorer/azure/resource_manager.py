@@ -1,4 +1,4 @@
-"""Azure Resource Manager, as a person asks it: plain REST, since commands need a few calls of it and no more."""
+"""Azure Resource Manager by plain REST, since few calls of it are needed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scorer.azure.identity import credential
 
 # Another address of Azure's resource manager than the cloud's own, for emulators.
 ENDPOINT = "SCORER_ARM_ENDPOINT"
-# On top of the first try: a person waits for the answer.
+# On top of the first try, for calls without an answer and for those that Azure wants to have later, after the time that it says.
 TRIES = 3
 
 
@@ -19,7 +19,7 @@ def scope() -> str:
     return f"{current().resource_manager}/.default"
 
 
-def call(method: str, path: str, api_version: str) -> Any:
+def call(method: str, path: str, api_version: str, body: object = None) -> Any:
     """What Azure answers about the resource at `path`, which begins with '/'; None where it says nothing.
 
     Raises azure.core's errors: HttpResponseError where Azure refuses, others where it doesn't answer.
@@ -34,6 +34,6 @@ def call(method: str, path: str, api_version: str) -> Any:
     policies = [RetryPolicy(retry_total=TRIES), BearerTokenCredentialPolicy(credential(), scope())]
     client: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(endpoint, policies=policies)
     with client:
-        answer = client.send_request(HttpRequest(method, f"{endpoint}{path}{joint}api-version={api_version}"))
+        answer = client.send_request(HttpRequest(method, f"{endpoint}{path}{joint}api-version={api_version}", json=body))
         answer.raise_for_status()
         return answer.json() if answer.content else None

@@ -110,7 +110,7 @@ class Standing:
         if self.ended is not None:  # its merge would have said more
             return ended_by_batch(self.job, self.ended)
         if self.is_lost:
-            return TaskError(f"Azure Batch has no job '{self.job}' any more, and no request for it waits: {goes_on}.")
+            return TaskError(f"Azure has no job '{self.job}' any more, and no request for it waits: {goes_on}.")
         return None
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scorer.errors import RequestError
-
 if TYPE_CHECKING:
     from scorer.documents.deployment import Deployment
     from scorer.engines.base import Cluster
@@ -17,7 +15,9 @@ def open_cluster(deployment: Deployment, *, interactive: bool) -> Cluster:
     `interactive`: whether a person waits for the answers, who would rather hear at once that there is none.
     """
     if deployment.engine == "machine-learning":
-        raise RequestError("This version of scorer submits nothing to Azure Machine Learning: take a newer one.")
+        from scorer.engines.machine_learning.engine import MachineLearningEngine
+
+        return MachineLearningEngine(deployment, deployment.stores(), interactive=interactive)
     from scorer.engines.azure_batch.calls import open_client  # Azure's SDKs take a second to load
     from scorer.engines.azure_batch.engine import AzureBatchEngine
 

@@ -73,6 +73,9 @@ class Cluster(Protocol):
     def tasks_of(self, job: str) -> tuple[Tasks | None, str | None]:
         """The job's tasks, and why it has ended if it has; nothing where there is no such job."""
 
+    def pages(self, job: str) -> Mapping[str, str]:
+        """Where a person sees the machines at the job in a browser, by their names; none where nobody shows that."""
+
     def held_up(self) -> str:
         """Why there are fewer machines than are wanted; '' where there aren't, or where nobody says."""
 

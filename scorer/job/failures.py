@@ -62,7 +62,7 @@ def error_of(exit_code: int, message: str) -> ScorerError:
 
 def ended_by_batch(job: str, reason: str) -> TaskError:
     """The error of a job that could say of none itself."""
-    return TaskError(f"Azure Batch ended job '{job}' ({reason}) before its result was there: 'scorer restart {job}' goes on.")
+    return TaskError(f"Azure ended job '{job}' ({reason}) before its result was there: 'scorer restart {job}' goes on.")
 
 
 def merge_key(plan: Plan) -> str:

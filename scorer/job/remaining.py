@@ -30,6 +30,11 @@ class Remaining:
     _failures: dict[str, tuple[str, bool]] = field(default_factory=dict)
     """Of each chunk that failed, the ETag of what says so, and whether it is tried again no more."""
 
+    @property
+    def given_up(self) -> int:
+        """Chunks that are tried no more, and have no part."""
+        return len(self._given_up)
+
     def poll(self) -> None:
         """Find out anew."""
         parts = {entry.path for entry in self.stores.work.list(f"{self.plan.job}/{paths.PARTS}")}

@@ -77,6 +77,9 @@ class AzureBatchEngine(Cluster):
             return Tasks(counts.active, counts.running, counts.completed, counts.failed), ended
         return None, None
 
+    def pages(self, _: str) -> dict[str, str]:
+        return {}
+
     def held_up(self) -> str:
         return "; ".join(find_pool(self.client, self._calls, self.deployment.pool).held_up)
 

@@ -52,6 +52,9 @@ class List:
     def tasks_of(self, job: str) -> tuple[Tasks | None, str | None]:
         return (Tasks(1, 0, 0, 0), None) if job in self.senders else (None, None)
 
+    def pages(self, _: str) -> dict[str, str]:
+        return {}
+
     def held_up(self) -> str:
         return ""
 

@@ -299,7 +299,7 @@ def test_jobs_that_were_ended_without_a_word_have_failed(harness: IntakeHarness)
     assert [status.state for status in found.values()] == ["failed", "failed", "scoring", "merging", "done", "cancelled"]
     assert (found["killed"].exit_code, found["told"].exit_code, found["told"].error) == (13, 9, "No space is left.")
     assert found["killed"].error == (
-        "Azure Batch ended job 'killed' (AllTasksComplete) before its result was there: 'scorer restart killed' goes on."
+        "Azure ended job 'killed' (AllTasksComplete) before its result was there: 'scorer restart killed' goes on."
     )
     assert found["killed"].request == "requests/a.json"
     assert b"before its result was there" in harness.stores.output.get("killed/report.html")
