@@ -210,7 +210,7 @@ class Alerts(pulumi.ComponentResource):
             source_id=args.insights_id,
             version="Notebook/1.0",
             serialized_data=pulumi.Output.all(args.account_id, args.workspace_id, args.insights_id, args.resource_group_id).apply(
-                lambda ids: workbook.serialize(*ids)
+                lambda ids: workbook.serialize(args.engine, *ids)
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -61,9 +61,14 @@ RESIZE_FAILURES = f"""{DIAGNOSTICS}
 | where OperationName == "PoolResizeCompleteEvent" and resultCode_s != "Success\""""
 
 # The same of what Azure Machine Learning logs, which has tables of its own:
-# https://learn.microsoft.com/azure/azure-monitor/reference/tables/amlcomputeclusterevent
-_CLUSTER_COLUMNS = "TimeGenerated:datetime, ClusterName:string, ClusterErrorCodes:string, _ResourceId:string"
+# https://learn.microsoft.com/azure/azure-monitor/reference/tables/amlcomputeclusterevent, .../amlcomputejobevent
+_CLUSTER_COLUMNS = (
+    "TimeGenerated:datetime, ClusterName:string, ClusterErrorCodes:string, CurrentNodeCount:int, VmPriority:string, "
+    "_ResourceId:string"
+)
+_RUN_COLUMNS = "TimeGenerated:datetime, EventType:string, ExperimentName:string, JobErrorMessage:string, _ResourceId:string"
 CLUSTER_EVENTS = f"union isfuzzy=true AmlComputeClusterEvent, (datatable({_CLUSTER_COLUMNS})[])"
+RUN_EVENTS = f"union isfuzzy=true AmlComputeJobEvent, (datatable({_RUN_COLUMNS})[])"
 CLUSTER_FAILURES = f"""{CLUSTER_EVENTS}
 | where isnotempty(ClusterErrorCodes) and ClusterErrorCodes != "[]\""""
 
@@ -71,6 +76,8 @@ CLUSTER_FAILURES = f"""{CLUSTER_EVENTS}
 _CHOICES = {
     'where ResourceProvider == "MICROSOFT.BATCH"': ' and ResourceId =~ "{account}"',
     "where isnotempty(ClusterErrorCodes)": ' and _ResourceId =~ "{account}"',
+    "where isnotempty(ClusterName)": ' and _ResourceId =~ "{account}"',
+    'where EventType == "JobFailed"': ' and _ResourceId =~ "{account}"',
     'where ResourceProvider == "MICROSOFT.LOGIC"': ' and ResourceId startswith "{group}/"',
     f'where AppRoleName == "{ROLE}"': ' and _ResourceId =~ "{insights}"',
 }

@@ -8,10 +8,12 @@ https://learn.microsoft.com/azure/azure-monitor/visualize/workbooks-time
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 
-from stacks.monitoring import DIAGNOSTICS, FRAME_MILLISECONDS, FRAMES, JOB_EVENTS, RESIZE_FAILURES, ROLE, STEPS, TASKS, of_ours
+from stacks.monitoring import DIAGNOSTICS, FRAME_MILLISECONDS, FRAMES, JOB_EVENTS, ROLE, STEPS, TASKS, of_ours
+from stacks.setting_types import EngineName
+from stacks.workbook_engines import CHARTS, namespace
 
 # A JSON value, as far as a workbook needs one.
 Json = str | int | bool | Sequence["Json"] | dict[str, "Json"]
@@ -19,7 +21,6 @@ Json = str | int | bool | Sequence["Json"] | dict[str, "Json"]
 TITLE = "Batch scoring"
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
-BATCH = "microsoft.batch/batchaccounts"
 
 
 class ItemType(IntEnum):
@@ -74,33 +75,20 @@ FRAME_TIMES = f"""{_FRAME_TIMES}
 FRAME_TIMES_OVER_TIME = f"""{_FRAME_TIMES}
 | summarize P95 = percentilew(Mean, ItemCount, 95) by Step, bin(TimeGenerated, {{TimeRange:grain}})"""
 
-# One row a reason, whoever gave it.
+# One row a reason, whoever gave it; {engine} is what the engine says.
 FAILURES = f"""let exceptions = AppExceptions
 | where AppRoleName == "{ROLE}"
 | project TimeGenerated, Source = "scorer", Job = tostring(Properties.job), Reason = strcat(ExceptionType, ": ", OuterMessage);
 let jobs = {JOBS}
 | where Event == "job.failed"
 | project TimeGenerated, Source = "job", Job, Reason = tostring(Properties.reason);
-let tasks = {DIAGNOSTICS}
-| where ResourceProvider == "MICROSOFT.BATCH" and OperationName == "TaskFailEvent"
-| project TimeGenerated, Source = "task", Job = jobId_s, Reason = strcat("exit code ", tostring(toint(executionInfo_exitCode_d)));
-let resizes = {RESIZE_FAILURES}
-| project TimeGenerated, Source = "pool", Job = "", Reason = strcat(resultCode_s, ": ", resultMessage_s);
+{{engine}}
 let runs = {DIAGNOSTICS}
 | where ResourceProvider == "MICROSOFT.LOGIC" and Category == "WorkflowRuntime" and status_s == "Failed"
 | project TimeGenerated, Source = "workflow", Job = "", Reason = strcat(code_s, ": ", error_message_s);
 union exceptions, jobs, tasks, resizes, runs
 | summarize Times = count(), Jobs = dcountif(Job, isnotempty(Job)), Last = max(TimeGenerated) by Source, Reason
 | order by Last desc"""
-
-# From each resize's end to the next one's the pool has the nodes that the resize left it with.
-NODE_HOURS = f"""{DIAGNOSTICS}
-| where ResourceProvider == "MICROSOFT.BATCH" and OperationName == "PoolResizeCompleteEvent"
-| project TimeGenerated, Pool = id_s, DedicatedNodes = currentDedicatedNodes_d, SpotNodes = currentLowPriorityNodes_d
-| order by Pool asc, TimeGenerated asc
-| extend Until = iff(next(Pool) == Pool, next(TimeGenerated), datetime({{TimeRange:endISO}}))
-| extend Hours = (Until - TimeGenerated) / 1h
-| summarize DedicatedHours = round(sum(DedicatedNodes * Hours), 1), SpotHours = round(sum(SpotNodes * Hours), 1) by Pool"""
 
 INTRODUCTION = f"""# {TITLE}
 What the deployment did, and its node-hours. Choose the time range here.
@@ -109,19 +97,20 @@ An empty chart: nothing happened, or the nodes may not send telemetry (they need
 
 NODE_HOURS_NOTE = """Node-hours times the price of the size is what the nodes cost: most of the bill.
 
-They are counted from the pool's first resize in the time range on. Spot nodes that were preempted between two resizes
+They are counted from the first resize in the time range on. Spot nodes that were preempted between two resizes
 count as if they had stayed."""
 
 
-def serialize(batch_account_id: str, workspace_id: str, insights_id: str, group_id: str) -> str:
-    """The workbook's JSON, as Azure takes it, about these resources."""
+def serialize(engine: EngineName, account_id: str, workspace_id: str, insights_id: str, group_id: str) -> str:
+    """The workbook's JSON, as Azure takes it, about these resources; `account_id` is where the engine's jobs are submitted."""
+    own = CHARTS[engine]
 
     def chart(title: str, query: str, visualization: str, width: int = 50) -> Json:
-        own = of_ours(query, account=batch_account_id, group=group_id, insights=insights_id)
-        return _query(title, own, visualization, width, workspace_id)
+        chosen = of_ours(query, account=account_id, group=group_id, insights=insights_id)
+        return _query(title, chosen, visualization, width, workspace_id)
 
-    def nodes(title: str, metrics: dict[str, str], aggregation: Aggregation) -> Json:
-        return _metrics(title, metrics, aggregation, batch_account_id)
+    def metrics(title: str, drawn: Mapping[str, str], aggregation: Aggregation) -> Json:
+        return _metrics(title, drawn, aggregation, namespace(engine), account_id)
 
     items: list[Json] = [
         _text("introduction", INTRODUCTION),
@@ -130,27 +119,12 @@ def serialize(batch_account_id: str, workspace_id: str, insights_id: str, group_
         chart("Jobs one by one", JOB_LIST, "table"),
         chart("Frames per second", FRAME_RATE, "timechart"),
         chart("Tasks by outcome", TASKS_OVER_TIME, "barchart"),
-        nodes(
-            "Nodes",
-            {
-                "TotalNodeCount": "Dedicated",
-                "TotalLowPriorityNodeCount": "Spot",
-                "RunningNodeCount": "Running",
-                "IdleNodeCount": "Idle",
-                "PreemptedNodeCount": "Preempted",
-                "UnusableNodeCount": "Unusable",
-            },
-            Aggregation.AVERAGE,
-        ),
-        nodes(
-            "Tasks, as Azure Batch counts them",
-            {"TaskStartEvent": "Started", "TaskCompleteEvent": "Completed", "TaskFailEvent": "Failed"},
-            Aggregation.TOTAL,
-        ),
+        metrics("Nodes", own.nodes, Aggregation.AVERAGE),
+        metrics(own.work_title, own.work, Aggregation.TOTAL),
         chart("Milliseconds of a frame by step", FRAME_TIMES, "table"),
         chart("Milliseconds of a frame by step, 95th percentile", FRAME_TIMES_OVER_TIME, "timechart"),
-        chart("Failures and their reasons", FAILURES, "table", 100),
-        chart("Node-hours", NODE_HOURS, "table"),
+        chart("Failures and their reasons", FAILURES.replace("{engine}", own.failures), "table", 100),
+        chart("Node-hours", own.node_hours, "table"),
         _text("node-hours-note", NODE_HOURS_NOTE, 50),
     ]
     return json.dumps({"version": "Notebook/1.0", "items": items, "fallbackResourceIds": [insights_id], "isLocked": False})
@@ -197,9 +171,9 @@ def _query(title: str, query: str, visualization: str, width: int, workspace_id:
     return _item(ItemType.QUERY, title, content, width)
 
 
-def _metrics(title: str, metrics: dict[str, str], aggregation: Aggregation, batch_account_id: str) -> Json:
+def _metrics(title: str, metrics: Mapping[str, str], aggregation: Aggregation, about: str, account_id: str) -> Json:
     lines: list[Json] = [
-        {"namespace": BATCH, "metric": f"{BATCH}--{metric}", "aggregation": int(aggregation), "columnName": label}
+        {"namespace": about, "metric": f"{about}--{metric}", "aggregation": int(aggregation), "columnName": label}
         for metric, label in metrics.items()
     ]
     content: Json = {
@@ -208,9 +182,9 @@ def _metrics(title: str, metrics: dict[str, str], aggregation: Aggregation, batc
         "title": title,
         "size": 0,
         "chartType": 2,  # lines
-        "resourceType": BATCH,
+        "resourceType": about,
         "metricScope": 0,
-        "resourceIds": [batch_account_id],
+        "resourceIds": [account_id],
         "timeContext": {"durationMs": DAY_MS},
         "timeContextFromParameter": "TimeRange",
         "metrics": lines,

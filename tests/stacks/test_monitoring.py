@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from emulator.arm.cloud import Cloud
 from stacks import monitoring, watches, workbook
 from stacks.alerts import first_of_month
+from stacks.setting_types import EngineName
 from stacks.watches import WATCHES, Watch, idle_watch, idle_window
 from tests.azure_fixtures import Deploy
 
@@ -73,6 +74,7 @@ DOCUMENTED_COLUMNS: dict[str, set[str]] = {
     "AmlComputeClusterEvent": words(
         "TimeGenerated _ResourceId ClusterName ClusterErrorCodes CurrentNodeCount TargetNodeCount VmPriority VmSize EventType"
     ),
+    "AmlComputeJobEvent": words("TimeGenerated _ResourceId EventType ExperimentName JobErrorMessage JobId JobName ErrorDetails"),
     "AzureDiagnostics": {"TimeGenerated", "ResourceId", "ResourceProvider", "Category", "OperationName"}
     | {"id_s", "currentDedicatedNodes_d", "currentLowPriorityNodes_d", "resultCode_s", "resultMessage_s"}
     | {"jobId_s", "executionInfo_exitCode_d"}
@@ -102,8 +104,8 @@ class Item(TypedDict):
     content: Content
 
 
-def items(kind: int) -> list[Item]:
-    document = json.loads(workbook.serialize(ACCOUNT, WORKSPACE, INSIGHTS, GROUP))
+def items(kind: int, engine: EngineName = "batch") -> list[Item]:
+    document = json.loads(workbook.serialize(engine, ACCOUNT, WORKSPACE, INSIGHTS, GROUP))
     return [item for item in cast(list[Item], document["items"]) if item["type"] == kind]
 
 
@@ -111,7 +113,7 @@ def minutes(duration: str) -> timedelta:
     return TypeAdapter(timedelta).validate_python(duration)
 
 
-QUERIES = {item["name"]: item["content"]["query"] for item in items(3)} | {
+QUERIES = {f"{item['name']} ({engine})": item["content"]["query"] for engine in watches.ACCOUNTS for item in items(3, engine)} | {
     "resize alert": watches.resize_query(ACCOUNT, "scoring-dev-gpu"),
     "cluster alert": watches.cluster_query(ACCOUNT),
 }
@@ -222,8 +224,9 @@ def test_all_that_can_go_wrong_is_watched() -> None:
     }
 
 
-def test_workbook_is_made_of_the_parts_that_azure_knows() -> None:
-    text = workbook.serialize(ACCOUNT, WORKSPACE, INSIGHTS, GROUP)
+@pytest.mark.parametrize("engine", watches.ACCOUNTS)
+def test_workbook_is_made_of_the_parts_that_azure_knows(engine: EngineName) -> None:
+    text = workbook.serialize(engine, ACCOUNT, WORKSPACE, INSIGHTS, GROUP)
     document = json.loads(text)
     assert document["version"] == "Notebook/1.0"
     assert document["fallbackResourceIds"] == [INSIGHTS]
@@ -232,7 +235,7 @@ def test_workbook_is_made_of_the_parts_that_azure_knows() -> None:
     assert len(set(names)) == len(names)
     assert all(0 < int(item["customWidth"]) <= 100 for item in document["items"])
     assert len(text.encode()) < 64 * 1024
-    assert all(item["content"]["json"].strip() for item in items(1))
+    assert all(item["content"]["json"].strip() for item in items(1, engine))
 
 
 def test_one_time_range_rules_every_chart() -> None:
@@ -248,29 +251,31 @@ def document_placeholders() -> set[str]:
     return {match for query in QUERIES.values() for match in re.findall(r"\{(.*?)\}", query)}
 
 
-def test_workbook_asks_its_own_workspace_and_account() -> None:
-    assert all(item["content"]["crossComponentResources"] == [WORKSPACE] for item in items(3))
-    assert all(item["content"]["resourceIds"] == [ACCOUNT] for item in items(10))
+@pytest.mark.parametrize("engine", watches.ACCOUNTS)
+def test_workbook_asks_its_own_workspace_and_account(engine: EngineName) -> None:
+    assert all(item["content"]["crossComponentResources"] == [WORKSPACE] for item in items(3, engine))
+    assert all(item["content"]["resourceIds"] == [ACCOUNT] for item in items(10, engine))
 
 
-def test_workbook_draws_metrics_that_azure_measures() -> None:
+@pytest.mark.parametrize(
+    ("engine", "nodes", "work", "least"),
+    [
+        ("batch", NODE_METRICS, TASK_METRICS, words("TotalNodeCount TotalLowPriorityNodeCount IdleNodeCount PreemptedNodeCount")),
+        ("machine-learning", CLUSTER_METRICS, RUN_METRICS - {"Queued Runs"}, {"Total Nodes", "Idle Nodes", "Preempted Nodes"}),
+    ],
+)
+def test_workbook_draws_metrics_that_azure_measures(engine: EngineName, nodes: set[str], work: set[str], least: set[str]) -> None:
     drawn: dict[str, int] = {}
-    for item in items(10):
+    for item in items(10, engine):
         for metric in item["content"]["metrics"]:
             namespace, _, name = str(metric["metric"]).partition("--")
             assert namespace == metric["namespace"]
             assert name in DOCUMENTED_METRICS[namespace]
             drawn[name] = int(metric["aggregation"])
     # A workbook writes 1 for a sum and 4 for an average.
-    assert {name for name, aggregation in drawn.items() if aggregation == 4} == drawn.keys() & NODE_METRICS
-    assert {name for name, aggregation in drawn.items() if aggregation == 1} == TASK_METRICS
-    assert {
-        "TotalNodeCount",
-        "TotalLowPriorityNodeCount",
-        "IdleNodeCount",
-        "RunningNodeCount",
-        "PreemptedNodeCount",
-    } <= drawn.keys()
+    assert {name for name, aggregation in drawn.items() if aggregation == 4} == drawn.keys() & nodes
+    assert {name for name, aggregation in drawn.items() if aggregation == 1} == work
+    assert least <= drawn.keys()
 
 
 @pytest.mark.parametrize("name", QUERIES)
@@ -300,6 +305,8 @@ def test_queries_of_azure_s_log_work_before_its_first_row() -> None:
     for name, query in QUERIES.items():
         fuzzy = query.count("union isfuzzy=true AzureDiagnostics, (datatable(")
         assert fuzzy == query.count("AzureDiagnostics"), name
+        for table in ("AmlComputeClusterEvent", "AmlComputeJobEvent"):
+            assert query.count(f"union isfuzzy=true {table}, (datatable(") == query.count(table), name
         used = set(re.findall(r"\b\w+_[sd]\b", query.replace(monitoring.DIAGNOSTICS, "")))
         assert used <= monitoring.DIAGNOSTIC_COLUMNS.keys(), name
     kinds = {"s": "string", "d": "real"}
