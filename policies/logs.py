@@ -9,7 +9,14 @@ from policies.rule import Node, Resource, Rule, StackRule, kinds
 from policies.values import UNKNOWN, at, elements, expect
 
 # The parts whose logs tell who did what.
-LOGGED = kinds("batch:BatchAccount", "containerregistry:Registry", "logic:Workflow", "storage:StorageAccount")
+LOGGED = kinds(
+    "batch:BatchAccount",
+    "containerregistry:Registry",
+    "keyvault:Vault",
+    "logic:Workflow",
+    "machinelearningservices:Workspace",
+    "storage:StorageAccount",
+)
 
 
 def _logged(nodes: Sequence[Node]) -> Iterator[tuple[str, str]]:
@@ -58,4 +65,6 @@ RULES = [
         check=_of_flows,
     ),
 ]
-STACK_RULES = [StackRule(name="logs-kept", demands="The logs of storage, Batch, registry and workflow are kept.", check=_logged)]
+STACK_RULES = [
+    StackRule(name="logs-kept", demands="The logs of storage, vault, engine, registry and workflow are kept.", check=_logged)
+]

@@ -12,13 +12,14 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-from policies import access, batch, credentials, locks, logs, network, registry, scanning, storage, workflow
+from policies import access, batch, credentials, locks, logs, machine_learning, network, registry, scanning, storage, workflow
 from policies.rule import Node, Resource, Rule, StackRule, kind_of
 from policies.values import plain
 
 RULES: list[Rule] = [
     *storage.RULES,
     *batch.RULES,
+    *machine_learning.RULES,
     *registry.RULES,
     *network.RULES,
     *workflow.RULES,
@@ -28,7 +29,7 @@ RULES: list[Rule] = [
     *locks.RULES,
     *scanning.RULES,
 ]
-STACK_RULES: list[StackRule] = [*logs.STACK_RULES, *locks.STACK_RULES, *scanning.STACK_RULES]
+STACK_RULES: list[StackRule] = [*access.STACK_RULES, *logs.STACK_RULES, *locks.STACK_RULES, *scanning.STACK_RULES]
 
 
 def policies() -> list[Policy]:

@@ -9,6 +9,7 @@ from typing import TypeAlias, TypeVar
 import pulumi
 from pulumi_azure_native import batch, storage
 
+from tests.policies.machine_learning_samples import cluster, vault, workspace
 from tests.policies.network_samples import CLOSED, alone, flow_log, lone_subnet, security_group, subnet, traffic
 from tests.policies.resource_samples import (
     DATA,
@@ -87,6 +88,9 @@ GOOD = [
     Case("pool-launch", pool(deployment_configuration=guarded(launch=True, tpm=True))),
     Case("tokens", token_workflow("iss", "aud", "appid")),
     Case("token-events", token_subscription("https://logic.azure.com/workflows/1?api-version=2016-10-01")),
+    Case("cluster", cluster()),
+    Case("workspace", workspace()),
+    Case("vault", vault()),
     Case("role", role()),
     Case("role-some", role(actions=["Microsoft.ContainerInstance/containerGroups/*"])),
 ]
@@ -157,7 +161,6 @@ BAD = [
     Case("untried", subscription(retry_policy=None), "events-retries"),
     Case("half-tried", subscription(retry_policy={"max_delivery_attempts": 3}), "events-retries"),
     Case("owner", assignment(role_definition_id=f"{ROLES}/8e3af657-a8ff-443c-a75c-2fe8c4bcb635"), "role-narrow"),
-    Case("contributor", assignment(role_definition_id=f"{ROLES}/B24988AC-6180-42A0-AB88-20F7382DD24C"), "role-narrow"),
     Case("granter", assignment(role_definition_id=f"{ROLES}/18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"), "role-narrow"),
     Case("subscription-wide", assignment(scope=SUBSCRIPTION), "role-scope"),
     Case("tenant-wide", assignment(scope="/"), "role-scope"),
@@ -197,5 +200,16 @@ BAD = [
     Case("tpm-unsaid", pool(deployment_configuration=guarded(launch=True)), "pool-trusted-launch"),
     Case("any-application", token_workflow("iss", "aud"), "workflow-tokens"),
     Case("any-issuer", token_workflow("aud", "appid"), "workflow-tokens"),
+    Case("account-key-kept", workspace(system_datastores_auth_mode="AccessKey"), "workspace-entra-only"),
+    Case("auth-unsaid", workspace(system_datastores_auth_mode=None), "workspace-entra-only"),
+    Case("local-auth", cluster(auth=None), "cluster-no-sign-in"),
+    Case("password", cluster(user_account_credentials={"admin_user_name": "me"}), "cluster-no-sign-in"),
+    Case("address", cluster(enable_node_public_ip=True), "cluster-no-inbound"),
+    Case("ssh", cluster(remote_login_port_public_access="Enabled"), "cluster-no-inbound"),
+    Case("cluster-nowhere", cluster(subnet=None), "cluster-in-subnet"),
+    Case("cluster-nobody", cluster(identity=None), "cluster-identity"),
+    Case("always-there", cluster(scale_settings=None), "cluster-scales"),
+    Case("access-policies", vault(enable_rbac_authorization=None), "vault-closed"),
+    Case("open-vault", vault(public_network_access="Enabled"), "vault-closed"),
     Case("both-ways", token_subscription("https://logic.azure.com/workflows/1?sv=1&sig=abc"), "events-one-way-in"),
 ]

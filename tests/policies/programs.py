@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import pulumi
-from pulumi_azure_native import authorization, batch, containerregistry, logic, monitor, network, security, storage
+from pulumi_azure_native import (
+    authorization,
+    batch,
+    containerregistry,
+    logic,
+    machinelearningservices,
+    managedidentity,
+    monitor,
+    network,
+    security,
+    storage,
+)
 
-from tests.policies import network_samples, resource_samples, workflow_samples
+from tests.policies import machine_learning_samples, network_samples, resource_samples, workflow_samples
 from tests.policies.cases import BAD, GOOD
 
 
@@ -56,11 +67,13 @@ def component() -> None:
     pulumi.ComponentResource("batch-scoring:stacks:Storage", "component", {"password": "x"})
 
 
-def parts() -> dict[str, pulumi.CustomResource]:
+def parts() -> dict[str, pulumi.Resource]:
     """One of each that must be logged."""
     return {
         "account": storage.StorageAccount("account", resource_group_name="trial", kind="StorageV2", sku={"name": "Standard_LRS"}),
         "batch": batch.BatchAccount("batch", resource_group_name="trial"),
+        "vault": machine_learning_samples.vault()("vault"),
+        "workspace": machine_learning_samples.workspace()("workspace"),
         "registry": containerregistry.Registry("registry", resource_group_name="trial", sku={"name": "Basic"}),
         "workflow": logic.Workflow("workflow", resource_group_name="trial"),
     }
@@ -110,6 +123,27 @@ def kept(*, all_of_it: bool = True) -> None:
     security.DefenderForStorage("scan", resource_id=data.id, setting_name="current")
     for name, each in (("data-lock", data), ("ops-lock", ops))[: 2 if all_of_it else 1]:
         authorization.ManagementLockByScope(name, scope=each.id, level="CanNotDelete")
+
+
+def contributors() -> None:
+    """What a workspace's identity may have, then more than that, and the same for somebody else."""
+    mine, other = (
+        managedidentity.UserAssignedIdentity(name, resource_group_name="trial") for name in ("identity", "other-identity")
+    )
+    own, films = account("own"), account("films")
+    machinelearningservices.Workspace(
+        "workspace",
+        resource_group_name="trial",
+        system_datastores_auth_mode="Identity",
+        primary_user_assigned_identity=mine.id,
+        storage_account=own.id,
+    )
+    role = f"{resource_samples.ROLES}/B24988AC-6180-42A0-AB88-20F7382DD24C"
+    for name, who, what in (("fine", mine, own), ("elsewhere", mine, films), ("somebody", other, own)):
+        # Of the identity, as the principal's id would be, which this provider gives none.
+        resource_samples.assignment(role_definition_id=role, principal_id=who.id, scope=what.id)(name)
+    resource_samples.assignment(role_definition_id=role)("anybody")
+    resource_samples.assignment(role_definition_id=role, principal_type="User")("person")
 
 
 def half_kept() -> None:

@@ -97,7 +97,14 @@ def test_parts_with_diagnostic_settings_are_logged(trial: Trial, command: str) -
 @pytest.mark.parametrize("command", ["preview", "up"])
 def test_parts_without_diagnostic_settings_are_not(trial: Trial, command: str) -> None:
     violations = getattr(trial, command)(programs.unlogged, all_advisory=True)
-    assert unlogged(violations) == {"account", "batch", "registry", "workflow"}
+    assert unlogged(violations) == {"account", "batch", "registry", "vault", "workflow", "workspace"}
+
+
+@pytest.mark.parametrize("command", ["preview", "up"])
+def test_contributors_are_workspaces_on_what_belongs_to_them(trial: Trial, command: str) -> None:
+    violations = getattr(trial, command)(programs.contributors, all_advisory=True)
+    found = {each.resource for each in violations if each.policy == "role-contributor"}
+    assert found == {"elsewhere", "somebody", "anybody"}
 
 
 def test_a_subscriptions_scope_is_found_out_in_the_update(trial: Trial) -> None:
