@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
+import pulumi
 from pulumi_azure_native import keyvault
 from pulumi_azure_native import machinelearningservices as ml
 
-from tests.policies.resource_samples import GROUP, IDENTITY, Make, changed
+from tests.policies.resource_samples import GROUP, IDENTITY, changed
+
+Make: TypeAlias = Callable[[str], pulumi.CustomResource]
 
 
 def cluster(*, auth: bool | None = True, identity: str | None = "UserAssigned", **changes: object) -> Make:

@@ -67,7 +67,7 @@ def component() -> None:
     pulumi.ComponentResource("batch-scoring:stacks:Storage", "component", {"password": "x"})
 
 
-def parts() -> dict[str, pulumi.Resource]:
+def parts() -> dict[str, pulumi.CustomResource]:
     """One of each that must be logged."""
     return {
         "account": storage.StorageAccount("account", resource_group_name="trial", kind="StorageV2", sku={"name": "Standard_LRS"}),
