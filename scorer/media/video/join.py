@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from heapq import heapify, heappop, heappush, merge
 from itertools import chain, repeat
@@ -16,7 +16,7 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from scorer.errors import TaskError
+from scorer.errors import InputError, MissingError, TaskError
 from scorer.media.video.copied import Copies
 from scorer.media.video.display import telling
 from scorer.media.video.files import whole_file, writing
@@ -30,8 +30,9 @@ from scorer.media.video.tracks import FORMATS
 def join(parts: Sequence[Path], source: Path, info: VideoInfo, out: Path) -> None:
     """Write the result `out`: the parts' pictures in this order, and the sound, subtitles and some tags of `source`, as they are.
 
-    Reads and writes packet by packet. Raises TaskError where the parts don't have the source's frames or don't fit together,
-    MissingError or InputError where the source can't be read, StorageFullError or OutputError where `out` can't be written.
+    Reads and writes packet by packet. Raises TaskError where the parts can't be read, don't have the source's frames or don't fit
+    together, MissingError or InputError where the source can't be read, StorageFullError or OutputError where `out` can't be
+    written.
     """
     with ExitStack() as stack:
         container = stack.enter_context(open_source(source))
@@ -64,7 +65,7 @@ def _copy(
     parts: Sequence[Path], container: InputContainer, source: Path, info: VideoInfo, result: OutputContainer, out: Path
 ) -> None:
     origin = info.origin * info.time_base
-    with open_source(parts[0]) as first:
+    with _open_part(parts[0]) as first:
         template = first.streams.video[0]
         form = _form(template)
         with writing(out):
@@ -138,6 +139,23 @@ def _pictures(parts: Sequence[Path], info: VideoInfo, video: VideoStream, form: 
         yield packet
 
 
+@contextmanager
+def _open_part(part: Path) -> Iterator[InputContainer]:
+    with ExitStack() as stack:
+        with _readable(part):
+            container = stack.enter_context(open_source(part))
+        yield container
+
+
+@contextmanager
+def _readable(part: Path) -> Iterator[None]:
+    """Around reading a part, which isn't wrong for good as an input is: on a share another merge may take it away (ESTALE)."""
+    try:
+        yield
+    except (InputError, MissingError, OSError, av.FFmpegError) as error:
+        raise TaskError(f"The part '{part}' can't be read: run the same command again.") from error
+
+
 Placed: TypeAlias = "tuple[Path, Packet[VideoStream]]"
 """A packet of a part."""
 
@@ -146,7 +164,7 @@ def _shown(parts: Sequence[Path], info: VideoInfo, form: Form) -> Iterator[Place
     """All parts' packets, each shown at its time in the result's unit."""
     count, unit = 0, info.result_time_base
     for part in parts:
-        with open_source(part) as container:
+        with _open_part(part) as container, _readable(part):
             if _form(container.streams.video[0]) != form:
                 raise TaskError(f"The part '{part}' was made with other settings than the first one: run the same command again.")
             for packet in container.demux(container.streams.video[0]):
