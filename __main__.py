@@ -21,6 +21,7 @@ from stacks.image_age import period
 from stacks.image_context import ImageContext
 from stacks.monitoring import Telemetry, TelemetryArgs
 from stacks.network import Network, NetworkArgs
+from stacks.parts_share import PartsShare, PartsShareArgs
 from stacks.patterns import Names
 from stacks.permissions import Permissions, PermissionsArgs
 from stacks.registry import Image, ImageArgs, Registry, RegistryArgs
@@ -65,7 +66,7 @@ telemetry = Telemetry(
     ),
 )
 
-# The ground: a network, and the two storage accounts behind it.
+# The ground: a network, the two storage accounts behind it, and a share if nodes mount one.
 network = there.network or Network(
     name,
     NetworkArgs(
@@ -80,6 +81,7 @@ network = there.network or Network(
         machine_learning=chosen.machine_learning,
     ),
 )
+encryption = Encryption(twice=chosen.infrastructure_encryption, key=chosen.customer_key, identity=chosen.customer_key_identity)
 storage = Storage(
     name,
     StorageArgs(
@@ -90,9 +92,7 @@ storage = Storage(
         sender_ips=chosen.sender_ips,
         scanner=Caller(id=scanner(group.id), tenant_id=identities.submitter.tenant_id) if chosen.malware_scan_gb else None,
         zone_redundant=chosen.zone_redundant,
-        encryption=Encryption(
-            twice=chosen.infrastructure_encryption, key=chosen.customer_key, identity=chosen.customer_key_identity
-        ),
+        encryption=encryption,
         soft_delete_days=chosen.soft_delete_days,
         input_days=chosen.input_days,
         output_days=chosen.output_days,
@@ -102,6 +102,20 @@ storage = Storage(
         flow_log_days=chosen.flow_log_days,
         workspace=chosen.machine_learning,
     ),
+)
+share = (
+    PartsShare(
+        name,
+        PartsShareArgs(
+            resource_group_name=group.name,
+            size_gb=chosen.nfs_gb,
+            zone_redundant=chosen.zone_redundant,
+            encryption=encryption,
+            protect=chosen.protect,
+        ),
+    )
+    if chosen.shares
+    else None
 )
 if chosen.flow_logs:
     FlowLogs(
@@ -151,7 +165,9 @@ node_image = (image("scorer-ml", wait_for=[scorer_image]) if on_it else scorer_i
 submitter_image = image("submitter", chosen.submitter_image)
 
 # Where it runs: the account where jobs are submitted, everything that anybody may do, and the GPU nodes, which need all of it.
-parts = engines.Parts(settings=chosen, group=group, network=network, storage=storage, telemetry=telemetry, identities=identities)
+parts = engines.Parts(
+    settings=chosen, group=group, network=network, storage=storage, telemetry=telemetry, identities=identities, share=share
+)
 account = engines.make_account(name, parts, there)
 permissions = Permissions(
     name,
@@ -272,8 +288,8 @@ for what, each in workflow.all.items():
     telemetry.diagnose(what, each.id)
 if workflow.topic:
     telemetry.diagnose("topic", workflow.topic.id)
-telemetry.diagnose_blobs("data", storage.data.id)
-telemetry.diagnose_blobs("ops", storage.ops.id)
+telemetry.diagnose_storage("data", storage.data.id)
+telemetry.diagnose_storage("ops", storage.ops.id)
 alerts = Alerts(
     name,
     AlertsArgs(

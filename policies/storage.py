@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policies.rule import Resource, Rule, kinds
-from policies.values import expect
+from policies.values import at, expect
 
 ACCOUNT = kinds("storage:StorageAccount")
 
@@ -35,6 +35,17 @@ def _tls(resource: Resource) -> Iterator[str]:
 
 
 def _https_only(resource: Resource) -> Iterator[str]:
+    plain = at(resource.props, "enableHttpsTrafficOnly") is False
+    if plain and at(resource.props, "kind") == "FileStorage":
+        # For shares of NFS, which Azure refuses to mounts without TLS where it is on: stacks/parts_share.py. Nobody but private
+        # endpoints leads to such an account, so that nothing crosses another network.
+        yield from expect(
+            resource.props,
+            "publicNetworkAccess",
+            ("Disabled",),
+            "set it to Disabled, as plain NFS is for private endpoints alone, or enableHttpsTrafficOnly to true",
+        )
+        return
     yield from expect(
         resource.props, "enableHttpsTrafficOnly", (True,), "set it to true, so that no blob crosses a network in the clear"
     )
@@ -58,6 +69,11 @@ RULES = [
         check=_no_public_blobs,
     ),
     Rule(name="storage-tls", demands="Storage accounts speak TLS 1.2 or newer.", kinds=ACCOUNT, check=_tls),
-    Rule(name="storage-https-only", demands="Storage accounts refuse plain HTTP.", kinds=ACCOUNT, check=_https_only),
+    Rule(
+        name="storage-https-only",
+        demands="Storage accounts refuse plain HTTP, and plain NFS but by private endpoints.",
+        kinds=ACCOUNT,
+        check=_https_only,
+    ),
     Rule(name="storage-closed", demands="Storage accounts deny every network that isn't listed.", kinds=ACCOUNT, check=_closed),
 ]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import pulumi
 from pulumi_azure_native import batch
@@ -16,10 +15,11 @@ from pulumi_azure_native import batch
 from autoscale.formula import EVALUATION_INTERVAL
 from scorer.models.devices import LEAST_DRIVER
 from stacks import naming
+from stacks.setting_types import Mount
 from stacks.watches import POOL
 
-# Where a mounted work/ is found, below the directory that Batch names in AZ_BATCH_NODE_MOUNTS_DIR.
-MOUNT_PATH = "work"
+# Where a mounted work/, and a share for parts, are found below the directory that Batch names in AZ_BATCH_NODE_MOUNTS_DIR.
+MOUNT_PATH, SHARE_PATH = "work", "parts"
 # Azure ended the other mode; newer versions of its interface no longer take this property.
 NODE_COMMUNICATION = batch.NodeCommunicationMode.SIMPLIFIED
 
@@ -28,9 +28,20 @@ NODE_COMMUNICATION = batch.NodeCommunicationMode.SIMPLIFIED
 # https://github.com/Azure/azure-storage-fuse/blob/main/cmd/mount.go
 BLOBFUSE_OPTIONS = "-o allow_other -o direct_io --file-cache-timeout=0"
 
+# By Azure's own page for Linux, but for the helper that would add TLS; that Batch takes the options with -o isn't confirmed.
+# https://learn.microsoft.com/azure/storage/files/storage-files-how-to-mount-nfs-shares
+NFS_OPTIONS = "-o vers=4,minorversion=1,sec=sys,nconnect=4"
+
+# A new share's folder is root's alone, and the image's user isn't root. Sticky, like /tmp: nobody deletes another's folder.
+# Without a mount parts would go to the node's own disk, where no other node finds them.
+OPEN_SHARE = (
+    'parts="$AZ_BATCH_NODE_MOUNTS_DIR/' + SHARE_PATH + '"; mountpoint -q "$parts" && chmod 1777 "$parts" || {{ '
+    'echo "The share for parts is not mounted at $parts: see File servers in docs/jobs-on-azure.md."; sleep 30; exit 4; }}; '
+)
+
 # Run on the node itself, not in a container. Right after a boot the driver may need a moment more, so a failure takes its time.
 GPU_CHECK = (
-    "/bin/bash -c 'timeout 120 nvidia-smi && [ $(timeout 120 nvidia-smi --list-gpus | wc -l) -eq {gpus} ] "
+    "/bin/bash -c '{first}timeout 120 nvidia-smi && [ $(timeout 120 nvidia-smi --list-gpus | wc -l) -eq {gpus} ] "
     "|| {{ sleep 30; exit 1; }}; "
     "driver=$(timeout 120 nvidia-smi --query-gpu=driver_version --format=csv,noheader | head -n 1); "
     "[ ${{driver%%.*}} -ge {least_driver} ] || {{ "
@@ -129,9 +140,11 @@ class PoolArgs:
     """Encrypt all disks on the host, temporary ones and caches among them."""
     trusted_launch: bool = False
     """Give nodes a virtual TPM, without Secure Boot."""
-    mount: Literal["none", "blob"] = "none"
+    mount: Mount = "none"
     mount_account: pulumi.Input[str] = ""
-    """The storage account whose container `work` is mounted."""
+    """The storage account whose container `work` is mounted, with mount blob."""
+    share_source: pulumi.Input[str] = ""
+    """The share that is mounted, with mount nfs."""
     wait_for: Sequence[pulumi.Resource] = ()
     """Roles and endpoints that nodes need from their first minute."""
 
@@ -216,9 +229,13 @@ def _security(args: PoolArgs) -> batch.SecurityProfileArgs | None:
     )
 
 
-def gpu_check(gpus: int) -> str:
-    """The command that fails on a node without so many GPUs, or with a driver that is too old for the image's CUDA."""
-    return GPU_CHECK.format(gpus=gpus, least_driver=LEAST_DRIVER)
+def start_command(gpus: int, *, share: bool = False) -> str:
+    """The command that fails on a node without so many GPUs, or with a driver that is too old for the image's CUDA.
+
+    With `share` it opens the share for parts to tasks first, and fails where none is mounted.
+    """
+    first = OPEN_SHARE.format() if share else ""
+    return GPU_CHECK.format(first=first, gpus=gpus, least_driver=LEAST_DRIVER)
 
 
 def _start_task(args: PoolArgs) -> batch.StartTaskArgs:
@@ -227,10 +244,10 @@ def _start_task(args: PoolArgs) -> batch.StartTaskArgs:
     A change is made in place, and counts for nodes that come after it.
     """
     return batch.StartTaskArgs(
-        command_line=gpu_check(args.gpus),
+        command_line=start_command(args.gpus, share=args.mount == "nfs"),
         wait_for_success=True,
         max_task_retry_count=GPU_CHECK_RETRIES,
-        # As root: NVIDIA's tools may have to load the driver's modules first.
+        # As root: NVIDIA's tools may have to load the driver's modules first, and the share's folder is root's.
         user_identity=batch.UserIdentityArgs(
             auto_user=batch.AutoUserSpecificationArgs(elevation_level=batch.ElevationLevel.ADMIN, scope=batch.AutoUserScope.POOL)
         ),
@@ -248,4 +265,9 @@ def _mounts(args: PoolArgs) -> list[batch.MountConfigurationArgs] | None:
             identity_reference=batch.ComputeNodeIdentityReferenceArgs(resource_id=args.identity_id),
         )
         return [batch.MountConfigurationArgs(azure_blob_file_system_configuration=blobfuse)]
+    if args.mount == "nfs":
+        share = batch.NFSMountConfigurationArgs(
+            source=args.share_source, relative_mount_path=SHARE_PATH, mount_options=NFS_OPTIONS
+        )
+        return [batch.MountConfigurationArgs(nfs_mount_configuration=share)]
     return None

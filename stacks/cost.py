@@ -43,6 +43,9 @@ class Prices:
     storage_gb: float = 0.0208
     """A month, in one zone."""
     storage_gb_in_zones: float = 0.026
+    share_gb: float = 0.16
+    """Of a premium file share, each GiB that it may hold; a month, in one zone."""
+    share_gb_in_zones: float = 0.20
     metric_rule: float = 0.10
     """A month, for each that is watched."""
     log_rule: float = 1.50
@@ -62,6 +65,7 @@ def at_rest(chosen: Settings, prices: Prices | None = None) -> dict[str, float]:
     polls = HOURS * 60 / chosen.poll_minutes
     registry = 0.0 if chosen.existing_registry_resource_id else DAYS * price.registry_day[chosen.registry_sku]
     stored = price.storage_gb_in_zones if chosen.zone_redundant else price.storage_gb
+    shared = price.share_gb_in_zones if chosen.zone_redundant else price.share_gb
     container = POLL_SECONDS * (CORES * price.core_second + MEMORY_GB * price.gb_second)
     parts = {
         "NAT gateway and its address": 0.0
@@ -71,6 +75,7 @@ def at_rest(chosen: Settings, prices: Prices | None = None) -> dict[str, float]:
         "private endpoints": len(private_services(chosen)) * HOURS * price.endpoint_hour,
         "private DNS zones": _zones(chosen) * price.zone,
         "storage of 10 GB": STORED_GB * stored,
+        "file share": chosen.nfs_gb * shared if chosen.shares else 0.0,
         "alert rules": _metric_rules(chosen) * price.metric_rule + price.log_rule,
         "polls for waiting requests: containers": polls * container,
         "polls for waiting requests: workflow": max(0.0, polls * POLL_ACTIONS - price.free_actions) * price.action,

@@ -18,6 +18,7 @@ from stacks.identity import Identities
 from stacks.machine_learning import Clusters, ClustersArgs, Workspace, WorkspaceArgs
 from stacks.monitoring import Telemetry
 from stacks.network import Network
+from stacks.parts_share import PartsShare
 from stacks.settings import Settings
 from stacks.storage import Storage
 
@@ -34,6 +35,8 @@ class Parts:
     storage: Storage
     telemetry: Telemetry
     identities: Identities
+    share: PartsShare | None = None
+    """What nodes mount for videos' parts, if they do."""
 
 
 def make_account(name: str, parts: Parts, there: Existing) -> Account:
@@ -67,9 +70,10 @@ def targets(account: Account, parts: Parts) -> list[Target]:
         own = [Target("workspace", account.id, "amlworkspace")]
         storage = parts.storage.workspace
         return [*own, Target("ml", storage.id, "blob")] if parts.settings.private and storage is not None else own
+    own = [Target("nfs", parts.share.account.id, "file")] if parts.share else []
     if isinstance(account, BatchAccount) and parts.settings.private:
-        return [Target("batch", account.id, "batchAccount"), Target("batch-nodes", account.id, "nodeManagement")]
-    return []
+        own += [Target("batch", account.id, "batchAccount"), Target("batch-nodes", account.id, "nodeManagement")]
+    return own
 
 
 def make_nodes(
@@ -112,6 +116,7 @@ def make_nodes(
             trusted_launch=chosen.trusted_launch,
             mount=chosen.mount,
             mount_account=parts.storage.ops.name,
+            share_source=parts.share.source if parts.share else "",
             wait_for=wait_for,
         ),
     )
@@ -154,11 +159,13 @@ def diagnose(account: Account, parts: Parts) -> None:
     telemetry = parts.telemetry
     if isinstance(account, BatchAccount):
         telemetry.diagnose("batch", account.id)
+    if parts.share:
+        telemetry.diagnose_storage("nfs", parts.share.account.id, "file")
     if isinstance(account, Workspace):
         telemetry.diagnose("workspace", account.id)
         telemetry.diagnose("vault", account.vault_id, metrics=False)
         if parts.storage.workspace is not None:
-            telemetry.diagnose_blobs("ml", parts.storage.workspace.id)
+            telemetry.diagnose_storage("ml", parts.storage.workspace.id)
 
 
 def kind(account: Account) -> str:

@@ -15,6 +15,7 @@ import pulumi
 from pulumi_azure_native import batch, containerregistry, network, resources
 
 from stacks import resource_ids
+from stacks.existing_settings import private_services
 from stacks.settings import Settings
 
 DELEGATION = "Microsoft.ContainerInstance/containerGroups"
@@ -168,7 +169,7 @@ def network_lacks(chosen: Settings, found: network.GetVirtualNetworkResult) -> l
         chosen.nodes_subnet_name: _nodes_lack,
         chosen.submitter_subnet_name: _submitter_lacks,
     }
-    if chosen.private:
+    if private_services(chosen):
         wanted[chosen.endpoints_subnet_name] = _endpoints_lack
     lacks = []
     for name, look in wanted.items():

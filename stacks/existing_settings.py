@@ -42,6 +42,7 @@ _LINKED = "that exists and is linked to the VNet; 'none': a policy adds the reco
 # Which zones the names of each service are in, a key of a cloud's zones each.
 ZONES_OF = {
     "blob": ("blob",),
+    "file": ("file",),
     "registry": ("registry",),
     "batchAccount": ("batch",),
     "nodeManagement": ("batch",),
@@ -75,6 +76,9 @@ class ExistingSettings(SettingGroup):
     blob_private_dns_zone_resource_id: Annotated[str, _ZONE, AfterValidator(partial(_zone, kind="blob"))] = Field(
         "", description=f"Private DNS zone for blobs {_LINKED}"
     )
+    file_private_dns_zone_resource_id: Annotated[str, _ZONE, AfterValidator(partial(_zone, kind="file"))] = Field(
+        "", description=f"Private DNS zone for the share of mount nfs {_LINKED}"
+    )
     registry_private_dns_zone_resource_id: Annotated[str, _ZONE, AfterValidator(partial(_zone, kind="registry"))] = Field(
         "", description=f"Private DNS zone for the registry {_LINKED}"
     )
@@ -103,6 +107,7 @@ class ExistingSettings(SettingGroup):
         """What is said of each kind of zone."""
         return {
             "blob": self.blob_private_dns_zone_resource_id,
+            "file": self.file_private_dns_zone_resource_id,
             "registry": self.registry_private_dns_zone_resource_id,
             "batch": self.batch_private_dns_zone_resource_id,
             "workspace": self.workspace_private_dns_zone_resource_id,
@@ -125,6 +130,7 @@ def _idle(chosen: Settings) -> Iterator[str]:
         ("address_space", network, "existingVirtualNetworkResourceId has addresses of its own"),
         ("submitter_egress", network, "the rules of existingVirtualNetworkResourceId are its owner's"),
         ("registry_sku", registry, "existingRegistryResourceId is of the kind that its owner chose"),
+        ("nfs_gb", not chosen.shares, f"mount is '{chosen.mount}', which makes no share"),
         ("registry_private_dns_zone_resource_id", chosen.private and registry, f"existingRegistryResourceId {endpoints}"),
         ("batch_private_dns_zone_resource_id", chosen.private and account, f"existingBatchAccountResourceId {endpoints}"),
     ):
@@ -185,8 +191,12 @@ def makes_zones(chosen: Settings) -> bool:
 
 
 def private_services(chosen: Settings) -> list[str]:
-    """The service of each private endpoint that is made. Azure Machine Learning's nodes reach their workspace by no other way."""
+    """The service of each private endpoint that is made.
+
+    Nodes reach a file share, and those of Azure Machine Learning their workspace, by no other way.
+    """
     own = ["blob", "blob"] if chosen.private else []
+    own += ["file"] if chosen.shares else []
     if chosen.machine_learning:
         own += ["blob", "amlworkspace"] if chosen.private else ["amlworkspace"]
     elif chosen.private and not chosen.existing_batch_account_resource_id:
@@ -198,7 +208,9 @@ def _zone_misfits(chosen: Settings, network: str) -> list[str]:
     broken = []
     for kind, value in chosen.private_dns_zones.items():
         key = f"{kind}PrivateDnsZoneResourceId"
-        if value and not (chosen.private or kind in ZONES_OF["amlworkspace"]):
+        if value and kind == "file" and not chosen.shares:
+            broken.append(f"{key} is '{value}': only mount nfs has use for it.")
+        elif value and not (chosen.private or kind == "file" or kind in ZONES_OF["amlworkspace"]):
             broken.append(f"{key} is '{value}': only networkIsolation private-endpoints has use for it.")
         elif value and not network:
             broken.append(

@@ -10,7 +10,8 @@ The names, which the scorer writes and which the workbook and the alerts read:
     log events            property event: job.started, job.finished, job.failed; properties job, step and, of a failure, reason
 
 They arrive in the tables AppMetrics, AppTraces and AppExceptions, whose column Properties holds the dimensions.
-What Azure itself logs arrives in AzureDiagnostics (Batch, workflow, Event Grid), StorageBlobLogs and the registry's own tables.
+What Azure itself logs arrives in AzureDiagnostics (Batch, workflow, Event Grid), StorageBlobLogs, StorageFileLogs and the
+registry's own tables.
 Sources: https://learn.microsoft.com/azure/azure-monitor/reference/tables-index,
 https://learn.microsoft.com/azure/azure-monitor/reference/supported-logs/logs-index
 """
@@ -18,6 +19,7 @@ https://learn.microsoft.com/azure/azure-monitor/reference/supported-logs/logs-in
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import pulumi
 from pulumi_azure_native import applicationinsights, monitor, operationalinsights
@@ -90,7 +92,7 @@ def of_ours(query: str, *, account: str = "", group: str = "", insights: str = "
     return query
 
 
-BLOB_LOGS = ("StorageRead", "StorageWrite", "StorageDelete")
+STORAGE_LOGS = ("StorageRead", "StorageWrite", "StorageDelete")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,10 +158,12 @@ class Telemetry(pulumi.ComponentResource):
         logs = [monitor.DiagnosticsLogSettingsArgs(category_group="allLogs", enabled=True)]
         return self._setting(name, resource_id, logs, metrics=metrics)
 
-    def diagnose_blobs(self, name: str, account_id: pulumi.Input[str]) -> monitor.DiagnosticSetting:
-        """Log who reads, writes and deletes blobs of a storage account. Logs belong to its blob service, not to the account."""
-        logs = [monitor.DiagnosticsLogSettingsArgs(category=category, enabled=True) for category in BLOB_LOGS]
-        service = pulumi.Output.concat(account_id, "/blobServices/default")
+    def diagnose_storage(
+        self, name: str, account_id: pulumi.Input[str], service_kind: Literal["blob", "file"] = "blob"
+    ) -> monitor.DiagnosticSetting:
+        """Log who reads, writes and deletes what is in a storage account. Logs belong to its service, not to the account."""
+        logs = [monitor.DiagnosticsLogSettingsArgs(category=category, enabled=True) for category in STORAGE_LOGS]
+        service = pulumi.Output.concat(account_id, f"/{service_kind}Services/default")
         # Azure keeps the metrics of storage for 93 days anyway; a second copy would only cost.
         return self._setting(name, service, logs, metrics=False)
 

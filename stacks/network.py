@@ -8,14 +8,17 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import pulumi
 from pulumi_azure_native import network
 
+from stacks.setting_types import Mount
+
 BATCH_NODES = "BatchNodeManagement"
 HTTPS = ("443",)
 PACKAGES = ("80", "443")
+NFS = ("2049",)
 LAST_PRIORITY = 4096
 
 
@@ -40,7 +43,7 @@ class NetworkArgs:
     zone_redundant: bool = False
     private: bool = False
     """Whether storage, registry and Batch have private endpoints."""
-    mount: Literal["none", "blob"] = "none"
+    mount: Mount = "none"
     """How the nodes mount storage."""
     foreign_registry: bool = False
     """Whether images come from a registry on the internet."""
@@ -153,9 +156,12 @@ def _nodes_outbound(args: NetworkArgs) -> list[Outbound]:
     rules = [_batch(args), *_common(args)]
     if args.machine_learning:
         rules += _machine_learning(args)
-    if args.mount == "blob":
-        # Batch installs blobfuse when it mounts: from packages.microsoft.com, and what that needs from Ubuntu's mirrors, which
-        # speak HTTP. Neither has a service tag of its own.
+    if args.mount == "nfs":
+        rules.append(Outbound("parts", "VirtualNetwork", NFS))
+    if args.mount != "none":
+        # Batch installs what it mounts with: blobfuse from packages.microsoft.com, and what that needs, or NFS's client where the
+        # image has none, from Ubuntu's mirrors, which speak HTTP. Neither has a service tag of its own.
+        # https://github.com/Azure/Batch/blob/master/changelogs/nodeagent/CHANGELOG.md (not confirmed: whether this image has it)
         rules.append(Outbound("packages", "Internet", PACKAGES))
     return rules
 

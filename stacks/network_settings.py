@@ -18,6 +18,8 @@ from stacks.setting_types import (
     address_range,
 )
 
+LEAST_SHARE_GB = 100
+
 
 class NetworkSettings(SettingGroup):
     """How the parts reach each other, and who reaches them from outside."""
@@ -50,9 +52,26 @@ class NetworkSettings(SettingGroup):
         "named",
         description="What the submitter may call: named (the services that it uses) or azure-cloud (all of the region's Azure)",
     )
-    mount: Mount = Field("none", examples=["blob"], description="Whether nodes mount work/: none or blob (blobfuse)")
+    mount: Mount = Field(
+        "none",
+        examples=["nfs"],
+        description="What nodes mount: none, blob (all of work/, by blobfuse) or nfs (a file share, for videos' parts alone)",
+    )
+    # Of a premium share: https://learn.microsoft.com/azure/storage/files/understanding-billing
+    nfs_gb: int = Field(
+        LEAST_SHARE_GB,
+        ge=LEAST_SHARE_GB,
+        le=102_400,
+        examples=[256],
+        description="Size in GiB of the share that mount nfs makes, all of which is paid for; more is faster, too",
+    )
 
     @property
     def private(self) -> bool:
         """Whether storage, registry and Batch are reached by private endpoints."""
         return self.network_isolation == "private-endpoints"
+
+    @property
+    def shares(self) -> bool:
+        """Whether nodes mount a file share, which they reach by a private endpoint in either isolation."""
+        return self.mount == "nfs"

@@ -49,9 +49,9 @@ NAMED = {
         "private endpoint",
         "private_endpoint_name",
         64,
-        ("data", "ops", "registry", "batch", "batch-nodes", "workspace", "ml"),
+        ("data", "ops", "nfs", "registry", "batch", "batch-nodes", "workspace", "ml"),
     ),
-    "storage:StorageAccount": Named("st", "storage account", "account_name", 24, ("data", "ops", "ml"), plain=True),
+    "storage:StorageAccount": Named("st", "storage account", "account_name", 24, ("data", "ops", "nfs", "ml"), plain=True),
     "containerregistry:Registry": Named("cr", "registry", "registry_name", 50, ("images",), plain=True),
     "batch:BatchAccount": Named("ba", "Batch account", "account_name", 24, ("batch",), plain=True),
     "managedidentity:UserAssignedIdentity": Named(

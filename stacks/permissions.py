@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import pulumi
 
 from scorer.documents.paths import CLAIMS, FAILED, MERGED, PARTS, REJECTED, REPORT, RESULT_IMAGES, RESULT_VIDEOS, STATUS, WRITABLE
 from stacks import conditions
 from stacks.identity import Role, assign, assign_people, define
-from stacks.setting_types import EngineName
+from stacks.setting_types import EngineName, Mount
 from stacks.storage import Storage
 
 # What tasks write into work/: parts and samples, why and how often they failed, the result's mark; and workers their claims. They
@@ -61,7 +60,7 @@ class PermissionsArgs:
     batch_principal: str
     """Object id of the service principal MicrosoftAzureBatch; empty where nodes may join the VNet without a role."""
     storage: Storage
-    mount: Literal["none", "blob"] = "none"
+    mount: Mount = "none"
     scanned: bool = False
     """Whether what comes into the data account is scanned for malware."""
     registry_id: pulumi.Input[str]

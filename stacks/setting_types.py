@@ -15,7 +15,7 @@ BY_POLICY = "none"
 EngineName = Literal["batch", "machine-learning"]
 Trigger = Literal["events", "polling"]
 NetworkIsolation = Literal["service-endpoints", "private-endpoints"]
-Mount = Literal["none", "blob"]
+Mount = Literal["none", "blob", "nfs"]
 SubmitterEgress = Literal["named", "azure-cloud"]
 RegistrySku = Literal["Basic", "Standard", "Premium"]
 

@@ -110,7 +110,7 @@ class Storage(pulumi.ComponentResource):
         accounts = {"data": self.data, "ops": self.ops, **({"ml": self.workspace} if self.workspace else {})}
         if args.protect:
             for kind, account in accounts.items():
-                self._lock(f"{name}-{kind}", account)
+                lock(f"{name}-{kind}", account)
         self.urls = {
             **{kind: pulumi.Output.concat("az://", self.data.name, f"/{kind}") for kind in DATA_CONTAINERS},
             **{kind: pulumi.Output.concat("az://", self.ops.name, f"/{kind}") for kind in OPS_CONTAINERS},
@@ -158,7 +158,7 @@ class Storage(pulumi.ComponentResource):
                 resource_access_rules=callers or None,
             ),
             sas_policy={"expiration_action": storage.ExpirationAction.LOG, "sas_expiration_period": "7.00:00:00"},
-            encryption=_encryption(args.encryption),
+            encryption=encryption_args(args.encryption),
             identity={"type": storage.IdentityType.USER_ASSIGNED, "user_assigned_identities": [args.encryption.identity]}
             if args.encryption.key
             else None,
@@ -188,18 +188,6 @@ class Storage(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=account),
         )
 
-    def _lock(self, name: str, account: storage.StorageAccount) -> None:
-        # On the accounts alone: on their group it would keep the workflow from deleting its container groups.
-        authorization.ManagementLockByScope(
-            name,
-            scope=account.id,
-            lock_name="keep",
-            level=authorization.LockLevel.CAN_NOT_DELETE,
-            notes="The setting 'protect' of a batch-scoring deployment: 'pulumi config set protect false', then 'pulumi up'.",
-            # Pulumi deletes nothing that it protects itself, and would inherit that from the account.
-            opts=pulumi.ResourceOptions(parent=account, protect=False),
-        )
-
     def _container(self, name: str, account: storage.StorageAccount, kind: str) -> storage.BlobContainer:
         return storage.BlobContainer(
             f"{name}-{kind}",
@@ -211,6 +199,19 @@ class Storage(pulumi.ComponentResource):
         )
 
 
+def lock(name: str, account: storage.StorageAccount) -> None:
+    """Let Azure itself refuse to delete the account: on its group, a lock would keep the workflow from deleting what it made."""
+    authorization.ManagementLockByScope(
+        name,
+        scope=account.id,
+        lock_name="keep",
+        level=authorization.LockLevel.CAN_NOT_DELETE,
+        notes="The setting 'protect' of a batch-scoring deployment: 'pulumi config set protect false', then 'pulumi up'.",
+        # Pulumi deletes nothing that it protects itself, and would inherit that from the account.
+        opts=pulumi.ResourceOptions(parent=account, protect=False),
+    )
+
+
 def _template(known: Sequence[Any]) -> str:
     """What Azure says of one account's address, with {account} in the place of its name."""
     account, endpoints = known
@@ -219,9 +220,10 @@ def _template(known: Sequence[Any]) -> str:
     return str(endpoints["blob"]).rstrip("/").replace(f"//{account}.", "//{account}.", 1)
 
 
-def _encryption(encryption: Encryption) -> storage.EncryptionArgs:
-    # Tables and queues aren't used: only blobs are named.
-    services = storage.EncryptionServicesArgs(blob=storage.EncryptionServiceArgs(enabled=True, key_type=storage.KeyType.ACCOUNT))
+def encryption_args(encryption: Encryption, *, file: bool = False) -> storage.EncryptionArgs:
+    """How an account of blobs, or of files, is encrypted: of its services, the one that is used is named."""
+    service = storage.EncryptionServiceArgs(enabled=True, key_type=storage.KeyType.ACCOUNT)
+    services = storage.EncryptionServicesArgs(file=service) if file else storage.EncryptionServicesArgs(blob=service)
     if not encryption.key:
         return storage.EncryptionArgs(
             key_source=storage.KeySource.MICROSOFT_STORAGE,

@@ -136,14 +136,19 @@ def make_clip(tmp_path: Path) -> MakeClip:
     def make(name: str = "clip.mp4", frames: int = 30, size: str = "96x64", rate: str = "25") -> Path:
         path = tmp_path / "input" / name
         path.parent.mkdir(exist_ok=True)
-        seconds = frames / eval_rate(rate)
-        ffmpeg(
-            "-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}", "-f", "lavfi", "-i", "sine=frequency=440",
-            "-frames:v", str(frames), "-t", f"{seconds:.6f}", "-pix_fmt", "yuv420p", "-g", "12", path,
-        )  # fmt: skip
-        return path
+        return write_clip(path, frames, size, rate)
 
     return make
+
+
+def write_clip(path: Path, frames: int, size: str = "96x64", rate: str = "25") -> Path:
+    """A short clip with sound, whose pictures differ from frame to frame."""
+    seconds = frames / eval_rate(rate)
+    ffmpeg(
+        "-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}", "-f", "lavfi", "-i", "sine=frequency=440",
+        "-frames:v", str(frames), "-t", f"{seconds:.6f}", "-pix_fmt", "yuv420p", "-g", "12", path,
+    )  # fmt: skip
+    return path
 
 
 def eval_rate(rate: str) -> float:

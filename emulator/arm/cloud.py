@@ -255,8 +255,9 @@ class Cloud:
             return any(subnet["name"].lower() == last for subnet in subnets)
         if parent.endswith("/environments"):  # made with its first version
             return self.find(parent.removesuffix("/environments")) is not None
-        if low.endswith("/blobservices/default"):
-            return self.find(low.removesuffix("/blobservices/default")) is not None
+        for service in ("/blobservices/default", "/fileservices/default"):
+            if low.endswith(service):
+                return self.find(low.removesuffix(service)) is not None
         # What the settings may name that others made, and what Azure makes of itself in a subscription.
         return any(part in low for part in ("/resourcegroups/keys/", "/resourcegroups/networkwatcherrg", "/datascanners/"))
 

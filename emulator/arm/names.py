@@ -48,6 +48,7 @@ RULES = {
     "Microsoft.Storage/storageAccounts": r"[a-z0-9]{3,24}",
     "Microsoft.Storage/storageAccounts/blobServices": r"default",
     "Microsoft.Storage/storageAccounts/blobServices/containers": r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*",
+    "Microsoft.Storage/storageAccounts/fileServices/shares": r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*",
     "Microsoft.Storage/storageAccounts/managementPolicies": r"default",
 }
 

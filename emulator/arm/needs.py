@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from emulator.arm import outputs
+from emulator.arm.mounts import check_mount, check_share, has_endpoint, subnet_of
 from emulator.arm.requests import ArmError, Json, at, references
 from emulator.rbac.access import allowed, holds
 from emulator.rbac.assignments import check_assignment
@@ -30,7 +31,7 @@ ZONE_TAGS = 15
 
 def _pool(cloud: Cloud, made: Resource) -> None:
     account = cloud.get(made.id.rpartition("/pools/")[0])
-    if _closed_to_nodes(account) and not _has_endpoint(cloud, account, "nodeManagement"):
+    if _closed_to_nodes(account) and not has_endpoint(cloud, account, "nodeManagement"):
         raise ArmError("NodesCannotReachBatch", "The account is private and has no endpoint for node management.")
     _links_may_be_made(cloud, made.body["properties"].get("networkConfiguration", {}))
     machine = made.body["properties"]["deploymentConfiguration"]["virtualMachineConfiguration"]
@@ -44,7 +45,7 @@ def _pool(cloud: Cloud, made: Resource) -> None:
         if not held or not holds(cloud, principal, PULL, held[0].id):
             raise ArmError("AccessDenied", f"The nodes may not pull from '{registry['registryServer']}'.")
     for mount in made.body["properties"].get("mountConfiguration", []):
-        _mount(cloud, mount)
+        check_mount(cloud, made, mount)
 
 
 def _links_may_be_made(cloud: Cloud, network: Json) -> None:
@@ -54,8 +55,7 @@ def _links_may_be_made(cloud: Cloud, network: Json) -> None:
     """
     if at(network, "publicIPAddressConfiguration.provision") != "NoPublicIPAddresses":
         return
-    vnet, _, name = str(network["subnetId"]).partition("/subnets/")
-    (subnet,) = (each for each in cloud.get(vnet).body["properties"]["subnets"] if each["name"] == name)
+    subnet = subnet_of(cloud, str(network["subnetId"]))
     for policies in ("privateEndpointNetworkPolicies", "privateLinkServiceNetworkPolicies"):
         if subnet["properties"].get(policies) != "Disabled":
             raise ArmError("InvalidSubnet", f"{policies} of '{network['subnetId']}' must be Disabled.")
@@ -87,32 +87,6 @@ def _closed_to_nodes(account: Resource) -> bool:
     nodes = "properties.networkProfile.nodeManagementAccess"
     nobody = at(account.body, f"{nodes}.defaultAction") == "Deny" and not at(account.body, f"{nodes}.ipRules")
     return nobody or at(account.body, "properties.publicNetworkAccess") == "Disabled"
-
-
-def _mount(cloud: Cloud, mount: Json) -> None:
-    if blob := mount.get("azureBlobFileSystemConfiguration"):
-        account = _account(cloud, blob["accountName"])
-        container = f"{account.id}/blobServices/default/containers/{blob['containerName']}"
-        principal = outputs.principal(cloud.get(blob["identityReference"]["resourceId"]))
-        cloud.get(container)
-        if not holds(cloud, principal, WRITE, container):
-            raise ArmError("AccessDenied", f"The nodes may not write to '{container}'.")
-
-
-def _account(cloud: Cloud, name: str) -> Resource:
-    for each in cloud.of_type("Microsoft.Storage/storageAccounts"):
-        if each.request.name == name:
-            return each
-    raise ArmError("ResourceNotFound", f"There is no storage account '{name}'.")
-
-
-def _has_endpoint(cloud: Cloud, target: Resource, service: str) -> bool:
-    for each in cloud.of_type("Microsoft.Network/privateEndpoints"):
-        for connection in each.body["properties"]["privateLinkServiceConnections"]:
-            properties = connection["properties"]
-            if properties["privateLinkServiceId"].lower() == target.id.lower() and service in properties["groupIds"]:
-                return True
-    return False
 
 
 def _event_subscription(cloud: Cloud, made: Resource) -> None:
@@ -211,6 +185,9 @@ def _batch_account(_: Cloud, made: Resource) -> None:
 
 
 def _storage_account(_: Cloud, made: Resource) -> None:
+    premium = str(at(made.body, "sku.name")).startswith("Premium")
+    if (at(made.body, "kind") == "FileStorage") is not premium:
+        raise ArmError("InvalidRequestPropertyValue", "Accounts of files alone are premium, and premium ones here of files.")
     _addresses(at(made.body, "properties.networkAcls.ipRules"), STORAGE_ADDRESSES)
 
 
@@ -244,7 +221,7 @@ def _compute(cloud: Cloud, made: Resource) -> None:
     workspace = cloud.get(made.id.rpartition("/computes/")[0])
     properties = at(made.body, "properties.properties")
     cluster: Json = properties if isinstance(properties, dict) else {}
-    if cluster.get("enableNodePublicIp") is False and not _has_endpoint(cloud, workspace, "amlworkspace"):
+    if cluster.get("enableNodePublicIp") is False and not has_endpoint(cloud, workspace, "amlworkspace"):
         raise ArmError("BadRequest", "Nodes without public addresses need a private endpoint to the workspace.")
     if cluster.get("enableNodePublicIp") is False and not cluster.get("subnet"):
         raise ArmError("BadRequest", "Nodes without public addresses need a subnet.")
@@ -277,6 +254,7 @@ NEEDS = {
     "Microsoft.MachineLearningServices/workspaces/computes": _compute,
     "Microsoft.Batch/batchAccounts": _batch_account,
     "Microsoft.Storage/storageAccounts": _storage_account,
+    "Microsoft.Storage/storageAccounts/fileServices/shares": check_share,
     "Microsoft.Network/privateDnsZones": _zone,
     "Microsoft.Network/privateDnsZones/virtualNetworkLinks": _zone,
     "Microsoft.Network/networkWatchers/flowLogs": _flow_log,

@@ -105,7 +105,10 @@ _ADDED: dict[str, Callable[[Resource], Json]] = {
         "tenantId": TENANT,
     },
     "Microsoft.Storage/storageAccounts": lambda each: {
-        "primaryEndpoints": {"blob": f"{_cloud(each).blobs.format(account=each.request.name)}/"},
+        "primaryEndpoints": {
+            service: f"{_cloud(each).blobs.format(account=each.request.name).replace('.blob.', f'.{service}.')}/"
+            for service in (("file",) if each.body.get("kind") == "FileStorage" else ("blob", "file"))
+        },
     },
     "Microsoft.ContainerRegistry/registries": lambda each: {"loginServer": login_server(each)},
     "Microsoft.Batch/batchAccounts": lambda each: {

@@ -80,6 +80,7 @@ _TYPES: dict[str, tuple[str, tuple[str, ...]]] = {
         "Microsoft.Storage/storageAccounts/blobServices",
         (GROUP, "accountName", "blobServicesName"),
     ),
+    "storage:FileShare": ("Microsoft.Storage/storageAccounts/fileServices/shares", (GROUP, "accountName", "shareName")),
     "storage:ManagementPolicy": (
         "Microsoft.Storage/storageAccounts/managementPolicies",
         (GROUP, "accountName", "managementPolicyName"),
@@ -202,7 +203,7 @@ def _id(kind: Kind, inputs: Json) -> str:
     if len(names) == 1:
         return group
     namespace, *types = kind.type.split("/")
-    if kind.type.endswith("/blobServices/containers"):
+    if kind.type.endswith(("/blobServices/containers", "/fileServices/shares")):
         names.insert(2, "default")
     return f"{group}/providers/{namespace}/" + "/".join(f"{each}/{name}" for each, name in zip(types, names[1:], strict=True))
 

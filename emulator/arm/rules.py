@@ -27,6 +27,7 @@ FIXED = {
         "kind",
         "properties.encryption.requireInfrastructureEncryption",
     ],
+    "Microsoft.Storage/storageAccounts/fileServices/shares": ["properties.enabledProtocols"],
     "Microsoft.Authorization/roleAssignments": ["properties.principalId", "properties.roleDefinitionId"],
     "Microsoft.ContainerRegistry/registries": ["location", "properties.zoneRedundancy"],
     "Microsoft.EventGrid/systemTopics": ["location", "properties.source", "properties.topicType"],

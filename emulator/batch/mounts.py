@@ -1,4 +1,5 @@
-"""Containers that a pool mounts on its nodes. A process can't mount anything, so each gets a folder of its own instead.
+"""What a pool mounts on its nodes. A process can't mount anything, so it gets a folder instead: for a share one that all nodes
+have, as the files of NFS are the same everywhere; for a container one of its own.
 
 Before the process the container is copied into the folder, and afterwards what changed there is copied back. So every process
 finds other inodes and other times than the one that wrote, as every node does by blobfuse; and what a process has written
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -40,12 +42,40 @@ class Mount:
     path: str
     """Below MOUNTS."""
 
+    def folder(self, place: Path, shares: Path) -> Path:
+        """Where the process finds it: its own copy."""
+        del shares
+        return place / "mounts" / self.path
+
     def around(self, folder: Path, command: Sequence[str]) -> list[str]:
         """The command that runs `command` with the container in `folder`."""
         return [*MOUNTED, self.account, self.container, str(folder), *command]
 
 
-def mounts(configurations: Sequence[Json], body: Json) -> Iterator[Mount]:
+@dataclass(frozen=True)
+class Share:
+    """One share of NFS that the pool mounts."""
+
+    source: str
+    path: str
+    """Below MOUNTS."""
+
+    def folder(self, place: Path, shares: Path) -> Path:
+        """Where the process finds it: a folder that is root's alone until a node's start task opens it."""
+        del place
+        found = shares / self.source.partition(":/")[2]
+        if not found.exists():
+            found.mkdir(parents=True)
+            found.chmod(0o755)
+        return found
+
+    def around(self, folder: Path, command: Sequence[str]) -> list[str]:
+        """The command, which needs nothing around it."""
+        del folder
+        return list(command)
+
+
+def mounts(configurations: Sequence[Json], body: Json) -> Iterator[Mount | Share]:
     """What the task's container sees of what the pool mounts: nothing, unless it binds it."""
     bound = (body.get("containerSettings") or {}).get("containerHostBatchBindMounts") or []
     if not any(each["source"] == "VfsMounts" and not each.get("isReadOnly") for each in bound):
@@ -53,6 +83,22 @@ def mounts(configurations: Sequence[Json], body: Json) -> Iterator[Mount]:
     for each in configurations:
         if blob := each.get("azureBlobFileSystemConfiguration"):
             yield Mount(blob["accountName"], blob["containerName"], blob["relativeMountPath"])
+    yield from shares(configurations)
+
+
+def shares(configurations: Sequence[Json]) -> Iterator[Share]:
+    """The shares of NFS that a pool mounts."""
+    for each in configurations:
+        if nfs := each.get("nfsMountConfiguration"):
+            yield Share(nfs["source"], nfs["relativeMountPath"])
+
+
+def open_shares(configurations: Sequence[Json], start_task: Json, folder: Path) -> None:
+    """What a node's start task makes of shares: it runs as root, and may let others in."""
+    mode = re.search(r"\bchmod ([0-7]+) ", str(start_task.get("commandLine")))
+    for share in shares(configurations):
+        if mode:
+            share.folder(folder, folder).chmod(int(mode[1], 8))
 
 
 @dataclass
@@ -64,9 +110,9 @@ class Copy:
     _before: dict[str, os.stat_result] = field(default_factory=dict)
 
     def pull(self) -> None:
-        """Blobs become files."""
+        """Blobs of the task's own job become files: no task looks at another's."""
         self.folder.mkdir(parents=True)
-        for blob in self.client.list_blobs():
+        for blob in self.client.list_blobs(name_starts_with=f"{os.environ['AZ_BATCH_JOB_ID']}/"):
             path = self.folder / blob.name
             path.parent.mkdir(parents=True, exist_ok=True)
             with suppress(ResourceNotFoundError):  # another node deleted it meanwhile

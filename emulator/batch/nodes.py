@@ -117,6 +117,11 @@ class Node:
     leaving: bool = False
 
     @property
+    def shares(self) -> Path:
+        """The shares that nodes mount, which are no node's own."""
+        return self.folder.parent / "shares"
+
+    @property
     def free(self) -> int:
         """Slots without a task."""
         return self.slots - sum(run.slots for run in self.runs if run.task is not None)
@@ -137,7 +142,7 @@ class Node:
         elif not self.is_broken:
             command = [*self.launcher, *shlex.split(body["commandLine"])]
             for mount in mounts(self.mounted, body):
-                command = mount.around(place / "mounts" / mount.path, command)
+                command = mount.around(mount.folder(place, self.shares), command)
             environment = self._environment(what, job, body, common, place, task)
             run.process = start(command, environment, place / "wd", place / "stdout.txt", place / "stderr.txt", uid)
         self.runs.append(run)
@@ -173,7 +178,7 @@ class Node:
         """A process has no mounts: a path in what its container would see becomes one in the node's folder, or in its own."""
         for mount in mounts(self.mounted, body):
             if value == f"file://{MOUNTS}/{mount.path}":
-                return (place / "mounts" / mount.path).as_uri()
+                return mount.folder(place, self.shares).as_uri()
         for path, name in of_body(body).volumes.items():
             if value == path or value.startswith(path + "/"):
                 return str(self._volume(name, path)) + value[len(path) :]

@@ -12,6 +12,7 @@ from typing import Any
 from autoscale.interpreter.parser import FormulaError
 from emulator.batch.container import FIRST_TASK_USER, Image, read_image
 from emulator.batch.jobs import Job, Ledger, Task, seconds, wall_time
+from emulator.batch.mounts import open_shares
 from emulator.batch.nodes import Node, Run, Uploader
 from emulator.batch.quota import Quota
 from emulator.batch.scaling import Scaling
@@ -295,6 +296,7 @@ class Pool:
             name, kind, folder, self.now + self.allocation, slots, self.environment(), self.launcher, mounted,
             properties["vmSize"], self._users, self.refused, self.image, broken,
         )  # fmt: skip
+        open_shares(mounted, properties.get("startTask") or {}, node.shares)
         self.nodes.append(node)
         self._tell(f"asked for ({kind})", name)
 

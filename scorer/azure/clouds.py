@@ -48,7 +48,7 @@ class Cloud:
     vaults: str
     """What the key vaults' hosts end with."""
     zones: Mapping[str, str]
-    """The zones of private endpoints by what they are for: blob, registry, batch, workspace, notebooks."""
+    """The zones of private endpoints by what they are for: blob, file, registry, batch, workspace, notebooks."""
     regions: tuple[str, ...] = ()
     """What the names of its regions begin with; none for the cloud that has all the others."""
 
@@ -65,6 +65,7 @@ PUBLIC = Cloud(
     vaults=".vault.azure.net",
     zones={
         "blob": "privatelink.blob.core.windows.net",
+        "file": "privatelink.file.core.windows.net",
         "registry": "privatelink.azurecr.io",
         "batch": "privatelink.batch.azure.com",
         "workspace": "privatelink.api.azureml.ms",
@@ -83,6 +84,7 @@ US_GOVERNMENT = Cloud(
     vaults=".vault.usgovcloudapi.net",
     zones={
         "blob": "privatelink.blob.core.usgovcloudapi.net",
+        "file": "privatelink.file.core.usgovcloudapi.net",
         "registry": "privatelink.azurecr.us",
         "batch": "privatelink.batch.usgovcloudapi.net",
         "workspace": "privatelink.api.ml.azure.us",
@@ -102,6 +104,7 @@ CHINA = Cloud(
     vaults=".vault.azure.cn",
     zones={
         "blob": "privatelink.blob.core.chinacloudapi.cn",
+        "file": "privatelink.file.core.chinacloudapi.cn",
         "registry": "privatelink.azurecr.cn",
         "batch": "privatelink.batch.chinacloudapi.cn",
         "workspace": "privatelink.api.ml.azure.cn",

@@ -54,6 +54,11 @@ def check_nodes(client: BatchClient, calls: Calls, pool: PoolState) -> Iterator[
 def _todo(node: BadNode, said: str) -> str:
     if "driver" in said.lower() or "driver" in node.reason.lower():
         return "pulumi config set nodeImageVersion VERSION with a newer image of ubuntu-hpc 2404 (2026 or later), then pulumi up"
+    if "share for parts" in said:
+        return (
+            "let nodes out to port 2049 of the share's private endpoint, and see that its name leads there "
+            "(docs/jobs-on-azure.md, File servers); remove the node, and the pool gets another"
+        )
     if node.state == "unusable":
         return (
             "set batchPrincipal, so that Batch may join nodes to the VNet; see that the VNet lets them out to Batch and storage"

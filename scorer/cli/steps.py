@@ -34,7 +34,7 @@ from scorer.models.devices import DEVICES, demand_devices, device_of
 from scorer.node import take_slot
 from scorer.packages.install import enter, install, uninstall
 from scorer.packages.manifest import find_package
-from scorer.store import FolderStore, Stores, open_store
+from scorer.store import Stores, open_share, open_store
 from scorer.telemetry import Telemetry, open_telemetry
 
 # Of the minutes that a container group may last, what a poll of all waiting requests uses: the last of them may take long.
@@ -69,7 +69,7 @@ Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's id, as `score
 
 
 def _stores(input_url: str, output: str, work: str, logs: str, parts: str = "") -> Stores:
-    return Stores(*(open_store(url) for url in (input_url, output, work, logs)), share=open_store(parts) if parts else None)
+    return Stores(*(open_store(url) for url in (input_url, output, work, logs)), share=open_share(parts) if parts else None)
 
 
 def dispatch(
@@ -160,8 +160,7 @@ def _prune(parts: str, days: int) -> None:
     """Delete what jobs left on the share that ended without their merge: a container has rules for that, a share none."""
     try:
         with typed():
-            if isinstance(store := open_store(parts), FolderStore):
-                errors.print(f"{store.prune(time.time() - days * DAY)} files of {days} days ago deleted from {parts}")
+            errors.print(f"{open_share(parts).prune(time.time() - days * DAY)} files of {days} days ago deleted from {parts}")
     except ScorerError as error:
         errors.print(f"{error}")
 

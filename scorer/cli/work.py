@@ -34,7 +34,7 @@ from scorer.job.finish import Outcome, done_before, merge_job
 from scorer.node import promised_slots
 from scorer.packages.install import enter
 from scorer.report.text import counted
-from scorer.store import FolderStore, Store, Stores, open_store
+from scorer.store import FolderStore, Store, Stores, open_share, open_store
 from scorer.telemetry import open_telemetry
 
 # Of what a worker prints, the last bytes that are kept.
@@ -77,7 +77,7 @@ def work(
             f"This machine has {promised_slots()} slots, as SCORER_SLOTS says: ask for no more --processes than that."
         )
     make_ready()  # processes, while the job is looked up
-    share = open_store(parts) if parts else None
+    share = open_share(parts) if parts else None
     place = _place({"--input-url": input_url, "--output": output, "--logs": logs}, work, scripts, share, stack, deployment)
     plan = _find_plan(job, place.stores, digest)
     with typed():

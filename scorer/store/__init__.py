@@ -5,6 +5,18 @@ from __future__ import annotations
 from scorer.store.base import Entry, Store, Stores
 from scorer.store.errors import called, sdk_errors, storage_errors
 from scorer.store.folder import FolderStore
+from scorer.store.share import ShareStore, open_share
 from scorer.store.urls import open_store
 
-__all__ = ["Entry", "FolderStore", "Store", "Stores", "called", "open_store", "sdk_errors", "storage_errors"]
+__all__ = [
+    "Entry",
+    "FolderStore",
+    "ShareStore",
+    "Store",
+    "Stores",
+    "called",
+    "open_share",
+    "open_store",
+    "sdk_errors",
+    "storage_errors",
+]

@@ -162,25 +162,6 @@ class FolderStore(Store):
         except MissingError:
             pass
 
-    def prune(self, before: float) -> int:
-        """Delete what nobody has written to since `before` (seconds since 1970), empty folders too; how many files that were.
-
-        For a share, which has no rules for what is deleted when. A folder goes once it was empty for as long: whoever has just
-        made one finds it there.
-        """
-        deleted = 0
-        for place, _, names in os.walk(self.root, topdown=False):
-            folder = Path(place)
-            for path in (folder / name for name in names):
-                with suppress(OSError):  # somebody else was quicker; or may delete it, and this process may not
-                    if path.lstat().st_mtime < before:
-                        path.unlink()
-                        deleted += 1
-            with suppress(OSError):  # it isn't empty
-                if folder != self.root and folder.stat().st_mtime < before:
-                    folder.rmdir()
-        return deleted
-
     def fetch(self, path: str, etag: str | None = None) -> Path:
         entry = self.head(path)
         if entry.etag != (etag or entry.etag):

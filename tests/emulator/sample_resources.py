@@ -44,7 +44,7 @@ class SampleResources:
 
     def make(self, token: str, **inputs: Any) -> Resource:
         placed = {"resourceGroupName": "g", **inputs}
-        if not token.endswith(("Container", "Pool", "Subscription", "TaskRun")):
+        if not token.endswith(("Container", "FileShare", "Pool", "Subscription", "TaskRun")):
             placed.setdefault("location", "westeurope")
         return self.cloud.create(f"azure-native:{token}", placed)
 
@@ -79,7 +79,7 @@ class SampleResources:
         return self.make(
             "batch:Pool",
             accountName="batch",
-            poolName="gpu",
+            poolName=more.pop("poolName", "gpu"),
             vmSize="Standard_NC4as_T4_v3",
             deploymentConfiguration={"virtualMachineConfiguration": machine},
             **more,

@@ -73,6 +73,41 @@ def test_nodes_mount_only_with_the_role(samples: SampleResources) -> None:
     samples.pool(mountConfiguration=[mount])
 
 
+def test_nodes_mount_a_share_only_where_they_reach_it(samples: SampleResources) -> None:
+    files = samples.make("storage:StorageAccount", accountName="parts", kind="FileStorage", sku={"name": "Premium_LRS"})
+
+    def pool(source: str = "parts.file.core.windows.net:/parts/parts", **more: str) -> Resource:
+        mount = {"nfsMountConfiguration": {"source": source, "relativeMountPath": "parts"}}
+        return samples.pool(networkConfiguration={"subnetId": samples.subnet}, mountConfiguration=[mount], **more)
+
+    with refused("MountConfigurationError", "is no share of NFS"):
+        pool("parts.file.core.windows.net:/parts")
+    with refused("ResourceNotFound", "shares/parts"):
+        pool()
+    share = samples.make("storage:FileShare", accountName="parts", shareName="parts", enabledProtocols="SMB")
+    with refused("MountConfigurationError", "speaks SMB"):
+        pool()
+    samples.cloud.delete(share.id)
+    samples.make("storage:FileShare", accountName="parts", shareName="parts", enabledProtocols="NFS")
+    with refused("MountConfigurationError", "secure transfer"):
+        pool()
+    samples.change(files, enableHttpsTrafficOnly=False)
+    with refused("MountConfigurationError", "Nothing leads"):
+        pool()
+    connection = {"name": "p", "privateLinkServiceId": files.id, "groupIds": ["file"]}
+    samples.make(
+        "network:PrivateEndpoint", privateEndpointName="parts", subnet={"id": samples.subnet},
+        privateLinkServiceConnections=[connection],
+    )  # fmt: skip
+    pool()
+    guard = samples.make("network:NetworkSecurityGroup", networkSecurityGroupName="guard", securityRules=[])
+    samples.change(
+        samples.network, subnets=[{"name": "nodes", "addressPrefix": "10.0.0.0/24", "networkSecurityGroup": {"id": guard.id}}]
+    )
+    with refused("MountConfigurationError", "port 2049"):
+        pool(poolName="other")
+
+
 @pytest.mark.parametrize(
     "closed",
     [

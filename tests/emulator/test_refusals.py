@@ -73,6 +73,20 @@ def test_an_account_cannot_be_changed_in(inputs: Json, samples: SampleResources)
         samples.change(samples.account, **inputs)
 
 
+def test_a_share_is_of_its_account_and_speaks_one_protocol_for_good(samples: SampleResources) -> None:
+    with refused("InvalidRequestPropertyValue", "FileStorage alone"):
+        samples.make("storage:FileShare", accountName="films", shareName="parts", enabledProtocols="NFS")
+    for kind, sku in (("FileStorage", "Standard_LRS"), ("StorageV2", "Premium_LRS")):
+        with refused("InvalidRequestPropertyValue", "premium"):
+            samples.make("storage:StorageAccount", accountName="parts", kind=kind, sku={"name": sku})
+    samples.make("storage:StorageAccount", accountName="parts", kind="FileStorage", sku={"name": "Premium_LRS"})
+    with refused("InvalidHeaderValue", "99 GiB"):
+        samples.make("storage:FileShare", accountName="parts", shareName="parts", enabledProtocols="NFS", shareQuota=99)
+    share = samples.make("storage:FileShare", accountName="parts", shareName="parts", enabledProtocols="NFS", shareQuota=100)
+    with refused("PropertyCannotBeUpdated", "enabledProtocols"):
+        samples.change(share, enabledProtocols="SMB")
+
+
 @pytest.mark.parametrize(
     ("addresses", "named"),
     [

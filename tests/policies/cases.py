@@ -53,6 +53,7 @@ class Case:
 
 GOOD = [
     Case("account", account()),
+    Case("account-nfs", account(kind="FileStorage", enable_https_traffic_only=False, public_network_access="Disabled")),
     Case("container", container()),
     Case("container-unsaid", container(public_access=None)),
     Case("batch", batch_account()),
@@ -103,6 +104,8 @@ BAD = [
     Case("public-blob", container(public_access=storage.PublicAccess.BLOB), "storage-no-public-blobs"),
     Case("old-tls", account(minimum_tls_version="TLS1_1"), "storage-tls"),
     Case("http", account(enable_https_traffic_only=False), "storage-https-only"),
+    Case("http-private", account(enable_https_traffic_only=False, public_network_access="Disabled"), "storage-https-only"),
+    Case("nfs-public", account(kind="FileStorage", enable_https_traffic_only=False), "storage-https-only"),
     Case("open-account", account(network_rule_set={"default_action": "Allow"}), "storage-closed"),
     Case("open-unsaid", account(network_rule_set=None), "storage-closed"),
     Case("batch-keys", batch_account(allowed_authentication_modes=["AAD", "SharedKey"]), "batch-entra-only"),

@@ -174,7 +174,7 @@ def test_bad_settings_are_all_told_before_anything_is_made(azure: Cloud, deploy:
     said = str(refused.value)
     for sentence in (
         "gpuSize 'Standard_NC6' was retired by Azure: take Standard_NC4as_T4_v3.",
-        "mount 'smb' is not 'none' or 'blob'.",
+        "mount 'smb' is not 'none', 'blob' or 'nfs'.",
         "image 'scorer:latest' is not an image: write 'build', or",
         "addressSpace '10.0.0.0/30' is not a private range",
     ):

@@ -86,7 +86,8 @@ def test_settings_of_all_kinds_work_together(company: Company) -> None:
         "mixed", networkIsolation=None, blobPrivateDnsZoneResourceId=None, existingBatchAccountResourceId=None,
         egressIps=[office], allowedIps=[office, "198.51.100.0/24"], senderIps=[office], namePattern="{stack}{type}{kind}",
         customerKey="https://example-vault.vault.azure.net/keys/storage", customerKeyIdentity=KEY_USER, zoneRedundant=True,
-        infrastructureEncryption=True, malwareScanGb=100, trigger="polling", pollMinutes=1440, maxSubmitters=27, mount="blob",
+        infrastructureEncryption=True, malwareScanGb=100, trigger="polling", pollMinutes=1440, maxSubmitters=27, mount="nfs",
+        filePrivateDnsZoneResourceId="none",  # whose tags one of ours couldn't have
         alertAddress="films@example.com", monthlyBudget=100, logDays=730, tags={"cost center": "films", "2nd": "x"},
     )  # fmt: skip
     mixed.up()
@@ -220,6 +221,11 @@ PRIVATE = {"networkIsolation": "private-endpoints", "registrySku": "Premium"}
         ),
         (PRIVATE, a_network(endpoints={"delegations": [{"service_name": "x"}]}), ["its subnet 'endpoints' is delegated"]),
         ({}, a_network(endpoints={"name": "other"}), []),
+        ({"mount": "nfs"}, a_network(endpoints={"name": "other"}), ["its subnet 'endpoints' doesn't exist"]),
+        (
+            {"engine": "machine-learning", "egressIps": "[]"}, a_network(endpoints={"name": "other"}),
+            ["its subnet 'endpoints' doesn't exist"],
+        ),
     ],
 )  # fmt: skip
 def test_what_a_vnet_lacks(raw: dict[str, str], there: Any, said: list[str]) -> None:

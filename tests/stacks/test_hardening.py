@@ -37,6 +37,7 @@ EVERYTHING = {
     "encryptionAtHost": True,
     "trustedLaunch": True,
     "protect": True,
+    "mount": "nfs",
     "malwareScanGb": 500,
     "flowLogs": True,
     "eventAppId": APPLICATION,
@@ -216,7 +217,7 @@ def test_a_hook_with_both_a_secret_and_a_token_is_answered_by_nobody(made: Made)
 
 def test_accounts_are_locked_for_whoever_asks_azure(made: Made) -> None:
     locks = made.azure.of_type(LOCK)
-    accounts = [made.account("data"), made.account("ops")]
+    accounts = [made.account(kind) for kind in ("data", "ops", "nfs")]
     assert sorted(each.id.partition(f"/providers/{LOCK}")[0] for each in locks) == sorted(each.id for each in accounts)
     assert {each.body["properties"]["level"] for each in locks} == {"CanNotDelete"}
     (group,) = made.azure.of_type("Microsoft.Resources/resourceGroups")

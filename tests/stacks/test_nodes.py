@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from emulator.arm.cloud import Cloud
-from stacks.cluster import gpu_check
+from stacks.cluster import start_command
 from tests.azure_fixtures import Deploy
 
 POOL = "Microsoft.Batch/batchAccounts/pools"
@@ -34,7 +34,7 @@ def check(folder: Path, gpus: int) -> int:
 
 def said(folder: Path, gpus: int) -> subprocess.CompletedProcess[str]:
     """What Batch does with a command line: no shell is there but the one that it names itself."""
-    command = shlex.split(gpu_check(gpus))
+    command = shlex.split(start_command(gpus))
     return subprocess.run(command, env={"PATH": f"{folder}:/usr/bin:/bin"}, capture_output=True, text=True, check=False)
 
 
@@ -80,7 +80,7 @@ def test_every_node_looks_at_its_gpus_first(azure: Cloud, deploy: Deploy) -> Non
     (pool,) = azure.of_type(POOL)
     properties = pool.body["properties"]
     start = properties["startTask"]
-    assert start["commandLine"] == gpu_check(4)
+    assert start["commandLine"] == start_command(4)
     assert start["waitForSuccess"] is True
     assert 1 <= start["maxTaskRetryCount"] <= 2
     assert "containerSettings" not in start

@@ -102,6 +102,7 @@ USUAL = {
 }
 STORAGE = {"storage": ("Storage.westeurope", ("443",))}
 ENDPOINTS = {"private-endpoints": ("VirtualNetwork", ("443",))}
+SHARE = {"parts": ("VirtualNetwork", ("2049",))}
 PACKAGES = {"packages": ("Internet", ("80", "443"))}
 
 
@@ -113,6 +114,8 @@ PACKAGES = {"packages": ("Internet", ("80", "443"))}
         ({"foreign_registry": True}, {**STORAGE, "foreign-registry": ("Internet", ("443",))}),
         ({"mount": "blob"}, {**STORAGE, **PACKAGES}),
         ({"mount": "blob", "private": True}, {**ENDPOINTS, **PACKAGES}),
+        ({"mount": "nfs"}, {**STORAGE, **SHARE, **PACKAGES}),
+        ({"mount": "nfs", "private": True}, {**ENDPOINTS, **SHARE, **PACKAGES}),
         ({"any_azure": True}, STORAGE),
     ],
     ids=str,
@@ -126,6 +129,7 @@ def test_nodes_go_where_they_must_and_nowhere_else(changes: dict[str, Any], more
     [
         ({}, STORAGE),
         ({"mount": "blob"}, STORAGE),  # what only nodes install
+        ({"mount": "nfs"}, STORAGE),  # what only nodes mount
         ({"foreign_registry": True}, {**STORAGE, "foreign-registry": ("Internet", ("443",))}),
     ],
     ids=str,

@@ -99,7 +99,7 @@ from tests.stacks.refused import GROUP, GUID, PROVIDERS, refusals
         ("allowedIps", '["203.0.113.6/31"]', "allowedIps[0] '203.0.113.6/31' is a /31"),
         ("senderIps", '["192.168.0.7"]', "senderIps[0] '192.168.0.7' is a private address"),
         ("workDays", "1", "workDays 1 is no whole number from 2 to 365."),
-        ("mount", "smb", "mount 'smb' is not 'none' or 'blob'."),
+        ("mount", "smb", "mount 'smb' is not 'none', 'blob' or 'nfs'."),
         ("customerKey", "https://example.com/key", "customerKey 'https://example.com/key' is not a key's address"),
         ("customerKey", "https://-a-.vault.azure.net/keys/k", "customerKey 'https://-a-.vault.azure.net/keys/k' is not a key's"),
         (
