@@ -160,7 +160,8 @@ def _prune(parts: str, days: int) -> None:
     """Delete what jobs left on the share that ended without their merge: a container has rules for that, a share none."""
     try:
         with typed():
-            errors.print(f"{open_share(parts).prune(time.time() - days * DAY)} files of {days} days ago deleted from {parts}")
+            if deleted := open_share(parts).prune(time.time() - days * DAY):
+                errors.print(f"{deleted} files deleted that lay in {parts} for {days} days")
     except ScorerError as error:
         errors.print(f"{error}")
 
