@@ -7,6 +7,7 @@ SCORER_WEIGHTS names.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -40,6 +41,11 @@ STYLE_KINDS: dict[StyleKind, str] = {
 }  # fmt: skip
 """What the styles of a kind are, in words."""
 Device = Literal["auto", "cpu", "cuda", "mps"]
+
+# OpenVINO, when it is imported, tells Google Analytics so: from a thread, by a process that is forked while others work. It does
+# without where this package isn't there (openvino/tools/ovc/telemetry_utils.py).
+_MODULES: dict[str, Any] = sys.modules
+_MODULES.setdefault("openvino_telemetry", None)
 
 
 class Model(Protocol):
