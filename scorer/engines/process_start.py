@@ -20,7 +20,7 @@ from typing import Any
 
 _FORKS = sys.platform == "linux"
 # What isn't installed is left out.
-_LOADED = ["scorer.engines.processes", "scorer.models.openvino_networks"]
+LOADED = ["scorer.engines.processes", "scorer.models.openvino_networks"]
 
 
 def make_ready() -> None:
@@ -28,7 +28,7 @@ def make_ready() -> None:
     if _FORKS:
         from multiprocessing import forkserver
 
-        multiprocessing.get_context("forkserver").set_forkserver_preload(_LOADED)
+        multiprocessing.get_context("forkserver").set_forkserver_preload(LOADED)
         with _interrupts_kept_back():
             forkserver.ensure_running()
 
@@ -49,7 +49,9 @@ def start(work: Callable[..., None], *arguments: Any, name: str) -> tuple[BasePr
 
 
 def _begin(environment: Mapping[str, str], work: Callable[..., None], *arguments: Any) -> None:
-    """The process that it is forked from may be older than what the environment says."""
+    """The process that it is forked from may be older than the environment, and others may have started it, with interrupts."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     if dict(os.environ) != environment:
         os.environ.clear()
         os.environ.update(environment)
