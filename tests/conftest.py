@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ import pytest
 from emulator import forked_sandbox
 from emulator.folders import open_folder
 from scorer import models
+from scorer.engines import process_start
 from tests.ffmpeg import kept_in, run_ffmpeg
 from tests.folders import FolderStores
 from tests.trial_site import install
@@ -101,6 +103,13 @@ def made_media(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     folder.mkdir(exist_ok=True)
     with kept_in(folder):
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_server_forks() -> None:
+    """A process has one server that forks others: it loads all that workers and copies need, whoever is first."""
+    process_start.LOADED.insert(0, "emulator.preload")
+    multiprocessing.get_context("forkserver").set_forkserver_preload(process_start.LOADED)
 
 
 @pytest.fixture(scope="session", autouse=True)

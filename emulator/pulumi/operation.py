@@ -122,8 +122,9 @@ class _Workspace(auto.LocalWorkspace):
 
     def stack_outputs(self, stack_name: str) -> auto.OutputMap:
         """The outputs as they lie in the state; those that are secret lie there encrypted, and the engine has the key."""
-        resources = json.loads(_newest(self.state, f"stacks/*/{stack_name}.json"))["checkpoint"]["latest"].get("resources", [])
-        outputs = next((each.get("outputs", {}) for each in resources if each["type"] == "pulumi:pulumi:Stack"), {})
+        latest = json.loads(_newest(self.state, f"stacks/*/{stack_name}.json"))["checkpoint"]["latest"]
+        stacks = [each for each in latest.get("resources", []) if each["type"] == "pulumi:pulumi:Stack"]
+        outputs: dict[str, Any] = stacks[0].get("outputs", {}) if stacks else {}
         if SECRET in json.dumps(outputs):
             shown = self._run_pulumi_cmd_sync(["stack", "output", "--json", "--show-secrets", "--stack", stack_name]).stdout
             outputs = json.loads(shown)
