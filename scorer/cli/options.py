@@ -14,12 +14,14 @@ import typer
 
 from scorer.cli import completion
 from scorer.cli.arguments import check_style, number, pixels, whole
-from scorer.documents.request import Request, make_request
+from scorer.documents.request import Request, Steady, make_request
 from scorer.errors import RequestError
 from scorer.media.image_names import format_for, is_photo
 from scorer.media.wanted import ResultContainer
 from scorer.models import StyleKind
 from scorer.submitter.senders import TAKEN, is_sender
+
+STEADY = get_args(Steady)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,14 @@ class ScoringOptions:
     keep_colors: Annotated[
         float, typer.Option(metavar="0..1", parser=number(), help="The original's share in the colours: 1 keeps them.")
     ] = 0.0
+    steady: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(STEADY),
+            autocompletion=completion.one_of(*STEADY),
+            help="Average a video's frames along its motion: strokes flicker less.",
+        ),
+    ] = "off"
     batch_size: Annotated[int | None, typer.Option(metavar="N", parser=whole(), help="Frames the model gets at once.")] = None
     chunk_frames: Annotated[int | None, typer.Option(metavar="N", parser=whole(), help="Frames of one task.")] = None
     container: Annotated[

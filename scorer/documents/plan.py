@@ -58,6 +58,8 @@ class Chunk(BaseModel):
     frames: Annotated[Count, Field(ge=1)]
     range: FrameRange | None = None
     """Where a video's chunk is to be found."""
+    around: FrameRange | None = None
+    """What is read for it where its frames depend on those around it: it, and some more on each side."""
     files: tuple[FrameFile, ...] = ()
     """The images of a folder's chunk."""
     fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]

@@ -11,6 +11,7 @@ from scorer.media.image_names import kind_of, result_name
 if TYPE_CHECKING:
     from scorer.documents.plan import Chunk, Plan
     from scorer.documents.request import Request
+    from scorer.media.video import FrameRange
 
 
 def check_plan(plan: Plan) -> None:
@@ -38,6 +39,14 @@ def _check_range(chunk: Chunk) -> None:
     found = chunk.range
     if found is None or chunk.files or (found.first, found.frames) != (chunk.first, chunk.frames):
         raise ValueError(f"chunk {chunk.index} has another range")
+    for each in (found, chunk.around or found):
+        _check_stamps(chunk, each)
+    around = chunk.around or found
+    if around.first > found.first or around.first + around.frames < found.first + found.frames:
+        raise ValueError(f"what is read for chunk {chunk.index} leaves out some of it")
+
+
+def _check_stamps(chunk: Chunk, found: FrameRange) -> None:
     if found.end_pts is not None and found.end_pts <= found.start_pts:
         raise ValueError(f"the range of chunk {chunk.index} ends before it begins")
     pts = found.pts

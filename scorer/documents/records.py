@@ -36,6 +36,7 @@ class FrameRecord(BaseModel):
     decode_ms: Milliseconds = 0.0
     model_ms: Milliseconds = 0.0
     """Its share of its batch's time."""
+    steady_ms: Milliseconds = 0.0
     encode_ms: Milliseconds = 0.0
     error: Text | None = None
     """Why the original frame (or, where there is none, the frame before) stands in its place."""
@@ -57,6 +58,10 @@ class TaskRecord(BaseModel):
     """Host and process."""
     runtime: Text
     batch_size: Count
+    flicker_pairs: Count = 0
+    """Pairs of frames whose warping errors were measured, before and after steadying; the errors are sums."""
+    flicker_before: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] = 0.0
+    flicker_after: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] = 0.0
     notes: list[Text] = Field(default_factory=list, max_length=100)
     """What the task had to do to get through: a smaller batch, tiles."""
 

@@ -73,6 +73,9 @@ Option = StrictBool | StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=Fal
 PackageName = Annotated[str, Field(max_length=100), AfterValidator(_plain_text)]
 
 
+Steady = Literal["off", "light", "full"]
+
+
 class StyleRef(BaseModel):
     """One style and its share where several are mixed."""
 
@@ -108,6 +111,8 @@ class Request(BaseModel):
     """The share of the model's result in what comes out, the original being the rest: 0 is the original, 1 the whole style."""
     keep_colors: Number = Field(default=0.0, ge=0, le=1)
     """The share of the original's colours in the model's result, whose light and dark stay: 0 is none, 1 is all."""
+    steady: Steady = "off"
+    """How much a video's frames are averaged with their neighbours along its motion, so that strokes don't flicker."""
     size: Annotated[int, Field(ge=16, le=8192), BeforeValidator(_as_number)] | None = None
     """Pixels of the longer side of the frames that the model gets; None leaves them as they are."""
     batch_size: Annotated[int, Field(ge=1, le=256), BeforeValidator(_as_number)] | None = None
@@ -136,6 +141,8 @@ class Request(BaseModel):
         check_coding(self.codec, self.quality, self.container)
         if self.media == "frames" and (self.coding != Coding() or self.asked != Wanted()):
             raise ValueError(f"container, sound, strict, codec and quality are of videos, not of '{self.input}': leave them out")
+        if self.media == "frames" and self.steady != "off":
+            raise ValueError(f"steady is of videos, not of '{self.input}': leave it out")
         return self
 
     @property
@@ -250,6 +257,7 @@ RIGHT = {
     "options": 'write up to 32 of the model\'s own, such as {"precision": "float32"}',
     "strength": "write a number from 0, the original, to 1, all style",
     "keep_colors": "write a number from 0, the style's colours, to 1, the original's",
+    "steady": 'write "off", "light" or "full"',
     "size": "write the pixels of the longer side, a whole number from 16 to 8192",
     "batch_size": "write a whole number from 1 to 256",
     "chunk_frames": "write a whole number from 1 to 100000",

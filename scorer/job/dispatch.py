@@ -15,6 +15,7 @@ from scorer.documents.request import Request
 from scorer.errors import RequestError, ScorerError
 from scorer.job import listing
 from scorer.job.budget import check_bytes, check_room, encoding, fit_video
+from scorer.job.steady_stage import REACH
 from scorer.media.limits import Limits
 from scorer.media.style_image import check_bytes as check_style_bytes
 from scorer.media.video import VideoIndex
@@ -98,7 +99,8 @@ def make_plan(
                 index = probe_video(path, limits, request.asked)
             request = fit_video(request, index.info, limits, batch_size, where)
             notes = (*index.notes, *encoding(request, index.info).notes)
-            chunks = _video_chunks(index, length(index.info.frames), [*_common(request, device, style_etags), entry.etag])
+            reach = REACH[request.steady]
+            chunks = _video_chunks(index, length(index.info.frames), reach, [*_common(request, device, style_etags), entry.etag])
         except ScorerError:  # whoever plans many jobs keeps nothing of what is refused
             stores.input.release(entry.path, entry.etag)
             raise
@@ -172,18 +174,14 @@ def _capped(request: Request, limits: Limits, length: Callable[[int], int]) -> C
     return capped
 
 
-def _video_chunks(index: VideoIndex, length: int, common: Sequence[object]) -> tuple[Chunk, ...]:
-    info = index.info
-    return tuple(
-        Chunk(
-            index=number,
-            first=frame_range.first,
-            frames=frame_range.frames,
-            range=frame_range,
-            fingerprint=_fingerprint([*common, info.model_dump(mode="json"), frame_range.model_dump(mode="json")]),
-        )
-        for number, frame_range in enumerate(index.ranges(length))
-    )
+def _video_chunks(index: VideoIndex, length: int, reach: int, common: Sequence[object]) -> tuple[Chunk, ...]:
+    chunks = []
+    for number, own in enumerate(index.ranges(length)):
+        around = index.around(own, reach) if reach else None
+        depends_on = [each.model_dump(mode="json") for each in (index.info, own, around) if each is not None]
+        fingerprint = _fingerprint([*common, *depends_on])
+        chunks.append(Chunk(index=number, first=own.first, frames=own.frames, range=own, around=around, fingerprint=fingerprint))
+    return tuple(chunks)
 
 
 def _folder_chunks(files: Sequence[Entry], length: int, common: Sequence[object]) -> tuple[Chunk, ...]:

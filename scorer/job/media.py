@@ -82,6 +82,8 @@ class Frame(Generic[Form]):
     """(H, W, 3), already at the size the model gets; None where it couldn't be decoded."""
     error: str | None
     decode_ms: float
+    is_own: bool = True
+    """Whether it is the chunk's own, and not one around it that it depends on."""
 
 
 class Media(ABC, Generic[Form]):
@@ -92,7 +94,7 @@ class Media(ABC, Generic[Form]):
 
     @abstractmethod
     def read(self) -> Iterator[Frame[Form]]:
-        """Exactly chunk.frames frames."""
+        """Exactly chunk.frames frames of its own, and those around them that it depends on."""
 
     @abstractmethod
     def write(self, frame: Frame[Form], pixels: Frames | None) -> None:
@@ -123,11 +125,12 @@ class VideoForm:
 
 
 class VideoMedia(Media[VideoForm]):
-    """A range of the one video."""
+    """A range of the one video, and the frames around it where it depends on those, too."""
 
-    def __init__(self, plan: Plan, chunk: Chunk, stores: Stores, info: VideoInfo, frame_range: FrameRange) -> None:
+    def __init__(self, plan: Plan, chunk: Chunk, stores: Stores, info: VideoInfo, own: FrameRange) -> None:
         super().__init__(plan, chunk, stores)
-        self._info, self._range = info, frame_range
+        self._info, self._read = info, chunk.around or own
+        self._own = range(own.first, own.first + own.frames)
         # No other try ever writes this name: two tries of one chunk at a time, on machines that know nothing of each other, take
         # nothing away from one another.
         name = part_file(chunk.key, secrets.token_hex(8), plan.request.coding.part_container)
@@ -144,14 +147,15 @@ class VideoMedia(Media[VideoForm]):
         size = self._plan.request.size
         shape = images.fit_size(info.width, info.height, size, even=True)
         started = time.perf_counter()
-        found_frames = video.read_frames(path, info, self._range, alpha=self._alpha)
-        for number, found in enumerate(found_frames, self._chunk.first):
+        found_frames = video.read_frames(path, info, self._read, alpha=self._alpha)
+        for number, found in enumerate(found_frames, self._read.first):
+            is_own = number in self._own
             if isinstance(found, video.MissingFrame):
-                yield Frame(number, VideoForm(found.pts), None, found.why, ms_since(started))
+                yield Frame(number, VideoForm(found.pts), None, found.why, ms_since(started), is_own)
             else:
                 pixels = found.pixels if size is None else images.resize(found.pixels, *shape)
                 alpha = None if found.alpha is None else images.resize(found.alpha, *shape)
-                yield Frame(number, VideoForm(found.pts, alpha), pixels, None, ms_since(started))
+                yield Frame(number, VideoForm(found.pts, alpha), pixels, None, ms_since(started), is_own)
             started = time.perf_counter()
 
     def write(self, frame: Frame[VideoForm], pixels: Frames | None) -> None:

@@ -27,6 +27,7 @@ class Scored:
     pixels: Frames | None
     error: str | None
     model_ms: float
+    steady_ms: float = 0.0
 
 
 @dataclass
@@ -47,6 +48,8 @@ class ModelStage:
     """The model's share in what comes out; the rest is the original's."""
     keep_colors: float = 0.0
     """The share of the original's colours in what the model makes."""
+    is_aligned: bool = False
+    """Whether a frame's place in its batch depends on its number alone, and not on the chunk that it is in."""
     scale: tuple[float, float] | None = None
     """Output height and width by input's; None until a frame came through."""
     notes: list[str] = field(default_factory=list)
@@ -56,10 +59,10 @@ class ModelStage:
 
     def run(self, frames_in: Iterable[Frame[Any]]) -> Iterator[Scored]:
         """Each frame with what the model makes of it, in order."""
-        for batch in batches(frames_in, self._fitting):
+        for batch in batches(frames_in, self._fitting, is_aligned=self.is_aligned):
             for scored in self._batch(batch) if batch[0].pixels is not None else map(_undecoded, batch):
                 yield scored  # first, so that it has its record whatever comes
-                if scored.error is not None:
+                if scored.error is not None and scored.frame.is_own:
                     self._count_failure(scored)
             self.check(self._failures)
 
@@ -78,10 +81,11 @@ class ModelStage:
         images = [frame.pixels for frame in batch if frame.pixels is not None]
         size = self._fitting(images[0])
         if len(batch) > size:  # it has become smaller since they were gathered
-            return [scored for part in _split(batch, size) for scored in self._batch(part)]
+            parts = batches(batch, self._fitting, is_aligned=self.is_aligned)
+            return [scored for part in parts for scored in self._batch(part)]
         started = time.perf_counter()
         try:
-            scored = self._call(images)
+            scored = self._call(images, batch[0].number % size if self.is_aligned else 0)
         except (ScorerError, KeyboardInterrupt):
             raise
         except BaseException as error:  # whatever a model raises, it is about the frames it was given
@@ -92,12 +96,14 @@ class ModelStage:
     def _blended(self, frame: Frame[Any], image: Frames, scored: Frames, spent: float) -> Scored:
         return Scored(frame, blended(image, recolored(image, scored, self.keep_colors), self.strength), None, spent)
 
-    def _call(self, images: Sequence[Frames]) -> Frames:
+    def _call(self, images: Sequence[Frames], before: int) -> Frames:
         """(N, H', W', 3) for N frames; the model always sees as many of one shape, for its shapes to stay the same.
 
+        Some places of the batch may be left `before` them, and behind.
         What it sees is a copy of its own: decoders hand out arrays that can't be written to, and the frame may still be wanted.
         """
-        stacked = np.stack([*images, *[images[-1]] * (self._fitting(images[0]) - len(images))])
+        behind = self._fitting(images[0]) - before - len(images)
+        stacked = np.stack([*[images[0]] * before, *images, *[images[-1]] * behind])
         scored = self._made(stacked)
         height, width = scored.shape[1:3]
         if height * width > self.most_made:
@@ -106,7 +112,7 @@ class ModelStage:
                 "choose a smaller size."
             )
         self.scale = (scored.shape[1] / stacked.shape[1], scored.shape[2] / stacked.shape[2])
-        return scored[: len(images)]
+        return scored[before : before + len(images)]
 
     def _made(self, images: Frames) -> Frames:
         """What the model makes of frames (N, H, W, 3), however narrow they are."""
@@ -182,20 +188,29 @@ def _undecoded(frame: Frame[Any]) -> Scored:
     return Scored(frame, None, frame.error, 0.0)
 
 
-def _split(batch: Sequence[Frame[Any]], size: int) -> Iterator[Sequence[Frame[Any]]]:
-    return (batch[start : start + size] for start in range(0, len(batch), size))
+def batches(
+    frames_in: Iterable[Frame[Any]], most: Callable[[Frames], int], *, is_aligned: bool = False
+) -> Iterator[list[Frame[Any]]]:
+    """Consecutive frames of one shape and depth, at most `most` of that shape at once; frames without pixels stand alone.
 
-
-def batches(frames_in: Iterable[Frame[Any]], most: Callable[[Frames], int]) -> Iterator[list[Frame[Any]]]:
-    """Consecutive frames of one shape and depth, at most `most` of that shape at once; frames without pixels stand alone."""
+    `is_aligned`: batches begin at frames whose numbers are multiples of `most`.
+    """
     batch: list[Frame[Any]] = []
     for frame in frames_in:
-        if batch and (frame.pixels is None or _kind(frame) != _kind(batch[0]) or len(batch) >= most(frame.pixels)):
+        if batch and (frame.pixels is None or _kind(frame) != _kind(batch[0]) or _is_full(batch, frame, most, is_aligned)):
             yield batch
             batch = []
         batch.append(frame)
     if batch:
         yield batch
+
+
+def _is_full(batch: Sequence[Frame[Any]], frame: Frame[Any], most: Callable[[Frames], int], is_aligned: bool) -> bool:
+    """Whether the frame begins another batch."""
+    if frame.pixels is None:
+        return True
+    size = most(frame.pixels)
+    return frame.number // size != batch[0].number // size if is_aligned else len(batch) >= size
 
 
 def _kind(frame: Frame[Any]) -> tuple[object, ...]:

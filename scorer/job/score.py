@@ -23,6 +23,7 @@ from scorer.job.model_stage import ModelStage, Scored
 from scorer.job.parts import Part, find_part, keep_part
 from scorer.job.pipeline import WriteBehind, read_ahead
 from scorer.job.samples import FAILED, keep_failed, keep_sample
+from scorer.job.steady_stage import SteadyStage
 from scorer.media import images
 from scorer.models import Frames, Model, ModelSettings, Style
 from scorer.store import Stores, called
@@ -103,7 +104,8 @@ def score_chunk(
     spec = models.spec(plan.request.model)
     stage = ModelStage(
         model, size, spec.tile_overlap, most_failures(plan), plan.max_batch_pixels * size // usual, plan.max_pixels,
-        spec.least_side, plan.request.strength, plan.request.keep_colors, scale=scale, notes=notes, check=marks.check,
+        spec.least_side, plan.request.strength, plan.request.keep_colors, is_aligned=plan.request.steady != "off", scale=scale,
+        notes=notes, check=marks.check,
     )  # fmt: skip
     records: list[FrameRecord] = []
 
@@ -121,14 +123,16 @@ def score_chunk(
             failed_kept += 1
         on_frames(1)
 
+    steady = SteadyStage(plan.request.steady)
     try:
         with marks.trying(size), open_media(plan, chunk, stores) as media:
-            _score(media, stage, size, on_record)
+            _score(media, stage, steady, size, on_record)
     finally:  # a task that fails leaves its records too
         failed = sum(record.error is not None for record in records)
         task = TaskRecord(
             chunk=chunk.index, frames=len(records), failed=failed, started=started, seconds=time.perf_counter() - clock,
             worker=f"{socket.gethostname()}:{os.getpid()}", runtime=runtime, batch_size=size, notes=stage.notes,
+            flicker_pairs=steady.flicker.pairs, flicker_before=steady.flicker.before, flicker_after=steady.flicker.after,
         )  # fmt: skip
         stores.logs.add(paths.records(plan.job, chunk.index), to_lines([*records, task]))
         on_records([*records, task])
@@ -152,16 +156,21 @@ OnRecord = Callable[[FrameRecord, Frames | None, Frames | None], None]
 """Called with each frame's record, and its pixels before and after the model."""
 
 
-def _score(media: Media[Any], stage: ModelStage, size: int, on_record: OnRecord) -> None:
-    """Run the three stages over the chunk."""
+def _score(media: Media[Any], stage: ModelStage, steady: SteadyStage, size: int, on_record: OnRecord) -> None:
+    """Run the three stages over the chunk; frames are steadied before they are encoded, while the model goes on."""
 
     def write(scored: Scored) -> None:
+        for each in steady.push(scored):
+            encode(each)
+
+    def encode(scored: Scored) -> None:
         started = time.perf_counter()
         frame = scored.frame
         media.write(frame, scored.pixels)
         record = FrameRecord(
             frame=frame.number, name=media.name(frame.number), decode_ms=round(frame.decode_ms, 3),
-            model_ms=round(scored.model_ms, 3), encode_ms=round(ms_since(started), 3), error=scored.error,
+            model_ms=round(scored.model_ms, 3), steady_ms=round(scored.steady_ms, 3), encode_ms=round(ms_since(started), 3),
+            error=scored.error,
         )  # fmt: skip
         on_record(record, frame.pixels, scored.pixels)
 
@@ -169,6 +178,8 @@ def _score(media: Media[Any], stage: ModelStage, size: int, on_record: OnRecord)
     with WriteBehind(write, size + 1, most, lambda scored: _weight(scored.pixels) + _weight(scored.frame.pixels)) as behind:
         for scored in stage.run(read_ahead(media.read(), size + 1, most, lambda frame: _weight(frame.pixels))):
             behind.put(scored)
+    for each in steady.rest():
+        encode(each)
 
 
 def _weight(pixels: Frames | None) -> int:

@@ -132,6 +132,7 @@ def render(report: Report, records: Iterable[Line], picture: Callable[[int], byt
     JPEG, where there is one. The page loads nothing but videos that stand beside it.
     """
     tally = Tally(report.frames).add_all(records)
+    stage_ms = {name: value for name, value in tally.stage_ms.items() if value or name != "steady"}
     bars = [bar for own in tally.workers.values() for bar in own]
     return page(
         "report",
@@ -146,9 +147,9 @@ def render(report: Report, records: Iterable[Line], picture: Callable[[int], byt
         failed_frames=list(islice(_failed_frames(tally, picture), PICTURES)),
         named=any(each.name for each in tally.failures),
         stage_times={name: duration(value) for name, value in report.stage_seconds.items()},
+        stage_ms=stage_ms,
         frame_times={
-            name: milliseconds(value / tally.recorded) if tally.recorded else "no record"
-            for name, value in tally.stage_ms.items()
+            name: milliseconds(value / tally.recorded) if tally.recorded else "no record" for name, value in stage_ms.items()
         },
         frame_plot=frame_plot(tally),
         plot_label=(
@@ -184,6 +185,8 @@ def _figures(report: Report, tally: Tally) -> Iterator[tuple[str, str, str]]:
     yield "overall", rate(report.frames, seconds), "frames/s"
     yield "a worker", *((rate(tally.task_frames, tally.task_seconds), "frames/s") if tally.tasks else ("unknown", ""))
     yield "size", f"{report.width} \u00d7 {report.height}" if report.width and report.height else "unknown", ""
+    if tally.flicker_before:
+        yield "flicker", f"{tally.flicker_after / tally.flicker_before:.0%}", "of what it was"
     yield "failed", f"{tally.failed:,}", share(tally.failed, report.frames) if tally.failed else ""
 
 

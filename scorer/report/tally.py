@@ -84,7 +84,7 @@ class Tally:
     failed: int = 0
     failures: list[Failure] = field(default_factory=list)
     """Those of the lowest numbers, in order."""
-    stage_ms: dict[str, float] = field(default_factory=lambda: {"decode": 0.0, "model": 0.0, "encode": 0.0})
+    stage_ms: dict[str, float] = field(default_factory=lambda: {"decode": 0.0, "model": 0.0, "steady": 0.0, "encode": 0.0})
     slowest_ms: float = 0.0
     slowest_frame: int = 0
     tasks: int = 0
@@ -92,6 +92,10 @@ class Tally:
     task_seconds: float = 0.0
     """Of all tasks together, from the first frame on: no model is loaded in them."""
     workers: dict[str, list[Bar]] = field(default_factory=dict)
+    flicker_pairs: int = 0
+    flicker_before: float = 0.0
+    """Sums of what was measured of pairs of frames."""
+    flicker_after: float = 0.0
     notes: Counter[str] = field(default_factory=Counter)
     bad_lines: int = 0
     """Lines among the records that are none, or of frames that the job hasn't."""
@@ -122,6 +126,7 @@ class Tally:
         self.recorded += 1
         self.stage_ms["decode"] += record.decode_ms
         self.stage_ms["model"] += record.model_ms
+        self.stage_ms["steady"] += record.steady_ms
         self.stage_ms["encode"] += record.encode_ms
         in_bin = self.bins[record.frame // self.width]
         if record.error is not None:
@@ -131,7 +136,7 @@ class Tally:
             bisect.insort(self.failures, Failure(record.frame, record.name or "", record.error))
             del self.failures[LISTED:]
             return
-        ms = record.decode_ms + record.model_ms + record.encode_ms
+        ms = record.decode_ms + record.model_ms + record.steady_ms + record.encode_ms
         in_bin.add(ms)
         if ms > self.slowest_ms:
             self.slowest_ms, self.slowest_frame = ms, record.frame
@@ -140,6 +145,9 @@ class Tally:
         self.tasks += 1
         self.task_frames += record.frames
         self.task_seconds += record.seconds
+        self.flicker_pairs += record.flicker_pairs
+        self.flicker_before += record.flicker_before
+        self.flicker_after += record.flicker_after
         for note in record.notes:
             if note in self.notes or len(self.notes) < NOTES:
                 self.notes[note] += 1

@@ -30,7 +30,7 @@ VALUES: list[dict[str, Any]] = [
     {}, {"name": ""}, {"name": "a/b"}, {"name": "x" * 40}, {"name": "x" * 41}, {"name": 3}, {"input": ""},
     {"input": "a" * 901},
     {"strength": 0}, {"strength": 1}, {"strength": 1.1}, {"strength": "much"}, {"keep_colors": 1}, {"keep_colors": 1.1},
-    {"keep_colors": True}, {"size": 15}, {"size": 16}, {"size": None},
+    {"keep_colors": True}, {"steady": "full"}, {"steady": "very"}, {"steady": True}, {"size": 15}, {"size": 16}, {"size": None},
     {"size": 8193}, {"batch_size": 0}, {"batch_size": 256}, {"batch_size": 257}, {"chunk_frames": 0}, {"chunk_frames": 100_000},
     {"priority": 101},    {"priority": -100}, {"failure_threshold": -0.1}, {"failure_threshold": 1},
     {"version": 2}, {"version": 1}, {"more": 1},

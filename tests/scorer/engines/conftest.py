@@ -26,4 +26,8 @@ def azure(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wor
     workspace.azure.fault = None
     workspace.azure.stands_still = False
     workspace.azure.quota = Quota()
-    workspace.azure.clear()
+    with workspace.azure.lock:
+        for cluster in workspace.azure.clusters.values():
+            for node in cluster.nodes:
+                node.clear()
+        workspace.azure.ledger.clear()
