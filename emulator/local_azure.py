@@ -19,6 +19,7 @@ from emulator.blob.service import BlobService
 from emulator.entra import Identities
 from emulator.insights import Insights
 from emulator.machine_learning import service as machine_learning
+from emulator.machine_learning.usages import Usages
 from emulator.rbac.access import allowed
 from emulator.rbac.definitions import SEND_TELEMETRY
 from emulator.tls import Authority
@@ -174,7 +175,7 @@ def serve(cloud: Cloud, deployment: Mapping[str, Any], folder: Path, *, minute: 
             learning = stack.enter_context(
                 machine_learning.serve(cloud, identities, authority, manager, minute=minute, environment=environment)
             )
-            stores.manager.services.append(learning)
+            stores.manager.services += [learning, Usages(learning, stores.manager)]
         (component,) = cloud.of_type("Microsoft.Insights/components")
         watching = stack.enter_context(
             insights.serve(identities, authority, lambda who: allowed(cloud, who, SEND_TELEMETRY, component.id))

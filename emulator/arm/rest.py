@@ -79,7 +79,8 @@ class ResourceManager:
         properties = {**resource.body.get("properties", {})}
         if resource.request.type == BATCH:
             properties |= self.quota()
-        return {"id": resource.id, "name": resource.request.name, "type": resource.request.type, "properties": properties}
+        shown = {"id": resource.id, "name": resource.request.name, "type": resource.request.type, "properties": properties}
+        return shown | ({"location": resource.inputs["location"]} if "location" in resource.inputs else {})
 
     def registry(self, method: str, path: str, headers: Mapping[str, str], form: Mapping[str, str]) -> Answer:
         """A registry's answer; `path` begins with its address."""

@@ -7,14 +7,13 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
-from scorer.check import access, images, pool, resources
+from scorer.check import access, images, resources
+from scorer.check.engines import Wait, checks_of
 from scorer.check.findings import Finding, Stops, good, left_out, wrong
 from scorer.check.leftovers import Log
-from scorer.check.nodes import NodeCheck
 from scorer.check.trial_request import TrialRequest
 from scorer.client.client import Client
 from scorer.documents.deployment import Deployment
-from scorer.engines.azure_batch.calls import Calls, open_client
 from scorer.errors import ScorerError
 
 
@@ -36,20 +35,20 @@ class Everything:
         """Each, as soon as it is known. What is made for a check is taken away again, also where the caller stops halfway."""
         target, me = self.target, access.who()
         yield good("sign-in", f"as {me or 'somebody whose token has no name in it'}")
-        client, calls = open_client(target.batch_endpoint), Calls(target.batch_endpoint, interactive=True)
+        engine = checks_of(target)
         self.log("asking storage")
         found = yield from _kept("stores", access.check_stores(target, me), "nodes")
-        self.log("asking for quota, images, the pool and the workflows")
-        found += yield from _kept("quota", resources.check_quota(target, me))
+        self.log("asking for quota, images, nodes and the workflows")
+        found += yield from _kept("quota", engine.quota(me))
         found += yield from _kept("images", images.check_images(target, me))
-        found += yield from _kept("pool", pool.check_pool(client, calls, target), "nodes")
+        found += yield from _kept("pool", engine.answers(me), "nodes")
         found += yield from _kept("workflow", resources.check_workflows(target, me))
         if self.quick:
             return
         no_nodes = [each for each in found if each.stops == "nodes"]
         if not no_nodes:
-            node_check = NodeCheck(client, calls, target, _name(), self._until(), self.every, self.log)
-            nodes = yield from _kept("nodes", node_check.findings())
+            wait = Wait(until=self._until(), every=self.every, log=self.log)
+            nodes = yield from _kept("nodes", engine.nodes(_name(), wait))
             found += [replace(each, stops="request") for each in nodes if each.state == "wrong"]
         elif all(each.name != "nodes" for each in no_nodes):  # else they have their line
             yield left_out("nodes", f"fix {_names(no_nodes)} first")

@@ -23,11 +23,16 @@ def judge(first: Facts, second: Facts, target: Deployment, *, same_node: bool) -
     """A finding for each thing that tasks need."""
     yield _node_folder(first, second, target, same_node=same_node)
     yield _slots(first, second, target)
-    yield _gpu(first, target)
-    yield _driver(first)
-    yield good("token", "nodes get one for storage") if not first.token else wrong("token", first.token, _ROLES)
-    yield _stores(first, second)
-    yield _frame(first)
+    yield from judge_node(first, target, second)
+
+
+def judge_node(facts: Facts, target: Deployment, *others: Facts) -> Iterator[Finding]:
+    """A finding for each thing that what runs on a node needs, be it alone there; `others` are what it told to later tasks."""
+    yield _gpu(facts, target)
+    yield _driver(facts, target)
+    yield good("token", "nodes get one for storage") if not facts.token else wrong("token", facts.token, _ROLES)
+    yield _stores(facts, *others)
+    yield _frame(facts)
 
 
 def _node_folder(first: Facts, second: Facts, target: Deployment, *, same_node: bool) -> Finding:
@@ -75,30 +80,36 @@ def _gpu(facts: Facts, target: Deployment) -> Finding:
     if not facts.torch:
         return wrong("GPUs", f"{seen}, without which no GPU is used", _IMAGE)
     if not facts.devices:
-        return wrong(
-            "GPUs", f"{seen}: the container has no /dev/nvidia0", "portal > Batch account > pool > nodes: remove the node"
-        )
-    return wrong("GPUs", f"{seen}: the driver ({facts.driver or 'of no version'}) may be older than torch's CUDA", _newer())
+        return wrong("GPUs", f"{seen}: the container has no /dev/nvidia0", _without_it(target))
+    return wrong("GPUs", f"{seen}: the driver ({facts.driver or 'of no version'}) may be older than torch's CUDA", _newer(target))
 
 
-def _newer() -> str:
+def _without_it(target: Deployment) -> str:
+    if target.engine == "machine-learning":
+        return "run it again: Azure Machine Learning's nodes come and go; if others lack it, too, choose another gpuSize"
+    return "portal > Batch account > pool > nodes: remove the node"
+
+
+def _newer(target: Deployment) -> str:
+    if target.engine == "machine-learning":
+        return f"Azure Machine Learning brings its nodes' image, and a driver of {LEAST_DRIVER} is needed: set engine to 'batch'"
     return f"pulumi config set nodeImageVersion VERSION, one of 2026 with a driver of {LEAST_DRIVER} or newer, then pulumi up"
 
 
-def _driver(facts: Facts) -> Finding:
+def _driver(facts: Facts, target: Deployment) -> Finding:
     if not facts.promised and not facts.driver:
         return good("driver", "none is needed without GPUs")
     if not facts.driver and (not facts.devices or not facts.variable):
         return left_out("driver", "a container without GPUs doesn't see it: see the line of GPUs")
     if not facts.driver:
-        return wrong("driver", "the container doesn't see NVIDIA's driver", _newer())
+        return wrong("driver", "the container doesn't see NVIDIA's driver", _newer(target))
     if int(facts.driver.partition(".")[0]) < LEAST_DRIVER:
-        return wrong("driver", f"{facts.driver}, and CUDA 13 needs {LEAST_DRIVER}", _newer())
+        return wrong("driver", f"{facts.driver}, and CUDA 13 needs {LEAST_DRIVER}", _newer(target))
     return good("driver", facts.driver)
 
 
-def _stores(first: Facts, second: Facts) -> Finding:
-    problems = {name: text for facts in (first, second) for name, text in facts.stores.items() if text}
+def _stores(first: Facts, *others: Facts) -> Finding:
+    problems = {name: text for facts in (first, *others) for name, text in facts.stores.items() if text}
     if problems:
         return wrong("nodes' stores", "; ".join(f"{name}: {text}" for name, text in problems.items()), _ROLES)
     if not first.stores:

@@ -10,27 +10,24 @@ from dataclasses import dataclass
 from azure.batch import BatchClient
 from azure.batch import models as batch
 
-from scorer import documents
 from scorer.check.findings import Finding, good, wrong
 from scorer.check.judge import judge
 from scorer.check.leftovers import Log, empty, taken_away
 from scorer.check.options import set_options, without_named
 from scorer.check.pool import check_nodes
 from scorer.check.probe import Facts
+from scorer.check.probe_answer import AGAIN, MOST_BYTES, read_facts
 from scorer.documents.deployment import Deployment
 from scorer.documents.paths import probe_folder
 from scorer.engines import open_cluster
 from scorer.engines.azure_batch.bodies import probe_job_body, probe_task
 from scorer.engines.azure_batch.calls import Calls
 from scorer.engines.azure_batch.pool import PoolState, find_pool
-from scorer.errors import DocumentError, ScorerError, UsageError
+from scorer.errors import ScorerError, UsageError
 from scorer.report.text import counted, duration
 from scorer.text import clean
 
-MOST_BYTES = 65_536
-"""Of what a task's program printed."""
 _NOBODY = "portal > Batch account > pool: Overview says what Azure tells of it; run this again later, or with --minutes"
-_AGAIN = "run it again: a Spot node may have gone"
 
 
 @dataclass(frozen=True)
@@ -106,17 +103,8 @@ class NodeCheck:
         try:
             data = self.target.stores().output.get(f"{probe_folder(self.job, number)}/stdout.txt", most=MOST_BYTES)
         except ScorerError as error:
-            return wrong("nodes", f"what task {number} told can't be read ({error})", _AGAIN)
+            return wrong("nodes", f"what task {number} told can't be read ({error})", AGAIN)
         return read_facts(data, self.job, number)
-
-
-def read_facts(data: bytes, job: str, number: int) -> Facts | Finding:
-    """What a task told, which is the last line of what it printed that may be a document."""
-    lines = [line for line in data.splitlines() if line.startswith(b"{")]
-    try:
-        return documents.parse(Facts, lines[-1] if lines else b"", f"stdout.txt of task {number}", job=job, number=number)
-    except DocumentError as error:
-        return wrong("nodes", str(error), _AGAIN)
 
 
 def _node(task: batch.BatchTask) -> str:

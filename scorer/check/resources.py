@@ -94,7 +94,7 @@ class _Workflow(_Answer):
     properties: _WorkflowFacts
 
 
-Answer = TypeVar("Answer", bound=_Answer)
+Answer = TypeVar("Answer", bound=BaseModel)
 
 
 def check_quota(target: Deployment, me: str) -> Iterator[Finding]:
@@ -102,7 +102,7 @@ def check_quota(target: Deployment, me: str) -> Iterator[Finding]:
     if not target.batch_account or not target.gpu_cores:
         yield left_out("quota", OLD)
         return
-    found = _ask("quota", _Account, target.batch_account, BATCH_VERSION, me)
+    found = ask("quota", _Account, target.batch_account, BATCH_VERSION, me)
     yield from [found] if isinstance(found, Finding) else judge_quota(found.properties, target)
 
 
@@ -142,8 +142,8 @@ def check_workflows(target: Deployment, me: str) -> Iterator[Finding]:
         yield left_out("workflow", OLD)
     for each in target.workflows:
         name = each.rpartition("/")[2]
-        found = _ask("workflow", _Workflow, each, LOGIC_VERSION, me)
-        runs = found if isinstance(found, Finding) else _ask("workflow", _Runs, f"{each}/runs?$top={RUNS}", LOGIC_VERSION, me)
+        found = ask("workflow", _Workflow, each, LOGIC_VERSION, me)
+        runs = found if isinstance(found, Finding) else ask("workflow", _Runs, f"{each}/runs?$top={RUNS}", LOGIC_VERSION, me)
         if isinstance(found, Finding):
             yield found
         elif found.properties.state != "Enabled":
@@ -178,7 +178,7 @@ def judge_runs(name: str, runs: list[RunFacts]) -> Finding:
     )
 
 
-def _ask(name: str, model: type[Answer], path: str, version: str, me: str) -> Answer | Finding:
+def ask(name: str, model: type[Answer], path: str, version: str, me: str) -> Answer | Finding:
     """What Azure says of the resource; what is wrong or left out where it says nothing of use."""
     try:
         return model.model_validate(resource_manager.call("GET", path, version))

@@ -274,10 +274,14 @@ def release_shared(plan: Plan, stores: Stores) -> None:
 def probe(
     job: Job, input_url: InputUrl, output: OutputUrl, work: WorkUrl, logs: LogsUrl, scripts: ScriptsUrl = "",
     number: Annotated[int, typer.Option(metavar="N", min=0, help="Which of the job's tasks; 0: its preparation.")] = 0,
+    keep: Annotated[bool, typer.Option(help="Put it into output, too, where the engine doesn't keep what is printed.")] = False,
     parts: PartsUrl = "",
 ) -> None:  # fmt: skip
     """Tell what a task finds on its node, as `scorer check` asks for it."""
     from scorer.check.probe import examine
 
     stores = _stores(input_url, output, work, logs, parts)
-    typer.echo(examine(job, number, stores, open_store(scripts) if scripts else None).model_dump_json())
+    told = examine(job, number, stores, open_store(scripts) if scripts else None).model_dump_json()
+    if keep:
+        stores.output.put(f"{paths.probe_folder(job, number)}/stdout.txt", told.encode())
+    typer.echo(told)

@@ -17,6 +17,7 @@ JOB, SENDER, PLAN, WORKER = "scorer_job", "scorer_sender", "scorer_plan", "score
 # Who works in the container, as in that of Azure Batch: the user of images/scorer/Dockerfile. Azure Machine Learning sets up
 # what it starts as root, and is reported to fail in images of others, so its own image is root's. Not confirmed.
 USER = 10001
+_BECOME = f"setpriv --reuid {USER} --regid {USER} --clear-groups --no-new-privs"
 # That user's.
 HOME = "/work"
 # torch's workers hand tensors over in it; Docker gives 64 MB.
@@ -26,8 +27,8 @@ SHARED_MEMORY = "2g"
 LONGEST_SPOT_DAYS = 6
 
 # https://learn.microsoft.com/rest/api/azureml/jobs/get#jobstatus
-_WAITS = {"NotStarted", "Starting", "Provisioning", "Preparing", "Queued", "Paused"}
-_ENDED = {"Completed", "Failed", "Canceled"}
+WAITS = {"NotStarted", "Starting", "Provisioning", "Preparing", "Queued", "Paused"}
+ENDED = {"Completed", "Failed", "Canceled"}
 
 Json = dict[str, Any]
 
@@ -50,13 +51,30 @@ def worker_body(plan: Plan, deployment: Deployment, sender: str, index: int, com
             "displayName": f"{plan.request.name}: worker {index + 1}",
             "computeId": compute,
             "environmentId": deployment.environment,
-            "command": f"setpriv --reuid {USER} --regid {USER} --clear-groups --no-new-privs "
-            f"scorer work {plan.job} --plan {plan.digest}",
+            "command": f"{_BECOME} scorer work {plan.job} --plan {plan.digest}",
             "environmentVariables": node_environment(deployment) | own,
             "identity": {"identityType": "Managed", "clientId": deployment.node_client_id},
             "resources": {"instanceCount": 1, "shmSize": SHARED_MEMORY},
             "limits": {"jobLimitsType": "Command", "timeout": f"P{days}D"},
             "properties": {name: value for name, value in known.items() if value},
+        }
+    }
+
+
+def probe_body(job: str, deployment: Deployment, compute: str) -> Json:
+    """A job that examines its node, for `scorer check`, and is of no plan."""
+    return {
+        "properties": {
+            "jobType": "Command",
+            "experimentName": job,
+            "displayName": "scorer check",
+            "computeId": compute,
+            "environmentId": deployment.environment,
+            "command": f"{_BECOME} scorer probe {job} --number 1 --keep",
+            "environmentVariables": node_environment(deployment) | {"HOME": HOME},
+            "identity": {"identityType": "Managed", "clientId": deployment.node_client_id},
+            "resources": {"instanceCount": 1, "shmSize": SHARED_MEMORY},
+            "limits": {"jobLimitsType": "Command", "timeout": "PT1H"},
         }
     }
 
@@ -82,12 +100,12 @@ class Worker:
     @property
     def is_waiting(self) -> bool:
         """Whether it doesn't run yet."""
-        return self.state in _WAITS
+        return self.state in WAITS
 
     @property
     def has_ended(self) -> bool:
         """Whether it neither runs nor will; one in a state that nobody knows may."""
-        return self.state in _ENDED
+        return self.state in ENDED
 
 
 def read_worker(document: Json) -> Worker | None:

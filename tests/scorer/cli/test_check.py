@@ -13,6 +13,7 @@ from scorer.check.judge import judge
 from scorer.check.known import ANSWER, TOLERANCE, difference, drawn, styled
 from scorer.check.options import without_named
 from scorer.check.probe import Facts
+from scorer.check.probe_answer import read_facts
 from scorer.check.trial_request import FRAMES, clip
 from scorer.documents.deployment import CONTAINER_OPTIONS, read_deployment
 from scorer.engines.azure_batch.bodies import chunk_task, job_body, probe_job_body, probe_task
@@ -228,12 +229,12 @@ def test_options_that_are_named_are_left_out_with_their_values(said: str, left: 
     ],
 )
 def test_what_a_node_tells_is_read_like_any_strangers_words(change: dict[str, Any]) -> None:
-    said = nodes.read_facts(json.dumps({**FACTS, **change}).encode(), "check-1", 1)
+    said = read_facts(json.dumps({**FACTS, **change}).encode(), "check-1", 1)
     assert isinstance(said, Finding) or (said.token and "\x1b" not in said.token)
     for data in (b"", b"{", b"[]", b"\xff\xfe", b"{}\n{}", b"{" * 60_000):
-        assert isinstance(nodes.read_facts(data, "check-1", 1), Finding)
+        assert isinstance(read_facts(data, "check-1", 1), Finding)
     mixed = b"a library's line\n" + json.dumps(FACTS).encode() + b"\n"
-    assert isinstance(nodes.read_facts(mixed, "check-1", 1), Facts)
+    assert isinstance(read_facts(mixed, "check-1", 1), Facts)
 
 
 QUOTA = {
