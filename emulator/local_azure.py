@@ -139,7 +139,7 @@ class LocalAzure:
         if self._batch is not None:
             self._batch.wait(lambda: self.batch.job(job).state == "completed", seconds)
         else:
-            self.learning.wait(lambda: all(each.has_ended for each in self.learning.workers(job)), seconds)
+            self.learning.wait(lambda: self.learning.is_over(job), seconds)
         status: dict[str, Any] = json.loads(self.get("output", f"{job}/{STATUS}"))
         return status
 

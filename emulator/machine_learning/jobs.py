@@ -59,6 +59,8 @@ class Job:
     code: int | None = None
     runs: int = 0
     """How often it was begun."""
+    printed: str = ""
+    """What its processes said, which Azure keeps as user_logs/std_log.txt."""
 
     @property
     def properties(self) -> Json:

@@ -56,7 +56,7 @@ class Node:
 
     def start(self, job: Job, identity: Mapping[str, str], now: float) -> None:
         """Begin the job's process: in a container of its own, whose folders nobody else has."""
-        place = self.folder / job.name
+        place = self.folder / "job"  # a short name, as that of a socket in it may be no longer than 107 characters
         shutil.rmtree(place, ignore_errors=True)
         words, uid = read_command(job.properties["command"])
         for folder in (place, place / "wd", place / "tmp", *(place / each.lstrip("/") for each in _FOLDERS)):
@@ -87,6 +87,8 @@ class Node:
         job, self.job = self.job, None
         if job is not None and job.run is not None:
             job.run.kill()
+            files = [job.run.folder / each for each in ("out", "errors")]  # neither is there before the process is
+            job.printed += "".join(each.read_text("utf-8", "replace") for each in files if each.exists())
             shutil.rmtree(job.run.folder, ignore_errors=True)
             job.run = None
         return job

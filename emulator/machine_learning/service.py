@@ -21,7 +21,7 @@ from emulator.batch.pool import ALLOCATION
 from emulator.batch.quota import Quota
 from emulator.entra import Identities, TokenError
 from emulator.folders import open_folder
-from emulator.forked import SCORER
+from emulator.forked import HASTE, SCORER
 from emulator.machine_learning.cluster import Cluster
 from emulator.machine_learning.jobs import API_VERSION, PAGE, Job, Ledger, RefusalError, refusal
 from emulator.rbac.access import allowed
@@ -86,6 +86,11 @@ class MachineLearning:
         """The jobs that are workers of this one."""
         return [each for each in self.ledger.jobs.values() if each.own.get("scorer_job") == job]
 
+    def is_over(self, job: str) -> bool:
+        """Whether one of its workers has brought it to its end, or none is left."""
+        workers = self.workers(job)
+        return any(each.state == "Completed" for each in workers) or all(each.has_ended for each in workers)
+
     def wait(self, condition: Callable[[], bool], seconds: float = 300) -> None:
         """Until something has come true. Raises TimeoutError."""
         deadline = time.monotonic() + seconds
@@ -100,7 +105,7 @@ class MachineLearning:
     def told(self) -> str:
         """How things stand, and what happened last, for people."""
         with self.lock:
-            jobs = [f"{job.name} {job.state} {job.node} {job.code}" for job in self.ledger.jobs.values()]
+            jobs = [f"{job.name} {job.state} {job.node} {job.code} {job.printed[-500:]}" for job in self.ledger.jobs.values()]
             return "\n".join(jobs + [str(event) for each in self.clusters.values() for event in each.timeline[-40:]])
 
     def serves(self, path: str) -> bool:
@@ -214,6 +219,14 @@ class MachineLearning:
             return Reply(202, None, {"Location": f"{self.endpoint}{self.workspace.id}/operations/{job.name}"})
         return Reply(200)
 
+    def clear(self) -> None:
+        """As if there had never been any jobs."""
+        with self.lock:
+            for cluster in self.clusters.values():
+                for node in cluster.nodes:
+                    node.clear()
+            self.ledger.clear()
+
     def tick(self) -> None:
         """All that happened up to now."""
         with self.lock:
@@ -245,8 +258,12 @@ def serve(
     allocation: float = ALLOCATION,
     launcher: Sequence[str] = SCORER,
     environment: Mapping[str, str] | None = None,
+    haste: float = 40.0,
 ) -> Iterator[MachineLearning]:
-    """The cloud's workspace, at work until the block ends; `endpoint` is where Azure Resource Manager answers."""
+    """The cloud's workspace, at work until the block ends; `endpoint` is where Azure Resource Manager answers.
+
+    Workers renew their claims so many times faster than in Azure (`haste`), as their nodes come so many times faster, too.
+    """
     (workspace,) = cloud.of_type(WORKSPACE)
     service = MachineLearning(cloud, workspace, identities, Ledger(workspace.id), minute, endpoint)
     stop = threading.Event()
@@ -258,7 +275,7 @@ def serve(
     thread = threading.Thread(target=schedule, name="machine learning", daemon=True)
     with open_folder("aml-") as folder:
         bundle = shutil.copy(authority.bundle, folder)
-        known = {**authority.trusting(bundle), **(environment or {})}
+        known = {**authority.trusting(bundle), HASTE: str(haste), **(environment or {})}
         for each in cloud.of_type(COMPUTE):
             service.clusters[each.request.name] = _make(service, each, folder, allocation, launcher, known)
         thread.start()
@@ -279,7 +296,7 @@ def _make(
         id=declared.id,
         declared=lambda: service.cloud.get(declared.id).body,
         ledger=service.ledger,
-        folder=folder / declared.request.name,
+        folder=folder,
         environment=lambda: environment,
         identity=service.identity,
         image_is_there=service.image_is_there,

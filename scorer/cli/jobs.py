@@ -153,9 +153,19 @@ def _check_out(out: Path | None, *, folder: bool, endings: Sequence[str] = VIDEO
 def _follow(
     client: Client, job: str, every: float, out: Path | None, placed: Placed, *, photo: bool, quiet: bool, as_json: bool
 ) -> None:
+    told = False
+
+    def look(standing: Standing) -> None:
+        nonlocal told
+        if not told and not quiet and standing.tasks is not None:
+            told = True
+            for name, page in client.pages(job).items():
+                errors.print(f"{name}: {page}", soft_wrap=True)
+        shown(standing)
+
     try:
         with following(errors, quiet=quiet) as shown:
-            status = client.follow(job, every, shown)
+            status = client.follow(job, every, look)
     except KeyboardInterrupt:
         raise StoppedError(
             f"No longer followed: job {job} goes on in Azure. 'scorer status {job}' shows it, 'scorer cancel {job}' ends it."
@@ -195,8 +205,10 @@ def status(
         return
     standing = client.known(job)
     error = standing.error
-    lines = [describe(standing), *(f"{name}: {text}" for name, text in places(standing, client).items())]
-    answer(standing_facts(standing, client), lines, as_json=as_json)
+    pages = client.pages(job) if standing.tasks is not None else {}
+    found = {**places(standing, client), **pages}
+    lines = [describe(standing), *(f"{name}: {text}" for name, text in found.items())]
+    answer(standing_facts(standing, client, pages), lines, as_json=as_json)
     if error is not None and as_json:  # the document says why
         raise typer.Exit(error.exit_code)
     if error is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,15 +37,18 @@ def places(standing: Standing, client: Client) -> dict[str, str]:
     return {"request": stores.input.where(request), **found} if request else found
 
 
-def standing_facts(standing: Standing, client: Client) -> dict[str, Any]:
-    """The same for programs; `state` is a status's, or 'waiting', 'refused' or 'taken in' before there is one."""
+def standing_facts(standing: Standing, client: Client, pages: Mapping[str, str]) -> dict[str, Any]:
+    """The same for programs; `state` is a status's, or 'waiting', 'refused' or 'taken in' before there is one.
+
+    `pages` is where its machines are seen in a browser.
+    """
     status, position = standing.status, standing.position
     known = status.model_dump(mode="json", exclude={"request"}) if status is not None and position is None else {}
     before = "waiting" if position is not None else "refused" if standing.rejection is not None else "taken in"
     return {
         "job": standing.job, "state": before, **known, **places(standing, client),
         "tasks": asdict(standing.tasks) if standing.tasks is not None else None,
-        "held_up": standing.held_up,
+        "held_up": standing.held_up, "pages": dict(pages),
         "place": position.number if position is not None else None, "of": position.of if position is not None else None,
         "error": facts_of(standing.error) if standing.error is not None else None,
     }  # fmt: skip

@@ -153,6 +153,10 @@ class Client:
             return self._cluster.held_up()
         return ""
 
+    def pages(self, job: str) -> Mapping[str, str]:
+        """Where a person sees the job's machines in a browser, by their names; none where nobody shows that."""
+        return self._cluster.pages(job)
+
     def known(self, job: str) -> Standing:
         """Like `find`; raises MissingError where nobody has heard of such a job."""
         found = self.find(job)

@@ -12,6 +12,8 @@ import pytest
 from emulator.arm.cloud import Cloud, Resource
 from emulator.pulumi import provider
 from emulator.pulumi.engine import Deployment
+from scorer.check.pool import _todo
+from scorer.engines.azure_batch.pool import BadNode
 from stacks.cluster import start_command
 from stacks.cost import at_rest
 from stacks.settings import Settings
@@ -164,6 +166,8 @@ def test_a_node_without_the_share_takes_no_tasks_and_says_why(tmp_path: Path) ->
     assert done.returncode == 4
     assert f"The share for parts is not mounted at {tmp_path}/mounts/parts" in done.stdout
     assert (tmp_path / "mounts/parts").stat().st_mode & 0o7777 != 0o1777
+    node = BadNode("node", "starttaskfailed", "its start task ended with 4")
+    assert "port 2049" in _todo(node, done.stdout), "scorer check says what to do"
 
 
 # Settings and costs

@@ -26,8 +26,4 @@ def azure(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wor
     workspace.azure.fault = None
     workspace.azure.stands_still = False
     workspace.azure.quota = Quota()
-    with workspace.azure.lock:
-        for cluster in workspace.azure.clusters.values():
-            for node in cluster.nodes:
-                node.clear()
-        workspace.azure.ledger.clear()
+    workspace.azure.clear()
