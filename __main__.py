@@ -312,7 +312,10 @@ alerts = Alerts(
 pulumi.export("deployment", with_workflows(deployment, workflow.all.values()))
 pulumi.export("resourceGroup", group.name)
 pulumi.export("workflow", workflow.main.name)
-pulumi.export("workspace" if chosen.machine_learning else "batchAccount", account.name)
+if chosen.machine_learning:
+    pulumi.export("workspace", account.name)
+else:
+    pulumi.export("batchAccount", account.name)
 pulumi.export("registry", registry.name)
 pulumi.export("cost", cost.told(chosen))
 # By the settings that name them, so that a pipeline can preview with the images that run.
