@@ -28,7 +28,7 @@ demo: $(VENV)/demo.stamp  ## style a real clip (another painting: make demo STYL
 	$(BIN)/scorer run $(CLIP) --style demo/paintings/$(STYLE).png --out demo/bigbuckbunny-$(STYLE).mp4 --overwrite --work demo/work
 
 rehearsal: $(VENV)/test.stamp pulumi azurite  ## the whole architecture on this machine, live: a request is dropped, a video comes back
-	@$(BIN)/python -m emulator.rehearsal $(CLIP) rehearsal
+	@$(BIN)/python -m emulator.rehearsal $(CLIP) rehearsal $(ENGINE)
 
 infra: $(VENV)/infra.stamp  ## what 'pulumi up' needs beside Pulumi itself
 

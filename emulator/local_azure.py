@@ -16,6 +16,7 @@ from emulator.arm.cloud import Cloud
 from emulator.batch import service as batch
 from emulator.blob import service as blob
 from emulator.blob.service import BlobService
+from emulator.engines import Watched, WatchedBatch, WatchedLearning
 from emulator.entra import Identities
 from emulator.insights import Insights
 from emulator.machine_learning import service as machine_learning
@@ -55,9 +56,9 @@ class LocalAzure:
         return self._learning
 
     @property
-    def now(self) -> float:
-        """Simulated seconds since the beginning."""
-        return self.learning.now if self._batch is None else self._batch.now
+    def engine(self) -> Watched:
+        """Whichever of the two it has."""
+        return WatchedLearning(self.learning) if self._batch is None else WatchedBatch(self._batch)
 
     def principal(self, what: str) -> str:
         """The object id of one of the stack's identities: nodes, submitter, workflow."""

@@ -1,8 +1,10 @@
 """The whole architecture on this machine, watched by a person: `make rehearsal`.
 
 The real Pulumi engine brings the stack up on the emulator; a request is dropped; what was declared does the rest: event,
-workflow, container group, pool from 0 nodes, tasks, merge, pool back to 0; and `pulumi destroy` leaves nothing. A minute of
+workflow, container group, nodes from 0, tasks, merge, back to 0 nodes; and `pulumi destroy` leaves nothing. A minute of
 Azure's clock takes a second and a half, but work takes as long as it takes: nodes are this machine's processes.
+
+ENGINE=machine-learning plays it with Azure Machine Learning in place of Batch, ENGINE=both with each, and compares them.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,6 @@ from rich.console import Console
 from autoscale.gpu_sizes import SIZES
 from emulator import forked, local_azure
 from emulator.arm.cloud import Cloud
-from emulator.batch.jobs import Job
 from emulator.batch.pool import Event
 from emulator.local_azure import PERSON, LocalAzure
 from emulator.logic_app import trigger
@@ -36,6 +37,9 @@ STYLE = 7
 SETTINGS = {"operators": [PERSON], "nodesMax": 4, "batchSize": 4, "chunkFrames": 12, "keepWarmMinutes": 0, "taskMinutes": 1440}
 # The NAT gateway and its address, by the hour: what costs while the stack stands and nothing runs.
 STANDING = 0.05
+# What Azure Machine Learning's nodes reach their workspace by, likewise.
+ENDPOINT = 0.01
+ENGINES = ("batch", "machine-learning")
 # Seconds that a minute of Azure's clock takes.
 MINUTE = 1.5
 POLL_MINUTES = 15
@@ -49,6 +53,7 @@ class Rehearsal:
 
     resources: int
     """Made by `pulumi up`."""
+    engine: str = ENGINES[0]
     left: int = 0
     """After `pulumi destroy`."""
     job: str = ""
@@ -76,9 +81,9 @@ class Rehearsal:
         items = [
             (f"Spot {size}", minutes["spot"], price.spot),
             (f"dedicated {size}", minutes["dedicated"], price.on_demand),
-            ("network that stands anyway", self.minutes, STANDING),
+            ("network that stands anyway", self.minutes, STANDING if self.engine == "batch" else STANDING + ENDPOINT),
         ]
-        return [(f"{spent:.1f} minutes of {what} at ${cost}/h", spent / 60 * cost) for what, spent, cost in items]
+        return [(f"{spent:.1f} minutes of {what} at ${cost:g}/h", spent / 60 * cost) for what, spent, cost in items]
 
 
 @dataclass
@@ -94,43 +99,46 @@ class Watch:
 
     def start(self) -> None:
         """The clock begins now."""
-        self.began = self.azure.batch.now
-        self.trigger.on_happening = lambda happening: self.tell(self.azure.batch.now, f"{happening.what:9} {happening.about}")
+        self.began = self.azure.engine.now
+        self.trigger.on_happening = lambda happening: self.tell(self.azure.engine.now, f"{happening.what:9} {happening.about}")
 
     def tell(self, second: float, text: str) -> None:
         """A line of the timeline."""
         self.made.lines.append((second - self.began, text))
         self.say(f"{_clock(second - self.began)}  {text}")
 
-    def poll(self) -> Job | None:
-        """Tell what has happened to the pool meanwhile; the job, once there is one."""
-        events = self.azure.batch.pool.timeline[self.seen :]
+    def poll(self) -> str | None:
+        """Tell what has happened to the nodes meanwhile; the job, once there is one."""
+        events = self.azure.engine.timeline[self.seen :]
         self.seen += len(events)
         for event in events:
             if text := _told(event):
                 self.tell(event.second, text)
-        return next((job for job in self.azure.batch.ledger.jobs.values() if job.id.startswith("rehearsal-")), None)
+        return self.azure.engine.find("rehearsal-")
 
 
 Faults = Callable[[Trigger], None]
 
 
-def rehearse(folder: Path, clip: Path, say: Say, faults: Faults = lambda _: None, *, check_nodes: bool = False) -> Rehearsal:
+def rehearse(
+    folder: Path, clip: Path, say: Say, faults: Faults = lambda _: None, *, check_nodes: bool = False, engine: str = ENGINES[0]
+) -> Rehearsal:
     """Play it; `faults` is called before the request is dropped.
 
     An operator's first command comes before, and where `check_nodes` says so another time afterwards, with nodes.
     """
     cloud = Cloud()
     cloud.people.add(PERSON)
-    with provider.serve(cloud) as port, Engine() as engine:
-        deployment = Deployment(folder=folder, port=port, stack="dev", settings=SETTINGS)
+    with provider.serve(cloud) as port, Engine() as workflows:
+        settings = SETTINGS | ({} if engine == ENGINES[0] else {"engine": engine})
+        deployment = Deployment(folder=folder, port=port, stack="dev", settings=settings)
         say("pulumi up: dev")
         outputs = deployment.up().outputs
-        made = Rehearsal(len(cloud))
+        made = Rehearsal(len(cloud), engine)
         say(f"{made.resources} resources are there")
         with (
             local_azure.serve(cloud, outputs["deployment"], folder / "small", minute=MINUTE) as azure,
-            trigger.serve(azure, engine, folder / "groups") as starting,
+            trigger.serve(azure, workflows, folder / "groups") as starting,
         ):
             starting.pause = MINUTE / 60
             _check(azure, made, say, "--quick")
@@ -175,18 +183,18 @@ def _play(watch: Watch, clip: Path) -> None:
     azure.put("requests/rehearsal.json", json.dumps(request).encode())
     looked = watch.began
     deadline = time.monotonic() + 600
-    while (job := watch.poll()) is None or job.state != "completed" or azure.batch.pool.nodes:
-        if job is None and azure.batch.now - looked > POLL_MINUTES * 60:
-            looked = azure.batch.now
+    while (job := watch.poll()) is None or not azure.engine.is_over(job) or azure.engine.nodes:
+        if (job is None or not azure.engine.is_over(job)) and azure.engine.now - looked > POLL_MINUTES * 60:
+            looked = azure.engine.now
             watch.trigger.poll()
         if time.monotonic() > deadline:
             raise TimeoutError("The rehearsal doesn't end.")
         time.sleep(0.1)
     watch.poll()
     watch.trigger.wait()
-    watch.made.job = job.id
+    watch.made.job = job
     watch.made.began = watch.began
-    watch.made.minutes = (azure.batch.now - watch.began) / 60
+    watch.made.minutes = (azure.engine.now - watch.began) / 60
     watch.made.runs = [f"{run.status} {run.error.get('code', '')}".strip() for run in watch.trigger.runs]
 
 
@@ -208,10 +216,10 @@ def _collect(azure: LocalAzure, made: Rehearsal) -> None:
     made.status = json.loads(azure.get("output", f"{made.job}/{STATUS}"))
     made.report = azure.get("output", f"{made.job}/{REPORT}")
     made.result = azure.get("output", f"{made.job}/{made.status['result']}")
-    made.node_minutes = dict(azure.batch.pool.node_minutes)
-    timeline = [replace(event, second=event.second - made.began) for event in azure.batch.pool.timeline]
+    made.node_minutes = azure.engine.node_minutes
+    timeline = [replace(event, second=event.second - made.began) for event in azure.engine.timeline]
     made.bars = _bars(timeline)
-    made.nodes = _nodes(timeline, azure.batch.pool.allocation)
+    made.nodes = _nodes(timeline, azure.engine.allocation)
 
 
 def _bars(timeline: list[Event]) -> list[Bar]:
@@ -248,20 +256,50 @@ def _clock(second: float) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Rehearse, with `clip` and into `folder`."""
-    clip, target = Path(arguments[0]), Path(arguments[1])
+    """Rehearse, with `clip` and into `folder`, on one engine or on both."""
+    clip, target, chosen = Path(arguments[0]), Path(arguments[1]), (arguments[2:] or [ENGINES[0]])[0]
+    if chosen not in (*ENGINES, "both"):
+        sys.exit(f"ENGINE is '{chosen}': {', '.join(ENGINES)} or both.")
     console = Console(highlight=False)
-    with tempfile.TemporaryDirectory(prefix="rehearsal-") as scratch:
-        made = rehearse(Path(scratch), clip, lambda text: console.print(text, markup=False, soft_wrap=True), check_nodes=True)
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=True)
+
+    played = []
+    for engine in ENGINES if chosen == "both" else (chosen,):
+        with tempfile.TemporaryDirectory(prefix="rehearsal-") as scratch:
+            played.append(rehearse(Path(scratch), clip, say, check_nodes=True, engine=engine))
+        _keep(played[-1], target, say)
+    if len(played) > 1:
+        for line in compared(played):
+            say(line)
+    say(f"Look at {target}/: the video, its report, and timeline.svg.")
+
+
+def _keep(made: Rehearsal, target: Path, say: Say) -> None:
+    """Put what came of it into a folder, and tell what it took."""
     target.mkdir(parents=True, exist_ok=True)
     (target / "timeline.svg").write_text(draw(made.nodes, made.bars, made.minutes * 60))
     (target / "report.html").write_bytes(made.report)
     (target / f"rehearsal{Path(made.status['result']).suffix}").write_bytes(made.result)
-    console.print(f"\n{made.status['frames']} frames in {len(made.bars) - 1} tasks, {made.minutes:.0f} minutes of Azure's clock")
+    say(f"\n{made.status['frames']} frames in {len(made.bars)} runs of tasks, {made.minutes:.0f} minutes of Azure's clock")
     for what, dollars in made.bill():
-        console.print(f"  ${dollars:.4f}  {what}", markup=False)
-    console.print(f"  ${sum(dollars for _, dollars in made.bill()):.4f}  in all")
-    console.print(f"Look at {target}/: the video, its report, and timeline.svg.")
+        say(f"  ${dollars:.4f}  {what}")
+    say(f"  ${sum(dollars for _, dollars in made.bill()):.4f}  in all")
+
+
+def compared(played: Sequence[Rehearsal]) -> list[str]:
+    """A table of what one job took on each engine."""
+    lines = [
+        "",
+        "| engine | nodes at most | runs of tasks | node minutes | minutes from request to no nodes | dollars |",
+        "|---|---|---|---|---|---|",
+    ]
+    for made in played:
+        most, spent = max(count for _, count in made.nodes), sum(made.node_minutes.values())
+        dollars = sum(each for _, each in made.bill())
+        lines.append(f"| `{made.engine}` | {most} | {len(made.bars)} | {spent:.0f} | {made.minutes:.0f} | {dollars:.3f} |")
+    return lines
 
 
 if __name__ == "__main__":

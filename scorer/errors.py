@@ -95,7 +95,7 @@ class StoreError(ScorerError):
 
 
 class BatchError(ScorerError):
-    """Azure Batch didn't answer, or refused us."""
+    """Azure Batch, or Azure Machine Learning, didn't answer, or refused us."""
 
     exit_code = 14
     retry = True

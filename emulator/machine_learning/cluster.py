@@ -39,6 +39,8 @@ class Cluster:
     declared: Callable[[], Json]
     """Its ARM body, as it stands in the cloud now."""
     ledger: Ledger
+    timeline: list[Event]
+    """What happened, to all clusters of the workspace."""
     folder: Path
     environment: Callable[[], Mapping[str, str]]
     """What a new node's processes find in their environment."""
@@ -49,7 +51,6 @@ class Cluster:
     allocation: float = ALLOCATION
     quota: Quota = field(default_factory=Quota)
     nodes: list[Node] = field(default_factory=list)
-    timeline: list[Event] = field(default_factory=list)
     node_minutes: float = 0.0
     preempt_every: float | None = None
     """Simulated seconds between two preemptions, in each manner by turns."""

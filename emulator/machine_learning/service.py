@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode
 from emulator.arm import outputs
 from emulator.arm.cloud import Cloud, Resource
 from emulator.arm.rest import ARM, Reply
-from emulator.batch.pool import ALLOCATION
+from emulator.batch.pool import ALLOCATION, Event
 from emulator.batch.quota import Quota
 from emulator.entra import Identities, TokenError
 from emulator.folders import open_folder
@@ -58,6 +58,7 @@ class MachineLearning:
     """Where Azure Resource Manager is."""
     clusters: dict[str, Cluster] = field(default_factory=dict)
     """By their names."""
+    timeline: list[Event] = field(default_factory=list)
     fault: Fault | None = None
     page: int = PAGE
     stands_still: bool = False
@@ -106,7 +107,7 @@ class MachineLearning:
         """How things stand, and what happened last, for people."""
         with self.lock:
             jobs = [f"{job.name} {job.state} {job.node} {job.code} {job.printed[-500:]}" for job in self.ledger.jobs.values()]
-            return "\n".join(jobs + [str(event) for each in self.clusters.values() for event in each.timeline[-40:]])
+            return "\n".join(jobs + list(map(str, self.timeline[-40:])))
 
     def serves(self, path: str) -> bool:
         """Whether a request is about jobs or clusters of the workspace."""
@@ -296,6 +297,7 @@ def _make(
         id=declared.id,
         declared=lambda: service.cloud.get(declared.id).body,
         ledger=service.ledger,
+        timeline=service.timeline,
         folder=folder,
         environment=lambda: environment,
         identity=service.identity,

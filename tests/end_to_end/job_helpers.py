@@ -7,6 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 from emulator.local_azure import LocalAzure
+from emulator.machine_learning.cluster import Manner
+from emulator.machine_learning.jobs import Job
 from tests.conftest import write_images
 
 
@@ -42,3 +44,19 @@ def runs(azure: LocalAzure, job: str) -> Counter[str]:
 def lost(azure: LocalAzure, job: str) -> int:
     """Runs that ended with a node."""
     return sum(task.requeues for task in azure.batch.job(job).tasks.values())
+
+
+def lose(azure: LocalAzure, worker: Job, manner: Manner) -> None:
+    """The node of a worker is taken away; of Azure Machine Learning."""
+    for cluster in azure.learning.clusters.values():
+        if worker.node in {node.id for node in cluster.nodes}:
+            cluster.preempt(worker.node, manner)
+
+
+def lose_merger(azure: LocalAzure, claim: str, manner: Manner = "failed") -> None:
+    """So is the node of whoever has this claim of the merge."""
+    merger = int(json.loads(azure.get("work", claim))["worker"].split(":")[1])
+    with azure.learning.lock:
+        workers = azure.learning.workers(claim.partition("/")[0])
+        (worker,) = (each for each in workers if each.run is not None and each.run.process.pid == merger)
+        lose(azure, worker, manner)

@@ -14,12 +14,11 @@ from emulator.forked import SCORER, start
 from emulator.local_azure import LocalAzure
 from emulator.logic_app.engine import Engine
 from emulator.logic_app.trigger import serve as serve_trigger
-from emulator.machine_learning.cluster import MANNERS, Manner
-from emulator.machine_learning.jobs import Job
+from emulator.machine_learning.cluster import MANNERS
 from scorer.documents.records import FrameRecord, from_lines
 from tests.conftest import MakeClip
 from tests.deployed import deploy
-from tests.end_to_end.job_helpers import ask, by_local_engine
+from tests.end_to_end.job_helpers import ask, by_local_engine, lose, lose_merger
 from tests.end_to_end.test_trigger_to_result import person
 
 # Of the calls that a dispatch makes, each so many-th is one that it is killed at.
@@ -54,13 +53,6 @@ def frames_recorded(azure: LocalAzure, job: str) -> Counter[int]:
 
 def parts(azure: LocalAzure, job: str) -> int:
     return sum(name.endswith(".json") for name in azure.names("work", f"{job}/parts/"))
-
-
-def lose(azure: LocalAzure, worker: Job, manner: Manner) -> None:
-    """The node of a worker is taken away."""
-    for cluster in azure.learning.clusters.values():
-        if worker.node in {node.id for node in cluster.nodes}:
-            cluster.preempt(worker.node, manner)
 
 
 def test_submit_brings_what_the_laptop_makes(azure: LocalAzure, engine: Engine, tmp_path: Path, make_clip: MakeClip) -> None:
@@ -110,10 +102,7 @@ def test_all_workers_are_lost_and_then_the_merger(azure: LocalAzure, tmp_path: P
     azure.blobs.fault = lambda method, path: 503 if method == "PUT" and f"{job}/result." in path else None
     azure.learning.wait(lambda: any("/claims/merge-" in name for name in azure.names("work", f"{job}/")))
     (merge,) = azure.names("work", f"{job}/claims/merge-")
-    merger = int(json.loads(azure.get("work", merge))["worker"].split(":")[1])
-    with azure.learning.lock:
-        (worker,) = (each for each in azure.learning.workers(job) if each.run is not None and each.run.process.pid == merger)
-        lose(azure, worker, "failed")
+    lose_merger(azure, merge)
     azure.blobs.fault = None
     azure.dispatch("requests/")
     assert azure.wait(job)["state"] == "done"

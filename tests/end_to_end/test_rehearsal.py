@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from emulator.logic_app.trigger import Trigger
-from emulator.rehearsal import Rehearsal, rehearse
+from emulator.rehearsal import Rehearsal, compared, rehearse
 from emulator.timeline_svg import draw
 from tests.conftest import ffmpeg
+from tests.end_to_end.job_helpers import lose_merger
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +86,35 @@ def test_the_faulty_twin_brings_the_same_video(smooth: Rehearsal, clip: Path, tm
     assert sum(bar.task != "merge" for bar in twin.bars) == 4  # nothing was scored twice
     assert twin.result == smooth.result
     assert twin.left == 0
+
+
+def test_the_other_engines_faulty_twin_brings_the_same_video(smooth: Rehearsal, clip: Path, tmp_path: Path) -> None:
+    lost = threading.Event()
+
+    def faults(trigger: Trigger) -> None:
+        # As above; and no result is written before whoever merges first has lost its node.
+        trigger.deliveries = lambda _: [0.2, 0.0]
+        trigger.starts = lambda name: name.startswith("look-")
+        trigger.overrides = lambda event: {"timeLimitMinutes": 0} if event else {}
+        azure = trigger.azure
+        azure.blobs.fault = lambda method, path: 503 if method == "PUT" and "/result." in path and not lost.is_set() else None
+
+        def lose_the_merger() -> None:
+            while not (found := [each for each in azure.names("work") if "/claims/merge-" in each]):
+                time.sleep(0.05)
+            lose_merger(azure, found[0])
+            lost.set()
+
+        threading.Thread(target=lose_the_merger, daemon=True).start()
+
+    twin = rehearse(tmp_path, clip, print, faults, engine="machine-learning")
+    assert lost.is_set()
+    assert "Failed TimedOut" in twin.runs
+    assert twin.runs.count("Succeeded") >= 1
+    assert sum(not bar.good for bar in twin.bars) == 1, "the worker whose node was lost"
+    assert (twin.status["state"], twin.status["frames"], twin.status["failed"]) == ("done", 48, 0)
+    assert twin.result == smooth.result
+    assert twin.left == 0
+    header, _, *rows = compared([smooth, twin])[1:]
+    assert [row.split(" | ")[0] for row in rows] == ["| `batch`", "| `machine-learning`"]
+    assert header.startswith("| engine ")

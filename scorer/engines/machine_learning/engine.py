@@ -228,14 +228,15 @@ class MachineLearningEngine(Cluster):
                     if not each.has_ended and (each.is_waiting or not self._ends.is_done(job)):
                         self._cancel(each)
         shares = slot_shares(senders, self.deployment.nodes_max)
+        over = len(_live(all_workers)) - self.deployment.nodes_max
         for sender in set(senders.values()):
             waiting = sum(each.is_waiting for job in senders if senders[job] != sender for each in all_workers[job])
             for job in [job for job in senders if senders[job] == sender]:
                 live = [each for each in all_workers[job] if not each.has_ended]
-                surplus = min(len(live) - shares[job], waiting)
-                for each in sorted(live, key=lambda each: (not each.is_waiting, -each.index))[: max(0, surplus)]:
+                surplus = max(0, min(len(live) - shares[job], waiting, over))
+                for each in sorted(live, key=lambda each: (not each.is_waiting, -each.index))[:surplus]:
                     self._cancel(each)
-                    waiting -= 1
+                waiting, over = waiting - surplus, over - surplus
 
     def end(self, job: str) -> None:
         """End the job: its status says so first, as what goes by it would begin its workers anew."""

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from azure.core.exceptions import HttpResponseError
 
 from emulator.batch.quota import Quota
 from emulator.machine_learning.cluster import Manner
 from scorer.azure import resource_manager
-from scorer.engines.machine_learning.bodies import USER
+from scorer.engines.machine_learning.bodies import USER, worker_body
 from scorer.engines.machine_learning.engine import MachineLearningEngine
 from scorer.errors import BatchError, BusyError, ChangedError, SenderLimitError
 from tests.folders import FolderStores
 from tests.scorer.engines.workspace import (
+    PLACE,
     Workspace,
     compute,
     deployment,
@@ -173,6 +175,15 @@ def test_senders_share_the_nodes(azure: Workspace, stores: FolderStores) -> None
     assert cluster.at_work() == {"": 1, "acme": 1}
 
 
+def test_whoever_has_more_than_its_share_keeps_it_while_there_are_nodes_for_all(azure: Workspace, stores: FolderStores) -> None:
+    cluster = engine(stores, nodesMax=6)
+    cluster.submit(plan_of(stores, "first", images=10), "", 0)
+    cluster.submit(plan_of(stores, "second", images=1, sender="acme"), "acme", 0)
+    assert not {"CancelRequested", "Canceled"} & set(states(azure, "first").values())
+    assert len(states(azure, "first")) == 5
+    assert len(states(azure, "second")) == 1
+
+
 @pytest.mark.usefixtures("azure")
 def test_how_many_jobs_may_be_at_work(stores: FolderStores) -> None:
     cluster = engine(stores)
@@ -206,3 +217,23 @@ def test_azure_away(azure: Workspace, stores: FolderStores) -> None:
     azure.azure.fault = lambda _, __: 0
     with pytest.raises(BatchError, match="didn't answer"):
         MachineLearningEngine(deployment(), stores, interactive=True).at_work()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"priority": 7}, "Additional properties are not allowed"),
+        ({"limits": {"timeout": "P1D"}}, "jobLimitsType"),
+        ({"computeId": "/subscriptions/1/computes/none"}, "no cluster"),
+        ({"environmentId": "/subscriptions/1/environments/none"}, "no environment"),
+        ({"identity": {"identityType": "Managed", "clientId": "00000000-0000-0000-0000-00000000000f"}}, "no identity"),
+    ],
+)
+def test_what_a_workspace_refuses(azure: Workspace, stores: FolderStores, change: dict[str, Any], words: str) -> None:
+    """The bodies of workers are held against Azure's own types; this is what comes of others."""
+    body = worker_body(plan_of(stores, images=1), deployment(), "", 0, compute("spot"))
+    changed = {"properties": {**body["properties"], **change}}
+    with pytest.raises(HttpResponseError, match=words) as refused:
+        resource_manager.call("PUT", f"{PLACE}/jobs/film-w0-t0", "2025-12-01", changed)
+    assert refused.value.status_code == 400
+    assert states(azure) == {}
