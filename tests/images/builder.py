@@ -107,9 +107,9 @@ class Builder:
         return done
 
     def _build(self, name: str) -> str:
-        base = self.base()
+        context = ImageContext(name)
+        base = self.image(context.built_on.name) if context.built_on else self.base()
         with tempfile.TemporaryDirectory() as folder, self._pip_settings() as pip_settings:
-            context = ImageContext(name)
             archive = Path(folder, "context.tar.gz")
             archive.write_bytes(context.archive())
             source = Path(folder, "source")

@@ -21,13 +21,17 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from numpy.typing import NDArray
 
+from scorer.documents.deployment import read_deployment
+from scorer.engines.machine_learning.bodies import probe_body
 from stacks.image_context import ImageContext
 from tests.conftest import MakeClip, frame_hashes
 from tests.images.builder import Builder
+from tests.scorer.documents.test_deployment import DOCUMENT
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 UID = 10001
+TARGET = read_deployment(json.dumps(DOCUMENT))
 BOTH = pytest.mark.parametrize("name", ["scorer", "submitter"])
 
 
@@ -52,6 +56,15 @@ def test_the_user_is_not_root_and_stays_so(images: Builder, name: str) -> None:
     assert images.run(image, "sh", "-c", "id -u; id -G") == "10001\n10001\n"
     assert images.run(image, "find", "/", "-xdev", "-type", "f", "-perm", "/6000", user="0") == ""
     assert images.run(image, "sh", "-c", "echo $HOME; pwd") == "/work\n/work\n"
+
+
+def test_azure_machine_learnings_image_is_roots_until_its_command_leaves_root(images: Builder) -> None:
+    """It is the scorer's, and becomes the user that the scorer's image makes, as the engine's jobs do."""
+    image = images.image("scorer-ml")
+    assert images.config(image).get("Entrypoint") is None
+    assert images.run(image, "id", "-u") == "0\n"
+    become = probe_body("check-1", TARGET, TARGET.spot_compute)["properties"]["command"].partition(" scorer ")[0]
+    assert images.run(image, "sh", "-c", f"{become} sh -c 'id -u; id -G; scorer --version'").startswith("10001\n10001\n")
 
 
 @BOTH

@@ -208,8 +208,8 @@ def test_changes_keep_what_jobs_at_work_need_and_destroy_leaves_names_alone(hard
     assert len(azure.kept_names) == len(KEEP_THEIR_NAME)
 
 
-# The example's settings that Batch alone has use for.
-OF_BATCH = {to_camel(name): None for name in engine_misfits.OF_BATCH}
+# The example's settings that Batch alone has use for, and what belongs to one of them.
+OF_BATCH = {to_camel(name): None for name in (*engine_misfits.OF_BATCH, "nfs_gb")}
 
 
 @pytest.mark.parametrize(
