@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -98,58 +99,76 @@ def score_chunk(
         runtime, device = str(model.runtime), getattr(model, "device", "cpu")  # a package of an earlier version doesn't say
     marks = Marks(plan, chunk, stores)
     marks.check()
-    usual = batch_size(plan, device)
-    size = marks.smaller(usual)
-    notes = [f"killed in batches of {min(marks.begun)}: batches of {size}"] if marks.begun else []
-    spec = models.spec(plan.request.model)
-    stage = ModelStage(
-        model, size, spec.tile_overlap, most_failures(plan), plan.max_batch_pixels * size // usual, plan.max_pixels,
-        spec.least_side, plan.request.strength, plan.request.keep_colors, is_aligned=plan.request.steady != "off", scale=scale,
-        notes=notes, check=marks.check,
-    )  # fmt: skip
-    records: list[FrameRecord] = []
-
-    width = height = failed_kept = 0
-
-    def on_record(record: FrameRecord, before: Frames | None, after: Frames | None) -> None:
-        nonlocal width, height, failed_kept
-        records.append(record)
-        if after is not None:
-            height, width = after.shape[:2]
-        if record.error is None and before is not None and after is not None:
-            keep_sample(plan, chunk, stores, record.frame, before, after)
-        elif before is not None and failed_kept < FAILED:
-            keep_failed(plan, chunk, stores, record.frame, before)
-            failed_kept += 1
-        on_frames(1)
-
-    steady = SteadyStage(plan.request.steady)
+    stage = _model_stage(plan, model, marks, batch_size(plan, device), scale)
+    steady, kept = SteadyStage(plan.request.steady), _Kept(plan, chunk, stores, on_frames)
+    size = stage.size
     try:
         with marks.trying(size), open_media(plan, chunk, stores) as media:
-            _score(media, stage, steady, size, on_record)
+            _score(media, stage, steady, size, kept.add)
     finally:  # a task that fails leaves its records too
-        failed = sum(record.error is not None for record in records)
         task = TaskRecord(
-            chunk=chunk.index, frames=len(records), failed=failed, started=started, seconds=time.perf_counter() - clock,
+            chunk=chunk.index, frames=len(kept.records), failed=kept.failed, started=started, seconds=time.perf_counter() - clock,
             worker=f"{socket.gethostname()}:{os.getpid()}", runtime=runtime, batch_size=size, notes=stage.notes,
             flicker_pairs=steady.flicker.pairs, flicker_before=steady.flicker.before, flicker_after=steady.flicker.after,
         )  # fmt: skip
-        stores.logs.add(paths.records(plan.job, chunk.index), to_lines([*records, task]))
-        on_records([*records, task])
+        stores.logs.add(paths.records(plan.job, chunk.index), to_lines([*kept.records, task]))
+        on_records([*kept.records, task])
     part = Part(
-        chunk=chunk.index,
-        frames=chunk.frames,
-        failed=failed,
-        width=width,
-        height=height,
-        scale=stage.scale,
-        written=media.written(),
-        runtime=runtime,
-    )
-    example = next((f"frame {record.name or record.frame}: {record.error}" for record in records if record.error), "")
-    marks.tell_failed(failed, example)
+        chunk=chunk.index, frames=chunk.frames, failed=kept.failed, width=kept.width, height=kept.height, scale=stage.scale,
+        written=media.written(), runtime=runtime,
+    )  # fmt: skip
+    marks.tell_failed(kept.failed, kept.example)
     keep_part(plan, chunk, stores, part)
     return part, True
+
+
+def _model_stage(plan: Plan, model: Model, marks: Marks, usual: int, scale: tuple[float, float] | None) -> ModelStage:
+    """The model over the chunk, in batches of `usual` frames or, where those have killed a task, fewer."""
+    request, spec, size = plan.request, models.spec(plan.request.model), marks.smaller(usual)
+    notes = [f"killed in batches of {min(marks.begun)}: batches of {size}"] if marks.begun else []
+    return ModelStage(
+        model, size, spec.tile_overlap, most_failures(plan), plan.max_batch_pixels * size // usual, plan.max_pixels,
+        spec.least_side, request.strength, request.keep_colors, is_aligned=request.steady != "off", scale=scale,
+        notes=notes, check=marks.check,
+    )  # fmt: skip
+
+
+@dataclass
+class _Kept:
+    """What is kept of a chunk's frames as they are written: a record each, samples, pictures of some that failed."""
+
+    plan: Plan
+    chunk: Chunk
+    stores: Stores
+    on_frames: Callable[[int], None]
+    records: list[FrameRecord] = field(default_factory=list)
+    width: int = 0
+    height: int = 0
+    """Of the last frame."""
+    _pictures: int = 0
+
+    def add(self, record: FrameRecord, before: Frames | None, after: Frames | None) -> None:
+        """Keep what belongs to a frame that was written."""
+        self.records.append(record)
+        if after is not None:
+            self.height, self.width = after.shape[:2]
+        if record.error is None and before is not None and after is not None:
+            keep_sample(self.plan, self.chunk, self.stores, record.frame, before, after)
+        elif before is not None and self._pictures < FAILED:
+            keep_failed(self.plan, self.chunk, self.stores, record.frame, before)
+            self._pictures += 1
+        self.on_frames(1)
+
+    @property
+    def failed(self) -> int:
+        """How many frames have failed."""
+        return sum(record.error is not None for record in self.records)
+
+    @property
+    def example(self) -> str:
+        """Why the first of them has; '' where none has."""
+        failures = (f"frame {record.name or record.frame}: {record.error}" for record in self.records if record.error)
+        return next(failures, "")
 
 
 OnRecord = Callable[[FrameRecord, Frames | None, Frames | None], None]
