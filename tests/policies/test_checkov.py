@@ -30,6 +30,30 @@ def account(name: str = "data12345678", **properties: str | bool) -> Body:
     }
 
 
+# What is wrong with an account, by the check that finds it.
+WRONG = {
+    "CKV_AZURE_44": account(minimumTlsVersion="TLS1_1"),
+    "CKV_AZURE_3": account(supportsHttpsTrafficOnly=False),
+    "CKV_AZURE_59": account(publicNetworkAccess="Enabled"),
+    "CKV_AZURE_43": account(name="Not-A-Name"),
+}
+TEMPLATES: dict[str, list[Body]] = {
+    **{check: [body] for check, body in WRONG.items()},
+    "right": [account()],
+    "of a version that is a parameter": [{**account(), "apiVersion": "[parameters('version')]"}],
+    "two": [account("one"), account("two", minimumTlsVersion="TLS1_0")],
+    "of a type without checks": [
+        {"type": "Microsoft.Logic/workflows", "apiVersion": "2019-05-01", "name": "workflow", "properties": {}}
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def findings() -> dict[str, list[Finding]]:
+    """What checkov says of each of the templates."""
+    return dict(zip(TEMPLATES, scan(*TEMPLATES.values()), strict=True))
+
+
 def outcomes(findings: list[Finding]) -> dict[str, Outcome]:
     return {finding.check: finding.outcome for finding in findings}
 
@@ -55,43 +79,32 @@ def test_no_check_of_a_type_is_forgotten() -> None:
             assert number in checks()[each.lower()], each
 
 
-def test_every_check_of_a_type_is_run() -> None:
+def test_every_check_of_a_type_is_run(findings: dict[str, list[Finding]]) -> None:
     wanted = {number for number, types in supported().items() if ACCOUNT in types}
-    found = outcomes(scan([account()]))
+    found = outcomes(findings["right"])
     assert set(found) == wanted
     assert {number for number, outcome in found.items() if outcome is not Outcome.PASSED} == {"CKV_AZURE_206"}
 
 
-@pytest.mark.parametrize(
-    ("body", "failed"),
-    [
-        (account(minimumTlsVersion="TLS1_1"), "CKV_AZURE_44"),
-        (account(supportsHttpsTrafficOnly=False), "CKV_AZURE_3"),
-        (account(publicNetworkAccess="Enabled"), "CKV_AZURE_59"),
-        (account(name="Not-A-Name"), "CKV_AZURE_43"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_what_is_wrong_fails(body: Body, failed: str) -> None:
-    found = complaints(scan([body]), [WAIVER])
+@pytest.mark.parametrize("check", WRONG)
+def test_what_is_wrong_fails(check: str, findings: dict[str, list[Finding]]) -> None:
+    found = complaints(findings[check], [WAIVER])
     assert len(found) == 1
-    assert found[0].startswith(f"{failed} failed on {ACCOUNT} {body['name']}: ")
+    assert found[0].startswith(f"{check} failed on {ACCOUNT} {WRONG[check]['name']}: ")
 
 
-def test_a_check_that_ran_into_something_it_doesnt_understand_is_noticed() -> None:
-    body = {**account(), "apiVersion": "[parameters('version')]"}
-    found = complaints(scan([body]), [WAIVER])
+def test_a_check_that_ran_into_something_it_doesnt_understand_is_noticed(findings: dict[str, list[Finding]]) -> None:
+    found = complaints(findings["of a version that is a parameter"], [WAIVER])
     assert {sentence.split(" on ")[0] for sentence in found} == {"CKV_AZURE_35 not run", "CKV_AZURE_36 not run"}
 
 
-def test_resources_are_told_apart() -> None:
-    found = scan([account("one"), account("two", minimumTlsVersion="TLS1_0")])
-    tls = {finding.name: finding.outcome for finding in found if finding.check == "CKV_AZURE_44"}
+def test_resources_are_told_apart(findings: dict[str, list[Finding]]) -> None:
+    tls = {finding.name: finding.outcome for finding in findings["two"] if finding.check == "CKV_AZURE_44"}
     assert tls == {"one": Outcome.PASSED, "two": Outcome.FAILED}
 
 
-def test_types_without_checks_have_no_findings() -> None:
-    assert scan([{"type": "Microsoft.Logic/workflows", "apiVersion": "2019-05-01", "name": "workflow", "properties": {}}]) == []
+def test_types_without_checks_have_no_findings(findings: dict[str, list[Finding]]) -> None:
+    assert findings["of a type without checks"] == []
 
 
 def test_a_waiver_covers_its_type_and_name_only() -> None:

@@ -48,7 +48,7 @@ def make(stack: str, folder: Path) -> Made:
 @pytest.fixture(scope="module")
 def findings(stacks: dict[str, Made]) -> dict[str, list[Finding]]:
     """What checkov says of each stack."""
-    return {stack: scan(bodies(made.cloud)) for stack, made in stacks.items()}
+    return dict(zip(stacks, scan(*(bodies(made.cloud) for made in stacks.values())), strict=True))
 
 
 def bodies(cloud: Cloud) -> list[Body]:
