@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import MakeClip, frame_hashes
+from tests.conftest import MakeClip, ffmpeg, frame_hashes
 from tests.scorer.cli.command_line import SCORER, run, status
 
 
@@ -67,15 +67,24 @@ def test_a_changed_input_is_scored_anew(tmp_path: Path, make_clip: MakeClip) -> 
     assert len(frame_hashes(tmp_path / "out.mp4")) == 18
 
 
-@pytest.mark.parametrize("instant", [0, 1, 2, 4, 6, 8])
-def test_killed_at_any_instant_it_goes_on(tmp_path: Path, make_clip: MakeClip, instant: int) -> None:
-    """Killed with -9 once so many files tell of progress; 8 is after the last part, in the merge or the report."""
-    clip = make_clip(frames=42)
-    command = ["run", str(clip), "--model", "invert", "--option", "sleep_ms=15", "--chunk-frames", "6", "--workers", "2"]
-    undisturbed = tmp_path / "undisturbed"
-    undisturbed.mkdir()
-    run(*command, "--out", "out.mp4", folder=undisturbed)
+IN_SEVEN = ("--model", "invert", "--option", "sleep_ms=15", "--chunk-frames", "6", "--workers", "2")
 
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
+    """A clip of 42 frames, and what a run that nobody stops makes of it."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    made = ("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=25", "-f", "lavfi", "-i", "sine=frequency=440")
+    ffmpeg(*made, "-frames:v", "42", "-t", "1.68", "-pix_fmt", "yuv420p", "-g", "12", folder / "clip.mp4")
+    run("run", folder / "clip.mp4", *IN_SEVEN, "--out", "out.mp4", folder=folder)
+    return folder / "clip.mp4", (folder / "out.mp4").read_bytes()
+
+
+@pytest.mark.parametrize("instant", [0, 1, 2, 4, 6, 8])
+def test_killed_at_any_instant_it_goes_on(tmp_path: Path, undisturbed: tuple[Path, bytes], instant: int) -> None:
+    """Killed with -9 once so many files tell of progress; 8 is after the last part, in the merge or the report."""
+    clip, expected = undisturbed
+    command = ["run", str(clip), *IN_SEVEN]
     whole = [*SCORER, *command, "--out", "out.mp4"]
     first = subprocess.Popen(whole, cwd=tmp_path, start_new_session=True, stderr=subprocess.PIPE)
     _wait(first, tmp_path, instant)
@@ -93,7 +102,7 @@ def test_killed_at_any_instant_it_goes_on(tmp_path: Path, make_clip: MakeClip, i
     assert all(path.stat().st_mtime_ns == before for path, before in logs.items()), "a chunk that was done was scored again"
     if 0 < len(parts) < 7:
         assert f"{6 * len(parts)} of them from an earlier run" in done.stdout
-    assert (tmp_path / "out.mp4").read_bytes() == (undisturbed / "out.mp4").read_bytes()
+    assert (tmp_path / "out.mp4").read_bytes() == expected
 
 
 @pytest.mark.parametrize("parts", [0, 2])
