@@ -188,9 +188,10 @@ class Cluster:
         return job
 
     def stop(self) -> None:
-        """Every process ends."""
+        """Every process ends, and every node goes."""
         for node in self.nodes:
             node.lose()
+        self.nodes.clear()
 
     def shown(self) -> Json:
         """Its properties as the service shows them."""

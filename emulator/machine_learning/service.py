@@ -221,11 +221,10 @@ class MachineLearning:
         return Reply(200)
 
     def clear(self) -> None:
-        """As if there had never been any jobs."""
+        """As if there had never been any jobs or nodes."""
         with self.lock:
             for cluster in self.clusters.values():
-                for node in cluster.nodes:
-                    node.clear()
+                cluster.stop()
             self.ledger.clear()
 
     def tick(self) -> None:

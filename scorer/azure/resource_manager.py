@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from scorer.azure.clouds import current
 from scorer.azure.identity import credential
+
+if TYPE_CHECKING:
+    from azure.core.pipeline.transport import RequestsTransport
 
 # Another address of Azure's resource manager than the cloud's own, for emulators.
 ENDPOINT = "SCORER_ARM_ENDPOINT"
@@ -32,8 +36,15 @@ def call(method: str, path: str, api_version: str, body: object = None) -> Any:
     endpoint = os.environ.get(ENDPOINT, current().resource_manager)
     joint = "&" if "?" in path else "?"
     policies = [RetryPolicy(retry_total=TRIES), BearerTokenCredentialPolicy(credential(), scope())]
-    client: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(endpoint, policies=policies)
-    with client:
-        answer = client.send_request(HttpRequest(method, f"{endpoint}{path}{joint}api-version={api_version}", json=body))
-        answer.raise_for_status()
-        return answer.json() if answer.content else None
+    client: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(endpoint, policies=policies, transport=_transport())
+    answer = client.send_request(HttpRequest(method, f"{endpoint}{path}{joint}api-version={api_version}", json=body))
+    answer.raise_for_status()
+    return answer.json() if answer.content else None
+
+
+@cache
+def _transport() -> RequestsTransport:
+    """Connections, kept by this process: to make one reads all authorities, which takes longer than a call."""
+    from azure.core.pipeline.transport import RequestsTransport
+
+    return RequestsTransport()

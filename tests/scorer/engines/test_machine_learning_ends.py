@@ -111,11 +111,12 @@ def test_a_job_begins_anew_under_ids_that_nobody_had(azure: Workspace, stores: F
 
 def test_what_is_left_of_jobs_that_are_over_goes(azure: Workspace, stores: FolderStores) -> None:
     azure.azure.clusters["spot"].quota = Quota(spot=4)
-    for job, state in (("done", "done"), ("failed", "failed"), ("odd", "scoring")):
-        engine(stores, nodesMax=20).submit(plan_of(stores, job, images=4), "", 0)
-        StatusWriter.resume(job, stores).state(state)  # type: ignore[arg-type]  # one of them
     cluster = engine(stores, nodesMax=20)
-    azure.azure.wait(lambda: sum(each.state == "Running" for each in azure.azure.ledger.jobs.values()) == 1)
+    for job in ("done", "failed", "odd"):
+        cluster.submit(plan_of(stores, job, images=4), "", 0)
+        until(azure, {"Running": 1, "Queued": 1}, "done")
+    StatusWriter.resume("done", stores).state("done")
+    StatusWriter.resume("failed", stores).state("failed")
     cluster.share_slots()
     until(azure, {"Running": 1, "Canceled": 1}, "done")
     until(azure, {"Canceled": 2}, "failed")
