@@ -55,12 +55,14 @@ class Trace:
     """Frames of each chunk, by a video's frames and the tasks that the pool runs at once. It can be pickled."""
     frames_per_second: float | None = None
     """Of one GPU, where that was measured."""
+    share: Callable[[int, int, int, float | None], int] | None = None
+    """As a `Workload` has it. It can be pickled."""
 
     def workload(self, request: Request, pool: Pool) -> Workload:
         """As dispatch plans it for the pool."""
         return Workload(
             chunks=self.chunks(request.frames, pool.slots * pool.nodes_max), pixels=request.pixels, model=self.model,
-            codec=self.codec,
+            codec=self.codec, share=self.share,
         )  # fmt: skip
 
     def speed(self, workload: Workload, pool: Pool) -> Speed:

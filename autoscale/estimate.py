@@ -8,7 +8,7 @@ report has it) replaces the arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -23,9 +23,9 @@ OPERATIONS = {"adaptive": 25_056, "painted": 38_808, "feedforward": 307_584}
 # Operations in half precision that a GPU does at most in a second, dense, by its maker's data sheets.
 PEAK = {"T4 16 GB": 65e12, "A100 80 GB": 312e12, "H100 94 GB": 835e12}
 # The share of that which small convolutions reach: memory keeps them from more.
-SLOW_SHARE, QUICK_SHARE = 0.05, 0.35
-# Pixels that a core decodes and encodes in a second.
-SLOW_CODING, QUICK_CODING = 40e6, 100e6
+SLOW_SHARE, QUICK_SHARE = 0.02, 0.35
+# Pixels that a core decodes and encodes in a second, the rest of its way through the processor among it.
+SLOW_CODING, QUICK_CODING = 25e6, 60e6
 # The share of that speed at which each codec is coded, as docs/quality.md has it.
 CODING = {"h264": 1.0, "hevc": 0.3, "av1": 0.6, "prores": 0.12}
 
@@ -48,6 +48,9 @@ class Workload:
     model: str
     codec: str = "h264"
     """Of the result."""
+    share: Callable[[int, int, int, float | None], int] | None = None
+    """How many tasks share the chunks: by their number, that of frames and of slots, and the seconds that one slot would take
+    by the least speed, None where that isn't known. None: each chunk is a task."""
 
     @property
     def frames(self) -> int:
@@ -175,6 +178,11 @@ class Estimate:
         return max(self.quick.nodes, self.slow.nodes)
 
     @property
+    def tasks(self) -> int:
+        """That share the chunks."""
+        return tasks_of(self.workload, self.pool)
+
+    @property
     def minutes(self) -> tuple[float, float]:
         """Least and most."""
         low, high = sorted((self.quick.minutes, self.slow.minutes))
@@ -216,10 +224,20 @@ def simulate(workload: Workload, pool: Pool, frames_per_second: float, spot_node
 
 
 def job(workload: Workload, pool: Pool, frames_per_second: float, arrives: float) -> Job:
-    """The job's tasks and its merge, as long as arithmetic says."""
+    """The job's tasks and its merge, as long as arithmetic says: each begins once, and scores its share of the chunks."""
     of_a_slot = frames_per_second / pool.slots_per_gpu  # several tasks on one GPU share its speed
-    tasks = tuple(TASK_STARTS + frames / of_a_slot for frames in workload.chunks)
+    count = tasks_of(workload, pool)
+    tasks = tuple(TASK_STARTS + sum(workload.chunks[number::count]) / of_a_slot for number in range(count))
     return Job(arrives=arrives, tasks=tasks, merge=MERGE_STARTS + workload.frames / MERGED_FRAMES)
+
+
+def tasks_of(workload: Workload, pool: Pool) -> int:
+    """How many tasks the job has, beside its merge."""
+    if workload.share is None:
+        return len(workload.chunks)
+    rate = least_pixels(pool.size).get(workload.model)
+    seconds = workload.frames * workload.pixels * pool.slots_per_gpu / rate if rate else None
+    return workload.share(len(workload.chunks), workload.frames, pool.slots * pool.nodes_max, seconds)
 
 
 def _node_minutes(moments: Sequence[Moment], since: float) -> dict[str, float]:

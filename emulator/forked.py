@@ -160,8 +160,11 @@ def be_scorer(arguments: list[str]) -> None:
     tempfile.tempdir = None
     multiprocessing.current_process()._config.pop("tempdir", None)  # type: ignore[attr-defined]  # as multiprocessing itself keeps it
 
+    from emulator import forked_workers
     from scorer.cli.main import main
 
+    if arguments[:1] == ["work"]:
+        forked_workers.use_copies()
     if clock.VARIABLE in os.environ:
         _wait_by_azures_clock()
     if HASTE in os.environ:

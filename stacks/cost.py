@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from autoscale.estimate import Estimate, Pool, Workload, estimate
+from scorer.engines.task_count import how_many
 from stacks.existing_settings import ZONES_OF, private_services
 from stacks.settings import Settings
 from stacks.submitter import CORES, MEMORY_GB
@@ -25,7 +26,7 @@ POLL_SECONDS = 40
 """Of a container that polls for waiting requests: what is billed begins with the pull of its image."""
 POLL_ACTIONS = 40
 """Of a workflow's run that starts it and waits for it."""
-TYPICAL = Workload(chunks=[375] * 8, pixels=1280 * 720, model="adaptive")
+TYPICAL = Workload(chunks=[240] * 12 + [120], pixels=1280 * 720, model="adaptive", share=how_many)
 """Two minutes of 720p, in chunks as dispatch cuts them for two nodes."""
 
 

@@ -24,7 +24,7 @@ from stacks.storage import Storage
 NODE_WORK = (f"*/{PARTS}/*", f"*/{FAILED}/*", f"*/{CLAIMS}/*", f"*/{MERGED}")
 NODE_WORK_DELETE = (f"*/{PARTS}/*", f"*/{FAILED}/*.try-*", f"*/{CLAIMS}/*")
 # By blobfuse a write is an upload under another name that is renamed (and the first name deleted); folders are blobs, too.
-MOUNTED_WORK = (f"*/{PARTS}/*", f"*/{PARTS}", f"*/{FAILED}/*", f"*/{FAILED}", f"*/{MERGED}*")
+MOUNTED_WORK = (f"*/{PARTS}/*", f"*/{PARTS}", f"*/{FAILED}/*", f"*/{FAILED}", f"*/{CLAIMS}/*", f"*/{MERGED}*")
 NODE_OUTPUT = tuple(f"*/{name}" for name in (STATUS, REPORT, *RESULT_VIDEOS, f"{RESULT_IMAGES}*"))
 # Images of an earlier plan.
 NODE_OUTPUT_DELETE = (f"*/{RESULT_IMAGES}*",)

@@ -1,9 +1,9 @@
 """What a pool mounts on its nodes. A process can't mount anything, so it gets a folder instead: for a share one that all nodes
 have, as the files of NFS are the same everywhere; for a container one of its own.
 
-Before the process the container is copied into the folder, and afterwards what changed there is copied back. So every process
-finds other inodes and other times than the one that wrote, as every node does by blobfuse; and what a process has written
-that is killed with its node is lost.
+Before the process the container is copied into the folder, and while it runs and afterwards what changed there is copied back. So
+every process finds other inodes and other times than the one that wrote, as every node does by blobfuse; it sees nothing of what
+others write meanwhile, as by a cache that is as old as the process; and what it has written last is lost if it is killed.
 
 As a program, of which copies.py makes copies: ACCOUNT CONTAINER FOLDER COMMAND...
 """
@@ -31,6 +31,8 @@ Json = Mapping[str, Any]
 
 # Where Batch mounts on Linux: https://learn.microsoft.com/azure/batch/virtual-file-mount
 MOUNTS = "/mnt/batch/tasks/fsmounts"
+# Between two looks at what a process has written.
+PUSH_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -124,13 +126,20 @@ class Copy:
         now = self._files()
         for path in sorted(now, key=lambda path: now[path].st_mtime_ns):
             if not _is_same(now[path], self._before.get(path)):
-                self.client.upload_blob(path, (self.folder / path).read_bytes(), overwrite=True)
+                with suppress(FileNotFoundError):  # it has another name by now
+                    self.client.upload_blob(path, (self.folder / path).read_bytes(), overwrite=True)
         for path in self._before.keys() - now.keys():
             with suppress(ResourceNotFoundError):
                 self.client.delete_blob(path)
+        self._before = now
 
     def _files(self) -> dict[str, os.stat_result]:
-        return {str(path.relative_to(self.folder)): path.stat() for path in self.folder.rglob("*") if path.is_file()}
+        found = {}
+        for path in self.folder.rglob("*"):
+            with suppress(FileNotFoundError):
+                if path.is_file():
+                    found[str(path.relative_to(self.folder))] = path.stat()
+        return found
 
 
 def _is_same(now: os.stat_result, before: os.stat_result | None) -> bool:
@@ -143,16 +152,18 @@ def main(account: str, container: str, folder: str, *command: str) -> int:
     with ContainerClient(blob_endpoint(account), container, credential=credential()) as client:
         copy = Copy(client, Path(folder))
         copy.pull()
-        code = _call(command)
+        code = _call(command, copy)
         copy.push()
     return code if code >= 0 else 128 - code
 
 
-def _call(command: Sequence[str]) -> int:
+def _call(command: Sequence[str], copy: Copy) -> int:
     """Run the command in this folder and environment; its exit code."""
     if tuple(command[: len(SCORER)]) != SCORER:
         return subprocess.call(command)
     process = multiprocessing.get_context("fork").Process(target=be_scorer, args=(list(command[len(SCORER) :]),))
     process.start()
-    process.join()
+    while process.is_alive():
+        process.join(PUSH_SECONDS)
+        copy.push()
     return process.exitcode or 0

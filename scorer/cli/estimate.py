@@ -25,11 +25,11 @@ from scorer.documents import MOST_BYTES
 from scorer.documents.deployment import Deployment
 from scorer.documents.plan import Plan
 from scorer.documents.request import Request, parse_request
+from scorer.engines.task_count import how_many
 from scorer.errors import RequestError
 from scorer.job.budget import encoding
 from scorer.job.dispatch import cluster_chunk_length, make_plan
 from scorer.store import FolderStore, Store, Stores, open_store
-from scorer.submitter.ledger import pixels
 
 if TYPE_CHECKING:  # an image of the scorer has no stacks
     from autoscale.estimate import Pool, Workload
@@ -177,7 +177,7 @@ def _play(
     requests, length = read_arrivals(arrivals, days, made.frames, workload.pixels, target.limits)
     trace = Trace(
         requests=requests, days=length, model=workload.model, codec=workload.codec, frames_per_second=frames_per_second,
-        chunks=partial(_chunks, request.chunk_frames),
+        chunks=partial(_chunks, request.chunk_frames), share=how_many,
     )  # fmt: skip
     played = some_weeks(trace)
     try:
@@ -256,4 +256,4 @@ def _workload(request: Request, made: Plan) -> Workload:
 
     chunks = tuple(chunk.frames for chunk in made.chunks)
     codec = encoding(request, made.video).codec if made.video else "h264"  # images take about as long
-    return Workload(chunks=chunks, pixels=pixels(made, request)[1], model=request.model, codec=codec)
+    return Workload(chunks=chunks, pixels=made.pixels[1], model=request.model, codec=codec, share=how_many)

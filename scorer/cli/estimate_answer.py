@@ -9,6 +9,7 @@ from rich.text import Text
 
 from scorer.cli.console import screen
 from scorer.documents.plan import Plan
+from scorer.report.text import counted
 
 if TYPE_CHECKING:  # an image of the scorer has no estimates
     from autoscale.estimate import Estimate
@@ -25,7 +26,7 @@ def facts(made: Plan, found: Estimate, others: list[tuple[str, Estimate]]) -> di
         "estimates": [
             {
                 "if": text, "gpu_size": each.pool.gpu_size, "nodes": each.nodes, "minutes": each.minutes,
-                "dollars": each.dollars, "idle_dollars_a_day": each.pool.idle_dollars,
+                "dollars": each.dollars, "tasks": each.tasks, "idle_dollars_a_day": each.pool.idle_dollars,
             }
             for text, each in [("as set", found), *others]
         ],
@@ -41,7 +42,8 @@ def show(made: Plan, found: Estimate, others: list[tuple[str, Estimate]]) -> Non
     what = Text(f": {made.frames} frames, {size}, model {made.request.model}")
     screen.print(Text(made.request.name, "bold").append_text(what))
     length = f"{_range(min(frames), max(frames), 'd')} {'frame' if max(frames) == 1 else 'frames'}"
-    screen.print(f"{len(frames)} {'chunk' if len(frames) == 1 else 'chunks'} of {length}, then a merge")
+    tasks = counted(found.tasks, "task")
+    screen.print(f"{len(frames)} {'chunk' if len(frames) == 1 else 'chunks'} of {length} in {tasks}, then a merge")
     screen.print(f"{found.pool.gpu_size}: {_range(found.speed.slow, found.speed.quick, '.0f')} frames/s a GPU")
     screen.print()
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -48,7 +48,7 @@ def standing_facts(standing: Standing, client: Client, pages: Mapping[str, str])
     return {
         "job": standing.job, "state": before, **known, **places(standing, client),
         "tasks": asdict(standing.tasks) if standing.tasks is not None else None,
-        "held_up": standing.held_up, "pages": dict(pages),
+        "parts": standing.parts, "held_up": standing.held_up, "pages": dict(pages),
         "place": position.number if position is not None else None, "of": position.of if position is not None else None,
         "error": facts_of(standing.error) if standing.error is not None else None,
     }  # fmt: skip

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Annotated
@@ -28,8 +28,10 @@ from scorer.documents.plan import Plan, read_plan
 from scorer.engines.local import TRIES as USUAL_TRIES
 from scorer.engines.process_start import make_ready
 from scorer.engines.work import WorkEngine, work_job
+from scorer.engines.work_task import TaskEngine
 from scorer.errors import MissingError, RequestError, ScorerError
 from scorer.job.claims import Claims
+from scorer.job.failures import recorded_failures, tasks_key
 from scorer.job.finish import Outcome, done_before, merge_job
 from scorer.node import promised_slots
 from scorer.packages.install import enter
@@ -64,12 +66,26 @@ Minutes = Annotated[
         help="That one try may last; without a limit if not given.",
     ),
 ]  # fmt: skip
+# For engines, which say so on their own.
+ClaimsUrl = Annotated[
+    str, typer.Option(envvar="SCORER_CLAIMS", metavar="URL", hidden=True, help="Store of claims, where --work is a mounted one.")
+]
+Task = Annotated[
+    str, typer.Option(metavar="ID", hidden=True, help="Which of an engine's tasks this is: it leaves the merge to another one.")
+]
+LeaveAfter = Annotated[
+    float | None,
+    typer.Option(
+        metavar="N", parser=number(0, 100_000), hidden=True, help="Minutes after which a task makes way, at the end of a chunk."
+    ),
+]
 
 
 def work(
     job: Job, input_url: InputUrl = "", output: OutputUrl = "", work: Work = "", logs: LogsUrl = "", scripts: ScriptsUrl = "",
     parts: PartsUrl = "", stack: StackName = "", deployment: DeploymentText = "", digest: PlanDigest = None,
-    processes: Processes = None, tries: Tries = None, task_minutes: Minutes = None, quiet: Quiet = False, as_json: AsJson = False,
+    processes: Processes = None, tries: Tries = None, task_minutes: Minutes = None, claims_url: ClaimsUrl = "", task: Task = "",
+    leave_after: LeaveAfter = None, quiet: Quiet = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Help with a job that is planned, beside any other workers, until it is done; whoever finds nothing left merges."""
     if processes and 0 < promised_slots() < processes:
@@ -79,20 +95,26 @@ def work(
     make_ready()  # processes, while the job is looked up
     share = open_share(parts) if parts else None
     place = _place({"--input-url": input_url, "--output": output, "--logs": logs}, work, scripts, share, stack, deployment)
-    plan = _find_plan(job, place.stores, digest)
-    with typed():
+    known = replace(place.stores, work=open_store(claims_url)) if claims_url else place.stores
+    plan = _find_plan(job, known, digest)
+    with recorded_failures(plan, tasks_key(plan), known) if task else typed():
         enter(plan, place.scripts)
     os.environ.pop(TRIES, None)  # given to what needs it; a person's Ctrl-C is to reach this process as such
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # claims are let go of
-    claims = Claims(job, place.stores.work)
+    claims = Claims(job, known.work, task=task)
 
     def log(line: str) -> None:
         if not quiet:
             errors.print(line, soft_wrap=True)
 
-    engine = WorkEngine(
-        place.stores, claims, tries or place.tries or USUAL_TRIES, task_minutes or place.minutes, processes, log
-    )  # fmt: skip
+    own = (known, claims, tries or place.tries or USUAL_TRIES, task_minutes or place.minutes, processes, log)
+    if task:
+        part = TaskEngine(*own, parts=place.stores if claims_url else None, leave_after=leave_after)
+        with recorded_failures(plan, tasks_key(plan), known):
+            part.run(plan, lambda _: None)
+        log(f"{counted(part.scored, 'frame')} scored here")
+        return
+    engine = WorkEngine(*own)
     with _printed_kept(place.stores.logs, f"{paths.task_logs(job, _file_name(claims.worker))}/stderr.txt"):
         outcome = _work(plan, place, engine, quiet=quiet)
     result = place.stores.output.where(f"{job}/{plan.result}")

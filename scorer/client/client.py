@@ -23,6 +23,7 @@ from scorer.engines import open_cluster
 from scorer.engines.base import CANCELLED, JobLine, Tasks
 from scorer.errors import BatchError, ChangedError, DocumentError, MissingError, RequestError, ScorerError, TaskError
 from scorer.job.failures import ended_by_batch, error_of
+from scorer.job.parts import count_parts
 from scorer.store import Entry, Stores
 from scorer.store.blob import blob_endpoint
 from scorer.store.errors import is_unsafe_name
@@ -60,6 +61,8 @@ class Standing:
     """None where its request has its answer."""
     damaged: ScorerError | None = None
     """What is wrong with the status or the rejection that is there, if anything: then it counts for nothing."""
+    parts: int | None = None
+    """Chunks that are scored, while a cluster scores them."""
     held_up: str = ""
     """Why its tasks wait for nodes, where Azure says why there are none: no quota, no machine."""
 
@@ -144,7 +147,10 @@ class Client:
             damaged = error
         answered = tasks is not None or rejection is not None or (status is not None and status.state in ENDED)
         position = None if answered else self._position(job)
-        return Standing(job, status, rejection, tasks, ended, position, damaged, self._held_up(tasks) if ended is None else "")
+        at_work = ended is None and tasks is not None and status is not None and status.state == "scoring" and status.chunks
+        parts = count_parts(job, self.stores) if at_work else None
+        held_up = self._held_up(tasks) if ended is None else ""
+        return Standing(job, status, rejection, tasks, ended, position, damaged, parts, held_up)
 
     def _held_up(self, tasks: Tasks | None) -> str:
         if tasks is None or tasks.running or not tasks.waiting:

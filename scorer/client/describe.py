@@ -19,12 +19,16 @@ def describe(standing: Standing, waited: float | None = None) -> str:
         return f"{standing.job}: {_before(standing)}{since}"
     line = f"{standing.job}: {status.state}"
     if status.state in ("planned", "scoring", "merging") and tasks is not None:
-        line += f" · {counted(status.frames, 'frame')} · {tasks.done} of {tasks.all} tasks done, {tasks.running} running"
+        done, of, what = tasks.done, tasks.all, "tasks"
+        if standing.parts is not None:  # a task scores many chunks
+            done, of, what = min(standing.parts, status.chunks), status.chunks, "chunks"
+        line += f" · {counted(status.frames, 'frame')} · {done} of {of} {what} done"
+        line += f", {tasks.running} running" if what == "tasks" else f", {counted(tasks.running, 'task')} running"
         line += f", {tasks.failed} failed" if tasks.failed else ""
         spent = time.time() - status.started
         line += f" · {standing.held_up}" if standing.held_up else ""
-        if tasks.done and not standing.held_up:
-            line += f" · about {duration(spent / tasks.done * (tasks.all - tasks.done))} left"
+        if done and not standing.held_up:
+            line += f" · about {duration(spent / done * (of - done))} left"
     elif status.state == "done":
         line += f" · {counted(status.frames, 'frame')}, {status.failed} failed · {duration(status.updated - status.started)}"
     return line + since

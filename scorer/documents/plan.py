@@ -30,6 +30,9 @@ PART_FORMAT = 4
 MOST_BYTES = 2**29
 """Of a plan: a million images with long names."""
 
+# Images aren't opened to find out, so a folder's are taken to be of full HD.
+FULL_HD = (1920, 1080)
+
 Etag = Annotated[str, Field(max_length=200)]
 
 
@@ -127,6 +130,13 @@ class Plan(BaseModel):
         for style, etag in zip(self.request.styles, self.style_etags, strict=True):
             if isinstance(style.source, str):
                 yield style.source, etag
+
+    @property
+    def pixels(self) -> tuple[int, int]:
+        """Of one frame, as it comes and as the model gets it."""
+        width, height = (self.video.width, self.video.height) if self.video else FULL_HD
+        scale = self.request.size / max(width, height) if self.request.size else 1.0
+        return width * height, max(1, round(width * scale)) * max(1, round(height * scale))
 
     @property
     def result(self) -> str:

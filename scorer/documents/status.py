@@ -33,6 +33,8 @@ class Status(BaseModel):
     job: str
     state: State
     frames: Count = 0
+    chunks: Count = 0
+    """That the plan has, where a cluster scores them; 0 where nobody said."""
     done: Count = 0
     """Frames whose result is written."""
     failed: Count = 0

@@ -55,6 +55,8 @@ class Ending:
     chunk: Chunk
     failed: int = 0
     """Frames that failed, of a part that is whole."""
+    made: bool = False
+    """Whether the part was made by this, and not there before."""
     error: ScorerError | None = None
     """Why there is no part."""
     code: int | None = None
@@ -135,7 +137,7 @@ class Processes:
                 worker.written += message[1]
             elif worker.chunk is not None:
                 chunk, worker.chunk, worker.written = worker.chunk, None, 0
-                yield Ending(chunk, failed=message[1])
+                yield Ending(chunk, failed=message[1], made=message[2])
 
     def _ended(self, worker: Worker, error: ScorerError | None) -> Ending:
         worker.process.join()
@@ -199,13 +201,13 @@ def _score_asked(
                         demand_devices()
                     model = load_model(plan, stores, threads)
                 report = _Throttled(lambda count: link.send(("written", count)))
-                part, _ = score_chunk(plan, chunk, stores, model, report.add, on_records=written.extend)
+                part, made = score_chunk(plan, chunk, stores, model, report.add, on_records=written.extend)
         except ScorerError as error:
             telemetry.task(plan.job, number, "failed")
             telemetry.failure(error, plan.job, "score")
             raise
         telemetry.task(plan.job, number, "finished", written)
-        link.send(("done", part.failed))
+        link.send(("done", part.failed, made))
 
 
 @contextmanager

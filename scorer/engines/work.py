@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from scorer.boundary import typed
+from scorer.documents import paths
 from scorer.documents.plan import Chunk, Plan
 from scorer.documents.status import find_status
 from scorer.engines.base import Progress
@@ -45,6 +46,8 @@ PATIENCE_SECONDS = 600.0
 # A chunk whose worker was lost more often takes its machine with it: a container is ended whole where its memory is used up.
 # Machines that are taken away (Spot) come to less.
 MOST_LOST = 5
+# A mounted folder's file is in its store once it is closed, or a moment later.
+MOUNT_SECONDS, MOUNT_POLL_SECONDS = 10.0, 0.1
 
 # What is wrong with this machine (no room, no slot, a GPU that fails, something that isn't installed), or with who is signed in:
 # the next chunk would fail as well, and be tried once less elsewhere.
@@ -67,6 +70,8 @@ class WorkEngine:
     """None: as many as the machine has slots, or else as pay."""
     log: Callable[[str], None] = lambda _: None
     """Is given a line for whoever reads along."""
+    parts: Stores | None = None
+    """Where its processes find parts and leave them, if not in `stores`: there, by folders that are mounted."""
     heartbeat: float = 0.5
     """Seconds after which progress is told, even if nothing has happened."""
     scored: int = 0
@@ -85,17 +90,20 @@ class WorkEngine:
         """
         left = Remaining(plan, self.stores, self.tries)
         self._answered = time.monotonic()
-        left.poll()
+        # In this order: what was let go of before this looked has left its part or its failure.
         self.claims.poll()
+        left.poll()
         if self._is_over(plan) or not left.open:
             return
         # From a place of its own on, so that workers that begin together don't all ask for the same chunk.
         keys = [chunk.key for chunk in plan.chunks]
         first = random.randrange(len(keys))  # noqa: S311  # nothing to be guessed
-        self._order = keys[first:] + keys[:first]
+        # Behind all others come those at which an earlier try of this worker was lost: they may be what ended it.
+        lost = self.claims.take_back(left.open)
+        self._order = [key for key in keys[first:] + keys[:first] if key not in lost] + lost
         count = min(self.processes or promised_slots() or usual_count(plan), len(left.open))
         try:
-            with Processes(plan, self.stores, count, as_tasks=True) as processes:
+            with Processes(plan, self.parts or self.stores, count, as_tasks=True) as processes:
                 self._share(plan, left, processes, on_progress, reused=left.done)
         finally:
             self.claims.release_all()
@@ -106,8 +114,8 @@ class WorkEngine:
         polled, waits = time.monotonic(), False
         while True:
             if time.monotonic() - polled >= (POLL_SECONDS if processes.has_room else BUSY_POLL_SECONDS):
-                self._patiently(left.poll)
                 self._patiently(self.claims.poll)
+                self._patiently(left.poll)
                 polled = time.monotonic()
                 if self._patiently(lambda: self._is_over(plan)):
                     return
@@ -115,7 +123,7 @@ class WorkEngine:
                 if self._patiently(lambda: self._is_over(plan)):  # meanwhile
                     return
                 processes.give(chunk)
-            if not processes.busy and not left.open:
+            if not processes.busy and (not left.open or self._leaves(left)):
                 return
             if not processes.busy and not waits:
                 self.log(
@@ -126,6 +134,11 @@ class WorkEngine:
                 self._settle(plan, left, ending)
             self._end_those(processes)
             on_progress(Progress(min(left.done + processes.written, plan.frames), left.failed, reused))
+
+    def _leaves(self, left: Remaining) -> bool:
+        """Whether this worker ends though chunks are left, all of which others have: a worker of no engine waits for them."""
+        del left
+        return False
 
     def _patiently(self, call: Callable[[], T]) -> T | None:
         """What `call` gives; None where the store is away, but raises StoreError where that lasts."""
@@ -150,6 +163,9 @@ class WorkEngine:
             if claim is None:
                 continue
             chunk = left.open[key]
+            if self._is_scored(left.plan, chunk):  # since the last poll
+                self._let_go(left, chunk, 0)
+                continue
             if claim.lost <= MOST_LOST:
                 return chunk
             error = TaskError(
@@ -166,7 +182,8 @@ class WorkEngine:
         why = self._ended.pop(chunk.index, None)
         if ending.error is None and ending.code is None:
             self.log(f"chunk {chunk.index}: {counted(chunk.frames, 'frame')}, {ending.failed} failed")
-            self.scored += chunk.frames
+            self.scored += chunk.frames if ending.made else 0
+            self._wait_for_mount(plan, chunk)
             self._let_go(left, chunk, ending.failed)
             return
         if why == "":
@@ -187,6 +204,17 @@ class WorkEngine:
             self._order.append(key)
         if isinstance(ending.error, _OF_MACHINES) and not isinstance(ending.error, InternalError):
             raise ending.error
+
+    def _is_scored(self, plan: Plan, chunk: Chunk) -> bool:
+        return self.stores.work.find(paths.part(plan.job, chunk.key)) is not None
+
+    def _wait_for_mount(self, plan: Plan, chunk: Chunk) -> None:
+        """Wait for what was written by a mounted folder to be in its store, where others look before they take the chunk."""
+        deadline = time.monotonic() + MOUNT_SECONDS
+        while self.parts is not None and not self._patiently(lambda: self._is_scored(plan, chunk)):
+            if time.monotonic() > deadline:
+                return
+            time.sleep(MOUNT_POLL_SECONDS)
 
     def _let_go(self, left: Remaining, chunk: Chunk, failed: int | None) -> None:
         left.settle(chunk, failed)

@@ -9,6 +9,9 @@ by its own monotonic clock, from when it first saw the version, which the store 
 clocks are never compared: those of machines differ by minutes, a laptop's jumps, and the store's is a third one. Time in which a
 worker didn't poll (it was suspended, the store was away) hardly counts: the owner may have been unable to renew, too.
 
+An engine that begins a worker again as often as its machine is lost or its container dies gives it a name, its task. What an
+earlier try of a task had is free for the next one at once: Azure Batch begins none before it has given up the one before.
+
 A claim spares work, and decides nothing: an owner that was suspended and wakes up after its chunk was given away makes the same
 bytes in a part of its own, and of two parts one counts.
 """
@@ -20,7 +23,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -50,6 +53,8 @@ class Claim(BaseModel):
     """Workers that had it and were not heard of again."""
     free: bool = False
     """Whether its worker has let go of it."""
+    task: Annotated[str, Field(max_length=64)] = ""
+    """The task of an engine that its worker is a try of; '' where there is none."""
 
 
 def worker_name() -> str:
@@ -85,6 +90,8 @@ class Claims:
     store: Store
     worker: str = field(default_factory=worker_name)
     clock: Callable[[], float] = time.monotonic
+    task: str = ""
+    """The engine's task that the worker is a try of, if it is one."""
     _own: dict[str, _Own] = field(default_factory=dict)
     _seen: dict[str, _Seen] = field(default_factory=dict)
     _polled: float | None = None
@@ -115,10 +122,33 @@ class Claims:
             claim = self._written()
             return self._taken(key, claim, self.store.create(paths.claim(self.job, key), _data(claim)))
         held = self._read(key, seen)
-        if held is None or not (held.free or seen.seconds >= FREE_SECONDS):
+        if held is None or not self._may_have(held, seen):
             return None
         claim = self._written(lost=held.lost if held.free else held.lost + 1)
         return self._taken(key, claim, self.store.replace(paths.claim(self.job, key), _data(claim), seen.etag))
+
+    def is_tasks(self, key: str) -> bool:
+        """Whether another task of the engine has the claim, by the last poll: the engine begins it again where it is lost."""
+        seen = self._seen.get(key)
+        held = self._read(key, seen) if seen is not None else None
+        return seen is not None and held is not None and bool(held.task) and not self._may_have(held, seen)
+
+    def _may_have(self, held: Claim, seen: _Seen) -> bool:
+        return held.free or seen.seconds >= FREE_SECONDS or self._had(held)
+
+    def take_back(self, keys: Iterable[str]) -> list[str]:
+        """Let go of those of `keys` that an earlier try of this worker's task had when it was lost; which those are."""
+        if not self.task:
+            return []
+        left = [key for key in keys if (seen := self._seen.get(key)) and (held := self._read(key, seen)) and self._had(held)]
+        taken = [key for key in left if self.take(key) is not None]
+        for key in taken:
+            self.release(key)
+        return taken
+
+    def _had(self, held: Claim) -> bool:
+        """Whether the claim is an earlier try's of this worker's task."""
+        return bool(self.task) and held.task == self.task and held.worker != self.worker and not held.free
 
     def renew(self) -> list[str]:
         """Rewrite those of this worker's claims that are due; which of them others have by now."""
@@ -163,7 +193,7 @@ class Claims:
             thread.join()
 
     def _written(self, lost: int = 0, *, free: bool = False) -> Claim:
-        return Claim(worker=self.worker, version=secrets.token_hex(8), lost=lost, free=free)
+        return Claim(worker=self.worker, version=secrets.token_hex(8), lost=lost, free=free, task=self.task)
 
     def _replaced(self, key: str, own: _Own, claim: Claim) -> Claim | None:
         return self._taken(key, claim, self.store.replace(paths.claim(self.job, key), _data(claim), own.etag))

@@ -23,22 +23,17 @@ from scorer.models import Device, ModelSettings, Style
 from scorer.sandbox import check_style, probe_video
 from scorer.store import Entry, Stores, called
 
-# A task on a cluster begins with a container and a model, some 20 to 40 seconds: as long as some 240 frames take on a small GPU.
-STARTUP_FRAMES = 240
-TASKS_PER_SLOT = 4
-LEAST_FRAMES, MOST_FRAMES = 24, 1200
+CHUNKS_PER_SLOT = 4
+LEAST_FRAMES, MOST_FRAMES = 24, 240
 
 
 def cluster_chunk_length(frame_count: int, slots: int) -> int:
-    """Frames of one task on a cluster that runs `slots` tasks at once, where neither the request nor the stack says.
+    """Frames of one chunk on a cluster that runs `slots` tasks at once, where neither the request nor the stack says.
 
-    Four tasks a slot, so that slots of different speed end together and a lost node loses a quarter of its work at most. But
-    where that makes tasks shorter than their own start-up, they are as long as that, as far as every slot still gets one.
+    Four chunks a slot, so that slots of different speed end together. A task scores chunk after chunk, so short ones cost no
+    start-up: at most 240 frames, which is what a lost node or a failed try loses.
     """
-    even = math.ceil(frame_count / (TASKS_PER_SLOT * slots))
-    if even < STARTUP_FRAMES:
-        even = min(STARTUP_FRAMES, math.ceil(frame_count / slots))
-    return min(max(even, LEAST_FRAMES), MOST_FRAMES)
+    return min(max(math.ceil(frame_count / (CHUNKS_PER_SLOT * slots)), LEAST_FRAMES), MOST_FRAMES)
 
 
 def chunk_length(frame_count: int) -> int:
@@ -159,14 +154,17 @@ def _check_style(entry: Entry, stores: Stores, limits: Limits) -> None:
 
 
 def _capped(request: Request, limits: Limits, length: Callable[[int], int]) -> Callable[[int], int]:
-    """Frames of one task by the number of all: what the request says, else `length`. Raises RequestError for too many tasks."""
+    """Frames of one chunk by the number of all: what the request says, else `length`, or more where that makes too many chunks.
+
+    Raises RequestError where the request itself asks for too many.
+    """
 
     def capped(frame_count: int) -> int:
-        own = request.chunk_frames or length(frame_count)
+        own = request.chunk_frames or max(length(frame_count), math.ceil(frame_count / limits.max_chunks))
         if math.ceil(frame_count / own) > limits.max_chunks:
             least = math.ceil(frame_count / limits.max_chunks)
             raise RequestError(
-                f"The request's chunk_frames is {own}: of {frame_count} frames that makes more than {limits.max_chunks} tasks; "
+                f"The request's chunk_frames is {own}: of {frame_count} frames that makes more than {limits.max_chunks} chunks; "
                 f"ask for {least} or more, or leave it out."
             )
         return own

@@ -70,6 +70,11 @@ def merge_key(plan: Plan) -> str:
     return f"merge-{plan.fingerprint}"
 
 
+def tasks_key(plan: Plan) -> str:
+    """What is kept under that a task failed with which isn't about a chunk: a machine that can't score, a package."""
+    return f"tasks-{plan.fingerprint}"
+
+
 def is_for_good(error: ScorerError) -> bool:
     """Whether it is about the work itself, so that no other try can help."""
     return isinstance(error, _FOR_GOOD)

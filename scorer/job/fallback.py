@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from scorer.boundary import typed
 from scorer.documents.plan import Chunk, Plan
 from scorer.errors import FailureThresholdError, ScorerError, TaskError
-from scorer.job.failures import find_failure
+from scorer.job.failures import find_failure, tasks_key
 from scorer.job.marks import most_failures, too_many_failed
 from scorer.job.merge import first_failure, missing_parts
 from scorer.job.parts import AT_ONCE, Part, find_parts
@@ -66,7 +66,8 @@ def _too_many(plan: Plan, gaps: Sequence[Chunk], failed: int, stores: Stores) ->
         return first.error()  # not a matter of some frames
     known = [(chunk, failure) for chunk, failure in zip(gaps, failures, strict=True) if failure]
     if not known:
-        return missing_parts(plan, [chunk.index for chunk in gaps])
+        of_tasks = find_failure(plan, tasks_key(plan), stores)
+        return of_tasks.error() if of_tasks else missing_parts(plan, [chunk.index for chunk in gaps])
     own = next((each for each in known if each[1].exit_code != FailureThresholdError.exit_code), None)
     example = f"chunk {own[0].index}: {own[1].message}" if own else first_failure(plan, stores)
     return too_many_failed(failed, most_failures(plan), example)

@@ -74,6 +74,12 @@ def read_parts(plan: Plan, stores: Stores) -> list[Part]:
         return [part for part in pool.map(lambda chunk: _read(plan, chunk, stores), chunks) if part]
 
 
+def count_parts(job: str, stores: Stores) -> int:
+    """How many of a job's chunks have a part that is whole, by the names of files alone."""
+    names = (entry.path.rpartition("/")[2] for entry in stores.work.list(f"{job}/{paths.PARTS}"))
+    return len({name.partition("-")[0] for name in names if name.endswith(".json")})
+
+
 def keep_part(plan: Plan, chunk: Chunk, stores: Stores, part: Part) -> None:
     """Say that the chunk's part is whole; its files are there before."""
     stores.work.put(paths.part(plan.job, chunk.key), part.model_dump_json().encode())

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from scorer import documents
 from scorer.documents import paths
 from scorer.documents.plan import Chunk, Plan
+from scorer.errors import FailureThresholdError
 from scorer.job.failures import Failure
 from scorer.job.marks import frames_failed
 from scorer.job.parts import find_parts, forget_part
@@ -26,9 +27,11 @@ class Remaining:
     """Frames of parts that are there."""
     failed: int = 0
     """Of those, frames that the original stands in for."""
+    hopeless: Failure | None = None
+    """What says that more frames have failed than may, if anything does: whatever is scored then is in vain."""
     _given_up: set[str] = field(default_factory=set)
-    _failures: dict[str, tuple[str, bool]] = field(default_factory=dict)
-    """Of each chunk that failed, the ETag of what says so, and whether it is tried again no more."""
+    _failures: dict[str, tuple[str, Failure | None]] = field(default_factory=dict)
+    """Of each chunk that failed, the ETag of what says so, and what that is."""
 
     @property
     def given_up(self) -> int:
@@ -43,6 +46,7 @@ class Remaining:
         there = {chunk.key for chunk in self.plan.chunks if paths.part(self.plan.job, chunk.key) in parts}
         chunks = {chunk.key: chunk for chunk in self.plan.chunks}
         self.open = {key: chunk for key, chunk in chunks.items() if key not in there and key not in self._given_up}
+        self.hopeless = next(filter(_is_of_all, (self._failures.get(f"{key}.json", ("", None))[1] for key in chunks)), None)
         self.done = sum(chunks[key].frames for key in there)
         self.failed = sum(frames for key, frames in frames_failed(self.plan, failed).items() if key in there)
 
@@ -65,6 +69,10 @@ class Remaining:
             return False
         known = self._failures.get(name)
         if known is None or known[0] != entry.etag:
-            failure = documents.find(Failure, self.stores.work, entry.path)
-            known = self._failures[name] = entry.etag, failure is not None and failure.is_final(self.tries)
-        return known[1]
+            known = self._failures[name] = entry.etag, documents.find(Failure, self.stores.work, entry.path)
+        return known[1] is not None and known[1].is_final(self.tries)
+
+
+def _is_of_all(failure: Failure | None) -> bool:
+    """Whether it is about the whole job, and not about the chunk that found it out."""
+    return failure is not None and failure.exit_code == FailureThresholdError.exit_code

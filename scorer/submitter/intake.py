@@ -19,6 +19,7 @@ from scorer.documents.request import Request, parse_request
 from scorer.documents.status import ENDED, StatusWriter, find_status
 from scorer.engines.base import CANCELLED, Cluster
 from scorer.errors import BusyError, MissingError, RequestError, ScanError, ScorerError, SenderLimitError, TaskError
+from scorer.job.claims import clear_claims
 from scorer.job.dispatch import cluster_chunk_length, dispatch
 from scorer.job.failures import clear_failures
 from scorer.job.finish import close_job, done_before
@@ -136,11 +137,12 @@ class Intake:
         if self.cluster.has(plan.job):  # somebody else was quicker, and its tasks may be at work
             return True
         clear_failures(plan, self.stores)  # a job that was restarted may fail anew
+        clear_claims(plan.job, self.stores.work)  # of tasks that it had before, and may not have again
         forget_failed(plan, self.stores)
         if self._is_cancelled(plan.job):  # right before this would be overwritten
             return False
         # Before there are tasks, which might end before this is written.
-        StatusWriter(plan.job, self.stores).state("scoring", frames=plan.frames, request=path)
+        StatusWriter(plan.job, self.stores).state("scoring", frames=plan.frames, chunks=len(plan.chunks), request=path)
         return True
 
     def _is_cancelled(self, job: str) -> bool:

@@ -16,13 +16,10 @@ from datetime import UTC, datetime, timedelta
 
 from scorer.documents.paths import SENDERS
 from scorer.documents.plan import Plan
-from scorer.documents.request import Request
 from scorer.documents.sender_limits import SenderLimits
 from scorer.errors import RequestError
 from scorer.store import Store
 
-# Images aren't opened to find out, so a folder's are taken to be of full HD.
-FULL_HD = (1920, 1080)
 _NAME = re.compile(r"([a-z0-9_-]{1,64})\.(\d{1,15})\.(\d{1,15})\.(\d{1,15})\.(\d{1,15})")
 
 
@@ -43,19 +40,12 @@ class Cost:
         return Cost(*map(max, astuple(self), astuple(other)))
 
 
-def pixels(plan: Plan, request: Request) -> tuple[int, int]:
-    """Of one frame, as it comes and as the model gets it."""
-    width, height = (plan.video.width, plan.video.height) if plan.video else FULL_HD
-    scale = request.size / max(width, height) if request.size else 1.0
-    return width * height, max(1, round(width * scale)) * max(1, round(height * scale))
-
-
 def cost_of(plan: Plan, pixels_per_second: Mapping[str, int]) -> Cost:
     """What the plan's job takes, where a GPU does so many pixels a second of each model.
 
     A model that nobody has counted, such as a package's, is taken to be as slow as the slowest that somebody has.
     """
-    comes, scored = pixels(plan, plan.request)
+    comes, scored = plan.pixels
     rate = pixels_per_second.get(plan.request.model) or min(pixels_per_second.values(), default=0)
     return Cost(
         frames=plan.frames,

@@ -25,8 +25,10 @@ from autoscale.estimate import (
     estimate,
     simulate,
     speed,
+    tasks_of,
 )
 from autoscale.gpu_sizes import SIZES
+from scorer.engines.task_count import how_many
 from scorer.media.coding import Codec
 from scorer.models.feedforward_network import TransformerNet
 from scorer.models.networks import StylisationNetwork
@@ -70,6 +72,28 @@ def test_nodes_that_are_there_take_the_tasks_in_rounds(chunks: int, nodes: int, 
     merge = MERGE_STARTS + chunks * 100 / MERGED_FRAMES
     assert course.minutes * 60 == pytest.approx(rounds * task + merge)
     assert course.nodes == nodes
+
+
+def test_start_up_is_paid_once_a_task() -> None:
+    there = pool(nodes_min=2, nodes_max=2, spot_percent=0)
+    long = replace(job(40, 240), share=how_many)
+    assert tasks_of(long, there) == 1, "eight seconds of work on a T4, in three minutes by the least speed"
+    longer = replace(job(400, 240), share=how_many)
+    assert tasks_of(longer, there) == 2
+    course = simulate(longer, there, 50.0)
+    merge = MERGE_STARTS + 400 * 240 / MERGED_FRAMES
+    assert course.minutes * 60 == pytest.approx(TASK_STARTS + 200 * 240 / 50 + merge)
+    alone = simulate(replace(longer, share=None), there, 50.0)
+    assert (alone.minutes - course.minutes) * 60 == pytest.approx(199 * TASK_STARTS)
+
+
+def test_a_film_costs_half_of_what_a_task_a_chunk_costs() -> None:
+    """3,000 frames in the chunks that dispatch made for two nodes when each was a task, at both ends."""
+    film = replace(job(13, 240), chunks=[240] * 12 + [120], share=how_many)
+    before = Workload(chunks=[375] * 8, pixels=film.pixels, model=film.model)
+    for speed_of, spot_nodes in ((speed(film, POOL).quick, 10), (speed(film, POOL).slow, 0)):
+        own, other = (simulate(each, pool(nodes_max=2), speed_of, spot_nodes) for each in (film, before))
+        assert own.dollars <= other.dollars / 1.7
 
 
 def test_a_pool_of_none_starts_with_the_next_evaluation() -> None:

@@ -3,12 +3,17 @@
 import json
 import subprocess
 import sys
+import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
+
+from azure.core.exceptions import AzureError
 
 from emulator.local_azure import LocalAzure
 from emulator.machine_learning.cluster import Manner
 from emulator.machine_learning.jobs import Job
+from scorer.documents.records import TaskRecord, from_lines
 from tests.conftest import write_images
 
 
@@ -39,6 +44,40 @@ def by_local_engine(folder: Path, media: Path, **more: object) -> Path:
 def runs(azure: LocalAzure, job: str) -> Counter[str]:
     """How often each task was begun."""
     return Counter(event.task for event in azure.batch.pool.timeline if event.job == job and event.what == "start")
+
+
+def scored(azure: LocalAzure, job: str) -> Counter[int]:
+    """How often each chunk was scored, by the records that each try of it leaves."""
+    names = [name.rpartition("/")[2] for name in azure.names("logs", f"{job}/") if name.endswith(".jsonl")]
+    return Counter(int(name[:6]) for name in names)
+
+
+def task_records(azure: LocalAzure, job: str) -> list[TaskRecord]:
+    """What each try of a chunk says of itself."""
+    names = [name for name in azure.names("logs", f"{job}/") if name.endswith(".jsonl")]
+    return [line for name in names for line in from_lines(azure.get("logs", name)) if isinstance(line, TaskRecord)]
+
+
+def wait_for_parts(azure: LocalAzure, job: str, count: int) -> None:
+    """Until so many of the job's parts are whole. Raises TimeoutError."""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        with suppress(AzureError):  # where a test has faults injected
+            if sum(name.endswith(".json") for name in azure.names("work", f"{job}/parts/")) >= count:
+                return
+        time.sleep(0.1)
+    raise TimeoutError(azure.batch.told())
+
+
+def ends_of(azure: LocalAzure, job: str) -> set[int | None]:
+    """How the tasks ended that scored its chunks."""
+    return {task.exit_code for name, task in azure.batch.job(job).tasks.items() if name != "merge"}
+
+
+def said(azure: LocalAzure, job: str, *, failed: bool = False) -> str:
+    """What the tasks printed that scored its chunks, of those that ended well or of the tries that failed."""
+    names = [name for name in azure.names("logs", f"{job}/tasks/") if name.endswith("/stderr.txt") and "/merge/" not in name]
+    return "".join(azure.get("logs", name).decode() for name in names if ("/failed/" in name) == failed)
 
 
 def lost(azure: LocalAzure, job: str) -> int:

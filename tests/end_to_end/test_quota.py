@@ -18,7 +18,7 @@ def test_a_job_that_waits_for_quota_says_so_until_there_is_some(trigger: Trigger
     trigger.wait()
     trigger.azure.batch.wait(lambda: bool(pool.resize_errors))
     told = person(trigger, tmp_path, "status", job).stdout
-    assert "0 running · no quota: the Batch account has no Spot cores left (AccountLowPriorityCoreQuotaReached)" in told
+    assert "0 tasks running · no quota: the Batch account has no Spot cores left (AccountLowPriorityCoreQuotaReached)" in told
     assert "ask for more in the portal: Batch account > Quotas" in told
     facts = json.loads(person(trigger, tmp_path, "status", job, "--json").stdout)
     assert "the Batch account has no Spot cores left" in facts["held_up"]

@@ -84,7 +84,7 @@ def test_two_machines_make_what_the_laptop_makes(
 
 
 def test_workers_help_with_a_job_that_batch_has(azure: LocalAzure, tmp_path: Path, make_clip: MakeClip, workers: Workers) -> None:
-    """They are quicker; what is left of its tasks has nothing to do."""
+    """They are quicker; its tasks have nothing to do."""
     azure.put("films/helped.mp4", make_clip(frames=10).read_bytes())
     azure.batch.pool.fixed = 0
     job = azure.dispatch(ask(azure, "helped", "films/helped.mp4", chunk_frames=5))
@@ -94,7 +94,7 @@ def test_workers_help_with_a_job_that_batch_has(azure: LocalAzure, tmp_path: Pat
     assert azure.wait(job)["state"] == "done"
     assert azure.get("output", f"{job}/result.mp4") == made
     assert runs(azure, job)["0"] == 1
-    assert azure.get("logs", f"{job}/tasks/0/stderr.txt") == b"the job is done\n"
+    assert azure.get("logs", f"{job}/tasks/0/stderr.txt") == b"0 frames scored here\n"
 
 
 def test_who_may_not_write_results_is_told_so(azure: LocalAzure, tmp_path: Path, make_clip: MakeClip, workers: Workers) -> None:

@@ -12,6 +12,7 @@ from scorer.documents.deployment import MEMORY, Deployment
 from scorer.documents.paths import probe_folder, task_logs
 from scorer.documents.plan import Chunk, Plan
 from scorer.engines.environment import NODE_FOLDER, SLOTS_FOLDER, node_environment
+from scorer.engines.task_count import TaskCount, count_tasks
 from scorer.store.blob import blob_endpoint
 
 MERGE = "merge"
@@ -20,6 +21,8 @@ SENDER = "sender"
 DEPLOYMENT = "deployment"
 # SHA-256 of the plan that the job was begun with.
 PLAN = "plan"
+# How many tasks share the job's chunks: whoever adds what is missing goes by that, and so does the merge.
+WORKERS = "workers"
 
 # All of a node's tasks are the same user. Where nothing is said, a task is a user of its own and a preparation another one, who
 # are kept out of each other's files in what they share, as Linux maps permissions into containers. Sources: `user_identity` of
@@ -57,15 +60,14 @@ def priority(asked: int, others: int) -> int:
 
 def job_body(plan: Plan, deployment: Deployment, sender: str, others: int) -> batch.BatchJobCreateOptions:
     """The job, yet without tasks: it waits for them. Its sender has `others` more jobs at work."""
+    known = {
+        SENDER: sender, PLAN: plan.digest, DEPLOYMENT: deployment.work, WORKERS: str(count_tasks(plan, deployment).all)
+    }  # fmt: skip
     return batch.BatchJobCreateOptions(
         id=plan.job,
         display_name=plan.request.name,
         priority=priority(plan.request.priority, others),
-        metadata=[
-            batch.BatchMetadataItem(name=name, value=value)
-            for name, value in ((SENDER, sender), (PLAN, plan.digest), (DEPLOYMENT, deployment.work))
-            if value
-        ],
+        metadata=[batch.BatchMetadataItem(name=name, value=value) for name, value in known.items() if value],
         uses_task_dependencies=True,
         max_parallel_tasks=deployment.slots,
         constraints=batch.BatchJobConstraints(
@@ -152,6 +154,12 @@ def digest_of(job: batch.BatchJob) -> str:
     return _metadata(job, PLAN)
 
 
+def workers_of(job: batch.BatchJob) -> int:
+    """How many tasks share its chunks; 0 where an earlier version began it, with a task for each chunk."""
+    known = _metadata(job, WORKERS)
+    return int(known) if known.isdecimal() else 0
+
+
 def is_of(deployment: Deployment, job: batch.BatchJob) -> bool:
     """Whether the job is one of the deployment's. Earlier versions' jobs don't say so: they are in its pool."""
     known = _metadata(job, DEPLOYMENT)
@@ -162,24 +170,49 @@ def _metadata(job: batch.BatchJob, name: str) -> str:
     return next((item.value for item in job.metadata or [] if item.name == name), "")
 
 
+# A task that failed for good lets the merge begin all the same: there it is decided whether the job can do without.
+_GOES_ON = batch.ExitOptions(job_action=batch.BatchJobActionKind.NONE, dependency_action=batch.DependencyAction.SATISFY)
+
+
+def worker_task(plan: Plan, number: int, count: TaskCount, deployment: Deployment) -> batch.BatchTaskCreateOptions:
+    """The task `number` of those that share the chunks. Its id is a plain number, as ranges of ids are ranges of numbers.
+
+    Batch begins it again where its node was preempted, and `taskRetries` times where it failed. It ends each try of a chunk that
+    lasts too long by itself, and has no limit but the job's.
+    """
+    leave = count.leave_after(number)
+    return _scoring(
+        plan, str(number), f"worker {number + 1} of {count.all}",
+        f"work {plan.job} --task {number} --processes 1 --task-minutes {deployment.task_minutes}"
+        + (f" --leave-after {leave:g}" if leave is not None else ""),
+        deployment, batch.BatchTaskConstraints(max_task_retry_count=deployment.task_retries, retention_time=RETENTION),
+    )  # fmt: skip
+
+
 def chunk_task(plan: Plan, chunk: Chunk, deployment: Deployment) -> batch.BatchTaskCreateOptions:
-    """The task that scores `chunk`. Its id is a plain number, as ranges of ids are ranges of numbers."""
-    # Failed for good, it lets the merge begin all the same: there it is decided whether the job can do without.
-    goes_on = batch.ExitOptions(job_action=batch.BatchJobActionKind.NONE, dependency_action=batch.DependencyAction.SATISFY)
+    """The task that scores `chunk` of a job that an earlier version began."""
+    frames = f"frames {chunk.first} to {chunk.first + chunk.frames - 1}"
+    command = f"score {plan.job} --chunk {chunk.index}"
+    return _scoring(plan, str(chunk.index), frames, command, deployment, _constraints(deployment))
+
+
+def _scoring(
+    plan: Plan, task: str, name: str, command: str, deployment: Deployment, constraints: batch.BatchTaskConstraints
+) -> batch.BatchTaskCreateOptions:
     return batch.BatchTaskCreateOptions(
-        id=str(chunk.index),
-        display_name=f"frames {chunk.first} to {chunk.first + chunk.frames - 1}",
-        command_line=f"score {plan.job} --chunk {chunk.index} --plan {plan.digest}",
+        id=task,
+        display_name=name,
+        command_line=f"{command} --plan {plan.digest}",
         container_settings=_container(plan.job, deployment),
         user_identity=USER,
-        constraints=_constraints(deployment),
-        exit_conditions=batch.ExitConditions(default=goes_on, pre_processing_error=goes_on, file_upload_error=goes_on),
-        output_files=_logs(plan, str(chunk.index), deployment),
+        constraints=constraints,
+        exit_conditions=batch.ExitConditions(default=_GOES_ON, pre_processing_error=_GOES_ON, file_upload_error=_GOES_ON),
+        output_files=_logs(plan, task, deployment),
     )
 
 
-def merge_task(plan: Plan, deployment: Deployment) -> batch.BatchTaskCreateOptions:
-    """The task that makes the result out of the parts, once no chunk's task is left."""
+def merge_task(plan: Plan, others: int, deployment: Deployment) -> batch.BatchTaskCreateOptions:
+    """The task that makes the result out of the parts, once none of the `others` is left."""
     ends = batch.ExitOptions(job_action=batch.BatchJobActionKind.NONE)
     return batch.BatchTaskCreateOptions(
         id=MERGE,
@@ -187,7 +220,7 @@ def merge_task(plan: Plan, deployment: Deployment) -> batch.BatchTaskCreateOptio
         container_settings=_container(plan.job, deployment),
         user_identity=USER,
         constraints=_constraints(deployment),
-        depends_on=batch.BatchTaskDependencies(task_id_ranges=[batch.BatchTaskIdRange(start=0, end=len(plan.chunks) - 1)]),
+        depends_on=batch.BatchTaskDependencies(task_id_ranges=[batch.BatchTaskIdRange(start=0, end=others - 1)]),
         exit_conditions=batch.ExitConditions(default=ends),
         output_files=_logs(plan, MERGE, deployment),
     )
@@ -205,7 +238,8 @@ def _environment(deployment: Deployment) -> dict[str, str]:
     """What every task of the job finds in its environment."""
     mounted = {
         "none": {},
-        "blob": {"SCORER_WORK": MOUNTED_WORK},
+        # Claims are replaced by their ETags, which no folder that blobfuse mounts does between nodes.
+        "blob": {"SCORER_WORK": MOUNTED_WORK, "SCORER_CLAIMS": deployment.work},
         "nfs": {"SCORER_PARTS": MOUNTED_PARTS, "SCORER_PARTS_DAYS": str(deployment.work_days)},
     }
     return node_environment(deployment) | mounted[deployment.mount]

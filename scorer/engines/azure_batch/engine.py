@@ -1,4 +1,4 @@
-"""The Azure Batch engine: one Batch job a plan, one task a chunk, and a last task that merges.
+"""The Azure Batch engine: one Batch job a plan, some tasks that share its chunks, and a last task that merges.
 
 Whoever submits may die at any call and be called again: ids are the plan's own, and what Batch has already it answers with 409,
 which is success. Sources: https://learn.microsoft.com/azure/batch/batch-task-dependencies,
@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -21,11 +21,21 @@ from azure.batch.models._models import BatchJobTerminateOptions  # the SDK asks 
 
 from scorer.documents.deployment import Deployment
 from scorer.documents.plan import Plan
-from scorer.engines.azure_batch.bodies import chunk_task, digest_of, is_of, job_body, merge_task, sender_of
+from scorer.engines.azure_batch.bodies import (
+    chunk_task,
+    digest_of,
+    is_of,
+    job_body,
+    merge_task,
+    sender_of,
+    worker_task,
+    workers_of,
+)  # fmt: skip
 from scorer.engines.azure_batch.calls import ENDED, AlreadyExistsError, Calls, JobEndedError, JobNotFoundError, RetryableError
 from scorer.engines.azure_batch.pool import find_pool, nodes_here
 from scorer.engines.azure_batch.preparation import GRACE, why_unprepared
 from scorer.engines.base import CANCELLED, Cluster, JobLine, Tasks
+from scorer.engines.task_count import count_tasks
 from scorer.engines.turns import admit, slot_shares
 from scorer.errors import BatchError, ChangedError
 
@@ -160,9 +170,10 @@ class AzureBatchEngine(Cluster):
 
         `others` is how many jobs its sender has at work. Raises BatchError; BusyError where the account's quota is used up.
         """
-        if self._make_job(plan, sender, others):
+        job = self._make_job(plan, sender, others)
+        if job is not None:
             self.share_slots()  # before there are tasks that would take more
-            self._fill(plan)
+            self._fill(plan, job)
 
     def finish(self, plan: Plan) -> None:
         """Add the tasks that the job is missing; nothing where there is no such job at work. Raises BatchError."""
@@ -170,32 +181,36 @@ class AzureBatchEngine(Cluster):
         if job is not None and job.state == batch.BatchJobState.ACTIVE:
             check_plan(job, plan)
             with suppress(JobNotFoundError):  # it was deleted meanwhile
-                self._fill(plan)
+                self._fill(plan, job)
 
-    def _fill(self, plan: Plan) -> None:
-        """Add all tasks of the job that there is."""
+    def _fill(self, plan: Plan, job: batch.BatchJob) -> None:
+        """Add all tasks of the job that there is: as many as it was begun with, however many nodes there may be by now."""
+        if workers := workers_of(job):
+            count = replace(count_tasks(plan, self.deployment), all=workers)
+            tasks = [worker_task(plan, number, count, self.deployment) for number in range(workers)]
+        else:
+            tasks = [chunk_task(plan, chunk, self.deployment) for chunk in plan.chunks]
         try:
-            for first in range(0, len(plan.chunks), COLLECTION):
-                chunks = plan.chunks[first : first + COLLECTION]
-                self._add(plan.job, [chunk_task(plan, chunk, self.deployment) for chunk in chunks])
-            self._add(plan.job, [merge_task(plan, self.deployment)])
+            for first in range(0, len(tasks), COLLECTION):
+                self._add(plan.job, tasks[first : first + COLLECTION])
+            self._add(plan.job, [merge_task(plan, len(tasks), self.deployment)])
             # Not before: a job without tasks would end at once.
             ends = batch.BatchJobUpdateOptions(all_tasks_complete_mode=batch.BatchAllTasksCompleteMode.TERMINATE_JOB)
             self._calls(lambda: self.client.update_job(plan.job, ends))
         except JobEndedError:
             return
 
-    def _make_job(self, plan: Plan, sender: str, others: int) -> bool:
-        """Make the job; whether tasks may be added to it."""
+    def _make_job(self, plan: Plan, sender: str, others: int) -> batch.BatchJob | None:
+        """The job, made where there is none; None where no tasks may be added to it."""
         job = self._find(plan.job)
         if job is None:
             with suppress(AlreadyExistsError):  # an answer got lost, or somebody else was quicker
                 self._calls(lambda: self.client.create_job(job_body(plan, self.deployment, sender, others)))
-            return True
-        if job.state != batch.BatchJobState.ACTIVE:
-            return False
+            job = self._find(plan.job)
+        if job is None or job.state != batch.BatchJobState.ACTIVE:
+            return None
         check_plan(job, plan)
-        return True
+        return job
 
     def _find(self, job: str) -> batch.BatchJob | None:
         try:

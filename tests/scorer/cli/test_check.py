@@ -16,8 +16,9 @@ from scorer.check.probe import Facts
 from scorer.check.probe_answer import read_facts
 from scorer.check.trial_request import FRAMES, clip
 from scorer.documents.deployment import CONTAINER_OPTIONS, read_deployment
-from scorer.engines.azure_batch.bodies import chunk_task, job_body, probe_job_body, probe_task
+from scorer.engines.azure_batch.bodies import job_body, probe_job_body, probe_task, worker_task
 from scorer.engines.azure_batch.pool import resize_problem
+from scorer.engines.task_count import TaskCount
 from stacks.container_options import check_options
 from tests.conftest import frame_hashes
 from tests.folders import FolderStores
@@ -148,11 +149,11 @@ def test_probes_are_what_a_jobs_own_tasks_are(stores: FolderStores) -> None:
     """In all that says how they run: on what pool, in what container, as whom, in what environment."""
     plan = plan_folder(stores)
     real, job = job_body(plan, TARGET, "", 0), probe_job_body(plan.job, TARGET)
-    chunk, task = chunk_task(plan, plan.chunks[0], TARGET), probe_task(plan.job, 2, TARGET, "TVM:1")
+    worker, task = worker_task(plan, 0, TaskCount(all=1, at_once=1), TARGET), probe_task(plan.job, 2, TARGET, "TVM:1")
     for name in ("pool_info", "common_environment_settings"):
         assert getattr(job, name) == getattr(real, name)
     for name in ("container_settings", "user_identity"):
-        assert getattr(task, name) == getattr(chunk, name)
+        assert getattr(task, name) == getattr(worker, name)
         assert getattr(job.job_preparation_task, name) == getattr(real.job_preparation_task, name)
     assert task.affinity_info is not None
     assert task.affinity_info.affinity_id == "TVM:1"

@@ -48,9 +48,9 @@ def test_a_table_of_what_it_takes(request_file: Path) -> None:
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "trailer: 100 frames, 64x48, model painted"
-    assert lines[1] == "4 chunks of 25 frames, then a merge"
+    assert lines[1] == "5 chunks of 4 to 24 frames in 1 task, then a merge"
     row = next(line for line in lines if line.startswith("as set"))
-    assert row.split()[2] == "4"
+    assert row.split()[2] == "1", "less than five minutes of work"
     assert all(len(line) <= 100 for line in lines)
     assert any("keepWarmMinutes 0" in line for line in lines)
     assert any("1 Standard_NC64as_T4_v3" in line for line in lines)
@@ -59,7 +59,7 @@ def test_a_table_of_what_it_takes(request_file: Path) -> None:
     done = plan(
         request_file.parent, "request.json", "--input-url", f"file://{request_file.parent}/media", SCORER_DEPLOYMENT=document
     )
-    assert done.stdout.splitlines()[1] == "1 chunk of 100 frames, then a merge"
+    assert done.stdout.splitlines()[1] == "1 chunk of 100 frames in 1 task, then a merge"
     # Nothing was left behind.
     assert sorted(path.name for path in request_file.parent.iterdir()) == ["media", "request.json"]
 
@@ -122,9 +122,9 @@ def test_settings_are_enough(request_file: Path) -> None:
     )
     assert wished.returncode == 0, wished.stderr
     facts = json.loads(wished.stdout)
-    assert (facts["frames"], facts["size"], facts["model"], facts["chunks"]) == (100, [64, 48], "painted", 2)
+    assert (facts["frames"], facts["size"], facts["model"], facts["chunks"]) == (100, [64, 48], "painted", 5)
     first = facts["estimates"][0]
-    assert (first["if"], first["gpu_size"], first["nodes"]) == ("as set", "Standard_NC4as_T4_v3", 2)
+    assert (first["if"], first["gpu_size"], first["nodes"]) == ("as set", "Standard_NC4as_T4_v3", 1)
     assert first["minutes"][0] <= first["minutes"][1]
 
 

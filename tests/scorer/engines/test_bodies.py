@@ -8,13 +8,16 @@ from azure.batch import models as batch
 from emulator.batch.options import parse
 from scorer.cli.steps import PREPARE_SECONDS
 from scorer.documents.deployment import Deployment
-from scorer.engines.azure_batch.bodies import chunk_task, digest_of, job_body, merge_task, sender_of
+from scorer.engines.azure_batch.bodies import digest_of, job_body, merge_task, sender_of, worker_task
 from scorer.engines.azure_batch.engine import check_plan
+from scorer.engines.task_count import TaskCount
 from scorer.errors import ChangedError
 from stacks.container_options import CONTAINER_OPTIONS
 from tests.folders import FolderStores
 from tests.scorer.documents.test_deployment import DOCUMENT
 from tests.scorer.job.scoring import plan_folder
+
+COUNT = TaskCount(all=1, at_once=1)
 
 
 def test_whatever_decodes_is_locked_in_and_has_its_share_of_the_machine(stores: FolderStores) -> None:
@@ -24,8 +27,8 @@ def test_whatever_decodes_is_locked_in_and_has_its_share_of_the_machine(stores: 
         job = job_body(plan, deployment, "", 0)
         assert job.job_preparation_task is not None
         assert job.job_release_task is not None
-        chunk, merge = chunk_task(plan, plan.chunks[0], deployment), merge_task(plan, deployment)
-        for task in (job.job_preparation_task, job.job_release_task, chunk, merge):
+        worker, merge = worker_task(plan, 0, COUNT, deployment), merge_task(plan, 1, deployment)
+        for task in (job.job_preparation_task, job.job_release_task, worker, merge):
             assert task.container_settings is not None
             said = task.container_settings.container_run_options or ""
             assert parse(said).memory == memory
@@ -61,8 +64,8 @@ def test_all_tasks_of_a_node_are_one_user_and_no_administrator(stores: FolderSto
     job = job_body(plan, deployment, "", 0)
     assert job.job_preparation_task is not None
     assert job.job_release_task is not None
-    chunk, merge = chunk_task(plan, plan.chunks[0], deployment), merge_task(plan, deployment)
-    for task in (job.job_preparation_task, job.job_release_task, chunk, merge):
+    worker, merge = worker_task(plan, 0, COUNT, deployment), merge_task(plan, 1, deployment)
+    for task in (job.job_preparation_task, job.job_release_task, worker, merge):
         said = {"userIdentity": {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}}}
         assert task.as_dict().items() >= said.items()
         assert task.container_settings is not None
@@ -76,7 +79,7 @@ def test_a_stack_says_what_containers_are_locked_in_with(stores: FolderStores) -
     volumes = f"-v scorer-{plan.job}:/node -v scorer-slots:/slots"
     for said, told in (("", volumes), ("--read-only --memory {memory}", f"{volumes} --read-only --memory 3g")):
         deployment = Deployment.model_validate({**document, "containerOptions": said})
-        task = chunk_task(plan, plan.chunks[0], deployment)
+        task = worker_task(plan, 0, COUNT, deployment)
         assert task.container_settings is not None
         assert task.container_settings.container_run_options == told
     # What a stack says where nobody chose, and what holds for deployments that were made before a stack could say it.
@@ -99,8 +102,8 @@ def test_tasks_and_whoever_goes_on_know_the_plan(stores: FolderStores) -> None:
     job = job_body(plan, deployment, "acme", 0)
     assert job.job_preparation_task is not None
     assert job.job_release_task is not None
-    chunk, merge = chunk_task(plan, plan.chunks[0], deployment), merge_task(plan, deployment)
-    for task in (job.job_preparation_task, job.job_release_task, chunk, merge):
+    worker, merge = worker_task(plan, 0, COUNT, deployment), merge_task(plan, 1, deployment)
+    for task in (job.job_preparation_task, job.job_release_task, worker, merge):
         assert task.command_line.endswith(f" --plan {plan.digest}")
     begun = batch.BatchJob(
         {"id": plan.job, "metadata": [{"name": item.name, "value": item.value} for item in job.metadata or []]}

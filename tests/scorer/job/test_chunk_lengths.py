@@ -1,30 +1,25 @@
-"""How many frames one task gets, where nobody says."""
+"""How long chunks are on a cluster: short enough to be tried again, and enough of them for slots to end together."""
 
 import math
 
 from hypothesis import given
-from hypothesis import strategies as some
+from hypothesis import strategies as st
 
-from scorer.job.dispatch import LEAST_FRAMES, MOST_FRAMES, STARTUP_FRAMES, cluster_chunk_length
-
-
-def test_a_long_video_makes_four_tasks_a_slot() -> None:
-    assert cluster_chunk_length(9600, 8) == 300
+from scorer.job.dispatch import CHUNKS_PER_SLOT, LEAST_FRAMES, MOST_FRAMES, cluster_chunk_length
 
 
-def test_where_that_is_shorter_than_a_start_up_tasks_are_as_long_as_one() -> None:
-    assert cluster_chunk_length(3000, 8) == STARTUP_FRAMES
+def test_a_slot_has_some_chunks_of_a_short_job() -> None:
+    assert cluster_chunk_length(3000, 8) == 94
+    assert math.ceil(3000 / 94) == CHUNKS_PER_SLOT * 8
 
 
-def test_a_short_video_still_gives_every_slot_one() -> None:
-    assert math.ceil(800 / cluster_chunk_length(800, 8)) == 8
+def test_a_long_job_loses_little_where_a_chunk_is_tried_again() -> None:
+    assert cluster_chunk_length(270_000, 8) == MOST_FRAMES
 
 
-@given(some.integers(1, 10_000_000), some.integers(1, 8000))
-def test_limits(frames: int, slots: int) -> None:
+@given(frames=st.integers(1, 10_000_000), slots=st.integers(1, 500))
+def test_chunks_are_neither_tiny_nor_huge(frames: int, slots: int) -> None:
     length = cluster_chunk_length(frames, slots)
     assert LEAST_FRAMES <= length <= MOST_FRAMES
-    tasks = math.ceil(frames / length)
-    if LEAST_FRAMES < length < MOST_FRAMES:
-        # Every slot has work, but for what rounding takes: no more than a fifth of them goes without.
-        assert tasks >= min(slots, math.ceil(frames / STARTUP_FRAMES)) * 0.8
+    if LEAST_FRAMES * CHUNKS_PER_SLOT * slots <= frames:
+        assert math.ceil(frames / length) >= slots * CHUNKS_PER_SLOT * 0.8

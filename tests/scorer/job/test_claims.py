@@ -218,3 +218,42 @@ def test_they_are_kept_while_a_block_runs(store: FolderStore, monkeypatch: pytes
     last = store.head("job/claims/merge.json").etag
     claims.release("merge")
     assert store.head("job/claims/merge.json").etag != last
+
+
+def test_a_tasks_next_try_has_at_once_what_its_lost_one_had(store: FolderStore, clock: Clock) -> None:
+    first, other = Claims("job", store, "one", clock, task="3"), Claims("job", store, "other", clock, task="4")
+    assert first.take("a") is not None
+    assert first.take("b") is not None
+    assert other.take("c") is not None
+    first.release("b")
+    again = Claims("job", store, "two", clock, task="3")
+    again.poll()
+    assert again.take_back(["a", "b", "c", "d"]) == ["a"]
+    other.poll()
+    assert other.take("b") is not None
+    found = other.take("a")
+    assert found is not None
+    assert found.lost == 1, "with its worker, which may have died of it"
+
+
+def test_who_is_no_engines_task_waits_for_what_a_lost_worker_had(store: FolderStore, clock: Clock) -> None:
+    lost, person = Claims("job", store, "one", clock, task="3"), Claims("job", store, "two", clock)
+    assert lost.take("a") is not None
+    person.poll()
+    assert person.take_back(["a"]) == []
+    assert person.take("a") is None
+    watch(person, clock, FREE_SECONDS)
+    assert person.take("a") is not None
+
+
+def test_a_task_knows_which_chunks_an_engine_begins_again(store: FolderStore, clock: Clock) -> None:
+    task, other, person = (Claims("job", store, name, clock, task=name[:-3]) for name in ("1-ab", "2-cd", "-ef"))
+    assert task.take("a") is not None
+    assert other.take("b") is not None
+    assert other.take("c") is not None
+    other.release("c")
+    assert person.take("d") is not None
+    task.poll()
+    assert [task.is_tasks(key) for key in "bcde"] == [True, False, False, False]
+    watch(task, clock, FREE_SECONDS)
+    assert not task.is_tasks("b"), "it may take that itself"
