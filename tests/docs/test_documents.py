@@ -81,7 +81,8 @@ def table(name: str, heading: str) -> list[list[str]]:
 def test_the_options_that_are_told_are_those_that_the_program_has(command: str, heading: str) -> None:
     rows = table("docs/running.md", heading)
     told = {re.findall(r"--[a-z-]+", row[0])[0]: set(re.findall(r"\bSCORER_[A-Z_]+", row[1])) for row in rows}
-    options = {option: each for each in loaded(command).params for option in each.opts}
+    shown = [each for each in loaded(command).params if not getattr(each, "hidden", False)]
+    options = {option: each for each in shown for option in each.opts}
     assert set(told) == {option for option in options if option.startswith("--")} - {"--help"}
     for option, variables in told.items():
         assert variables <= {options[option].envvar}, option
