@@ -55,6 +55,7 @@ class Trace:
     """Frames of each chunk, by a video's frames and the tasks that the pool runs at once. It can be pickled."""
     frames_per_second: float | None = None
     """Of one GPU, where that was measured."""
+    steady: str = "off"
     share: Callable[[int, int, int, float | None], int] | None = None
     """As a `Workload` has it. It can be pickled."""
 
@@ -62,7 +63,7 @@ class Trace:
         """As dispatch plans it for the pool."""
         return Workload(
             chunks=self.chunks(request.frames, pool.slots * pool.nodes_max), pixels=request.pixels, model=self.model,
-            codec=self.codec, share=self.share,
+            codec=self.codec, steady=self.steady, share=self.share,
         )  # fmt: skip
 
     def speed(self, workload: Workload, pool: Pool) -> Speed:

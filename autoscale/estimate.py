@@ -28,6 +28,8 @@ SLOW_SHARE, QUICK_SHARE = 0.02, 0.35
 SLOW_CODING, QUICK_CODING = 25e6, 60e6
 # The share of that speed at which each codec is coded, as docs/quality.md has it.
 CODING = {"h264": 1.0, "hevc": 0.3, "av1": 0.6, "prores": 0.12}
+# Seconds of a core that a pixel takes to be steadied, as docs/quality.md has it.
+STEADY = {"off": 0.0, "light": 36e-9, "full": 48e-9}
 
 # Seconds. A node starts and pulls the image, some 6 GB; a container starts and loads a model; parts are copied into a result.
 NODE_STARTS, TASK_STARTS, MERGE_STARTS, MERGED_FRAMES = 420.0, 30.0, 30.0, 2000.0
@@ -48,6 +50,8 @@ class Workload:
     model: str
     codec: str = "h264"
     """Of the result."""
+    steady: str = "off"
+    """How a video's frames are steadied."""
     share: Callable[[int, int, int, float | None], int] | None = None
     """How many tasks share the chunks: by their number, that of frames and of slots, and the seconds that one slot would take
     by the least speed, None where that isn't known. None: each chunk is a task."""
@@ -113,8 +117,12 @@ def speed(workload: Workload, pool: Pool) -> Speed:
             "which the report of an earlier job has."
         )
     scored = PEAK[pool.size.gpu] / (operations * workload.pixels)
-    coded = pool.size.cores / pool.size.gpus / workload.pixels * CODING[workload.codec]
-    return Speed(min(scored * SLOW_SHARE, coded * SLOW_CODING), min(scored * QUICK_SHARE, coded * QUICK_CODING))
+    cores = pool.size.cores / pool.size.gpus / workload.pixels
+
+    def coded(pixels: float) -> float:
+        return cores / (1 / (pixels * CODING[workload.codec]) + STEADY[workload.steady])
+
+    return Speed(min(scored * SLOW_SHARE, coded(SLOW_CODING)), min(scored * QUICK_SHARE, coded(QUICK_CODING)))
 
 
 def least_pixels(size: GpuSize) -> dict[str, int]:

@@ -176,8 +176,8 @@ def _play(
     workload, pool = _workload(request, made), _pool(target)
     requests, length = read_arrivals(arrivals, days, made.frames, workload.pixels, target.limits)
     trace = Trace(
-        requests=requests, days=length, model=workload.model, codec=workload.codec, frames_per_second=frames_per_second,
-        chunks=partial(_chunks, request.chunk_frames), share=how_many,
+        requests=requests, days=length, model=workload.model, codec=workload.codec, steady=workload.steady,
+        frames_per_second=frames_per_second, chunks=partial(_chunks, request.chunk_frames), share=how_many,
     )  # fmt: skip
     played = some_weeks(trace)
     try:
@@ -256,4 +256,4 @@ def _workload(request: Request, made: Plan) -> Workload:
 
     chunks = tuple(chunk.frames for chunk in made.chunks)
     codec = encoding(request, made.video).codec if made.video else "h264"  # images take about as long
-    return Workload(chunks=chunks, pixels=made.pixels[1], model=request.model, codec=codec, share=how_many)
+    return Workload(chunks=chunks, pixels=made.pixels[1], model=request.model, codec=codec, steady=request.steady, share=how_many)

@@ -137,6 +137,15 @@ def test_what_holds_of_any_job(chunks: int, frames: int, nodes: int, warm: int) 
     assert simulate(work, own, 50).dollars <= simulate(work, dedicated, 50).dollars + 1e-6
 
 
+def test_steadying_takes_the_processor_what_bench_measured() -> None:
+    """A pixel's time on the processor is the sum of what coding takes and what steadying does; a GPU's is no other."""
+    cores = POOL.size.cores / POOL.size.gpus / job(10).pixels
+    plain, light, full = (speed(replace(job(10), codec="prores", steady=steady), POOL) for steady in ("off", "light", "full"))
+    assert plain.slow > light.slow > full.slow
+    assert cores / full.slow - cores / plain.slow == pytest.approx(48e-9)
+    assert cores / light.slow - cores / plain.slow == pytest.approx(36e-9)
+
+
 def test_a_codec_that_takes_longer_slows_what_the_processor_bounds() -> None:
     assert set(CODING) == set(get_args(Codec))
     speeds = {codec: speed(replace(job(10), codec=codec), POOL) for codec in CODING}
