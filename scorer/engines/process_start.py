@@ -18,7 +18,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-_FORKS = sys.platform == "linux"
+# Before, any user of the machine could have the server run what they like (CVE-2022-42919).
+_FORKS = sys.platform == "linux" and sys.version_info >= (3, 11, 1)
 # What isn't installed is left out.
 LOADED = ["scorer.engines.processes", "scorer.models.openvino_networks"]
 
