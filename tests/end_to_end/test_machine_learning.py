@@ -14,6 +14,7 @@ from emulator.forked import SCORER, start
 from emulator.local_azure import LocalAzure
 from emulator.logic_app.engine import Engine
 from emulator.logic_app.trigger import serve as serve_trigger
+from emulator.machine_learning.cluster import Manner
 from scorer.documents.records import FrameRecord, from_lines
 from tests.conftest import MakeClip
 from tests.deployed import deploy
@@ -101,8 +102,9 @@ def test_all_workers_are_lost_and_then_the_merger(azure: LocalAzure, tmp_path: P
     azure.blobs.fault = saves_no_more_than(1, "lost")
     job = azure.dispatch(ask(azure, "lost", "films/lost.mp4", chunk_frames=5))
     azure.learning.wait(lambda: parts(azure, job) == 1 and states(azure, job) == {"Running": 2})
+    manners: tuple[Manner, ...] = ("failed", "canceled")
     with azure.learning.lock:
-        for worker, manner in zip(azure.learning.workers(job), ("failed", "canceled"), strict=True):
+        for worker, manner in zip(azure.learning.workers(job), manners, strict=True):
             lose(azure, worker, manner)
     assert states(azure, job) == {"Failed": 1, "Canceled": 1}
     azure.blobs.fault = None
