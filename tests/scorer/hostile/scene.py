@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,14 +51,15 @@ class Scene:
     def kept(self) -> dict[str, bytes]:
         """Every file that isn't the job's, nor what was asked for."""
         placed = self.folder / "home/.scorer/work" / self.job / "placed.jsonl"  # by the id that was asked for
-        own = {self.stores.input.root / PATH, self.folder / "out-report.html", placed}
-        folders = [store.root / self.job for store in (self.stores.output, self.stores.work, self.stores.logs)]
-        folders += [self.out, self.folder / "pristine", self.folder / "quarantine" / self.job]
-        return {
-            str(path): path.read_bytes()
-            for path in sorted(self.folder.rglob("*"))
-            if path.is_file() and path not in own and not any(path.is_relative_to(each) for each in folders)
-        }
+        own = [self.stores.input.root / PATH, self.folder / "out-report.html", placed]
+        own += [store.root / self.job for store in (self.stores.output, self.stores.work, self.stores.logs)]
+        own += [self.out, self.folder / "pristine", self.folder / "quarantine" / self.job]
+        skipped, found = {*map(str, own)}, {}
+        for place, folders, names in os.walk(self.folder):
+            folders[:] = [each for each in folders if f"{place}/{each}" not in skipped]
+            paths = [path for path in (f"{place}/{name}" for name in names) if path not in skipped]
+            found |= {path: Path(path).read_bytes() for path in paths if Path(path).is_file()}
+        return found
 
     def save(self) -> None:
         for store in (self.stores.output, self.stores.work, self.stores.logs):
