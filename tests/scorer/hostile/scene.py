@@ -54,7 +54,8 @@ class Scene:
         own = [self.stores.input.root / PATH, self.folder / "out-report.html", placed]
         own += [store.root / self.job for store in (self.stores.output, self.stores.work, self.stores.logs)]
         own += [self.out, self.folder / "pristine", self.folder / "quarantine" / self.job]
-        skipped, found = {*map(str, own)}, {}
+        skipped = {*map(str, own)}
+        found: dict[str, bytes] = {}
         for place, folders, names in os.walk(self.folder):
             folders[:] = [each for each in folders if f"{place}/{each}" not in skipped]
             paths = [path for path in (f"{place}/{name}" for name in names) if path not in skipped]
