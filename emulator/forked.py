@@ -143,7 +143,7 @@ def _program(command: list[str], place: Place) -> None:
 def _scorer(arguments: list[str], place: Place) -> None:
     """What `scorer` does."""
     place.enter()
-    if arguments[:1] in (["run"], ["work"]):
+    if arguments[:1] == ["run"]:  # `work` may be another user's, as nodes' tasks are: forked_workers.py
         _have_workers_forked()
     be_scorer(arguments)
 
