@@ -169,7 +169,7 @@ class MachineLearningChecks:
             if state == "Completed":
                 return self._facts(job)
             studio = ((document or {}).get("properties", {}).get("services") or {}).get("Studio") or {}
-            page = _PAGE.format(page=studio.get("endpoint") or "ml.azure.com")
+            page = _PAGE.format(page=studio.get("endpoint") or "Studio")
             if state in ENDED:
                 return wrong(
                     "nodes", f"the job ended as {state.lower()} without a word", f"run it again: a node may have gone; {page}"
