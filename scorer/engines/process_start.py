@@ -24,14 +24,19 @@ _FORKS = sys.platform == "linux" and sys.version_info >= (3, 11, 1)
 LOADED = ["scorer.engines.processes", "scorer.models.openvino_networks"]
 
 
-def make_ready() -> None:
-    """Begin to load what workers need, in the background; a second time it does nothing."""
-    if _FORKS:
-        from multiprocessing import forkserver
+def make_ready() -> bool:
+    """Begin to load what workers need, in the background; a second time it does nothing. Whether they can be forked here."""
+    if not _FORKS:
+        return False
+    from multiprocessing import forkserver
 
-        multiprocessing.get_context("forkserver").set_forkserver_preload(LOADED)
+    multiprocessing.get_context("forkserver").set_forkserver_preload(LOADED)
+    try:
         with _interrupts_kept_back():
             forkserver.ensure_running()
+    except OSError:  # its socket has no place: the folder for such has a longer path than sockets may have
+        return False
+    return True
 
 
 def start(work: Callable[..., None], *arguments: Any, name: str) -> tuple[BaseProcess, Connection[Any, Any]]:
@@ -39,8 +44,7 @@ def start(work: Callable[..., None], *arguments: Any, name: str) -> tuple[BasePr
 
     `work` gets its end of the link behind its arguments. Ctrl-C, which reaches all processes of a terminal, doesn't reach it.
     """
-    make_ready()
-    context = multiprocessing.get_context("forkserver") if _FORKS else multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver") if make_ready() else multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_begin, args=(dict(os.environ), work, *arguments, theirs), name=name, daemon=True)
     with _interrupts_kept_back():

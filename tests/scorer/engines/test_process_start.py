@@ -60,6 +60,20 @@ def test_a_process_has_the_environment_and_folder_of_now(monkeypatch: pytest.Mon
 
 
 @LINUX
+def test_without_a_place_for_a_socket_a_process_starts_anew(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    code = (
+        "from tests.scorer.engines.test_process_start import start, tell\n"
+        "process, link = start(tell, 'TMPDIR', name='one')\n"
+        "print(link.recv()[0])\nprocess.join()\n"
+    )
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == str(folder)
+
+
+@LINUX
 def test_nobody_stays_when_the_caller_is_killed() -> None:
     code = (
         "from tests.scorer.engines.test_process_start import hang, start\n"
