@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic.alias_generators import to_camel
@@ -22,6 +22,7 @@ from stacks import engine_misfits
 from stacks.chosen import read_settings
 from stacks.cost import at_rest
 from tests.azure_fixtures import Deploy
+from tests.policies.engine import PACK, starter
 
 ROOT = Path(__file__).parents[2]
 PERSON = "11111111-1111-1111-1111-111111111111"
@@ -63,8 +64,13 @@ def hardened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
         yield Made(azure, deployment, deployment.up())
 
 
-def test_nothing_of_batch_is_made_and_a_second_up_changes_nothing(hardened: Made) -> None:
-    assert hardened.deployment.up().is_unchanged
+def test_nothing_of_batch_is_made_and_a_second_up_changes_nothing_and_breaks_no_rule(
+    hardened: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", os.pathsep.join([str(starter(tmp_path / "bin")), os.environ["PATH"]]))
+    judged = replace(hardened.deployment, policies=[PACK])
+    assert judged.up().is_unchanged
+    assert "\u2705 batch-scoring@" in judged.log
     assert not [each.id for each in hardened.azure if each.request.type.startswith("Microsoft.Batch")]
 
 
@@ -210,15 +216,9 @@ def test_changes_keep_what_jobs_at_work_need_and_destroy_leaves_names_alone(hard
 OF_BATCH = {to_camel(name): None for name in (*engine_misfits.OF_BATCH, "nfs_gb")}
 
 
-@pytest.mark.parametrize(
-    ("stack", "more", "clusters"),
-    [("dev", {"spotPercent": 0}, {"dedicated"}), ("example", OF_BATCH, {"dedicated", "spot"})],
-    ids=["dev", "example"],
-)
-def test_the_other_environments_are_previewed_without_asking_azure(
-    stack: str, more: dict[str, Any], clusters: set[str], azure: Cloud, deploy: Deploy
-) -> None:
-    preview = deploy(stack, engine="machine-learning", **more).preview()
+def test_the_example_is_previewed_without_asking_azure(azure: Cloud, deploy: Deploy) -> None:
+    preview = deploy("example", engine="machine-learning", **OF_BATCH).preview()
     assert set(preview.changes) == {"create"}
     assert not azure.calls
-    assert set(re.findall(r"machinelearningservices:Compute scoring[a-z]*?(spot|dedicated)\b", preview.log)) == clusters
+    clusters = re.findall(r"machinelearningservices:Compute scoring[a-z]*?(spot|dedicated)\b", preview.log)
+    assert set(clusters) == {"dedicated", "spot"}
