@@ -211,11 +211,11 @@ def checked(azure: LocalAzure, engine: Engine, tmp_path: Path) -> Iterator[Trigg
 
 
 def test_all_is_well(checked: Trigger, tmp_path: Path) -> None:
-    found = check(checked, tmp_path, "--minutes", "10")
+    found = check(checked, tmp_path, "--minutes", "3")
     assert [each["name"] for each in found] == CHECKS
     assert {each["state"] for each in found} == {"ok"}, wrong(found)
     told = {each["name"]: each["text"] for each in found}
-    assert told["Spot quota"] == "1000 cores: 4 of 4 nodes of Standard_NC4as_T4_v3"
+    assert told["Spot quota"] == "1000 cores: 2 of 2 nodes of Standard_NC4as_T4_v3"
     assert told["nodes"].startswith("a node came, and ran a job as 10001:10001 in ")
     assert "/scorer-ml:" in told["nodes' image"]
     assert told["frame"].startswith("as it should be")
@@ -227,8 +227,8 @@ def test_no_quota(checked: Trigger, tmp_path: Path) -> None:
     found = check(checked, tmp_path, code=21)
     bad = wrong(found)
     assert list(bad) == ["Spot quota"]
-    assert bad["Spot quota"].startswith("3 cores: 0 of 4 nodes of Standard_NC4as_T4_v3 -> Studio > Quota")
-    assert bad["Spot quota"].endswith("ask for 16")
+    assert bad["Spot quota"].startswith("3 cores: 0 of 2 nodes of Standard_NC4as_T4_v3 -> Studio > Quota")
+    assert bad["Spot quota"].endswith("ask for 8")
     assert left_out(found) == {"nodes": "fix Spot quota first", "request": "fix Spot quota first"}
 
 
