@@ -201,28 +201,6 @@ def test_a_hopeless_job_stops_early(azure: LocalAzure, tmp_path: Path) -> None:
     assert ends_of(azure, job) == {10}
 
 
-def test_a_swapped_input_is_found(azure: LocalAzure, make_clip: MakeClip) -> None:
-    azure.put("films/swapped.mp4", make_clip(frames=30).read_bytes())
-    request = ask(azure, "swapped", "films/swapped.mp4", chunk_frames=10)
-    with azure.batch.lock:  # no node begins before the swap
-        job = azure_dispatch_unlocked(azure, request)
-        azure.put("films/swapped.mp4", b"something else")
-    status = azure.wait(job)
-    assert (status["state"], status["exit_code"]) == ("failed", 5)
-    assert "has changed since the job was planned" in status["error"]
-
-
-def azure_dispatch_unlocked(azure: LocalAzure, request: str) -> str:
-    """Dispatch from a thread, as the service's lock is ours."""
-    azure.batch.pool.fixed = 0
-    azure.batch.lock.release()
-    try:
-        return azure.dispatch(request)
-    finally:
-        azure.batch.lock.acquire()
-        azure.batch.pool.fixed = None
-
-
 def of_an_earlier_version(body: Json) -> None:
     """A job had a task for each chunk, and nothing in it said how many tasks there are."""
     body["metadata"] = [each for each in body.get("metadata") or [] if each["name"] != "workers"]

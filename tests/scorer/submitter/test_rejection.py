@@ -131,12 +131,12 @@ def test_a_refused_request_is_answered_where_its_sender_looks(harness: IntakeHar
     assert written.parent.name == job_id("clip", f"{harness.stores.input.url}/{path}", data)
 
 
-def test_more_tasks_than_batch_is_given_are_refused(harness: IntakeHarness) -> None:
+def test_more_chunks_than_may_be_are_refused(harness: IntakeHarness) -> None:
     write_images(harness.stores.input.root / "shots", [f"{number}.png" for number in range(3)])
     limits = harness.intake.target.limits
     assert limits.max_chunks == 10_000
     request = make_request({"name": "job", "input": "shots/", "model": "invert", "chunk_frames": 1})
-    with pytest.raises(RequestError, match=r"chunk_frames is 1: of 3 frames that makes more than 2 tasks; ask for 2 or more"):
+    with pytest.raises(RequestError, match=r"chunk_frames is 1: of 3 frames that makes more than 2 chunks; ask for 2 or more"):
         dispatch("job", request, harness.stores, "auto", type(limits)(max_chunks=2))
 
 
