@@ -28,11 +28,11 @@ from emulator.folders import open_folder
 from emulator.forked import SCORER
 from emulator.rbac.access import allowed
 from emulator.tls import Authority
+from emulator.waiting import TICK, wait_until
 
 Json = dict[str, Any]
 AUDIENCE = "https://batch.core.windows.net"
 LARGEST = 4 * 2**20
-TICK = 0.02
 
 Fault = Callable[[str, str], tuple[int, str] | None]
 """Asked at each request, with its method and path: a status and a code instead of an answer, or None."""
@@ -78,14 +78,7 @@ class BatchService:
 
     def wait(self, condition: Callable[[], bool], seconds: float = 300) -> None:
         """Until something has come true. Raises TimeoutError."""
-        deadline = time.monotonic() + seconds
-        while True:
-            with self.lock:
-                if condition():
-                    return
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"What was waited for didn't happen:\n{self.told()}")
-            time.sleep(TICK)
+        wait_until(condition, self.lock, self.told, seconds)
 
     def told(self) -> str:
         """How things stand, and what happened last, for people."""

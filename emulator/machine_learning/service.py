@@ -26,12 +26,12 @@ from emulator.machine_learning.cluster import Cluster
 from emulator.machine_learning.jobs import API_VERSION, PAGE, Job, Ledger, RefusalError, refusal
 from emulator.rbac.access import allowed
 from emulator.tls import Authority
+from emulator.waiting import TICK, wait_until
 
 Json = dict[str, Any]
 
 WORKSPACE = "Microsoft.MachineLearningServices/workspaces"
 COMPUTE, VERSION = f"{WORKSPACE}/computes", f"{WORKSPACE}/environments/versions"
-TICK = 0.02
 # Of so many requests the service wants one later: https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling
 THROTTLE_EVERY = 15
 
@@ -94,14 +94,7 @@ class MachineLearning:
 
     def wait(self, condition: Callable[[], bool], seconds: float = 300) -> None:
         """Until something has come true. Raises TimeoutError."""
-        deadline = time.monotonic() + seconds
-        while True:
-            with self.lock:
-                if condition():
-                    return
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"What was waited for didn't happen:\n{self.told()}")
-            time.sleep(TICK)
+        wait_until(condition, self.lock, self.told, seconds)
 
     def told(self) -> str:
         """How things stand, and what happened last, for people."""
