@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from importlib.util import find_spec
@@ -98,8 +98,7 @@ def _show_steady(style: Path | None, json_path: Path | None) -> None:
         _draw_style(drawn)
         rows = bench_steady(clip, style or drawn)
     Console().print(steady_table(rows))
-    if json_path is not None:
-        json_path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+    _keep([asdict(row) for row in rows], json_path)
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -144,8 +143,13 @@ def show(rows: Sequence[Row], path: Path | None = None) -> None:
     console = Console()
     console.width = max(console.width, _WIDTH)
     console.print(table(rows))
+    _keep([{**asdict(row), "fps": row.fps} for row in rows], path)
+
+
+def _keep(rows: Sequence[Mapping[str, object]], path: Path | None) -> None:
+    """Write them as JSON, where a place is given."""
     if path is not None:
-        path.write_text(json.dumps([{**asdict(row), "fps": row.fps} for row in rows], indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
 def competitors(model: str, peers: bool) -> list[str]:

@@ -99,20 +99,13 @@ def _closeness(style: Path, ways: Sequence[Sequence[Frames]]) -> list[float]:
     from scorer.models.openvino_runtime import predict_styles
 
     painting, grey = predict_styles([style_square(style), np.full((256, 256, 3), 128, np.uint8)], 1)
+
+    def distance(frames: Sequence[Frames]) -> float:
+        numbers = predict_styles([np.asarray(frame, np.uint8) for frame in frames], 1)
+        return float(np.linalg.norm(numbers - painting, axis=1).mean())
+
     start = float(np.linalg.norm(grey - painting))
-    return [
-        1
-        - float(
-            np.mean(
-                [
-                    np.linalg.norm(numbers - painting)
-                    for numbers in predict_styles([np.asarray(frame, np.uint8) for frame in frames[:: 3 * FAR]], 1)
-                ]
-            )
-        )
-        / start
-        for frames in ways
-    ]
+    return [1 - distance(frames[:: 3 * FAR]) / start for frames in ways]
 
 
 def _sharpness(frame: Frames) -> float:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -17,7 +16,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from scorer.models.weights import Array, Weights
-from scorer.store.cache import is_own, locked, node_folder, open_folder, open_tree, take_away
+from scorer.store.cache import is_own, locked, new_beside, node_folder, open_folder, open_tree, take_away
 
 _CODE = ("openvino_calibration.py", "openvino_networks.py", "openvino_runtime.py")
 _MOST_KEPT = 200
@@ -82,7 +81,7 @@ def _read(path: Path) -> Calibration | None:
 def _write(path: Path, found: Calibration) -> Calibration:
     """Keep it, whole or not at all."""
     take_away(path)
-    made = path.with_name(f".{secrets.token_hex(8)}.new")
+    made = new_beside(path)
     made.write_text(found.model_dump_json(), encoding="utf-8")
     open_tree(made)
     made.replace(path)

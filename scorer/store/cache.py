@@ -66,7 +66,7 @@ def open_folder(path: Path) -> None:
     if path.is_dir() or not is_shared(path.parent):
         path.mkdir(mode=0o700, exist_ok=True)
         return
-    made = _new_beside(path)
+    made = new_beside(path)
     made.mkdir()
     made.chmod(0o777)
     try:
@@ -86,7 +86,8 @@ def open_tree(path: Path) -> None:
             each.chmod(each.stat().st_mode | (0o777 if each.is_dir() else 0o666))
 
 
-def _new_beside(path: Path) -> Path:
+def new_beside(path: Path) -> Path:
+    """A name in the same folder that nothing has: what is written there replaces `path` once it is whole."""
     return path.with_name(f".{secrets.token_hex(8)}.new")
 
 
@@ -167,7 +168,7 @@ def _open(path: Path, flags: int) -> int:
     if not flags & os.O_CREAT or not is_shared(path.parent):
         return os.open(path, flags, 0o600)
     if not os.path.lexists(path):
-        made = _new_beside(path)
+        made = new_beside(path)
         file = os.open(made, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         os.fchmod(file, 0o666)
         os.close(file)
