@@ -19,7 +19,7 @@ KEPT = Path(__file__).with_name("az-commands.json")
 DOCUMENTS = (
     "README.md", "CONTRIBUTING.md", "SECURITY.md", "stacks/README.md", "images/README.md", "logicapp/README.md",
     "examples/pipelines/README.md", "examples/README.md", "examples/edges/README.md",
-    "docs/running.md", "docs/models.md", "docs/jobs-on-azure.md",
+    "docs/running.md", "docs/creating.md", "docs/models.md", "docs/jobs-on-azure.md",
     "docs/operations.md", "docs/troubleshooting.md", "docs/architecture.md", "docs/benchmarks.md", "docs/quality.md",
 )  # fmt: skip
 PROGRAMS = ("az", "pulumi", "scorer", "make")
