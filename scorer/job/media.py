@@ -144,18 +144,15 @@ class VideoMedia(Media[VideoForm]):
     def read(self) -> Iterator[Frame[VideoForm]]:
         info = self._info
         path = self._stores.input.fetch(self._plan.request.input, self._plan.input_etag)
-        size = self._plan.request.size
-        shape = images.fit_size(info.width, info.height, size, even=True)
+        size = images.fit_size(info.width, info.height, self._plan.request.size, even=True)
         started = time.perf_counter()
-        found_frames = video.read_frames(path, info, self._read, alpha=self._alpha)
+        found_frames = video.read_frames(path, info, self._read, size, alpha=self._alpha)
         for number, found in enumerate(found_frames, self._read.first):
             is_own = number in self._own
             if isinstance(found, video.MissingFrame):
                 yield Frame(number, VideoForm(found.pts), None, found.why, ms_since(started), is_own)
             else:
-                pixels = found.pixels if size is None else images.resize(found.pixels, *shape)
-                alpha = None if found.alpha is None else images.resize(found.alpha, *shape)
-                yield Frame(number, VideoForm(found.pts, alpha), pixels, None, ms_since(started), is_own)
+                yield Frame(number, VideoForm(found.pts, found.alpha), found.pixels, None, ms_since(started), is_own)
             started = time.perf_counter()
 
     def write(self, frame: Frame[VideoForm], pixels: Frames | None) -> None:

@@ -1,7 +1,8 @@
 """Between decoded pictures and R'G'B' arrays: the right matrix and range, accurate rounding, chroma where it belongs.
 
 Measured against zimg on 8-bit 4:2:0: within 1 of 255 everywhere (71 dB). Planar R'G'B' merged by OpenCV is the fastest of the
-library's accurate ways; its fastest ways (no accurate rounding) are off by up to 80 of 255 at colour edges.
+library's accurate ways; its fastest ways (no accurate rounding) are off by up to 80 of 255 at colour edges. Pictures that are
+wanted smaller are reduced on the way, by area: a fifth of the time of reducing R'G'B', and closer to it where chroma is halved.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ import numpy as np
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from scorer.media.images import resize
 from scorer.media.pixels import Frames
 from scorer.media.video.deinterlace import deinterlace
 from scorer.media.video.info import VideoInfo
 from scorer.media.video.matrices import NAMES, YCGCO, Rare, to_rgb
 
-ACCURATE = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
+_ROUNDED = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
+ACCURATE, REDUCED = Interpolation.BILINEAR | _ROUNDED, Interpolation.AREA | _ROUNDED
 LIMITED, FULL = 1, 2
 
 RGB, BT709, UNKNOWN, BT601, BT2020 = 0, 1, 2, 6, 9
@@ -61,10 +64,11 @@ def is_convertible(picture: av.VideoFrame) -> bool:
 class ToPixels:
     """Turns decoded pictures into arrays; one for each stream that is read."""
 
-    def __init__(self, info: VideoInfo) -> None:
-        self._info = info
-        turned = info.rotation in (90, 270)
-        self._size = (info.height, info.width) if turned else (info.width, info.height)
+    def __init__(self, info: VideoInfo, width: int, height: int) -> None:
+        """`width` and `height` are what is wanted of an upright picture."""
+        self._info, self._wanted = info, (width, height)
+        self._whole, self._reduced = _coded(info, info.width, info.height), _coded(info, width, height)
+        self._is_smaller = self._wanted != (info.width, info.height) and width <= info.width and height <= info.height
         self._deep = info.bits > 8
         self._reformatter = VideoReformatter()
 
@@ -72,7 +76,7 @@ class ToPixels:
         """(H, W, 3), R'G'B' full range, upright, uint8 or uint16; a picture of another size is scaled to the first one's."""
         rare = self._info.coded_matrix
         pixels = self._usual(picture) if rare is None else self._converted(picture, rare)
-        return _upright(deinterlace(pixels) if picture.interlaced_frame else pixels, self._info)
+        return self._finished(deinterlace(pixels) if picture.interlaced_frame else pixels)
 
     def alpha(self, picture: av.VideoFrame) -> Frames:
         """(H, W), upright, uint8 or uint16 as the pixels are; opaque where the picture has none."""
@@ -82,10 +86,15 @@ class ToPixels:
         form = "gbrap" if coded == 8 else f"yuva444p{coded}le"
         plane = _plane(self._planar(picture, form, FULL if self._info.full_range else LIMITED), 3, coded > 8)
         alpha = _rescaled(plane, 2**coded - 1, np.uint16 if self._deep else np.uint8)
-        return _upright(deinterlace(alpha[..., None])[..., 0] if picture.interlaced_frame else alpha, self._info)
+        return self._finished(deinterlace(alpha[..., None])[..., 0] if picture.interlaced_frame else alpha)
+
+    def _finished(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        return resize(_upright(pixels, self._info), *self._wanted)
 
     def _usual(self, picture: av.VideoFrame) -> Frames:
-        planar = self._planar(picture, "gbrp16le" if self._deep else "gbrp", FULL)
+        # Of interlaced pictures all lines are needed first.
+        reduced = self._is_smaller and not picture.interlaced_frame
+        planar = self._planar(picture, "gbrp16le" if self._deep else "gbrp", FULL, reduced=reduced)
         green, blue, red = (_plane(planar, number, self._deep) for number in range(3))
         merged: NDArray[Any] = cv2.merge((red, green, blue))
         return merged
@@ -98,22 +107,27 @@ class ToPixels:
         pixels: Frames = np.ascontiguousarray(np.rint(rgb * most).astype(kind).transpose(1, 2, 0))
         return pixels
 
-    def _planar(self, picture: av.VideoFrame, form: str, color_range: int) -> av.VideoFrame:
+    def _planar(self, picture: av.VideoFrame, form: str, color_range: int, *, reduced: bool = False) -> av.VideoFrame:
         info = self._info
         # Recordings that are joined may differ in what they say of their colours.
         own = picture.colorspace if info.coded_matrix is None and picture.colorspace in _MATRICES else info.matrix
         matrix = _MATRICES[own]
         return self._reformatter.reformat(
             picture,
-            *self._size,
+            *(self._reduced if reduced else self._whole),
             format=form,
             src_colorspace=matrix,
             dst_colorspace=matrix,
             src_color_range=_range(picture, info),
             dst_color_range=color_range,
-            interpolation=ACCURATE,
+            interpolation=REDUCED if reduced else ACCURATE,
             threads=1,
         )
+
+
+def _coded(info: VideoInfo, width: int, height: int) -> tuple[int, int]:
+    """Of an upright picture's size, that before it is turned."""
+    return (height, width) if info.rotation in (90, 270) else (width, height)
 
 
 def _range(picture: av.VideoFrame, info: VideoInfo) -> int:

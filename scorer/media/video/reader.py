@@ -50,14 +50,17 @@ class MissingFrame:
     why: str
 
 
-def read_frames(path: Path, info: VideoInfo, range_: FrameRange, *, alpha: bool = False) -> Iterator[VideoFrame | MissingFrame]:
+def read_frames(
+    path: Path, info: VideoInfo, range_: FrameRange, size: tuple[int, int] | None = None, *, alpha: bool = False
+) -> Iterator[VideoFrame | MissingFrame]:
     """The frames of `range_` in the order they are shown: always exactly `range_.frames` items, of ascending pts.
 
-    `alpha` says whether it is wanted. Raises MissingError or InputError where the file can't be opened any more; never for
-    damaged frames.
+    They are scaled to `size`, width and height, if that is given; `alpha` says whether it is wanted.
+    Raises MissingError or InputError where the file can't be opened any more; never for damaged frames.
     """
     count, last = 0, None
-    for frame in (_numbered if info.access == "numbered" else _matched)(path, info, range_, alpha):
+    convert = _Conversion(info, size or (info.width, info.height), alpha=alpha)
+    for frame in (_numbered if info.access == "numbered" else _matched)(path, info, range_, convert):
         if last is not None and frame.pts <= last:
             continue  # it came too late: its place is taken
         yield frame
@@ -116,11 +119,10 @@ def _decode(decoder: VideoCodecContext, packet: Packet[VideoStream] | None) -> l
     return _tried(decoder, packet)[0]
 
 
-def _numbered(path: Path, info: VideoInfo, range_: FrameRange, alpha: bool) -> Iterator[VideoFrame | MissingFrame]:
+def _numbered(path: Path, info: VideoInfo, range_: FrameRange, convert: _Conversion) -> Iterator[VideoFrame | MissingFrame]:
     """Count from the file's first frame on, as the probe did; only the range's are converted."""
     stamps = range_.pts or ()
-    with _opened(path, info, alpha) as (container, stream, decoder):
-        convert = _Conversion(info, alpha)
+    with _opened(path, info, convert.alpha) as (container, stream, decoder):
         for number, picture in enumerate(_in_order(_packets(container, stream, info), decoder), -range_.first):
             if number == range_.frames:
                 return
@@ -140,15 +142,14 @@ def _in_order(packets: Iterator[Packet[VideoStream]], decoder: VideoCodecContext
         lost += failed
 
 
-def _matched(path: Path, info: VideoInfo, range_: FrameRange, alpha: bool) -> Iterator[VideoFrame | MissingFrame]:
+def _matched(path: Path, info: VideoInfo, range_: FrameRange, convert: _Conversion) -> Iterator[VideoFrame | MissingFrame]:
     """Go to the range's key frame; where the first frame doesn't come out, try a longer run-up before giving it up.
 
     Last the whole file is read, damaged key frames and all, and without seeking: an index may lead nowhere.
     """
-    convert = _Conversion(info, alpha)
     for run_up in _RUN_UPS if info.access != "sequential" else ():
         found = False
-        with _opened(path, info, alpha) as (container, stream, decoder):
+        with _opened(path, info, convert.alpha) as (container, stream, decoder):
             packets = _packets_from(container, stream, info, range_, range_.seek_pts - round(run_up / info.time_base))
             for frame in _from(packets, decoder, range_, convert):
                 if not found and isinstance(frame, MissingFrame) and run_up < _LONGEST_RUN_UP:
@@ -157,7 +158,7 @@ def _matched(path: Path, info: VideoInfo, range_: FrameRange, alpha: bool) -> It
                 yield frame
         if found:
             return
-    with _opened(path, info, alpha) as (container, stream, decoder):
+    with _opened(path, info, convert.alpha) as (container, stream, decoder):
         yield from _from(_packets(container, stream, info), decoder, range_, convert)
 
 
@@ -225,11 +226,11 @@ def _inside(packet: Packet[VideoStream], range_: FrameRange) -> bool:
 class _Conversion:
     """Of the decoded pictures of one stream."""
 
-    def __init__(self, info: VideoInfo, alpha: bool) -> None:
-        self._to_pixels, self._alpha = ToPixels(info), alpha
+    def __init__(self, info: VideoInfo, size: tuple[int, int], *, alpha: bool) -> None:
+        self._to_pixels, self.alpha = ToPixels(info, *size), alpha
 
     def __call__(self, picture: av.VideoFrame, pts: int) -> VideoFrame | MissingFrame:
         try:
-            return VideoFrame(pts, self._to_pixels(picture), self._to_pixels.alpha(picture) if self._alpha else None)
+            return VideoFrame(pts, self._to_pixels(picture), self._to_pixels.alpha(picture) if self.alpha else None)
         except (av.FFmpegError, ValueError) as error:
             return MissingFrame(pts, f"its picture can't be converted ({error})")
