@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from autoscale.arrivals import MONTH, Setting, Trace, at_random, compare
-from autoscale.estimate import Pool
+from autoscale.pool import Pool
 
 LADDER = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 """Requests a day that are tried."""
@@ -61,8 +61,11 @@ def pays_from(rungs: Sequence[Rung], hour_worth: float) -> float | None:
 
 
 def best(settings: Sequence[Setting], requests: float, hour_worth: float) -> Setting | None:
-    """The settings that cost least with what waiting is worth; the first ones, where others hardly save anything."""
-    able = [each for each in settings if each.keeps_up]
+    """The settings that cost least with what waiting is worth; the first ones, where others hardly save anything.
+
+    An engine is chosen for other reasons, too: what it would cost is in the table, and no advice.
+    """
+    able = [each for each in settings if each.keeps_up and each.pool.engine == settings[0].pool.engine]
     if not able:
         return None
     first = min(able, key=lambda each: each.dollars(requests, hour_worth))

@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing import get_context
 
-from autoscale.estimate import ARRIVES, LONGEST, NODE_STARTS, Pool, Speed, Workload, job, same_gpus, speed
+from autoscale.estimate import ARRIVES, Speed, Workload, job, speed
 from autoscale.gpu_sizes import SIZES
-from autoscale.simulation import Cluster
-from autoscale.world import Job, World
+from autoscale.pool import LONGEST, PLENTY, Pool, cluster_of, other_engine, rests, same_gpus
+from autoscale.world import Job
 
 DAY = 86_400.0
 MONTH = 30.4
@@ -30,8 +30,6 @@ MANY = 100_000
 """Requests, of all plays together, from which on each core plays some."""
 MOST_PLAYED = 30_000
 """Requests of one play: of a trace with more, some weeks stand for all."""
-PLENTY = 10_000
-"""Spot nodes: more than any pool asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,16 +137,15 @@ def play(trace: Trace, pool: Pool, *, quick: bool) -> Outcome:
     """Play the trace on the pool, at one of the two ends. Raises ValueError like `autoscale.estimate.speed`."""
     whole = trace.days * DAY
     work = sum(sum(each.tasks) + each.merge for each in trace.jobs(pool, quick=quick))
-    load = work / (whole * pool.slots * pool.nodes_max)
+    load = work / (whole * pool.works_at_once)
     if load >= 1:
         return Outcome(load=load)
-    world = World(slots=pool.slots, allocation=NODE_STARTS, spot_capacity=PLENTY if quick else 0)
-    cluster = Cluster(pool.formula, trace.jobs(pool, quick=quick), world, keep_moments=False)
+    cluster = cluster_of(pool, trace.jobs(pool, quick=quick), PLENTY if quick else 0, keep_moments=False)
     begin, end = ARRIVES, ARRIVES + whole
     cluster.run(begin / 60)
     before = dict(cluster.node_seconds)
     cluster.run(end / 60)
-    cluster.run(end / 60 + LONGEST, until=_rests(pool))
+    cluster.run(end / 60 + LONGEST, until=rests(pool))
     # What is always there is paid for the trace's days alone.
     always = {kind: count * max(0.0, cluster.second - end) for kind, count in cluster.here.items()}
     seconds = {kind: cluster.node_seconds[kind] - before[kind] - always[kind] for kind in before}
@@ -161,12 +158,8 @@ def play(trace: Trace, pool: Pool, *, quick: bool) -> Outcome:
         load=load, median=statistics.median(waits), most=waits[math.ceil(0.95 * len(waits)) - 1], mean=statistics.fmean(waits),
         node_hours=together / 3600 / months,
         dollars=(seconds["spot"] * size.spot + seconds["dedicated"] * size.on_demand) / 3600 / months,
-        idle=1 - work / (together * pool.slots), nodes=cluster.most_nodes,
+        idle=1 - work / (together * pool.works_per_node), nodes=cluster.most_nodes,
     )  # fmt: skip
-
-
-def _rests(pool: Pool) -> Callable[[Cluster], bool]:
-    return lambda cluster: cluster.is_done and cluster.nodes <= min(pool.nodes_min, sum(cluster.targets.values()))
 
 
 @dataclass(frozen=True)
@@ -198,6 +191,7 @@ def choices(pool: Pool) -> list[tuple[str, Pool]]:
         ("nodesMin 0", replace(pool, nodes_min=0)),
         *same_gpus(pool),
         *_larger(pool),
+        *other_engine(pool),
     ]
     for text, other in offers:
         if all(other != each for _, each in found):

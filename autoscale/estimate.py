@@ -8,15 +8,15 @@ report has it) replaces the arithmetic.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
-from autoscale.formula import AutoscaleRules, formula
-from autoscale.gpu_sizes import SIZES, GpuSize
-from autoscale.simulation import Cluster
-from autoscale.world import Job, Moment, World
+from autoscale.gpu_sizes import GpuSize
+from autoscale.pool import ENGINES, PLENTY, TASK_STARTS, Pool, cluster_of, rests
+from autoscale.world import Job, Moment
 
 # Operations for one pixel of a frame, two for each multiplication with its addition. Counted in tests.
 OPERATIONS = {"adaptive": 25_056, "painted": 38_808, "feedforward": 307_584}
@@ -31,12 +31,10 @@ CODING = {"h264": 1.0, "hevc": 0.3, "av1": 0.6, "prores": 0.12}
 # Seconds of a core that a pixel takes to be steadied, as docs/quality.md has it.
 STEADY = {"off": 0.0, "light": 36e-9, "full": 48e-9}
 
-# Seconds. A node starts and pulls the image, some 6 GB; a container starts and loads a model; parts are copied into a result.
-NODE_STARTS, TASK_STARTS, MERGE_STARTS, MERGED_FRAMES = 420.0, 30.0, 30.0, 2000.0
+# Seconds to begin a merge, and frames of parts that are copied into a result in one.
+MERGE_STARTS, MERGED_FRAMES = 30.0, 2000.0
 # The pool has been there for an hour, and the formula is evaluated two and a half minutes later: that is the mean.
 ARRIVES = 3600.0 + 150.0
-LONGEST = 14 * 24 * 60.0
-"""Minutes: a job ends after two weeks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,44 +58,6 @@ class Workload:
     def frames(self) -> int:
         """Of the whole job."""
         return sum(self.chunks)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pool:
-    """The nodes, as settings have them."""
-
-    gpu_size: str
-    slots_per_gpu: int
-    nodes_min: int
-    nodes_max: int
-    spot_percent: int
-    keep_warm_minutes: int
-
-    @property
-    def size(self) -> GpuSize:
-        """What one node is."""
-        return SIZES[self.gpu_size]
-
-    @property
-    def slots(self) -> int:
-        """Tasks that one node runs at once."""
-        return self.size.gpus * self.slots_per_gpu
-
-    @property
-    def formula(self) -> str:
-        """What the stack's pool is scaled by."""
-        return formula(
-            AutoscaleRules(
-                nodes_min=self.nodes_min, nodes_max=self.nodes_max, spot_percent=self.spot_percent,
-                keep_warm_minutes=self.keep_warm_minutes, slots_per_node=self.slots,
-            )
-        )  # fmt: skip
-
-    @property
-    def idle_dollars(self) -> float:
-        """What a day without work costs."""
-        least = 0 if self.spot_percent == 100 else self.nodes_min
-        return 24 * (least * self.size.on_demand + (self.nodes_min - least) * self.size.spot)
 
 
 @dataclass(frozen=True)
@@ -134,8 +94,11 @@ def least_pixels(size: GpuSize) -> dict[str, int]:
 class TooLongError(ValueError):
     """The job would be ended before its end."""
 
-    def __init__(self) -> None:
-        super().__init__("This job isn't done after two weeks, when Batch ends it: raise 'nodesMax', or split the video.")
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(
+            f"This job isn't done after {'a week' if pool.weeks == 1 else 'two weeks'}, when {ENGINES[pool.engine]} ends it: "
+            "raise 'nodesMax', or split the video."
+        )
 
 
 @dataclass(frozen=True)
@@ -209,21 +172,17 @@ def estimate(workload: Workload, pool: Pool, frames_per_second: float | None = N
     return Estimate(workload, pool, known)
 
 
-def simulate(workload: Workload, pool: Pool, frames_per_second: float, spot_nodes: int = 10_000) -> Course:
+def simulate(workload: Workload, pool: Pool, frames_per_second: float, spot_nodes: int = PLENTY) -> Course:
     """Play the job: from the request, with no other one, until its result is there and the pool as small as it may be.
 
     Raises TooLongError.
     """
-    if workload.frames / frames_per_second > LONGEST * 60 * pool.nodes_max * pool.size.gpus:
-        raise TooLongError
-    world = World(slots=pool.slots, allocation=NODE_STARTS, spot_capacity=spot_nodes)
-    cluster = Cluster(pool.formula, [job(workload, pool, frames_per_second, ARRIVES)], world)
-    cluster.run(
-        LONGEST + ARRIVES / 60,
-        until=lambda cluster: cluster.is_done and cluster.nodes <= min(pool.nodes_min, sum(cluster.targets.values())),
-    )
+    if workload.frames / frames_per_second > pool.longest * 60 * pool.nodes_max * pool.size.gpus:
+        raise TooLongError(pool)
+    cluster = cluster_of(pool, [job(workload, pool, frames_per_second, ARRIVES)], spot_nodes)
+    cluster.run(pool.longest + ARRIVES / 60, until=rests(pool))
     if not cluster.done:
-        raise TooLongError
+        raise TooLongError(pool)
     own = _node_minutes(cluster.moments, ARRIVES)
     return Course(
         pool, tuple(cluster.moments), (cluster.done[0] - ARRIVES) / 60,
@@ -232,11 +191,27 @@ def simulate(workload: Workload, pool: Pool, frames_per_second: float, spot_node
 
 
 def job(workload: Workload, pool: Pool, frames_per_second: float, arrives: float) -> Job:
-    """The job's tasks and its merge, as long as arithmetic says: each begins once, and scores its share of the chunks."""
+    """The job's tasks and its merge, as long as arithmetic says: each begins once, and scores its share of the chunks.
+
+    With Azure Machine Learning they are its workers, each of which has all slots of its node; the last of them merges.
+    """
     of_a_slot = frames_per_second / pool.slots_per_gpu  # several tasks on one GPU share its speed
-    count = tasks_of(workload, pool)
-    tasks = tuple(TASK_STARTS + sum(workload.chunks[number::count]) / of_a_slot for number in range(count))
-    return Job(arrives=arrives, tasks=tasks, merge=MERGE_STARTS + workload.frames / MERGED_FRAMES)
+    merge = workload.frames / MERGED_FRAMES
+    if pool.engine == "batch":
+        count = tasks_of(workload, pool)
+        shares = [sum(workload.chunks[number::count]) for number in range(count)]
+        merge += MERGE_STARTS
+    else:
+        slots = pool.slots
+        lanes = workers_of(workload, pool) * slots
+        of_lanes = [sum(workload.chunks[number::lanes]) for number in range(lanes)]
+        shares = [max(of_lanes[first : first + slots]) for first in range(0, lanes, slots)]
+    return Job(arrives=arrives, tasks=tuple(TASK_STARTS + share / of_a_slot for share in shares), merge=merge)
+
+
+def workers_of(workload: Workload, pool: Pool) -> int:
+    """How many workers Azure Machine Learning has for the job: as many nodes as its tasks would have at once."""
+    return math.ceil(min(tasks_of(workload, pool), pool.slots * pool.nodes_max) / pool.slots)
 
 
 def tasks_of(workload: Workload, pool: Pool) -> int:
@@ -255,34 +230,4 @@ def _node_minutes(moments: Sequence[Moment], since: float) -> dict[str, float]:
         minutes = max(0.0, after.second - max(since, before.second)) / 60
         found["spot"] += before.spot * minutes
         found["dedicated"] += before.dedicated * minutes
-    return found
-
-
-def alternatives(pool: Pool) -> list[tuple[str, Pool]]:
-    """Other settings worth a look, each with what would be set."""
-    found: list[tuple[str, Pool]] = []
-
-    def offer(text: str, other: Pool) -> None:
-        if other != pool and all(other != each for _, each in found):
-            found.append((text, other))
-
-    offer("keepWarmMinutes 0: nodes leave at once", replace(pool, keep_warm_minutes=0))
-    offer("keepWarmMinutes 60: the next job starts at once", replace(pool, keep_warm_minutes=60))
-    offer("nodesMin 1: one node always there", replace(pool, nodes_min=max(1, pool.nodes_min)))
-    offer("nodesMin 0: none while there is no work", replace(pool, nodes_min=0))
-    offer(f"nodesMax {pool.nodes_max * 2}", replace(pool, nodes_max=pool.nodes_max * 2))
-    offer("spotPercent 100: Spot first", replace(pool, spot_percent=100))
-    offer("spotPercent 0: dedicated nodes alone", replace(pool, spot_percent=0))
-    for text, other in same_gpus(pool):
-        offer(text, other)
-    return found
-
-
-def same_gpus(pool: Pool) -> list[tuple[str, Pool]]:
-    """As many GPUs of the same kind in nodes of other sizes, each with what it is called."""
-    found = []
-    for name, size in SIZES.items():
-        nodes, rest = divmod(pool.nodes_max * pool.size.gpus, size.gpus)
-        if size.gpu == pool.size.gpu and name != pool.gpu_size and not rest and nodes >= max(1, pool.nodes_min):
-            found.append((f"{nodes} {name}", replace(pool, gpu_size=name, nodes_max=nodes)))
     return found

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from autoscale.estimate import Estimate, Pool, Workload, estimate
+from autoscale.estimate import Estimate, Workload, estimate
+from autoscale.pool import Pool
 from scorer.engines.task_count import how_many
 from stacks.existing_settings import ZONES_OF, private_services
 from stacks.settings import Settings
@@ -99,6 +100,7 @@ def pool(chosen: Settings) -> Pool:
         nodes_max=chosen.nodes_max,
         spot_percent=chosen.spot_percent,
         keep_warm_minutes=chosen.keep_warm_minutes,
+        engine=chosen.engine,
     )
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scorer.cli.console import screen
+from scorer.cli.estimate_answer import SPOT_ALONE
 
 if TYPE_CHECKING:  # an image of the scorer has no simulation
     from autoscale.advice import Rung
@@ -78,8 +79,9 @@ def _facts(setting: Setting) -> dict[str, Any]:
         return sorted(getattr(each, what) for each in ends) if setting.keeps_up else None
 
     return {
-        "if": setting.text, "gpu_size": pool.gpu_size, "nodes_min": pool.nodes_min, "nodes_max": pool.nodes_max,
-        "keep_warm_minutes": pool.keep_warm_minutes, "load": sorted(each.load for each in ends),
+        "if": setting.text, "engine": pool.engine, "gpu_size": pool.gpu_size,
+        "nodes_min": pool.nodes_min, "nodes_max": pool.nodes_max, "keep_warm_minutes": pool.keep_warm_minutes,
+        "load": sorted(each.load for each in ends),
         "median_minutes": both("median"), "minutes_of_95_percent": both("most"), "mean_minutes": both("mean"),
         "node_hours_a_month": both("node_hours"), "dollars_a_month": both("dollars"), "idle": both("idle"),
     }  # fmt: skip
@@ -106,7 +108,7 @@ def show(told: Answer) -> None:
     screen.print(
         "Minutes from a request to its result; node hours and dollars of a month, for nodes alone, East US, November 2026; "
         "idle: share of the nodes' time without a task. The low end has Spot nodes at once, the high end none. "
-        "Requests wait for nodes, not for maxActiveJobs. Azure ML isn't compared: no engine runs there.",
+        f"Requests wait for nodes, not for maxActiveJobs. {SPOT_ALONE}",
         style="dim",
     )
 

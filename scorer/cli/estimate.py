@@ -32,7 +32,8 @@ from scorer.job.dispatch import cluster_chunk_length, make_plan
 from scorer.store import FolderStore, Store, Stores, open_store
 
 if TYPE_CHECKING:  # an image of the scorer has no stacks
-    from autoscale.estimate import Pool, Workload
+    from autoscale.estimate import Workload
+    from autoscale.pool import Pool
 
 
 @with_scoring_options
@@ -131,7 +132,8 @@ def _made(parsed: Request, stores: Stores, target: Deployment) -> Plan:
 
 def _estimate(made: Plan, parsed: Request, target: Deployment, frames_per_second: float | None, *, as_json: bool) -> None:
     """Print what the plan takes, and what would change that. Raises RequestError."""
-    from autoscale.estimate import alternatives, estimate
+    from autoscale.estimate import estimate
+    from autoscale.pool import alternatives
 
     try:
         found = estimate(_workload(parsed, made), _pool(target), frames_per_second)
@@ -243,11 +245,12 @@ def _deployment_of(path: Path) -> Deployment:
 
 
 def _pool(target: Deployment) -> Pool:
-    from autoscale.estimate import Pool
+    from autoscale.pool import Pool
 
     return Pool(
         gpu_size=target.gpu_size, slots_per_gpu=target.slots_per_node // target.gpus_per_node, nodes_min=target.nodes_min,
         nodes_max=target.nodes_max, spot_percent=target.spot_percent, keep_warm_minutes=target.keep_warm_minutes,
+        engine=target.engine,
     )  # fmt: skip
 
 

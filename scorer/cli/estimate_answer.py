@@ -15,6 +15,11 @@ if TYPE_CHECKING:  # an image of the scorer has no estimates
     from autoscale.estimate import Estimate
 
 
+SPOT_ALONE = (
+    "With spotPercent 100 Azure Machine Learning has no dedicated nodes to stand in: there both ends have Spot nodes at once."
+)
+
+
 def facts(made: Plan, found: Estimate, others: list[tuple[str, Estimate]]) -> dict[str, Any]:
     """The same for programs: pairs are the low end and the high one."""
     frames = [chunk.frames for chunk in made.chunks]
@@ -25,8 +30,9 @@ def facts(made: Plan, found: Estimate, others: list[tuple[str, Estimate]]) -> di
         "notes": made.notes,
         "estimates": [
             {
-                "if": text, "gpu_size": each.pool.gpu_size, "nodes": each.nodes, "minutes": each.minutes,
-                "dollars": each.dollars, "tasks": each.tasks, "idle_dollars_a_day": each.pool.idle_dollars,
+                "if": text, "engine": each.pool.engine, "gpu_size": each.pool.gpu_size, "nodes": each.nodes,
+                "minutes": each.minutes, "dollars": each.dollars, "tasks": each.tasks,
+                "idle_dollars_a_day": each.pool.idle_dollars,
             }
             for text, each in [("as set", found), *others]
         ],
@@ -57,7 +63,7 @@ def show(made: Plan, found: Estimate, others: list[tuple[str, Estimate]]) -> Non
     screen.print()
     screen.print(
         "Minutes to the result; dollars for nodes alone, East US, November 2026. "
-        "The low end has Spot nodes at once, the high end none. "
+        f"The low end has Spot nodes at once, the high end none. {SPOT_ALONE} "
         "Speeds are arithmetic, unless --frames-per-second says what was measured.",
         style="dim",
     )

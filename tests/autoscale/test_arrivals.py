@@ -14,7 +14,8 @@ import pytest
 from autoscale import arrivals
 from autoscale.advice import Rung, best, ladder, pays_from, recommendation
 from autoscale.arrivals import DAY, MONTH, Outcome, Request, Setting, Trace, at_random, choices, compare, play, some_weeks
-from autoscale.estimate import MERGE_STARTS, MERGED_FRAMES, NODE_STARTS, TASK_STARTS, Pool, Workload, simulate
+from autoscale.estimate import MERGE_STARTS, MERGED_FRAMES, Workload, simulate
+from autoscale.pool import NODE_STARTS, TASK_STARTS, Pool
 
 T4 = "Standard_NC4as_T4_v3"
 POOL = Pool(gpu_size=T4, slots_per_gpu=1, nodes_min=0, nodes_max=4, spot_percent=100, keep_warm_minutes=10)

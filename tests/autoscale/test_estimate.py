@@ -15,19 +15,16 @@ from autoscale.estimate import (
     CODING,
     MERGE_STARTS,
     MERGED_FRAMES,
-    NODE_STARTS,
     OPERATIONS,
     PEAK,
-    TASK_STARTS,
-    Pool,
     Workload,
-    alternatives,
     estimate,
     simulate,
     speed,
     tasks_of,
 )
 from autoscale.gpu_sizes import SIZES
+from autoscale.pool import NODE_STARTS, TASK_STARTS, Pool, alternatives
 from scorer.engines.task_count import how_many
 from scorer.media.coding import Codec
 from scorer.models.feedforward_network import TransformerNet
@@ -164,7 +161,7 @@ def test_a_measured_speed_replaces_the_arithmetic() -> None:
 def test_a_job_of_more_than_two_weeks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="after two weeks"):
         simulate(job(1, 10_000_000), pool(nodes_max=1), 1.0)
-    monkeypatch.setattr("autoscale.estimate.LONGEST", 30.0)
+    monkeypatch.setattr("autoscale.pool.LONGEST", 30.0)
     simulate(job(1, 600), pool(nodes_max=1), 1.0)  # 10 minutes and the start
     with pytest.raises(ValueError, match="after two weeks"):
         simulate(job(1, 1700), pool(nodes_max=1), 1.0)

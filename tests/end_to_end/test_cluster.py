@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from autoscale.estimate import TASK_STARTS, Pool, Workload, tasks_of
+from autoscale.estimate import Workload, tasks_of
 from autoscale.estimate import job as simulated
+from autoscale.pool import TASK_STARTS, Pool
 from emulator.forked import SCORER, start
 from emulator.local_azure import LocalAzure
 from scorer.engines.task_count import how_many

@@ -27,6 +27,7 @@ from scorer.engines.machine_learning.calls import AlreadyExistsError, Calls, Job
 from scorer.engines.machine_learning.compute import held_up
 from scorer.engines.machine_learning.ends import MOST_LOST, Ends
 from scorer.engines.machine_learning.progress import count
+from scorer.engines.task_count import count_tasks
 from scorer.engines.turns import admit, slot_shares
 from scorer.errors import BatchError, ChangedError, MissingError
 from scorer.job.remaining import Remaining
@@ -171,7 +172,8 @@ class MachineLearningEngine(Cluster):
         others = sum(min(shares[job], sum(not each.has_ended for each in all_workers[job])) for job in senders if job != plan.job)
         left = Remaining(plan, self.stores, self.deployment.task_retries + 1)
         left.poll()
-        of_use = math.ceil(len(left.open) / self.deployment.slots_per_node)
+        worth = count_tasks(plan, self.deployment).at_once
+        of_use = math.ceil(min(len(left.open), worth) / self.deployment.slots_per_node)
         return max(1, min(of_use, shares[plan.job], self.deployment.nodes_max - others))
 
     def _compute(self, last: Worker | None, on_spot: int) -> str:

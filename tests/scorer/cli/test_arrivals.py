@@ -169,7 +169,8 @@ def test_a_table_a_document_and_a_picture(
     assert lines[0].endswith(" requests in 3 days, model painted")
     assert {line.split()[0] for line in lines[2:7]} == {"if", "as", "keepWarmMinutes", "nodesMin"}
     assert any("A warm node (nodesMin 1) pays" in line for line in lines)
-    assert any("Azure ML isn't compared" in line for line in lines)
+    assert any(line.startswith("engine machine-learning ") for line in lines)
+    assert "there both ends have Spot nodes at once" in " ".join(lines)
     picture = (clip_here / "plan.svg").read_text()
     assert command(monkeypatch, *asked, "--json") == 0
     facts = json.loads(capsys.readouterr().out)

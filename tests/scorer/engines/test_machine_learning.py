@@ -59,6 +59,15 @@ def test_a_small_job_has_few_workers(azure: Workspace, stores: FolderStores) -> 
     assert len(states(azure)) == 2
 
 
+def test_a_job_has_as_many_workers_as_it_is_worth(azure: Workspace, stores: FolderStores) -> None:
+    """A node of seven minutes' start is for five minutes of work at the least, by the speed that is reckoned with."""
+    plan = plan_of(stores)
+    minutes = plan.frames * plan.pixels[1] / 60
+    # A node's two slots share its GPU: 12 minutes of one are three tasks of five minutes, on two nodes.
+    engine(stores, gpusPerNode=1, pixelsPerSecond={plan.request.model: int(minutes / 6)}).submit(plan, "", 0)
+    assert len(states(azure)) == 2
+
+
 def test_the_image_and_the_command_have_one_user() -> None:
     text = Path("images/scorer/Dockerfile").read_text()
     assert f"useradd --uid {USER} --gid {USER}" in text

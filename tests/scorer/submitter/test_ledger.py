@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from autoscale.estimate import OPERATIONS, Pool, Workload, least_pixels, speed
+from autoscale.estimate import OPERATIONS, Workload, least_pixels, speed
 from autoscale.gpu_sizes import SIZES
+from autoscale.pool import Pool
 from scorer.documents.request import make_request
 from scorer.documents.sender_limits import SenderLimits
 from scorer.errors import RequestError
