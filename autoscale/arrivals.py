@@ -54,6 +54,7 @@ class Trace:
     frames_per_second: float | None = None
     """Of one GPU, where that was measured."""
     steady: str = "off"
+    stroke_size: float = 1.0
     share: Callable[[int, int, int, float | None], int] | None = None
     """As a `Workload` has it. It can be pickled."""
 
@@ -61,7 +62,7 @@ class Trace:
         """As dispatch plans it for the pool."""
         return Workload(
             chunks=self.chunks(request.frames, pool.slots * pool.nodes_max), pixels=request.pixels, model=self.model,
-            codec=self.codec, steady=self.steady, share=self.share,
+            codec=self.codec, steady=self.steady, stroke_size=self.stroke_size, share=self.share,
         )  # fmt: skip
 
     def speed(self, workload: Workload, pool: Pool) -> Speed:

@@ -50,9 +50,16 @@ class Workload:
     """Of the result."""
     steady: str = "off"
     """How a video's frames are steadied."""
+    stroke_size: float = 1.0
+    """The model works on frames whose sides are divided by it."""
     share: Callable[[int, int, int, float | None], int] | None = None
     """How many tasks share the chunks: by their number, that of frames and of slots, and the seconds that one slot would take
     by the least speed, None where that isn't known. None: each chunk is a task."""
+
+    @property
+    def model_pixels(self) -> float:
+        """Of a frame as the model works on it."""
+        return self.pixels / self.stroke_size**2
 
     @property
     def frames(self) -> int:
@@ -76,7 +83,7 @@ def speed(workload: Workload, pool: Pool) -> Speed:
             f"Nobody has counted what model '{workload.model}' computes: give --frames-per-second of one GPU, "
             "which the report of an earlier job has."
         )
-    scored = PEAK[pool.size.gpu] / (operations * workload.pixels)
+    scored = PEAK[pool.size.gpu] / (operations * workload.model_pixels)
     cores = pool.size.cores / pool.size.gpus / workload.pixels
 
     def coded(pixels: float) -> float:
@@ -219,7 +226,8 @@ def tasks_of(workload: Workload, pool: Pool) -> int:
     if workload.share is None:
         return len(workload.chunks)
     rate = least_pixels(pool.size).get(workload.model)
-    seconds = workload.frames * workload.pixels * pool.slots_per_gpu / rate if rate else None
+    pixels = max(workload.pixels, workload.model_pixels)
+    seconds = workload.frames * pixels * pool.slots_per_gpu / rate if rate else None
     return workload.share(len(workload.chunks), workload.frames, pool.slots * pool.nodes_max, seconds)
 
 

@@ -179,6 +179,7 @@ def _play(
     requests, length = read_arrivals(arrivals, days, made.frames, workload.pixels, target.limits)
     trace = Trace(
         requests=requests, days=length, model=workload.model, codec=workload.codec, steady=workload.steady,
+        stroke_size=workload.stroke_size,
         frames_per_second=frames_per_second, chunks=partial(_chunks, request.chunk_frames), share=how_many,
     )  # fmt: skip
     played = some_weeks(trace)
@@ -259,4 +260,7 @@ def _workload(request: Request, made: Plan) -> Workload:
 
     chunks = tuple(chunk.frames for chunk in made.chunks)
     codec = encoding(request, made.video).codec if made.video else "h264"  # images take about as long
-    return Workload(chunks=chunks, pixels=made.pixels[1], model=request.model, codec=codec, steady=request.steady, share=how_many)
+    return Workload(
+        chunks=chunks, pixels=made.pixels[1], model=request.model, codec=codec, steady=request.steady,
+        stroke_size=request.stroke_size, share=how_many,
+    )  # fmt: skip

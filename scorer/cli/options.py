@@ -53,6 +53,13 @@ class ScoringOptions:
     keep_colors: Annotated[
         float, typer.Option(metavar="0..1", parser=number(), help="The original's share in the colours: 1 keeps them.")
     ] = 0.0
+    style_size: Annotated[
+        int | None,
+        typer.Option(metavar="PX", parser=pixels, help="The painting's side when its style is read: smaller is stronger."),
+    ] = None
+    stroke_size: Annotated[
+        float, typer.Option(metavar="0.25..4", parser=number(), help="How many times as large strokes are.")
+    ] = 1.0
     steady: Annotated[
         str,
         typer.Option(

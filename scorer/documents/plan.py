@@ -139,6 +139,12 @@ class Plan(BaseModel):
         return width * height, max(1, round(width * scale)) * max(1, round(height * scale))
 
     @property
+    def costly_pixels(self) -> int:
+        """Of one frame, as the model works on it or as it is made, whichever is more: what its time is reckoned by."""
+        made = self.pixels[1]
+        return max(made, round(made / self.request.stroke_size**2))
+
+    @property
     def result(self) -> str:
         """The result's name in output/<job>/: a video, or a folder."""
         return f"result.{self.video.container}" if self.video else RESULT_IMAGES

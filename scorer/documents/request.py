@@ -76,6 +76,10 @@ PackageName = Annotated[str, Field(max_length=100), AfterValidator(_plain_text)]
 Steady = Literal["off", "light", "full"]
 
 
+_STYLE_SIZE = "style_size"
+"""The option of a model that a request's field of that name is."""
+
+
 class StyleRef(BaseModel):
     """One style and its share where several are mixed."""
 
@@ -111,6 +115,10 @@ class Request(BaseModel):
     """The share of the model's result in what comes out, the original being the rest: 0 is the original, 1 the whole style."""
     keep_colors: Number = Field(default=0.0, ge=0, le=1)
     """The share of the original's colours in the model's result, whose light and dark stay: 0 is none, 1 is all."""
+    style_size: Annotated[int, Field(ge=16, le=2048), BeforeValidator(_as_number)] | None = None
+    """Pixels of the painting's shorter side when its style is read (of `gatys` the longer one's); None: as the model likes."""
+    stroke_size: Number = Field(default=1.0, ge=0.25, le=4)
+    """How many times as large strokes are: the model works on frames whose sides are divided by it, and they are scaled back."""
     steady: Steady = "off"
     """How much a video's frames are averaged with their neighbours along its motion, so that strokes don't flicker."""
     size: Annotated[int, Field(ge=16, le=8192), BeforeValidator(_as_number)] | None = None
@@ -144,6 +152,11 @@ class Request(BaseModel):
         if self.media == "frames" and self.steady != "off":
             raise ValueError(f"steady is of videos, not of '{self.input}': leave it out")
         return self
+
+    @property
+    def model_options(self) -> dict[str, Option]:
+        """What the model is told."""
+        return self.options if self.style_size is None else {**self.options, _STYLE_SIZE: self.style_size}
 
     @property
     def asked(self) -> Wanted:
@@ -197,6 +210,10 @@ def check_model(request: Request, model: Takes) -> None:
         if isinstance(style.source, int) != (model.style == "number"):
             quotes = " without quotes" if model.style == "number" else ""
             raise ValueError(f"style '{style.source}' is not what model '{request.model}' takes, which is: {what}{quotes}")
+    if request.style_size is not None and _STYLE_SIZE not in model.options:
+        raise ValueError(f"model '{request.model}' has no style_size, which is of models that read a painting; leave it out")
+    if request.style_size is not None and _STYLE_SIZE in request.options:
+        raise ValueError("style_size stands in its options, too; write it once")
     if unknown := sorted(set(request.options) - set(model.options)):
         known = ", ".join(model.options) or "none"
         near = closest(unknown[0], model.options)
@@ -257,6 +274,8 @@ RIGHT = {
     "options": 'write up to 32 of the model\'s own, such as {"precision": "float32"}',
     "strength": "write a number from 0, the original, to 1, all style",
     "keep_colors": "write a number from 0, the style's colours, to 1, the original's",
+    "style_size": "write the pixels of the painting's side, a whole number from 16 to 2048",
+    "stroke_size": "write a number from 0.25, fine strokes, to 4, large ones",
     "steady": 'write "off", "light" or "full"',
     "size": "write the pixels of the longer side, a whole number from 16 to 8192",
     "batch_size": "write a whole number from 1 to 256",

@@ -41,7 +41,7 @@ def count_tasks(plan: Plan, deployment: Deployment) -> TaskCount:
     slot gets a task.
     """
     rate = 0 if plan.request.package else deployment.pixels_per_second.get(plan.request.model, 0)
-    seconds = plan.frames * plan.pixels[1] * deployment.slots_per_node / (rate * deployment.gpus_per_node) if rate else None
+    seconds = plan.frames * plan.costly_pixels * deployment.slots_per_node / (rate * deployment.gpus_per_node) if rate else None
     return share(len(plan.chunks), plan.frames, deployment.slots, seconds)
 
 

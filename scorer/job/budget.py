@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isqrt
+from math import ceil, isqrt, sqrt
 
 from scorer.documents.request import Request
 from scorer.errors import InputError, RequestError
 from scorer.media import images
 from scorer.media.limits import Limits
 from scorer.media.video import Encoding, VideoInfo, encoding_of
+from scorer.models.around import at_stroke_size
 from scorer.store import Entry, Stores
 
 
@@ -37,7 +38,10 @@ def fit_video(request: Request, info: VideoInfo, limits: Limits, batch_size: int
             f"{info.frames * pixels / 1e9:,.0f} gigapixels, more than the {limits.max_gigapixels:,} allowed; "
             f"ask for {_largest(info, limits.max_gigapixels * 10**9 // info.frames)} or less, or leave it out."
         )
-    most = max(1, limits.max_batch_pixels // pixels)
+    if request.stroke_size < 1:
+        width, height = at_stroke_size(width, height, request.stroke_size)
+        _check_strokes(request, width, height, info.frames, limits)
+    most = max(1, limits.max_batch_pixels // (width * height))
     if request.batch_size is not None and request.batch_size > most:
         raise RequestError(
             f"The request's batch_size is {request.batch_size}: of frames of {width}x{height} pixels that is more than the "
@@ -46,6 +50,19 @@ def fit_video(request: Request, info: VideoInfo, limits: Limits, batch_size: int
     if request.batch_size is None and batch_size is not None:
         return request.model_copy(update={"batch_size": min(batch_size, most)})
     return request
+
+
+def _check_strokes(request: Request, width: int, height: int, frames: int, limits: Limits) -> None:
+    """Raise RequestError where the frames that the model works on, larger than what comes out, are beyond a limit."""
+    pixels = width * height
+    made = pixels * request.stroke_size**2
+    room = min(limits.max_pixels, limits.max_gigapixels * 10**9 // frames)
+    if pixels > room:
+        least = ceil(100 * sqrt(made / room)) / 100
+        raise RequestError(
+            f"The request's stroke_size is {request.stroke_size:g}: the model would work on frames of {width}x{height} pixels, "
+            f"more than the {room:,} allowed; ask for {least:g} or more, or for a smaller size."
+        )
 
 
 def encoding(request: Request, info: VideoInfo) -> Encoding:

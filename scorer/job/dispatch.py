@@ -118,7 +118,7 @@ def _check_model(request: Request, device: Device) -> None:
         styles = (
             Style(Path(each.source) if isinstance(each.source, str) else each.source, each.weight) for each in request.styles
         )
-        check(ModelSettings(tuple(styles), device, options=request.options))
+        check(ModelSettings(tuple(styles), device, options=request.model_options))
 
 
 def _common(request: Request, device: Device, style_etags: tuple[str, ...]) -> list[object]:

@@ -16,7 +16,7 @@ from scorer.job.media import Frame, ms_since
 from scorer.job.tiling import is_gpu_failure, is_out_of_memory, score_in_tiles
 from scorer.media.images import resize
 from scorer.models import Frames, Model
-from scorer.models.around import blended, cropped, padded, recolored
+from scorer.models.around import at_stroke_size, blended, cropped, padded, recolored, scaled
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class ModelStage:
     """The model's share in what comes out; the rest is the original's."""
     keep_colors: float = 0.0
     """The share of the original's colours in what the model makes."""
+    stroke_size: float = 1.0
+    """How many times as large the model's strokes are: it works on frames whose sides are divided by that."""
     is_aligned: bool = False
     """Whether a frame's place in its batch depends on its number alone, and not on the chunk that it is in."""
     scale: tuple[float, float] | None = None
@@ -69,7 +71,8 @@ class ModelStage:
     def _fitting(self, image: Frames) -> int:
         """How many frames like `image` the model gets at once."""
         height, width = image.shape[:2]
-        return max(1, min(self.size, self.most_pixels // int(height * width)))
+        across, down = at_stroke_size(width, height, self.stroke_size)
+        return max(1, min(self.size, self.most_pixels // int(max(height * width, across * down))))
 
     def _count_failure(self, scored: Scored) -> None:
         self._failures += 1
@@ -115,10 +118,14 @@ class ModelStage:
         return scored[before : before + len(images)]
 
     def _made(self, images: Frames) -> Frames:
-        """What the model makes of frames (N, H, W, 3), however narrow they are."""
+        """What the model makes of frames (N, H, W, 3), however narrow they are, with strokes of the size that is asked for."""
         height, width = images.shape[1:3]
-        given = padded(images, self.least_side)
-        return cropped(_checked(self.model.score(given), given), given, height, width)
+        across, down = at_stroke_size(width, height, self.stroke_size)
+        if across * down > max(self.most_made, height * width):
+            raise ValueError(f"the model would work on {across}x{down} pixels, more than the {self.most_made:,} allowed")
+        given = padded(scaled(images, across, down), self.least_side)
+        made = cropped(_checked(self.model.score(given), given), given, down, across)
+        return scaled(made, round(width * made.shape[2] / across), round(height * made.shape[1] / down))
 
     def _smaller(self, batch: Sequence[Frame[Any]], images: Sequence[Frames], error: BaseException) -> list[Scored]:
         """Frames that failed together: in smaller batches, one by one, in tiles; in the end the original stands in."""

@@ -41,7 +41,7 @@ def load_model(plan: Plan, stores: Stores, threads: int | None = None) -> Model:
                 named.enter_context(called(source, stores.input.where(str(style.source))))
             styles.append(Style(source, style.weight))
         with _of_model(request, "loaded"):
-            settings = ModelSettings(tuple(styles), plan.device, threads, _megapixels(plan), request.options)
+            settings = ModelSettings(tuple(styles), plan.device, threads, _megapixels(plan), request.model_options)
             return models.spec(request.model).load(settings)
 
 
@@ -52,9 +52,9 @@ _USUAL_MEGAPIXELS = 2.0
 def _megapixels(plan: Plan) -> float:
     """Of all frames that the model will get, roughly."""
     if plan.video is None:
-        return plan.frames * _USUAL_MEGAPIXELS
+        return plan.frames * _USUAL_MEGAPIXELS / plan.request.stroke_size**2
     width, height = images.fit_size(plan.video.width, plan.video.height, plan.request.size, even=True)
-    return plan.frames * width * height / 1e6
+    return plan.frames * width * height / plan.request.stroke_size**2 / 1e6
 
 
 @contextmanager
@@ -128,8 +128,8 @@ def _model_stage(plan: Plan, model: Model, marks: Marks, usual: int, scale: tupl
     notes = [f"killed in batches of {min(marks.begun)}: batches of {size}"] if marks.begun else []
     return ModelStage(
         model, size, spec.tile_overlap, most_failures(plan), plan.max_batch_pixels * size // usual, plan.max_pixels,
-        spec.least_side, request.strength, request.keep_colors, is_aligned=request.steady != "off", scale=scale,
-        notes=notes, check=marks.check,
+        spec.least_side, request.strength, request.keep_colors, request.stroke_size, is_aligned=request.steady != "off",
+        scale=scale, notes=notes, check=marks.check,
     )  # fmt: skip
 
 

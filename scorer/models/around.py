@@ -1,4 +1,8 @@
-"""What every model gets around it: frames too narrow for it are padded; its result gets the original's colours, or some of it."""
+"""What every model gets around it.
+
+Frames are scaled to the size of its strokes, and padded where they are too narrow for it; its result gets the original's colours,
+or some of it.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,18 @@ _ROWS = 64
 """Worked on at a time, for the floating-point copies to stay in the processor's cache."""
 _LUMA = np.array([[0.2126, 0.7152, 0.0722]], np.float32)
 """Of red, green and blue: ITU-R BT.709, 3.2."""
+
+
+def at_stroke_size(width: int, height: int, stroke_size: float) -> tuple[int, int]:
+    """Width and height of the frame that the model works on, for its strokes to be that many times as large on one of these."""
+    return max(1, round(width / stroke_size)), max(1, round(height / stroke_size))
+
+
+def scaled(images: Frames, width: int, height: int) -> Frames:
+    """Frames (N, H, W, 3) as (N, height, width, 3); as they are where that is their size."""
+    if images.shape[1:3] == (height, width):
+        return images
+    return np.stack([resize(image, width, height) for image in images])
 
 
 def padded(images: Frames, least: int) -> Frames:

@@ -76,11 +76,11 @@ class StylePredictor(nn.Module):
         self.style = _convolution(weights, "style")
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map (N, 3, 256, 256) in [0, 1] to styles (N, 100)."""
-        x = functional.relu6(self.stem(_pad_right_and_below(images)))  # (N, 32, 128, 128)
+        """Map (N, 3, H, W) in [0, 1] to styles (N, 100); it was trained on 256x256."""
+        x = functional.relu6(self.stem(_pad_as_same(images)))  # (N, 32, H/2, W/2)
         for block in self.blocks:
             x = block(x)
-        x = functional.relu6(self.head(x))  # (N, 1280, 8, 8)
+        x = functional.relu6(self.head(x))  # (N, 1280, H/32, W/32)
         return self.style(x.mean((2, 3), keepdim=True)).flatten(1)  # type: ignore[no-any-return]  # torch modules return Any
 
 
@@ -99,7 +99,7 @@ class _Bottleneck(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         inner = x if self.expand is None else functional.relu6(self.expand(x))
         strided = self.depthwise.stride[0] > 1
-        inner = functional.relu6(self.depthwise(_pad_right_and_below(inner) if strided else inner))
+        inner = functional.relu6(self.depthwise(_pad_as_same(inner) if strided else inner))
         result: Tensor = self.project(inner)
         return x + result if result.shape == x.shape else result
 
@@ -144,9 +144,13 @@ def _double(x: Tensor) -> Tensor:
     return functional.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
-def _pad_right_and_below(x: Tensor) -> Tensor:
-    """What TensorFlow's 'SAME' means for a 3x3 convolution of stride 2 and even sides."""
-    return functional.pad(x, (0, 1, 0, 1))
+def _pad_as_same(x: Tensor) -> Tensor:
+    """What TensorFlow's 'SAME' means for a 3x3 convolution of stride 2: odd sides are padded on both ends, even ones at the last.
+
+    https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2
+    """
+    height, width = x.shape[-2:]
+    return functional.pad(x, (width % 2, 1, height % 2, 1))
 
 
 def _convolution(weights: Weights, name: str, stride: int = 1, mode: Literal["zeros", "reflect"] = "zeros") -> nn.Conv2d:
@@ -154,7 +158,7 @@ def _convolution(weights: Weights, name: str, stride: int = 1, mode: Literal["ze
     bias = weights.get(f"{name}.bias")
     out, per_group, size, _ = weight.shape
     groups = out if name.endswith("depthwise") else 1
-    padding = 0 if mode == "zeros" and stride == 2 else size // 2  # zeros: see _pad_right_and_below
+    padding = 0 if mode == "zeros" and stride == 2 else size // 2  # zeros: see _pad_as_same
     with torch.device("meta"):  # no random numbers for what is replaced at once
         layer = nn.Conv2d(per_group * groups, out, size, stride, padding, 1, groups, bias is not None, mode)
     layer.weight = _constant(weight)

@@ -147,13 +147,14 @@ def modulation(weights: Weights, style: Node) -> dict[str, tuple[Node, Node]]:
 
 
 def predicted_style(weights: Weights, images: Node) -> Node:
-    """The styles (N, 100) of images (N, 3, 256, 256) in [0, 1]: MobileNetV2, weights named as `predictor_weights` names them."""
+    """The styles (N, 100) of images (N, 3, H, W) in [0, 1]: MobileNetV2, weights named as `predictor_weights` names them."""
 
     def layer(name: str, x: Node, stride: int = 1) -> Node:
         kernel, bias = weights[f"{name}.weight"], _per_channel(weights[f"{name}.bias"])
         size = kernel.shape[-1]
-        before = 0 if stride == 2 else size // 2  # TensorFlow's 'SAME': a stride of 2 pads even sides at the end alone
-        borders = [stride, stride], [before, before], [size // 2, size // 2], [1, 1]
+        # TensorFlow's 'SAME': a stride of 2 pads even sides at the end alone
+        before = [side % 2 if stride == 2 else size // 2 for side in _shape(x)[2:]]
+        borders = [stride, stride], before, [size // 2, size // 2], [1, 1]
         if name.endswith("depthwise"):
             return ops.add(ops.group_convolution(x, _constant(kernel[:, None]), *borders), bias)
         return ops.add(ops.convolution(x, _constant(kernel), *borders), bias)

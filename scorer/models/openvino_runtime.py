@@ -53,8 +53,8 @@ def int8_pays() -> bool:
     return not _INT8_FLAGS.isdisjoint(flags)
 
 
-def predict_styles(images: Sequence[NDArray[np.uint8]], threads: int | None = None) -> Array:
-    """Read the styles (len(images), 100) off images (H, W, 3) of any size, for `load_adaptive`.
+def predict_styles(images: Sequence[NDArray[np.uint8]], threads: int | None = None, size: int = STYLE_SIZE) -> Array:
+    """Read the styles (len(images), 100) off the middle squares of images (H, W, 3), scaled to `size`, for `load_adaptive`.
 
     Raises ModelError where the weights can't be had.
     """
@@ -66,7 +66,7 @@ def predict_styles(images: Sequence[NDArray[np.uint8]], threads: int | None = No
     found = []
     for image in images:
         frames = ops.parameter([1, *image.shape], np.uint8)
-        style = predicted_style(weights, centre_square(_planes(frames), STYLE_SIZE))
+        style = predicted_style(weights, centre_square(_planes(frames), size))
         found.append(_compile([style], frames, threads)([np.ascontiguousarray(image[None])])[0][0])
     return np.stack(found)
 

@@ -45,7 +45,7 @@ def cost_of(plan: Plan, pixels_per_second: Mapping[str, int]) -> Cost:
 
     A model that nobody has counted, such as a package's, is taken to be as slow as the slowest that somebody has.
     """
-    comes, scored = plan.pixels
+    comes, scored = plan.pixels[0], plan.costly_pixels
     rate = pixels_per_second.get(plan.request.model) or min(pixels_per_second.values(), default=0)
     return Cost(
         frames=plan.frames,

@@ -143,6 +143,16 @@ def test_steadying_takes_the_processor_what_bench_measured() -> None:
     assert cores / light.slow - cores / plain.slow == pytest.approx(36e-9)
 
 
+def test_larger_strokes_take_less_of_a_gpu_and_finer_ones_more() -> None:
+    """By the pixels that the model works on; a processor codes as many as ever."""
+    plain, large, fine = (speed(replace(job(10), stroke_size=size), POOL) for size in (1.0, 2.0, 0.5))
+    assert fine.slow == pytest.approx(plain.slow / 4)
+    assert plain.slow < large.slow <= 4 * plain.slow
+    pixels = job(10).pixels * POOL.size.gpus / POOL.size.cores
+    assert 1 / large.slow >= pixels / 25e6 - 1e-9
+    assert tasks_of(replace(job(10), share=how_many, stroke_size=0.25), POOL) >= tasks_of(replace(job(10), share=how_many), POOL)
+
+
 def test_a_codec_that_takes_longer_slows_what_the_processor_bounds() -> None:
     assert set(CODING) == set(get_args(Codec))
     speeds = {codec: speed(replace(job(10), codec=codec), POOL) for codec in CODING}

@@ -47,6 +47,11 @@ def add_image(stores: FolderStores, name: str, width: int = 64, height: int = 48
     [
         ({"size": 256}, {"max_pixels": 256 * 192}, {"max_pixels": 256 * 192 - 1}, RequestError,
          "size is 256: it makes frames of 256x192 pixels, more than the 49,151 allowed; ask for 254 or less, or leave it out."),
+        ({"stroke_size": 0.5}, {"max_pixels": 256 * 192}, {"max_pixels": 256 * 192 - 1}, RequestError,
+         "stroke_size is 0.5: the model would work on frames of 256x192 pixels, more than the 49,151 allowed; "
+         "ask for 0.51 or more, or for a smaller size."),
+        ({"stroke_size": 0.5, "batch_size": 10}, {"max_batch_pixels": 491_520}, {"max_batch_pixels": 491_519}, RequestError,
+         "batch_size is 10: of frames of 256x192 pixels that is more than the 491,519 pixels allowed at once; ask for 9 or less"),
         ({"size": 8192}, {"max_pixels": 8192 * 6144}, {}, RequestError,
          "size is 8192: it makes frames of 8192x6144 pixels, more than the 35,389,440 allowed; ask for 6868 or less"),
         ({}, {"max_gigapixels": 1}, {"max_gigapixels": 0}, InputError, "0 gigapixels, more than the 0 allowed: scale it down"),

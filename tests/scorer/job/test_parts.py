@@ -153,7 +153,7 @@ def test_a_part_is_made_again_when_its_bytes_or_its_plan_changed(stores: FolderS
 def test_changed_settings_reuse_nothing(stores: FolderStores) -> None:
     first = plan_folder(stores)
     changes: list[dict[str, Any]] = [
-        {"strength": 0.5}, {"keep_colors": 0.5}, {"size": 32}, {"options": {"scale": 2}}, {"batch_size": 2},
+        {"strength": 0.5}, {"keep_colors": 0.5}, {"stroke_size": 2}, {"size": 32}, {"options": {"scale": 2}}, {"batch_size": 2},
         {"model": "painted", "styles": [{"source": 3}]},
     ]  # fmt: skip
     for change in changes:

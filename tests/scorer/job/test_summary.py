@@ -98,8 +98,8 @@ def test_its_command_asks_for_the_same_job(tmp_path: Path) -> None:
     [
         ({"strict": True, "container": "mkv"}, "--container mkv --strict"),
         (
-            {"options": {"needs": "7", "scale": 2}, "strength": 0.25, "keep_colors": 1},
-            "--strength 0.25 --keep-colors 1.0 --option 'needs=\"7\"' --option scale=2",
+            {"options": {"needs": "7", "scale": 2}, "strength": 0.25, "keep_colors": 1, "stroke_size": 2},
+            "--strength 0.25 --keep-colors 1.0 --stroke-size 2.0 --option 'needs=\"7\"' --option scale=2",
         ),
         ({"input": "videos/-rf.mp4"}, ""),
     ],

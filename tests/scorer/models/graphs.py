@@ -7,6 +7,20 @@ from pathlib import Path
 import onnx
 
 
+def at_any_size(graph: bytes) -> bytes:
+    """The graph for images (1, H, W, 3) of other sizes: paddings are those of TensorFlow's 'SAME' at the size at hand."""
+    model = onnx.load_from_string(graph)
+    for axis in (1, 2):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].Clear()
+    for node in model.graph.node:
+        kept = [each for each in node.attribute if each.name not in ("pads", "auto_pad")]
+        if node.op_type == "Conv":
+            del node.attribute[:]
+            node.attribute.extend([*kept, onnx.helper.make_attribute("auto_pad", "SAME_UPPER")])
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
 def without_activation_quantisation(path: Path) -> bytes:
     """The graph of `path` with the activations' QuantizeLinear/DequantizeLinear pairs taken out; the weights' stay.
 

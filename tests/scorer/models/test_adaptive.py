@@ -18,8 +18,9 @@ from scorer.models import Model, ModelSettings, Style
 from scorer.models import runtime as runtime_choice
 from scorer.models.adaptive import SPEC, load, style_square
 from scorer.models.networks import FixedStyle, StylePredictor, StylisationNetwork
+from scorer.models.openvino_runtime import predict_styles
 from scorer.models.weights import ADAPTIVE, PREDICTOR, adaptive_weights, predictor_weights, weights_file
-from tests.scorer.models.graphs import without_activation_quantisation
+from tests.scorer.models.graphs import at_any_size, without_activation_quantisation
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -88,6 +89,30 @@ def test_predictor_agrees_with_onnx_runtime(painting: Path, style: Floats) -> No
     with torch.inference_mode():
         found = StylePredictor(predictor_weights())(planes(fractions(style_square(painting))))
     assert np.abs(found.numpy() - style.reshape(1, 100)).max() < 1e-3
+
+
+@pytest.mark.parametrize("size", [64, 101, 250, 384])
+def test_styles_of_other_sizes_are_those_of_onnx_runtime(painting: Path, size: int) -> None:
+    square = style_square(painting, size)
+    assert square.shape == (size, size, 3)
+    graph = at_any_size(without_activation_quantisation(weights_file(PREDICTOR)))
+    expected = onnx_run(graph, fractions(square)).reshape(1, 100)
+    with torch.inference_mode():
+        found = StylePredictor(predictor_weights())(planes(fractions(square)))
+    assert np.abs(found.numpy() - expected).max() < 1e-3
+    assert np.abs(predict_styles([square], 2, size) - expected).max() < 1e-3
+
+
+def test_a_painting_read_at_another_size_is_another_style(picture: Pixels, painting: Path) -> None:
+    frame = picture[None, :128, :160]
+    usual, same, small = (_load(Style(painting), **each).score(frame) for each in ({}, {"style_size": 256}, {"style_size": 96}))
+    assert np.abs(usual.astype(int) - same).max() <= 1, "256 is what it is without"
+    assert np.abs(small.astype(int) - usual).mean() > 3
+    settings = ModelSettings((Style(painting),), device="cpu", threads=2, options={"precision": "float32", "style_size": 96})
+    assert np.abs(load(settings).score(frame).astype(int) - small).max() <= 1
+    for wrong in (63, 1025, "small"):
+        with pytest.raises(RequestError, match=f"'style_size' of the model 'adaptive' is .*{wrong}"):
+            _load(Style(painting), style_size=wrong)
 
 
 def test_network_agrees_with_onnx_runtime(picture: Pixels, style: Floats) -> None:

@@ -17,7 +17,7 @@ from scorer.job.score import load_model, score_chunk
 from scorer.media.images import decode as decode_image
 from scorer.media.images import resize
 from scorer.models import Frames
-from scorer.models.around import blended, cropped, padded, recolored
+from scorer.models.around import at_stroke_size, blended, cropped, padded, recolored
 from tests.folders import FolderStores
 from tests.scorer.job.scoring import plan_folder, score_all
 from tests.scorer.media.video.samples import decode, ffmpeg
@@ -129,6 +129,45 @@ def test_padding_mirrors_and_cropping_takes_it_away(height: int, width: int) -> 
     assert np.array_equal(cropped(wide, wide, height, width), images)
     larger = wide.repeat(2, axis=1).repeat(2, axis=2)
     assert np.array_equal(cropped(larger, wide, height, width), images.repeat(2, axis=1).repeat(2, axis=2))
+
+
+@pytest.mark.parametrize(("stroke_size", "expected"), [(1.0, (40, 30)), (2.0, (20, 15)), (0.25, (160, 120)), (3.0, (13, 10))])
+def test_strokes_grow_as_the_model_sees_less(stroke_size: float, expected: tuple[int, int]) -> None:
+    assert at_stroke_size(40, 30, stroke_size) == expected
+    assert at_stroke_size(1, 2, 4) == (1, 1)
+
+
+@pytest.mark.parametrize("stroke_size", [0.5, 2.0, 3.0])
+@pytest.mark.parametrize("options", [{}, {"scale": 2}])
+def test_a_users_own_model_has_a_stroke_size(stores: FolderStores, options: dict[str, int], stroke_size: float) -> None:
+    """What comes out has the size that it has without, and is what the model makes of the frame scaled, scaled back."""
+    plan = plan_folder(stores, ["a.png"], stroke_size=stroke_size, options=options)
+    (record,) = score_all(plan, stores)
+    assert record.error is None
+    source = cv2.imread(str(stores.input.root / "shots/a.png"))
+    result = cv2.imread(str(stores.output.root / "job/result/a.png"))
+    assert source is not None
+    assert result is not None
+    scale = options.get("scale", 1)
+    assert result.shape == (source.shape[0] * scale, source.shape[1] * scale, 3)
+    there, back = (cv2.INTER_AREA, cv2.INTER_CUBIC)[:: 1 if stroke_size > 1 else -1]
+    sides = [round(side / stroke_size) for side in source.shape[1::-1]]
+    made = (255 - cv2.resize(source, sides, interpolation=there)).repeat(scale, 0).repeat(scale, 1)
+    assert np.array_equal(result, cv2.resize(made, result.shape[1::-1], interpolation=back))
+
+
+def test_finer_strokes_go_into_batches_and_tiles_by_what_the_model_sees(stores: FolderStores) -> None:
+    """At half the stroke size a frame has four times the pixels: a model that takes no more gets it in tiles."""
+    plan = plan_folder(stores, ["a.png"], stroke_size=0.5, options={"most_pixels": 900})
+    (record,) = score_all(plan, stores)
+    assert record.error is None
+    whole = plan_folder(stores, ["a.png"], stroke_size=0.5)
+    in_tiles = cv2.imread(str(stores.output.root / "job/result/a.png"))
+    score_all(whole, stores)
+    at_once = cv2.imread(str(stores.output.root / "job/result/a.png"))
+    assert in_tiles is not None
+    assert at_once is not None
+    assert np.abs(in_tiles.astype(int) - at_once).max() <= 24, "borders of tiles are cubic's alone"
 
 
 @pytest.mark.parametrize("options", [{}, {"scale": 2}, {"most_pixels": 900}])

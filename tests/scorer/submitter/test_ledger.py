@@ -89,6 +89,13 @@ def test_the_cost_of_a_plan(stores: FolderStores, make_clip: MakeClip) -> None:
     assert cost_of(small, rates) == Cost(30, 1, -(-30 * 64 * 48 // 10**5), megabytes)
     assert cost_of(large, rates) == Cost(30, -(-30 * 1024 * 768 // 10**6), -(-30 * 1024 * 768 // 10**5), megabytes)
     assert cost_of(large, {}).gpu_seconds == 0
+    fine, coarse = (
+        dispatch("a", make_request({"name": "a", "input": "videos/a.mp4", "model": "invert", "stroke_size": size}), stores)
+        for size in (0.25, 4)
+    )
+    # The model works on 16 times the pixels; of fewer the processor has as many to code as ever.
+    assert cost_of(fine, rates) == Cost(30, -(-30 * 512 * 384 // 10**6), -(-30 * 512 * 384 // 10**5), megabytes)
+    assert cost_of(coarse, rates) == Cost(30, 1, -(-30 * 128 * 96 // 10**5), megabytes)
     write_images(stores.input.root / "shots", ["a.png", "b.png"])
     shots = dispatch("b", make_request({"name": "b", "input": "shots/", "model": "invert"}), stores)
     assert cost_of(shots, {}).frames == 2
