@@ -245,6 +245,8 @@ def make_request(content: Any) -> Request:
         raise RequestError(f"The request can't be taken: {half!a} in it is half a character: write it anew.") from error
     except RecursionError as error:
         raise RequestError("The request can't be taken: it is nested too deeply.") from error
+    except (TypeError, ValueError) as error:  # from Python
+        raise RequestError(f"The request can't be taken: not all in it is text, numbers, lists and objects ({error}).") from error
     try:
         return Request.model_validate(content)
     except ValidationError as error:

@@ -11,9 +11,10 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from multiprocessing import resource_tracker
+from multiprocessing import resource_tracker, spawn
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -47,7 +48,7 @@ def start(work: Callable[..., None], *arguments: Any, name: str) -> tuple[BasePr
     context = multiprocessing.get_context("forkserver") if make_ready() else multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_begin, args=(dict(os.environ), work, *arguments, theirs), name=name, daemon=True)
-    with _interrupts_kept_back():
+    with _interrupts_kept_back(), _caller_left_out():
         process.start()
     theirs.close()
     return process, ours
@@ -75,3 +76,31 @@ def _interrupts_kept_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+_LEAVING_OUT = threading.Lock()
+
+
+@contextmanager
+def _caller_left_out() -> Iterator[None]:
+    """A process that this thread starts in the block imports nothing of the program that we are in.
+
+    It would run that again, as far as nothing guards it, only to find functions there, of which we need none.
+    https://docs.python.org/3/library/multiprocessing.html#the-spawn-and-forkserver-start-methods
+    """
+    module: dict[str, Any] = vars(spawn)
+    thread = threading.get_ident()
+    with _LEAVING_OUT:
+        told = module["get_preparation_data"]
+
+        def tell(name: str) -> dict[str, Any]:
+            data: dict[str, Any] = told(name)
+            if threading.get_ident() == thread:
+                data = {key: value for key, value in data.items() if not key.startswith("init_main_")}
+            return data
+
+        module["get_preparation_data"] = tell
+        try:
+            yield
+        finally:
+            module["get_preparation_data"] = told
