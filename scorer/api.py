@@ -85,6 +85,8 @@ def run(
     model: str = "adaptive",
     options: Mapping[str, object] | None = None,
     size: int | None = None,
+    style_size: int | None = None,
+    stroke_size: float = 1.0,
     strength: float = 1.0,
     keep_colors: float = 0.0,
     steady: Steady = "off",
@@ -113,7 +115,8 @@ def run(
     `progress` raises, which stops it in the same way: what is done is kept.
     """
     given = {
-        "model": str(model), "size": size, "strength": strength, "keep_colors": keep_colors, "steady": steady,
+        "model": str(model), "size": size, "style_size": style_size,
+        "stroke_size": stroke_size, "strength": strength, "keep_colors": keep_colors, "steady": steady,
         "batch_size": batch_size, "chunk_frames": chunk_frames, "container": container, "sound": sound, "strict": strict,
         "codec": codec, "quality": quality, "failure_threshold": failure_threshold,
     }  # fmt: skip

@@ -26,7 +26,10 @@ STEADY = get_args(Steady)
 
 @dataclass(frozen=True, kw_only=True)
 class ScoringOptions:
-    """How frames are to be scored: each field is an option of a command, and most are a request's field."""
+    """How frames are to be scored: each field is an option of a command, and most are a request's field.
+
+    `scorer.run` (scorer/api.py) has an argument of each.
+    """
 
     style: Annotated[
         list[str] | None,
