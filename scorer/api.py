@@ -90,6 +90,8 @@ def run(
     strength: float = 1.0,
     keep_colors: float = 0.0,
     steady: Steady = "off",
+    start: float | str | None = None,
+    end: float | str | None = None,
     batch_size: int | None = None,
     chunk_frames: int | None = None,
     container: ResultContainer | None = None,
@@ -117,6 +119,7 @@ def run(
     given = {
         "model": str(model), "size": size, "style_size": style_size,
         "stroke_size": stroke_size, "strength": strength, "keep_colors": keep_colors, "steady": steady,
+        "start": start, "end": end,
         "batch_size": batch_size, "chunk_frames": chunk_frames, "container": container, "sound": sound, "strict": strict,
         "codec": codec, "quality": quality, "failure_threshold": failure_threshold,
     }  # fmt: skip

@@ -71,6 +71,10 @@ class ScoringOptions:
             help="Average a video's frames along its motion: strokes flicker less.",
         ),
     ] = "off"
+    start: Annotated[
+        str | None, typer.Option(metavar="TIME", help="From here on a video is scored: seconds, or h:mm:ss.fff.")
+    ] = None
+    end: Annotated[str | None, typer.Option(metavar="TIME", help="Up to here.")] = None
     batch_size: Annotated[int | None, typer.Option(metavar="N", parser=whole(), help="Frames the model gets at once.")] = None
     chunk_frames: Annotated[int | None, typer.Option(metavar="N", parser=whole(), help="Frames of one task.")] = None
     container: Annotated[

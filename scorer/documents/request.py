@@ -29,6 +29,7 @@ from scorer.errors import RequestError
 from scorer.media.coding import Codec, Coding, Quality, check_coding
 from scorer.media.image_names import is_photo
 from scorer.media.limits import Limits
+from scorer.media.times import HOW, Seconds, as_clock
 from scorer.media.wanted import ResultContainer, Sound, Wanted
 from scorer.text import closest, is_clean
 from scorer.validation import Fault, faults
@@ -121,6 +122,10 @@ class Request(BaseModel):
     """How many times as large strokes are: the model works on frames whose sides are divided by it, and they are scaled back."""
     steady: Steady = "off"
     """How much a video's frames are averaged with their neighbours along its motion, so that strokes don't flicker."""
+    start: Seconds | None = None
+    """Seconds of the video's clock, or text such as "0:01:30.5", from which on it is scored, with its sound; None: all before."""
+    end: Seconds | None = None
+    """Up to which it is; None: to its end."""
     size: Annotated[int, Field(ge=16, le=8192), BeforeValidator(_as_number)] | None = None
     """Pixels of the longer side of the frames that the model gets; None leaves them as they are."""
     batch_size: Annotated[int, Field(ge=1, le=256), BeforeValidator(_as_number)] | None = None
@@ -147,11 +152,24 @@ class Request(BaseModel):
         if self.package is None:  # a package is looked at where it can be read
             check_model(self, models.spec(self.model))
         check_coding(self.codec, self.quality, self.container)
+        self._check_over_time()
         if self.media == "frames" and (self.coding != Coding() or self.asked != Wanted()):
             raise ValueError(f"container, sound, strict, codec and quality are of videos, not of '{self.input}': leave them out")
         if self.media == "frames" and self.steady != "off":
             raise ValueError(f"steady is of videos, not of '{self.input}': leave it out")
         return self
+
+    def _check_over_time(self) -> None:
+        """Raise ValueError for times in what has none, and for a part without length."""
+        if self.media == "frames" and (self.start is not None or self.end is not None):
+            raise ValueError(f"start and end are of videos, not of '{self.input}': leave them out")
+        if self.end is not None and (self.start or 0) >= self.end:
+            raise ValueError(f"its start, {as_clock(self.start or 0)}, isn't before its end, {as_clock(self.end)}: exchange them")
+
+    @property
+    def is_part(self) -> bool:
+        """Whether not all of the video is asked for."""
+        return bool(self.start) or self.end is not None
 
     @property
     def model_options(self) -> dict[str, Option]:
@@ -161,7 +179,9 @@ class Request(BaseModel):
     @property
     def asked(self) -> Wanted:
         """What it says of a video's tracks."""
-        return Wanted(container=self.container, sound=self.sound, strict=self.strict, codec=self.codec)
+        return Wanted(
+            container=self.container, sound=self.sound, strict=self.strict, codec=self.codec, cut_sound=self.is_part
+        )  # fmt: skip
 
     @property
     def coding(self) -> Coding:
@@ -279,6 +299,8 @@ RIGHT = {
     "style_size": "write the pixels of the painting's side, a whole number from 16 to 2048",
     "stroke_size": "write a number from 0.25, fine strokes, to 4, large ones",
     "steady": 'write "off", "light" or "full"',
+    "start": HOW,
+    "end": HOW,
     "size": "write the pixels of the longer side, a whole number from 16 to 8192",
     "batch_size": "write a whole number from 1 to 256",
     "chunk_frames": "write a whole number from 1 to 100000",

@@ -19,6 +19,7 @@ from scorer.job.steady_stage import REACH
 from scorer.media.limits import Limits
 from scorer.media.style_image import check_bytes as check_style_bytes
 from scorer.media.video import VideoIndex
+from scorer.media.video.part import part_of
 from scorer.models import Device, ModelSettings, Style
 from scorer.sandbox import check_style, probe_video
 from scorer.store import Entry, Stores, called
@@ -91,7 +92,7 @@ def make_plan(
         try:
             path = stores.input.fetch(entry.path, entry.etag)
             with called(path, where):
-                index = probe_video(path, limits, request.asked)
+                index = part_of(probe_video(path, limits, request.asked), request.start, request.end, where)
             request = fit_video(request, index.info, limits, batch_size, where)
             notes = (*index.notes, *encoding(request, index.info).notes)
             reach = REACH[request.steady]

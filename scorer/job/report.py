@@ -22,6 +22,7 @@ from scorer.job.parts import find_part
 from scorer.job.samples import Pair, find_failed, find_small, jpeg, samples
 from scorer.job.video_facts import Facts
 from scorer.media.style_image import load_style_image
+from scorer.media.times import as_clock
 from scorer.media.video import VideoInfo
 from scorer.report import Report, Sample
 from scorer.report.text import counted, duration, size
@@ -47,6 +48,7 @@ def write_report(plan: Plan, stores: Stores, status: Status) -> None:
         names=[plan.job + PurePosixPath(plan.result).suffix] if info else (),
         original_names=[ORIGINAL + PurePosixPath(title).suffix, title] if info else (),
         seconds=info.seconds if info else 0.0, rate=float(info.rate) if info else 0.0,
+        late=info.shown_at(info.start_pts) if info and info.is_part else None,
         aspect=float(info.sample_aspect) if info else 1.0,
         command=None if status.request else reproduce.command(request, plan.device),
         facts=list(_facts(plan, stores, done=done)), notes=plan.notes, files=list(_files(plan, stores)), error=status.error,
@@ -59,7 +61,12 @@ def write_report(plan: Plan, stores: Stores, status: Status) -> None:
 
 def _summary(plan: Plan, page: Report, stores: Stores) -> Summary:
     request = plan.request
-    told = [plan.input_etag or [[file.name, file.etag] for chunk in plan.chunks for file in chunk.files], request.input]
+    told: list[object] = [
+        plan.input_etag or [[file.name, file.etag] for chunk in plan.chunks for file in chunk.files],
+        request.input,
+    ]
+    if plan.video is not None and plan.video.is_part:  # two parts of one video don't play in step
+        told += [plan.video.start_pts, plan.video.end_pts]
     return Summary(
         job=plan.job, input=page.title[:LABEL], input_key=hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16],
         media=request.media, model=request.model, styles=tuple(label[:LABEL] for label, _ in page.styles),
@@ -128,6 +135,8 @@ def _kinds(names: Iterator[str]) -> str:
 
 
 def _both(plan: Plan, before: Facts, after: Facts) -> Iterator[tuple[str, str, str]]:
+    if plan.video is not None and plan.video.is_part:
+        yield "part", _part(plan.video), ""
     yield "container", before.container, after.container
     yield "video", before.video, after.video
     yield "size", before.size, after.size
@@ -142,6 +151,11 @@ def _both(plan: Plan, before: Facts, after: Facts) -> Iterator[tuple[str, str, s
     yield "file", size(before.bytes), size(after.bytes)
 
 
+def _part(info: VideoInfo) -> str:
+    """From when to when of the input's clock."""
+    return " to ".join(as_clock(info.shown_at(pts)) for pts in (info.start_pts, info.end_pts))
+
+
 def _sound(facts: Facts) -> str:
     more = [f"and {facts.tracks - len(facts.sound)} more tracks"] if facts.tracks > len(facts.sound) else []
     return "; ".join([*facts.sound, *more]) or "none"
@@ -149,6 +163,8 @@ def _sound(facts: Facts) -> str:
 
 def _planned(info: VideoInfo) -> Iterator[tuple[str, str]]:
     """What is known of an input before there is a result."""
+    if info.is_part:
+        yield "part", _part(info)
     yield "size", f"{info.width} \u00d7 {info.height}"
     yield "frames", f"{info.frames:,}"
     yield "rate", f"{float(info.rate):.6g} frames/s{'' if info.constant else ', on average'}"

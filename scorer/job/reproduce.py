@@ -14,8 +14,8 @@ from scorer.models import Device
 
 # Fields of a request that are options of `scorer run` by the same name.
 OPTIONS = frozenset({
-    "batch_size", "chunk_frames", "codec", "container", "failure_threshold", "keep_colors", "model", "quality", "size", "sound",
-    "steady", "strength", "strict", "stroke_size", "style_size",
+    "batch_size", "chunk_frames", "codec", "container", "end", "failure_threshold", "keep_colors", "model", "quality", "size",
+    "sound", "start", "steady", "strength", "strict", "stroke_size", "style_size",
 })  # fmt: skip
 # Those that a report says elsewhere.
 _ELSEWHERE = {"version", "name", "input", "styles", "options", "model"}

@@ -22,5 +22,7 @@ class Wanted(BaseModel):
     sound: Sound = "keep"
     strict: bool = False
     """Whether an input that is cut off is refused."""
+    cut_sound: bool = False
+    """Whether a part of it is wanted, to the sample: packets hold many."""
     codec: Codec | None = None
     """Of the pictures: an mp4 can't hold ProRes."""

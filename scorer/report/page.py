@@ -88,6 +88,8 @@ class Report:
     """How long the video is shown; 0 where it is none. So is `rate`."""
     rate: float = 0.0
     """Frames a second, on average."""
+    late: float | None = None
+    """Seconds into the input at which the result begins, where it is of a part."""
     aspect: float = 1.0
     """Width of a pixel to its height."""
     command: str | None = None

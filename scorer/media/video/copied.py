@@ -34,6 +34,10 @@ _MOST_TICKS = 2**31 - 1
 """How long a packet may last in an mp4."""
 AGAIN = ("aac", "flac")
 """How tracks go into the result that are encoded again."""
+_AFTER = 1
+"""Seconds of sound behind a part that are decoded with it: decoders give what they have later."""
+_BEHIND = 10
+"""Seconds by which tracks may be apart in a file."""
 _MIME = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,60}", re.ASCII)
 
 
@@ -62,19 +66,24 @@ class _Ticks:
 
 
 class Copies:
-    """The tracks of `container` that go into `result`, on its clock, which starts `origin` seconds after the source's."""
+    """The tracks of `container` that go into `result`, on its clock, which starts `origin` seconds after the source's.
+
+    Of a part, `length` seconds of them go there: sound, which is encoded again, to the sample.
+    """
 
     def __init__(
         self, container: InputContainer, path: Source, result: OutputContainer, kind: ResultContainer, tracks: Sequence[Track],
-        origin: Fraction,
+        origin: Fraction, length: Fraction | None = None,
     ) -> None:  # fmt: skip
-        self._container, self._path, self._origin = container, path, origin
+        self._container, self._path, self._origin, self._length = container, path, origin, length
         self._ends: dict[int, int] = {}
         self._starts: dict[int, int] = {}
         self._ticks: dict[int, _Ticks] = {}
         self._streams: dict[int, Stream] = {}
         self._makers: dict[int, Recoder | Converter] = {}
         self._covers: list[Packet[Stream]] = []
+        self._over = set[int]()
+        """Sound tracks that have come past the part."""
         # In an mkv, which counts milliseconds, pieces of sound that are shorter than one begin at the same.
         self._ascending = {each.stream for each in tracks if kind != "mkv" and each.how == "copy" and _is_sound(container, each)}
         most = MOST_SAMPLES // max(1, sum(track.how in AGAIN for track in tracks))
@@ -96,10 +105,17 @@ class Copies:
             copy = self._makers.setdefault(stream.index, Converter(stream, result, TEXT_CODECS[kind])).stream
         else:
             codec: Any = track.how
-            copy = self._makers.setdefault(stream.index, Recoder(stream, result, codec, most)).stream
+            copy = self._makers.setdefault(
+                stream.index, Recoder(stream, result, codec, most, self._rest_of(stream), self._length)
+            ).stream
         copy_track_tags(stream, copy)
         copy.disposition = stream.disposition
         return copy
+
+    def _rest_of(self, stream: Any) -> Fraction:
+        """Seconds by which packets that were put on the result's clock are late there: a track's own unit may be coarse."""
+        unit = Fraction(stream.time_base or 1)
+        return self._origin - round(self._origin / unit) * unit
 
     def _copied(self, stream: Any, track: Track, result: OutputContainer) -> Stream:
         if not track.delay:
@@ -150,9 +166,39 @@ class Copies:
                 break
             if packet.size and jumps:
                 jumps.take(packet)
-            if packet.size and packet.stream_index in self._streams:
+            if packet.size and packet.stream_index in self._streams and (self._length is None or self._is_within(packet)):
                 yield from self.made(packet)
+            if self._length is not None and self._is_over(packet):
+                break
         yield from self.rest()
+
+    def _is_within(self, packet: Packet[Any]) -> bool:
+        """Whether some of it belongs to the part: sound that is decoded before it, too. Subtitles are cut to it."""
+        start, end, unit = self._span(packet)
+        length = self._length or 0
+        if packet.stream_index in self._makers and packet.stream.type == "audio":
+            return start < length + _AFTER
+        if packet.pts is None or not (start >= 0 or end > 0) or start >= length:
+            return False
+        cut = max(start, Fraction(0)), min(max(end, start), Fraction(length))
+        if packet.duration:
+            packet.duration = round((cut[1] - cut[0]) / unit)
+        packet.pts = packet.dts = round((self._origin + cut[0]) / unit)
+        return True
+
+    def _span(self, packet: Packet[Any]) -> tuple[Fraction, Fraction, Fraction]:
+        """When the packet starts and ends on the result's clock, in seconds, and its own unit."""
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        unit = Fraction(packet.time_base or 1)
+        start = (stamp or 0) * unit - self._origin if stamp is not None else Fraction(0)
+        return start, start + (packet.duration or 0) * unit, unit
+
+    def _is_over(self, packet: Packet[Any]) -> bool:
+        """Whether all sound has come past the part by so much that subtitles that lie among it have, too."""
+        sound = {index for index in self._streams if self._container.streams[index].type == "audio"}
+        if packet.size and packet.stream_index in sound and self._span(packet)[0] > (self._length or 0) + _BEHIND:
+            self._over.add(packet.stream_index)
+        return bool(sound) and self._over >= sound
 
     def made(self, packet: Packet[Any]) -> Iterable[Packet[Any]]:
         """What becomes of one of the source's packets. Raises InputError where its time stamp jumps back, or far."""

@@ -69,6 +69,10 @@ class VideoInfo(BaseModel):
     """When the last frame ends."""
     origin: Stamp = 0
     """The pts where the result's clock starts: containers made for broadcast start anywhere."""
+    skipped: int = Field(default=0, ge=0)
+    """Of a part of a video: the source's frames before its first."""
+    zero: Stamp | None = None
+    """Of a part: the pts at which the whole's clock starts."""
     unit: Rational | None = None
     """The result's unit of time, where a varying rate's own is too fine for its longest frame, or too coarse."""
     bits: Literal[8, 10, 12]
@@ -114,6 +118,15 @@ class VideoInfo(BaseModel):
         return float((self.end_pts - self.start_pts) * self.time_base)
 
     @property
+    def is_part(self) -> bool:
+        """Whether the source shows more than this."""
+        return self.zero is not None
+
+    def shown_at(self, pts: int) -> float:
+        """Seconds of the whole video's clock at which `pts` is."""
+        return float((pts - (self.origin if self.zero is None else self.zero)) * self.time_base)
+
+    @property
     def result_time_base(self) -> Fraction:
         """The result's unit of time: the source's own, but for a constant rate one that a frame's duration is a multiple of."""
         if not self.constant:
@@ -126,10 +139,11 @@ class VideoInfo(BaseModel):
     def result_pts(self, pts: int) -> int:
         """`pts` in the result's unit of time.
 
-        A constant rate is made exact: containers that count milliseconds show 30000/1001 as 33, 33 and 34.
+        A constant rate is made exact: containers that count milliseconds show 30000/1001 as 33, 33 and 34. A part's first frame
+        may have been shown before the part begins.
         """
         if not self.constant:
-            return round((pts - self.origin) * self.time_base / self.result_time_base)
+            return round((max(pts, self.start_pts) - self.origin) * self.time_base / self.result_time_base)
         unit = self.result_time_base
         start = round((self.start_pts - self.origin) * self.time_base / unit)
         number = round((pts - self.start_pts) * self.time_base * self.rate)
@@ -151,7 +165,7 @@ class FrameRange(BaseModel):
     frames: int
     start_pts: int
     end_pts: int | None
-    """The next range's start; None for the last."""
+    """The next frame's start; None where there is none."""
     seek_pts: int
     """A frame that decoding can start at: the last key frame that is shown no later than the first frame."""
     pts: tuple[int, ...] | None = None
@@ -169,6 +183,8 @@ class VideoIndex:
     """Every key frame's, ascending."""
     notes: tuple[str, ...] = ()
     """What of the file the result won't have, or will have otherwise."""
+    after: int | None = None
+    """Of a part: the pts of the frame behind its last, where there is one."""
 
     def ranges(self, chunk_frames: int) -> list[FrameRange]:
         """Cut it into ranges of `chunk_frames` frames; the last may be shorter. Raises ValueError below 1."""
@@ -188,7 +204,7 @@ class VideoIndex:
             first=first,
             frames=frames,
             start_pts=start,
-            end_pts=self.pts[after] if after < len(self.pts) else None,
+            end_pts=self.pts[after] if after < len(self.pts) else self.after,
             seek_pts=self.key_pts[key - 1] if key else self.pts[0],
             pts=None if self.info.access == "packets" else tuple(self.pts[first:after]),
         )

@@ -65,6 +65,7 @@ def _copy(
     parts: Sequence[Path], container: InputContainer, source: Path, info: VideoInfo, result: OutputContainer, out: Path
 ) -> None:
     origin = info.origin * info.time_base
+    length = (info.end_pts - info.start_pts) * info.time_base if info.is_part else None
     with _open_part(parts[0]) as first:
         template = first.streams.video[0]
         form = _form(template)
@@ -74,10 +75,13 @@ def _copy(
             if info.timecode:
                 video.metadata["timecode"] = info.timecode
             video.disposition = container.streams[info.stream].disposition
-            copies = Copies(container, source, result, info.container, info.tracks, origin)
-            copy_tags(container, result, origin)
+            copies = Copies(container, source, result, info.container, info.tracks, origin, length)
+            copy_tags(container, result, origin, length)
     pictures: Iterator[Packet[Any]] = _pictures(parts, info, video, form)
     jumps = Jumps(container, numbered_stream(container, info.stream)) if info.jumps or info.cut else None
+    if info.is_part and jumps is None and info.access == "packets":
+        with suppress(av.FFmpegError):  # then all before it is read
+            container.seek(max(int((origin - _BEFORE) * av.time_base), -(2**62)))
     sound: Iterator[Packet[Any]] = copies.packets(jumps, cut=info.cut)
     for packet in merge(pictures, sound, key=_when):
         with writing(out):
@@ -86,6 +90,8 @@ def _copy(
         result.close()
 
 
+_BEFORE = 2
+"""Seconds before a part from which on sound is read."""
 _REACH = 16
 """Packets among which those are that come before a picture and are shown after it; x264 has up to 4."""
 
@@ -125,7 +131,7 @@ def _form(part: VideoStream) -> Form:
 def _pictures(parts: Sequence[Path], info: VideoInfo, video: VideoStream, form: Form) -> Iterator[Packet[VideoStream]]:
     """All parts' packets, with decoding times made anew."""
     last = info.result_pts(info.last_pts)
-    last_ticks = max(round((info.end_pts - info.last_pts) * info.time_base / info.result_time_base), 1)
+    last_ticks = max(round((info.end_pts - max(info.last_pts, info.start_pts)) * info.time_base / info.result_time_base), 1)
     packets = _shown(parts, info, form)
     reordered = REORDERED if form[0] in ("h264", "hevc") else 0
     before: int | None = None

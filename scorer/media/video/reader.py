@@ -123,7 +123,7 @@ def _numbered(path: Path, info: VideoInfo, range_: FrameRange, convert: _Convers
     """Count from the file's first frame on, as the probe did; only the range's are converted."""
     stamps = range_.pts or ()
     with _opened(path, info, convert.alpha) as (container, stream, decoder):
-        for number, picture in enumerate(_in_order(_packets(container, stream, info), decoder), -range_.first):
+        for number, picture in enumerate(_in_order(_packets(container, stream, info), decoder), -info.skipped - range_.first):
             if number == range_.frames:
                 return
             if number >= 0:

@@ -44,8 +44,14 @@ _SHALLOW = ("u8", "u8p", "s16", "s16p")
 class Recoder:
     """Encodes one sound track of the source for `result`. Packets come on the result's clock."""
 
-    def __init__(self, source: AudioStream, result: OutputContainer, codec: Literal["aac", "flac"], most: int) -> None:
-        """At most `most` samples are made. Raises ValueError for sound that the codec can't have."""
+    def __init__(
+        self, source: AudioStream, result: OutputContainer, codec: Literal["aac", "flac"], most: int,
+        late: Fraction = Fraction(0), length: Fraction | None = None,
+    ) -> None:  # fmt: skip
+        """At most `most` samples are made, none after `length` seconds; packets come with times that are `late` by seconds.
+
+        Raises ValueError for sound that the codec can't have.
+        """
         self._context = source.codec_context
         self._context.thread_count = 1
         channels, rate = self._context.channels, self._context.sample_rate
@@ -63,6 +69,9 @@ class Recoder:
             coder.bit_rate = channels * min(BITS_A_SECOND, 2 * rate)
         self.stream.time_base = Fraction(1, rate)
         self._rate, self._channels, self._left = rate, channels, most // channels
+        self._late = late
+        self._end = None if length is None else round(length * rate)
+        """The number of the first sample that is too late."""
         self._resampler: AudioResampler | None = None
         self._form: tuple[str, str, int] | None = None
         self._next: int | None = None
@@ -105,10 +114,21 @@ class Recoder:
     def _encoded(self, frames: list[AudioFrame]) -> Iterator[Packet[Stream]]:
         for each in frames:
             for frame in self._placed(self._finite(each)):
-                frame.pts, frame.time_base = self._next, Fraction(1, self._rate)
-                self._next = (self._next or 0) + frame.samples
-                self._left -= frame.samples
-                yield from self.stream.encode(frame)
+                yield from self._coded(frame)
+
+    def _coded(self, frame: AudioFrame) -> Iterator[Packet[Stream]]:
+        """The frame behind those before it, up to the end."""
+        at = self._next or 0
+        room = frame.samples if self._end is None else self._end - at
+        if room < frame.samples:
+            self._left = 0
+            if room <= 0:
+                return
+            frame = self._made(self._samples_of(frame)[:, :room])
+        frame.pts, frame.time_base = at, Fraction(1, self._rate)
+        self._next = at + frame.samples
+        self._left -= frame.samples
+        yield from self.stream.encode(frame)
 
     def _finite(self, frame: AudioFrame) -> AudioFrame:
         """The frame without numbers that are none, at which a coder would end."""
@@ -123,11 +143,17 @@ class Recoder:
 
     def _placed(self, frame: AudioFrame) -> Iterator[AudioFrame]:
         """The frame where its time stamp says: behind silence where there is a gap, without what overlaps."""
-        at = self._next if frame.pts is None or frame.time_base is None else round(frame.pts * frame.time_base * self._rate)
+        at = (
+            self._next
+            if frame.pts is None or frame.time_base is None
+            else round((frame.pts * frame.time_base - self._late) * self._rate)
+        )
         if at is None:
             at = 0
         is_first = self._next is None
         if self._next is None:
+            if at + frame.samples <= 0:  # all of it comes before the clock's start
+                return
             self._next = max(at, 0)
         gap = at - self._next
         if not is_first and abs(gap) <= JITTER * self._rate:

@@ -67,6 +67,25 @@ def is_counted(code: str, rate: Fraction) -> bool:
     return round(rate) in COUNTED_RATES and (code[8] == ":" or round(rate) % 30 == 0)
 
 
+def advanced(code: str, rate: Fraction, frames: int) -> str:
+    """The time code of the frame that comes `frames` later; after 23:59 comes 0:00.
+
+    Where numbers are dropped, each minute but the tenths lacks its first 2 of 30 (ST 12-1), and as many more of more.
+    """
+    count, drops = round(rate), 0 if code[8] == ":" else round(rate) // 15
+    hours, minutes, seconds, number = (int(part) for part in (code[:2], code[3:5], code[6:8], code[9:]))
+    passed = 60 * hours + minutes
+    real = (60 * passed + seconds) * count + number - drops * (passed - passed // 10) + frames
+    ten = 600 * count - 9 * drops
+    tens, left = divmod(real % (144 * ten), ten)
+    if left >= 60 * count:  # the first of ten minutes lacks none
+        left += drops * (1 + (left - 60 * count) // (60 * count - drops))
+    whole, number = divmod(left, count)
+    minutes, seconds = divmod(whole, 60)
+    hours, minutes = divmod(10 * tens + minutes, 60)
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{code[8]}{number:0{len(code) - 9}d}"
+
+
 def copy_track_tags(stream: Stream, copy: Stream) -> None:
     """Give the result's track the language and the title of the source's; mp4 calls this its name."""
     if name := stream.metadata.get("name"):
@@ -74,20 +93,24 @@ def copy_track_tags(stream: Stream, copy: Stream) -> None:
     copy.metadata.update(_kept(stream.metadata, KEPT_TRACK_TAGS))
 
 
-def copy_tags(container: InputContainer, result: OutputContainer, origin: Fraction) -> None:
-    """Give the result the source's chapters, and the tags that are kept."""
+def copy_tags(container: InputContainer, result: OutputContainer, origin: Fraction, length: Fraction | None = None) -> None:
+    """Give the result the source's chapters, and the tags that are kept; `length` is that of a part in seconds."""
     result.metadata.update(_kept(container.metadata, KEPT_TAGS))
     result.set_chapters([
-        chapter for number, each in enumerate(container.chapters(), 1) for chapter in _chapter(number, each, origin)
+        chapter for number, each in enumerate(container.chapters(), 1) for chapter in _chapter(number, each, origin, length)
     ])  # fmt: skip
 
 
-def _chapter(number: int, chapter: Chapter, origin: Fraction) -> Iterator[Chapter]:
+def _chapter(number: int, chapter: Chapter, origin: Fraction, length: Fraction | None) -> Iterator[Chapter]:
     """The chapter on the result's clock; nothing of one that is nowhere in it."""
     unit = chapter["time_base"]
     if not unit:
         return
     start, end = (chapter[side] - round(origin / unit) for side in ("start", "end"))
+    if length is not None:
+        start, end = max(start, 0), min(end, round(length / unit))
+        if start >= end:
+            return
     if 0 <= start * unit <= end * unit <= LONGEST:
         yield {
             "id": number, "start": start, "end": end, "time_base": unit, "metadata": _kept(chapter["metadata"], KEPT_CHAPTER_TAGS)

@@ -106,7 +106,7 @@ def _choice(kind: ResultContainer, container: InputContainer, video: Stream, ask
         what = _kind(stream)
         counts[what] += 1
         reason = tried.reasons.get(stream.index)
-        ways = () if reason else _ways(stream, kind)
+        ways = () if reason else _ways(stream, kind, asked)
         how = next((each for each in ways if (stream.index, kind, each) not in tried.failed), None)
         name = _name(stream, what, counts[what], kinds.count(what))
         if how is not None:
@@ -141,7 +141,7 @@ def codec_name(stream: Stream) -> str | None:
     return stream.codec_context.codec.canonical_name if stream.codec_context else None
 
 
-def _ways(stream: Stream, kind: ResultContainer) -> Iterable[How]:
+def _ways(stream: Stream, kind: ResultContainer, asked: Wanted) -> Iterable[How]:
     """How the track may go into such a container, the best first."""
     if isinstance(stream, AttachmentStream):
         return ["file"] if kind == "mkv" else []
@@ -151,7 +151,7 @@ def _ways(stream: Stream, kind: ResultContainer) -> Iterable[How]:
     if is_cover(stream):
         return ["cover"] if codec in _COVERS and kind != "mov" else []
     if stream.type == "audio":
-        return _sound_ways(stream, codec, kind)
+        return (how for how in _sound_ways(stream, codec, kind) if not (asked.cut_sound and how == "copy"))
     if stream.type == "subtitle":
         return ["copy"] if codec in _SUBTITLES[kind] else ["text"] if codec in _TEXT else []
     return []

@@ -49,7 +49,7 @@ function playable(sources, fits = () => true) {
 }
 
 // Puts two videos into a player's stage, one on each side of its handle, and has them play as one.
-function both(player, first, second, words, rate) {
+function both(player, first, second, words, rate, late = 0) {
   const stage = one(".stage", player), film = document.createElement("div");
   all(".film", stage).forEach((each) => each.remove());
   film.className = "film";
@@ -62,11 +62,11 @@ function both(player, first, second, words, rate) {
   });
   stage.prepend(film);
   stage.classList.add("moving");
-  return inStep(player, first, second, rate);
+  return inStep(player, first, second, rate, late);
 }
 
-// Plays both videos of a player as one, with its controls. The second has the sound and leads.
-function inStep(player, first, second, rate) {
+// Plays both videos of a player as one, with its controls. The second has the sound and leads; it begins `late` seconds into the first.
+function inStep(player, first, second, rate, late) {
   if (player.doing) player.doing.abort();
   player.doing = new AbortController();
   const { signal } = player.doing;
@@ -84,11 +84,11 @@ function inStep(player, first, second, rate) {
     play.setAttribute("aria-label", second.paused ? "Play" : "Pause");
     player.dispatchEvent(new CustomEvent("time", { detail: second.currentTime }));
   };
-  const meet = () => { first.currentTime = Math.min(second.currentTime, first.duration || 0); };
+  const meet = () => { first.currentTime = Math.min(second.currentTime + late, first.duration || 0); };
   // Little is made good by playing a little faster or slower, which no eye sees; much by a jump.
   const follow = () => {
     if (second.paused) return;
-    const ahead = first.currentTime - second.currentTime;
+    const ahead = first.currentTime - late - second.currentTime;
     if (Math.abs(ahead) > 0.25 && !first.ended) meet();
     first.playbackRate = Math.abs(ahead) < 0.004 ? 1 : Math.min(1.2, Math.max(0.8, 1 - 2 * ahead));
     show();

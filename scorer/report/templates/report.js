@@ -44,13 +44,13 @@ function stills(player) {
 
 async function videos(player, result) {
   const lost = one(".lost", result), shown = one("video", result), link = one("a", result);
-  const seconds = Number(player.dataset.seconds);
+  const seconds = Number(player.dataset.seconds), late = Number(player.dataset.late) || 0;
   const names = JSON.parse(result.dataset.result), ending = names[0].slice(names[0].lastIndexOf("."));
   const own = ownName();
   let second = await playable((own ? [own + ending, ...names] : names).map(beside));
   const poster = one(".after img", player);
   // Sound may be longer than the pictures, in both files.
-  const same = (video) => [seconds, second.duration].some((each) => Math.abs(video.duration - each) <= Math.max(0.5, 0.02 * each));
+  const same = (video) => "late" in player.dataset ? video.duration >= late + seconds - 0.5 : [seconds, second.duration].some((each) => Math.abs(video.duration - each) <= Math.max(0.5, 0.02 * each));
 
   const ready = (video, name) => {
     second = video;
@@ -78,7 +78,7 @@ async function videos(player, result) {
       tell(otherwise);
       return null;
     }
-    player.seek = both(player, first, second, ["Before", "After"], Number(player.dataset.rate) || 25);
+    player.seek = both(player, first, second, ["Before", "After"], Number(player.dataset.rate) || 25, late);
     result.classList.add("beside");
     shown.removeAttribute("src");
     all("source", shown).forEach((each) => each.remove());

@@ -250,3 +250,15 @@ def test_one_image_is_linked_where_it_was_fetched_to(browser: Browser, tmp_path:
         look = Look(browser, tmp_path, render(photo, []), name=page)
         assert unquote(look.page.locator(".result a").evaluate("each => each.href")) == f"file://{tmp_path}/{path}"
         look.context.close()
+
+
+def test_a_part_plays_beside_its_place_in_the_original(browser: Browser, tmp_path: Path, film: Path) -> None:
+    put(film, tmp_path / "holiday.mp4")
+    ffmpeg("-ss", "0.8", "-i", film, "-t", "0.8", "-c:v", "libx264", tmp_path / "result.mp4")
+    look = opened(browser, tmp_path, seconds=0.8, late=0.8)
+    look.page.get_by_role("slider", name="Time").evaluate("each => { each.value = 0.5; each.dispatchEvent(new Event('input')); }")
+    settled(look)
+    times = look.page.locator(".film video").evaluate_all("all => all.map(each => each.currentTime)")
+    assert times[0] - times[1] == pytest.approx(0.8, abs=1e-3)
+    assert same_frame(look)
+    look.context.close()

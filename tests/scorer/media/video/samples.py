@@ -86,7 +86,11 @@ def read_all(path: Path, index: VideoIndex, chunk_frames: int) -> list[VideoFram
 
 def identity(path: Path, folder: Path, chunk_frames: int = 17, asked: Wanted | None = None, coding: Coding = HIGH) -> Path:
     """Read, write, join: the whole way without a model."""
-    index = probe(path, LIMITS, asked)
+    return written(path, folder, probe(path, LIMITS, asked), chunk_frames, coding)
+
+
+def written(path: Path, folder: Path, index: VideoIndex, chunk_frames: int = 17, coding: Coding = HIGH) -> Path:
+    """The same of what is known."""
     parts = []
     for number, each in enumerate(index.ranges(chunk_frames)):
         parts.append(folder / f"part{number}.mp4")
