@@ -89,6 +89,8 @@ def run(
     stroke_size: float = 1.0,
     strength: float = 1.0,
     keep_colors: float = 0.0,
+    mask: AnyPath | None = None,
+    mask_feather: int = 4,
     steady: Steady = "off",
     start: float | str | None = None,
     end: float | str | None = None,
@@ -119,6 +121,7 @@ def run(
     given = {
         "model": str(model), "size": size, "style_size": style_size,
         "stroke_size": stroke_size, "strength": strength, "keep_colors": keep_colors, "steady": steady,
+        "mask": None if mask is None else _path(mask), "mask_feather": mask_feather,
         "start": start, "end": end,
         "batch_size": batch_size, "chunk_frames": chunk_frames, "container": container, "sound": sound, "strict": strict,
         "codec": codec, "quality": quality, "failure_threshold": failure_threshold,

@@ -84,6 +84,19 @@ def check_style(text: str, kind: StyleKind, model: str, *, here: bool = True) ->
         )
 
 
+def check_mask(text: str, *, here: bool = True) -> None:
+    """Raise MissingError or InputError where `text` names no file that could be a mask; one that isn't `here` isn't looked at."""
+    path = Path(text)
+    if not text:
+        raise InputError("The mask is empty: name an image or a video.")
+    if here and (why := _no_file(path)):
+        raise InputError(f"The mask '{_shown(path)}' is {why}.")
+    if here and not _is_there(path):
+        raise MissingError(f"There is no '{_shown(path)}', the mask: {_meant(path, 'name an image or a video')}.")
+    if here and path.is_dir():
+        raise InputError(f"The mask '{text}' is a folder: name an image or a video.")
+
+
 def _no_file(path: Path) -> str:
     """What `path` is, where that can be neither read to an end nor looked into; '' where it can be, or isn't there."""
     with suppress(OSError, ValueError):

@@ -120,4 +120,4 @@ def local_stores(root: Path, work: Path) -> Stores:
 
 
 def _style_files(root: Path, request: Request) -> list[Path]:
-    return [root / style.source for style in request.styles if isinstance(style.source, str)]
+    return [root / path for what, path in request.files if what != "input"]

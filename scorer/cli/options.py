@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 import typer
 
 from scorer.cli import completion
-from scorer.cli.arguments import check_style, number, pixels, whole
+from scorer.cli.arguments import check_mask, check_style, number, pixels, whole
 from scorer.documents.request import Request, Steady, make_request
 from scorer.errors import RequestError
 from scorer.media.image_names import format_for, is_photo
@@ -63,6 +63,13 @@ class ScoringOptions:
     stroke_size: Annotated[
         float, typer.Option(metavar="0.25..4", parser=number(), help="How many times as large strokes are.")
     ] = 1.0
+    mask: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="An image or a video: what is white is styled, what is black stays as it was."),
+    ] = None
+    mask_feather: Annotated[
+        int, typer.Option(metavar="PX", parser=whole(0, 1000), help="Pixels on each side of its edges over which both are mixed.")
+    ] = 4
     steady: Annotated[
         str,
         typer.Option(
@@ -125,13 +132,19 @@ class ScoringOptions:
         `kind` is what the model takes as its style, `out` what the result is to be called, `here` whether styles are on this
         machine, `more` are other fields of a request. Raises RequestError, MissingError, StyleError.
         """
-        same = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("style", "option")}
+        same = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("style", "option", "mask")}
         same["container"] = self.container or _container(source, out)
         same["image_format"] = format_for(source.name, out.name) if out and is_photo(place) else None
         return make_request({
             "name": job_name(source), "input": place, "styles": list(self._styles(kind, path_of, here=here)),
-            "options": options(self.option), **same, **more,
+            "options": options(self.option), "mask": self._mask(path_of, here=here), **same, **more,
         })  # fmt: skip
+
+    def _mask(self, path_of: Callable[[Path], str], *, here: bool) -> str | None:
+        if self.mask is None:
+            return None
+        check_mask(self.mask, here=here)
+        return path_of(Path(self.mask))
 
     def _styles(self, kind: StyleKind, path_of: Callable[[Path], str], *, here: bool) -> Iterator[dict[str, Any]]:
         """The styles as a request says them."""

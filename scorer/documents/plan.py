@@ -65,6 +65,8 @@ class Chunk(BaseModel):
     """What is read for it where its frames depend on those around it: it, and some more on each side."""
     files: tuple[FrameFile, ...] = ()
     """The images of a folder's chunk."""
+    mask: FrameRange | None = None
+    """Of the mask's video, what is shown while the chunk's frames are."""
     fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
     """Changes with anything that its result depends on: a part of another fingerprint is never taken for this one's."""
 
@@ -89,6 +91,9 @@ class Plan(BaseModel):
     """Of the video, or of all images."""
     style_etags: tuple[Etag, ...]
     """One a style, '' where it is a number."""
+    mask_etag: Etag = ""
+    mask_video: VideoInfo | None = None
+    """Where the mask is one."""
     video: VideoInfo | None
     frames: Annotated[Count, Field(ge=1)]
     max_pixels: Count = Limits().max_pixels
@@ -124,12 +129,14 @@ class Plan(BaseModel):
 
     @property
     def shared_inputs(self) -> Iterator[tuple[str, str]]:
-        """Path and ETag of what every task needs: the video, the styles."""
+        """Path and ETag of what every task needs: the video, the styles, the mask."""
         if self.video is not None:
             yield self.request.input, self.input_etag
         for style, etag in zip(self.request.styles, self.style_etags, strict=True):
             if isinstance(style.source, str):
                 yield style.source, etag
+        if self.request.mask:
+            yield self.request.mask, self.mask_etag
 
     @property
     def pixels(self) -> tuple[int, int]:

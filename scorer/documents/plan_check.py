@@ -31,8 +31,19 @@ def check_plan(plan: Plan) -> None:
         else:
             names.update(_names(chunk, plan.request))
         first += chunk.frames
+    _check_masks(plan)
     if first != plan.frames or (plan.video is None and len(names) != plan.frames):
         raise ValueError(f"its chunks don't have {plan.frames} frames")
+
+
+def _check_masks(plan: Plan) -> None:
+    if bool(plan.request.mask) != bool(plan.mask_etag):
+        raise ValueError("its mask is none of the request's")
+    for chunk in plan.chunks:
+        if (chunk.mask is None) != (plan.mask_video is None):
+            raise ValueError(f"chunk {chunk.index} has another mask")
+        if chunk.mask is not None:
+            _check_stamps(chunk, chunk.mask)
 
 
 def _check_range(chunk: Chunk) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, NoReturn, Protocol, Self
 
 from pydantic import (
@@ -120,6 +120,10 @@ class Request(BaseModel):
     """Pixels of the painting's shorter side when its style is read (of `gatys` the longer one's); None: as the model likes."""
     stroke_size: Number = Field(default=1.0, ge=0.25, le=4)
     """How many times as large strokes are: the model works on frames whose sides are divided by it, and they are scaled back."""
+    mask: BlobPath | None = None
+    """An image or a video in the input store: where it is white frames are styled, where it is black they stay."""
+    mask_feather: Annotated[int, Field(ge=0, le=1000), BeforeValidator(_as_number)] = 4
+    """Pixels on each side of the mask's edges over which both are mixed."""
     steady: Steady = "off"
     """How much a video's frames are averaged with their neighbours along its motion, so that strokes don't flicker."""
     start: Seconds | None = None
@@ -152,12 +156,35 @@ class Request(BaseModel):
         if self.package is None:  # a package is looked at where it can be read
             check_model(self, models.spec(self.model))
         check_coding(self.codec, self.quality, self.container)
+        self._check_mask()
         self._check_over_time()
         if self.media == "frames" and (self.coding != Coding() or self.asked != Wanted()):
             raise ValueError(f"container, sound, strict, codec and quality are of videos, not of '{self.input}': leave them out")
         if self.media == "frames" and self.steady != "off":
             raise ValueError(f"steady is of videos, not of '{self.input}': leave it out")
         return self
+
+    def _check_mask(self) -> None:
+        if self.mask is None:
+            if self.mask_feather != type(self).model_fields["mask_feather"].default:
+                raise ValueError("mask_feather is of a mask, and there is none: leave it out")
+        elif self.mask.endswith("/"):
+            raise ValueError(f"the mask '{self.mask}' is a folder: name an image or a video")
+        elif self.media == "frames" and not self.is_mask_image:
+            raise ValueError(f"the mask '{self.mask}' is no image, and a video masks videos alone, not '{self.input}'")
+
+    @property
+    def is_mask_image(self) -> bool:
+        """Whether the mask is an image, by its name; a GIF is taken for a video."""
+        return self.mask is not None and is_photo(self.mask)
+
+    @property
+    def files(self) -> Iterator[tuple[str, str]]:
+        """What each file is that it names, or folder, and its path."""
+        yield "input", self.input
+        yield from (("style", style.source) for style in self.styles if isinstance(style.source, str))
+        if self.mask is not None:
+            yield "mask", self.mask
 
     def _check_over_time(self) -> None:
         """Raise ValueError for times in what has none, and for a part without length."""
@@ -298,6 +325,8 @@ RIGHT = {
     "keep_colors": "write a number from 0, the style's colours, to 1, the original's",
     "style_size": "write the pixels of the painting's side, a whole number from 16 to 2048",
     "stroke_size": "write a number from 0.25, fine strokes, to 4, large ones",
+    "mask": "write the path of an image or a video in the input store",
+    "mask_feather": "write a whole number of pixels from 0 to 1000",
     "steady": 'write "off", "light" or "full"',
     "start": HOW,
     "end": HOW,

@@ -15,6 +15,7 @@ from scorer.documents.request import Request
 from scorer.errors import RequestError, ScorerError
 from scorer.job import listing
 from scorer.job.budget import check_bytes, check_room, encoding, fit_video
+from scorer.job.mask_lookup import FoundMask, find_mask
 from scorer.job.steady_stage import REACH
 from scorer.media.limits import Limits
 from scorer.media.style_image import check_bytes as check_style_bytes
@@ -82,7 +83,7 @@ def make_plan(
     """The plan for `request`: styles and input looked up, the input probed and cut into chunks."""
     length = _capped(request, limits, length)
     _check_model(request, device)
-    style_etags = tuple(_style_etags(request, stores, limits))
+    style_etags, mask = tuple(_style_etags(request, stores, limits)), find_mask(request, stores, limits)
     most = {"max_pixels": limits.max_pixels, "max_batch_pixels": limits.max_batch_pixels}
     if request.media == "video":
         entry = stores.input.head(request.input)
@@ -96,20 +97,22 @@ def make_plan(
             request = fit_video(request, index.info, limits, batch_size, where)
             notes = (*index.notes, *encoding(request, index.info).notes)
             reach = REACH[request.steady]
-            chunks = _video_chunks(index, length(index.info.frames), reach, [*_common(request, device, style_etags), entry.etag])
+            common = [*_common(request, device, style_etags, mask), entry.etag]
+            chunks = _video_chunks(index, length(index.info.frames), reach, mask, common)
         except ScorerError:  # whoever plans many jobs keeps nothing of what is refused
             stores.input.release(entry.path, entry.etag)
             raise
         return Plan(
             job=job, request=request, device=device, input_etag=entry.etag, input_bytes=entry.size, style_etags=style_etags,
-            video=index.info, frames=index.info.frames, chunks=chunks, notes=notes, **most,
+            mask_etag=mask.etag, mask_video=mask.video, video=index.info, frames=index.info.frames, chunks=chunks, notes=notes,
+            **most,
         )  # fmt: skip
     files, notes = listing.images(request, stores.input, limits)
     request = request.model_copy(update={"batch_size": request.batch_size or batch_size})
-    chunks = _folder_chunks(files, length(len(files)), _common(request, device, style_etags))
+    chunks = _folder_chunks(files, length(len(files)), _common(request, device, style_etags, mask))
     return Plan(
         job=job, request=request, device=device, input_etag="", input_bytes=sum(each.size for each in files),
-        style_etags=style_etags, video=None, frames=len(files), chunks=chunks, notes=notes, **most,
+        style_etags=style_etags, mask_etag=mask.etag, video=None, frames=len(files), chunks=chunks, notes=notes, **most,
     )  # fmt: skip
 
 
@@ -122,12 +125,12 @@ def _check_model(request: Request, device: Device) -> None:
         check(ModelSettings(tuple(styles), device, options=request.model_options))
 
 
-def _common(request: Request, device: Device, style_etags: tuple[str, ...]) -> list[object]:
+def _common(request: Request, device: Device, style_etags: tuple[str, ...], mask: FoundMask) -> list[object]:
     """What all chunks depend on."""
     own = request.model_dump(
         mode="json", exclude={"name", "chunk_frames", "failure_threshold", "priority", "container", "sound", "strict"}
     )
-    return [PART_FORMAT, own, device, style_etags]
+    return [PART_FORMAT, own, device, style_etags, mask.etag]
 
 
 def _style_etags(request: Request, stores: Stores, limits: Limits) -> Iterator[str]:
@@ -173,13 +176,20 @@ def _capped(request: Request, limits: Limits, length: Callable[[int], int]) -> C
     return capped
 
 
-def _video_chunks(index: VideoIndex, length: int, reach: int, common: Sequence[object]) -> tuple[Chunk, ...]:
+def _video_chunks(
+    index: VideoIndex, length: int, reach: int, mask: FoundMask, common: Sequence[object]
+) -> tuple[Chunk, ...]:  # fmt: skip
     chunks = []
     for number, own in enumerate(index.ranges(length)):
         around = index.around(own, reach) if reach else None
-        depends_on = [each.model_dump(mode="json") for each in (index.info, own, around) if each is not None]
+        masks = mask.range(index.info, own, index.pts[own.first + own.frames - 1])
+        depends_on = [
+            each.model_dump(mode="json") for each in (index.info, own, around, mask.video, masks) if each is not None
+        ]  # fmt: skip
         fingerprint = _fingerprint([*common, *depends_on])
-        chunks.append(Chunk(index=number, first=own.first, frames=own.frames, range=own, around=around, fingerprint=fingerprint))
+        chunks.append(
+            Chunk(index=number, first=own.first, frames=own.frames, range=own, around=around, mask=masks, fingerprint=fingerprint)
+        )
     return tuple(chunks)
 
 

@@ -84,6 +84,8 @@ class Frame(Generic[Form]):
     decode_ms: float
     is_own: bool = True
     """Whether it is the chunk's own, and not one around it that it depends on."""
+    seconds: float = 0.0
+    """When a video shows it, by the clock of the whole."""
 
 
 class Media(ABC, Generic[Form]):
@@ -148,11 +150,11 @@ class VideoMedia(Media[VideoForm]):
         started = time.perf_counter()
         found_frames = video.read_frames(path, info, self._read, size, alpha=self._alpha)
         for number, found in enumerate(found_frames, self._read.first):
-            is_own = number in self._own
+            is_own, at = number in self._own, info.shown_at(found.pts)
             if isinstance(found, video.MissingFrame):
-                yield Frame(number, VideoForm(found.pts), None, found.why, ms_since(started), is_own)
+                yield Frame(number, VideoForm(found.pts), None, found.why, ms_since(started), is_own, at)
             else:
-                yield Frame(number, VideoForm(found.pts, found.alpha), found.pixels, None, ms_since(started), is_own)
+                yield Frame(number, VideoForm(found.pts, found.alpha), found.pixels, None, ms_since(started), is_own, at)
             started = time.perf_counter()
 
     def write(self, frame: Frame[VideoForm], pixels: Frames | None) -> None:

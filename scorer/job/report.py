@@ -10,12 +10,15 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
 from scorer import models, report
 from scorer.documents.paths import ORIGINAL, REPORT, task_logs
 from scorer.documents.plan import Plan
 from scorer.documents.status import Status
 from scorer.errors import ScorerError
 from scorer.job import reproduce
+from scorer.job.masking import first_mask
 from scorer.job.merge import find_result, records
 from scorer.job.overview import LABEL, Summary, keep_summary
 from scorer.job.parts import find_part
@@ -40,7 +43,8 @@ def write_report(plan: Plan, stores: Stores, status: Status) -> None:
     title = PurePosixPath(request.input).name
     page = Report(
         job=plan.job, title=title, state=status.state, model=request.model, model_source=models.spec(request.model).source,
-        runtime=part.runtime if part else "", styles=list(_styles(plan, stores)), settings=_settings(plan, status),
+        runtime=part.runtime if part else "", styles=list(_styles(plan, stores)), mask=_mask(plan, stores),
+        settings=_settings(plan, status),
         versions=report.versions(), started=status.started, stage_seconds=status.stage_seconds, frames=plan.frames,
         width=part.width if part else 0, height=part.height if part else 0,
         samples=[_sample(plan, pair) for pair in samples(plan, stores)], result=plan.result if done else None,
@@ -97,6 +101,17 @@ def _styles(plan: Plan, stores: Stores) -> Iterator[tuple[str, bytes | None]]:
                 image = load_style_image(stores.input.fetch(style.source, etag), STYLE_PX)
                 picture = jpeg(image, STYLE_PX, MOST_STYLE_BYTES)
         yield label, picture
+
+
+def _mask(plan: Plan, stores: Stores) -> tuple[str, bytes | None] | None:
+    """What the mask is called, and a picture of it, where a video begins."""
+    if plan.request.mask is None:
+        return None
+    picture = None
+    with suppress(ScorerError):  # it may be gone by now, which the result doesn't mind
+        if (mask := first_mask(plan, stores)) is not None:
+            picture = jpeg(np.repeat(mask[..., None], 3, axis=2), STYLE_PX, MOST_STYLE_BYTES)
+    return f"mask: {PurePosixPath(plan.request.mask).name}", picture
 
 
 def _sample(plan: Plan, pair: Pair) -> Sample:

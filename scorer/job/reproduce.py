@@ -14,11 +14,11 @@ from scorer.models import Device
 
 # Fields of a request that are options of `scorer run` by the same name.
 OPTIONS = frozenset({
-    "batch_size", "chunk_frames", "codec", "container", "end", "failure_threshold", "keep_colors", "model", "quality", "size",
-    "sound", "start", "steady", "strength", "strict", "stroke_size", "style_size",
+    "batch_size", "chunk_frames", "codec", "container", "end", "failure_threshold", "keep_colors", "mask_feather", "model",
+    "quality", "size", "sound", "start", "steady", "strength", "strict", "stroke_size", "style_size",
 })  # fmt: skip
 # Those that a report says elsewhere.
-_ELSEWHERE = {"version", "name", "input", "styles", "options", "model"}
+_ELSEWHERE = {"version", "name", "input", "styles", "options", "model", "mask"}
 
 
 def command(request: Request, device: Device) -> str:
@@ -27,6 +27,7 @@ def command(request: Request, device: Device) -> str:
     for style in request.styles:
         name = str(style.source) if isinstance(style.source, int) else _file(style.source)
         words += ["--style", name + (f"@{style.weight:g}" if style.weight != 1 else "")]
+    words += ["--mask", _file(request.mask)] if request.mask else []
     for field, value in _chosen(request):
         option = f"--{field.replace('_', '-')}"
         if field in OPTIONS:

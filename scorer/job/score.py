@@ -19,6 +19,7 @@ from scorer.documents.records import FrameRecord, TaskRecord, to_lines
 from scorer.documents.request import Request
 from scorer.errors import ModelError, ScorerError
 from scorer.job.marks import Marks, most_failures
+from scorer.job.masking import Masking
 from scorer.job.media import Media, ms_since, open_media
 from scorer.job.model_stage import ModelStage, Scored
 from scorer.job.parts import Part, find_part, keep_part
@@ -104,7 +105,7 @@ def score_chunk(
     size = stage.size
     try:
         with marks.trying(size), open_media(plan, chunk, stores) as media:
-            _score(media, stage, steady, size, kept.add)
+            _score(media, stage, steady, Masking(plan, chunk, stores), size, kept.add)
     finally:  # a task that fails leaves its records too
         task = TaskRecord(
             chunk=chunk.index, frames=len(kept.records), failed=kept.failed, started=started, seconds=time.perf_counter() - clock,
@@ -175,8 +176,10 @@ OnRecord = Callable[[FrameRecord, Frames | None, Frames | None], None]
 """Called with each frame's record, and its pixels before and after the model."""
 
 
-def _score(media: Media[Any], stage: ModelStage, steady: SteadyStage, size: int, on_record: OnRecord) -> None:
-    """Run the three stages over the chunk; frames are steadied before they are encoded, while the model goes on."""
+def _score(
+    media: Media[Any], stage: ModelStage, steady: SteadyStage, masking: Masking, size: int, on_record: OnRecord
+) -> None:  # fmt: skip
+    """Run the stages over the chunk; frames are steadied, masked and encoded while the model goes on."""
 
     def write(scored: Scored) -> None:
         for each in steady.push(scored):
@@ -185,13 +188,14 @@ def _score(media: Media[Any], stage: ModelStage, steady: SteadyStage, size: int,
     def encode(scored: Scored) -> None:
         started = time.perf_counter()
         frame = scored.frame
-        media.write(frame, scored.pixels)
+        pixels = masking.apply(frame, scored.pixels)
+        media.write(frame, pixels)
         record = FrameRecord(
             frame=frame.number, name=media.name(frame.number), decode_ms=round(frame.decode_ms, 3),
             model_ms=round(scored.model_ms, 3), steady_ms=round(scored.steady_ms, 3), encode_ms=round(ms_since(started), 3),
             error=scored.error,
         )  # fmt: skip
-        on_record(record, frame.pixels, scored.pixels)
+        on_record(record, frame.pixels, pixels)
 
     most = stage.most_pixels
     with WriteBehind(write, size + 1, most, lambda scored: _weight(scored.pixels) + _weight(scored.frame.pixels)) as behind:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,15 +32,19 @@ _TURNS = {
 """What undoes each orientation of EXIF (CIPA DC-008)."""
 
 
-def check_bytes(name: str, size: int) -> None:
-    """Raise StyleError where the style image called `name` has more bytes than one needs."""
+What = Literal["style", "mask"]
+"""What an image is for."""
+
+
+def check_bytes(name: str, size: int, what: What = "style") -> None:
+    """Raise StyleError where the image called `name` has more bytes than one needs."""
     if size > MOST_BYTES:
-        raise StyleError(f"The style image {name} has {size / 2**20:.1f} MB: give one of {MOST_BYTES // 2**20} MB at most.")
+        raise StyleError(f"The {what} image {name} has {size / 2**20:.1f} MB: give one of {MOST_BYTES // 2**20} MB at most.")
 
 
-def check_style_image(path: Source) -> None:
+def check_style_image(path: Source, what: What = "style") -> None:
     """Decode the image, and raise StyleError where `load_style_image` would."""
-    with _opened(path) as image:
+    with opened_image(path, what) as image:
         image.load()
 
 
@@ -50,8 +54,8 @@ def load_style_image(path: Path, max_side: int | None = None) -> NDArray[np.uint
     `max_side` is in pixels: a larger image is made smaller, its aspect kept; a smaller one stays.
     Raises StyleError, naming the file, where it is missing, not an image, cut short, or too large to be decoded safely.
     """
-    with _opened(path) as image:
-        rgb = _to_rgb(_upright(image))
+    with opened_image(path) as image:
+        rgb = _to_rgb(upright(image))
     if max_side is not None and max(rgb.size) > max_side:
         scale = max_side / max(rgb.size)
         size = (max(1, round(rgb.width * scale)), max(1, round(rgb.height * scale)))
@@ -60,14 +64,14 @@ def load_style_image(path: Path, max_side: int | None = None) -> NDArray[np.uint
 
 
 @contextmanager
-def _opened(path: Source) -> Iterator[Image.Image]:
+def opened_image(path: Source, what: What = "style") -> Iterator[Image.Image]:
     """The image, of which only the beginning is read yet; what is wrong with it, now or in the block, as a StyleError."""
     try:
         with reader(path) as file, warnings.catch_warnings():
             size = file.seek(0, os.SEEK_END)
             if not size:
-                raise StyleError(f"The style {path} is an empty file: give a JPEG, PNG, WebP or TIFF file.")
-            check_bytes(str(path), size)
+                raise StyleError(f"The {what} {path} is an empty file: give a JPEG, PNG, WebP or TIFF file.")
+            check_bytes(str(path), size, what)
             file.seek(0)
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file, formats=FORMATS) as image:
@@ -79,17 +83,17 @@ def _opened(path: Source) -> Iterator[Image.Image]:
                     raise ValueError(f"a TIFF file coded as {coding}")
                 yield image
     except FileNotFoundError:
-        raise StyleError(f"There is no style image {path}: check its name.") from None
+        raise StyleError(f"There is no {what} image {path}: check its name.") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         limit = (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
-        raise StyleError(f"The style image {path} has more than {limit} million pixels: give a smaller one.") from None
+        raise StyleError(f"The {what} image {path} has more than {limit} million pixels: give a smaller one.") from None
     except UnidentifiedImageError:
-        raise StyleError(f"The style {path} isn't an image: give a JPEG, PNG, WebP or TIFF file.") from None
+        raise StyleError(f"The {what} {path} isn't an image: give a JPEG, PNG, WebP or TIFF file.") from None
     except (StyleError, MemoryError):
         raise
     except Exception as error:  # Pillow's readers raise whatever a damaged file makes them stumble over
         reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise StyleError(f"The style image {path} can't be read ({reason}): give an undamaged image.") from error
+        raise StyleError(f"The {what} image {path} can't be read ({reason}): give an undamaged image.") from error
 
 
 def _check_scans(file: BinaryIO) -> None:
@@ -101,7 +105,7 @@ def _check_scans(file: BinaryIO) -> None:
     file.seek(at)
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
     """Turned as its EXIF says, of which nothing else is looked at: a camera's oddities are no reason to refuse its picture."""
     turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     return image if turn is None else image.transpose(turn)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
@@ -64,6 +64,8 @@ class Report:
     runtime: str
     styles: Sequence[tuple[str, bytes | None]]
     """Label and, where there is one, a small JPEG."""
+    mask: tuple[str, bytes | None] | None = field(default=None, kw_only=True)
+    """The same of the mask."""
     settings: Mapping[str, str]
     """Where they differ from what is so by default."""
     versions: Mapping[str, str]
@@ -102,6 +104,11 @@ class Report:
     """What else there is of the job: name, place, and a link relative to the page where there is one."""
     error: str | None = None
     """Why the job failed, if it did."""
+
+    @property
+    def shown(self) -> Sequence[tuple[str, bytes | None]]:
+        """The pictures at the head: styles and mask."""
+        return [*self.styles, *([self.mask] if self.mask else [])]
 
     @property
     def result_names(self) -> Sequence[str]:

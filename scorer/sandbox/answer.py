@@ -22,7 +22,7 @@ class Question(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    kind: Literal["video", "style"]
+    kind: Literal["video", "style", "mask"]
     name: str
     """The file's, for messages and for guesses at its format by its ending."""
     limits: Limits
@@ -60,7 +60,7 @@ class Found(BaseModel):
 
 
 class Answer(BaseModel):
-    """A refusal, or a video, or neither: a style that can be used."""
+    """A refusal, or a video, or neither: a style or a mask that can be used."""
 
     model_config = ConfigDict(frozen=True)
 

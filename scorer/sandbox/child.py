@@ -52,8 +52,8 @@ def examine(question: Question) -> Answer:
     """What is to be said of the file that is open as standard input; of an exception, too."""
     file, limits = OpenedFile(FILE, question.name), question.limits
     try:
-        if question.kind == "style":
-            check_style_image(file)
+        if question.kind != "video":
+            check_style_image(file, question.kind)
             return Answer()
         return Answer.model_construct(video=Found.of(probe(file, limits, question.asked)))
     except Exception as error:  # whatever a file makes the libraries stumble over

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from scorer.errors import InputError, MissingError, SandboxError, ScorerError, StyleError
 from scorer.media.limits import Limits
+from scorer.media.style_image import What
 from scorer.media.video.info import VideoIndex
 from scorer.media.wanted import Wanted
 from scorer.sandbox.answer import READY, Answer, Question, Refusal, index_of, most_bytes
@@ -52,16 +53,16 @@ def probe_video(path: Path, limits: Limits, asked: Wanted | None = None) -> Vide
         raise InputError(f"'{path}' can't be looked at, its description contradicts itself: {_ADVICE[InputError]}.") from error
 
 
-def check_style(path: Path, limits: Limits) -> None:
-    """Check that the file is an image that can be a style: `check_style_image` in a sandboxed process.
+def check_style(path: Path, limits: Limits, what: What = "style") -> None:
+    """Check that the file is an image that can be a style, or a mask: `check_style_image` in a sandboxed process.
 
     Raises StyleError where it isn't, or where looking at it took too much or went wrong; SandboxError like `probe_video`.
     """
-    _ask("style", path, limits, StyleError)
+    _ask(what, path, limits, StyleError)
 
 
 def _ask(
-    kind: Literal["video", "style"], path: Path, limits: Limits, error: type[ScorerError], asked: Wanted | None = None
+    kind: Literal["video", "style", "mask"], path: Path, limits: Limits, error: type[ScorerError], asked: Wanted | None = None
 ) -> Answer:
     """The answer, which is no refusal. Raises what it refuses with, or `error`."""
     name, required = str(path).encode(errors="backslashreplace").decode(), os.environ.get("SCORER_SANDBOX") == "required"

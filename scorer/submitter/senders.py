@@ -97,8 +97,7 @@ def check_media(request: Request, sender: str) -> None:
     """Raise RequestError where a sender's request names files that aren't the sender's, nor everybody's."""
     if not sender:
         return
-    sources = [style.source for style in request.styles if isinstance(style.source, str)]
-    for what, path in [("input", request.input), *(("style", source) for source in sources)]:
+    for what, path in request.files:
         folders = path.split("/")[:-1]
         if folders[:1] != [SHARED] and folders[1:2] != [sender]:
             raise RequestError(

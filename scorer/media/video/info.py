@@ -190,14 +190,15 @@ class VideoIndex:
         """Cut it into ranges of `chunk_frames` frames; the last may be shorter. Raises ValueError below 1."""
         if chunk_frames < 1:
             raise ValueError(f"A chunk has at least one frame, not {chunk_frames}.")
-        return [self._range(first, min(chunk_frames, len(self.pts) - first)) for first in range(0, len(self.pts), chunk_frames)]
+        return [self.range(first, min(chunk_frames, len(self.pts) - first)) for first in range(0, len(self.pts), chunk_frames)]
 
     def around(self, own: FrameRange, more: int) -> FrameRange:
         """The range and `more` frames on each side of it, as far as there are some."""
         first = max(0, own.first - more)
-        return self._range(first, min(len(self.pts), own.first + own.frames + more) - first)
+        return self.range(first, min(len(self.pts), own.first + own.frames + more) - first)
 
-    def _range(self, first: int, frames: int) -> FrameRange:
+    def range(self, first: int, frames: int) -> FrameRange:
+        """So many frames from number `first` on."""
         start, after = self.pts[first], first + frames
         key = bisect_right(self.key_pts, start)
         return FrameRange(

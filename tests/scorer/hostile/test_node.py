@@ -211,6 +211,7 @@ def _limits() -> Any:
         {"chunks": []},
         {"max_pixels": 10**12},
         {"style_etags": ["x"]},
+        {"mask_etag": "x"},
     ],
 )
 def test_a_plan_of_another_job_or_request_is_refused(scene: Scene, change: dict[str, Any]) -> None:

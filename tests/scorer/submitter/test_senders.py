@@ -43,6 +43,13 @@ def test_nor_as_one_of_many_styles(path: str) -> None:
         check_media(request, "acme")
 
 
+@pytest.mark.parametrize("path", [path for path in OTHERS if not path.endswith("/")])
+def test_nor_as_a_mask(path: str) -> None:
+    request = make_request({"name": "a", "input": "videos/acme/a.mp4", "model": "invert", "mask": path})
+    with pytest.raises(RequestError, match=f"^The request's mask is '{re.escape(path)}'"):
+        check_media(request, "acme")
+
+
 @pytest.mark.parametrize(
     "folder", ["a b", "\u00fc", "-acme", "_", "a" * 41, "acme.", "%2e", "parts", "failed", "\uff41cme", "\u0430cme", "acme\n"]
 )
