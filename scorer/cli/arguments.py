@@ -79,8 +79,8 @@ def check_style(text: str, kind: StyleKind, model: str, *, here: bool = True) ->
         raise StyleError(f"Style '{text}' is a network's file, and model '{model}' takes images: choose --model feedforward.")
     if kind == "network" and ending in _IMAGES:
         raise StyleError(
-            f"Style '{text}' is an image, and model '{model}' takes a trained network's file (.pth or .safetensors): choose "
-            "--model adaptive for an image."
+            f"Style '{text}' is an image, and model '{model}' takes a trained network's file (.pth, .safetensors or .onnx): "
+            "choose --model adaptive for an image."
         )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scorer.errors import ScorerError
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _AROUND = ("state_dict", "model_state_dict", "model", "net", "network", "params", "generator")
-"""Where training programs keep a network's state beside an optimizer's."""
-_PARALLEL = "module."
+"""Where training programs keep a network's state beside an optimizer's; under another key, it is the one of most tensors."""
+_DEEPEST = 4
 
 
 def read_weights(path: Path, max_bytes: int, refuse: type[ScorerError]) -> dict[str, Tensor]:
@@ -73,12 +73,33 @@ def _check_size(path: Path, max_bytes: int, refuse: type[ScorerError]) -> None:
 
 
 def _unwrapped(found: object) -> object:
-    """The state dict in what training programs save around it, its names without what DataParallel puts before each."""
-    if isinstance(found, Mapping):
-        found = next((found[key] for key in _AROUND if isinstance(found.get(key), Mapping)), found)
-    if isinstance(found, Mapping) and found and all(str(name).startswith(_PARALLEL) for name in found):
-        return {str(name).removeprefix(_PARALLEL): value for name, value in found.items()}
-    return found
+    """The state dict in what training programs save around it."""
+    dicts = list(_state_dicts(found, 0))
+    return max(dicts, key=len) if dicts else found
+
+
+def _state_dicts(found: object, depth: int) -> Iterator[Mapping[Any, Any]]:
+    """Those that lie in `found`, of which known keys hide all others."""
+    from torch import Tensor
+
+    if not isinstance(found, Mapping) or depth > _DEEPEST:
+        return
+    if found and all(isinstance(each, Tensor) for each in found.values()):
+        yield found
+        return
+    known = [found[key] for key in _AROUND if isinstance(found.get(key), Mapping)]
+    for inner in known[:1] or list(found.values()):
+        yield from _state_dicts(inner, depth + 1)
+
+
+def without_prefix(weights: Mapping[str, Tensor], first: str) -> dict[str, Tensor]:
+    """The weights without what is put before all their names; `first` is a name that the network itself has.
+
+    DataParallel puts `module.` there, torch.compile `_orig_mod.`, a class around the network its attribute.
+    """
+    found = min((name.removesuffix(first) for name in weights if name.endswith(first)), key=len, default="")
+    shared = found if all(name.startswith(found) for name in weights) else ""
+    return {name.removeprefix(shared): tensor for name, tensor in weights.items()}
 
 
 def _load(path: Path) -> object:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from scorer.errors import StyleError
-from scorer.models.checkpoint import check_weights, read_weights
+from scorer.models.checkpoint import check_weights, read_weights, without_prefix
 from scorer.models.weights import Weights
 
 MAX_BYTES = 64 * 2**20  # the network has 1.68 million weights: 6.7 MB in float32
@@ -102,9 +102,9 @@ def load_network(path: Path) -> TransformerNet:
     """
     weights = {
         name: tensor
-        for name, tensor in read_weights(path, MAX_BYTES, StyleError).items()
+        for name, tensor in without_prefix(read_weights(path, MAX_BYTES, StyleError), "conv1.conv2d.weight").items()
         # checkpoints saved by torch 0.3 and before carry statistics that instance norm never used
-        if not re.search(r"in\d+\.running_(mean|var)$", name)
+        if not re.search(r"in\d+\.(running_(mean|var)|num_batches_tracked)$", name)
     }
     network = TransformerNet()
     check_weights(weights, {name: tuple(each.shape) for name, each in network.state_dict().items()}, path, StyleError)

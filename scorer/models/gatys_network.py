@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from scorer.errors import ModelError
-from scorer.models.checkpoint import check_weights, read_weights
+from scorer.models.checkpoint import check_weights, read_weights, without_prefix
 
 MAX_BYTES = 700 * 2**20  # torchvision's file, classifier and all, is 575 MB
 HISTORY = 10  # L-BFGS keeps two frames in float32 for each: 220 MB at 1280x720
@@ -165,7 +165,7 @@ def load_vgg19(path: Path) -> Vgg19:
     shapes = {name: tuple(each.shape) for name, each in network.state_dict().items()}
     weights = {
         name: tensor
-        for name, tensor in read_weights(path, MAX_BYTES, ModelError).items()
+        for name, tensor in without_prefix(read_weights(path, MAX_BYTES, ModelError), "features.0.weight").items()
         if name in shapes or not name.startswith(("features.", "classifier."))
     }
     check_weights(weights, shapes, path, ModelError)

@@ -193,7 +193,11 @@ def _planes(frames: Node) -> Node:
 def _compile(outputs: list[Node], parameter: Node, threads: int | None) -> CompiledModel:
     import openvino
 
-    model: Model = openvino.Model(outputs, [parameter])
+    return compile_model(openvino.Model(outputs, [parameter]), threads)
+
+
+def compile_model(model: Model, threads: int | None) -> CompiledModel:
+    """For the processor, the same whatever else runs on it."""
     settings: dict[str, Any] = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16 where the CPU has it
@@ -201,11 +205,12 @@ def _compile(outputs: list[Node], parameter: Node, threads: int | None) -> Compi
     }
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = threads
-    return _core().compile_model(model, "CPU", settings)
+    return core().compile_model(model, "CPU", settings)
 
 
 @cache
-def _core() -> Any:
+def core() -> Any:
+    """OpenVINO's, of which a process needs one."""
     import openvino
 
     return openvino.Core()

@@ -34,6 +34,8 @@ def test_what_can_not_run_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
     for module in (runtime, feedforward, gatys):
         monkeypatch.setattr(module, "find_spec", lambda _: None)
     assert runs_on(models.spec("painted")) == ("openvino, the processor", "")
+    on, why = runs_on(models.spec("feedforward"))
+    assert on == "openvino, the processor, ONNX networks alone: checkpoints need pip install '.[scorer]'"
     monkeypatch.setattr(runtime, "available", lambda: False)
     for name in ("adaptive", "painted", "feedforward", "gatys"):
         on, why = runs_on(models.spec(name))

@@ -224,14 +224,21 @@ def test_old_checkpoints_carry_statistics_that_are_dropped(tmp_path: Path) -> No
     )
 
 
-@pytest.mark.parametrize("around", ["state_dict", "model_state_dict", "model", ""])
-@pytest.mark.parametrize("before", ["", "module."])
+@pytest.mark.parametrize(("around", "before"), [
+    ("", "module."), ("state_dict", ""), ("model_state_dict", "module."), ("model", "_orig_mod."), ("", "module._orig_mod."),
+    ("ema_model", "transformer."), ("model.state_dict", "module."), ("state_dict", "model.net."),
+])  # fmt: skip
 def test_checkpoints_of_training_programs_are_taken(tmp_path: Path, around: str, before: str) -> None:
-    """As DataParallel names what is in it, and beside an optimizer's state."""
+    """As DataParallel, torch.compile and a wrapper's attribute name what is in them, beside an optimizer's state, in any key."""
     state = published_state()
-    named: dict[str, Any] = {f"{before}{name}": tensor for name, tensor in state.items()}
+    old = state | {f"in1.{name}": torch.zeros(32) for name in ("running_mean", "running_var")}
+    old["in1.num_batches_tracked"] = torch.tensor(3)
+    named: dict[str, Any] = {f"{before}{name}": tensor for name, tensor in old.items()}
     path = tmp_path / "net.pth"
-    torch.save({around: named, "optimizer": {"lr": 0.1}, "epoch": 3} if around else named, path)
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(2))], lr=0.1).state_dict()
+    for key in reversed(around.split(".") if around else []):
+        named = {"optimizer": optimizer, "epoch": 3, "loss": torch.tensor(1.5), key: named}
+    torch.save(named, path)
     found = load_network(path).state_dict()
     wanted = load_network(save(state, tmp_path / "plain.pth")).state_dict()
     assert found.keys() == wanted.keys()

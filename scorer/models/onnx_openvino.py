@@ -1,0 +1,74 @@
+"""Networks from ONNX files on OpenVINO, in float32."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scorer.models.onnx_file import OnnxNetwork
+from scorer.models.onnx_model import Array
+from scorer.models.openvino_runtime import compile_model, core
+
+if TYPE_CHECKING:
+    from openvino import CompiledModel, Model
+
+_SIZES_KEPT = 4
+
+
+class OpenVinoRunner:
+    """Compiled for each size of frame it meets."""
+
+    device = "cpu"
+
+    def __init__(self, network: OnnxNetwork, threads: int | None) -> None:
+        """Raises StyleError where OpenVINO can't read it."""
+        import openvino
+
+        self._network, self._threads = network, threads
+        self._compiled: dict[tuple[int, ...], CompiledModel] = {}
+        try:
+            self._model: Model = core().read_model(network.graph.SerializeToString(), b"")
+        except Exception as error:  # of a damaged file, nearly any
+            raise network.refused(f"can't be read by OpenVINO ({_reason(error)}): try the option runtime=torch") from error
+        self.name = f"openvino {'.'.join(openvino.__version__.split('.')[:2])} cpu float32"
+
+    def shape(self, height: int, width: int) -> tuple[int, ...]:
+        return self._made(self._of_size(self._shape(height, width)))
+
+    def run(self, frame: Array) -> Array:
+        if frame.shape not in self._compiled:
+            while len(self._compiled) >= _SIZES_KEPT:
+                del self._compiled[next(iter(self._compiled))]
+            self._compiled[frame.shape] = compile_model(self._of_size(frame.shape), self._threads)
+        given = frame.astype(np.float16) if self._network.half else frame
+        try:
+            return np.asarray(self._compiled[frame.shape]([given])[0], np.float32)
+        except RuntimeError as error:
+            if "alloc" in str(error) or "memory" in str(error):
+                raise MemoryError(str(error)) from error
+            raise
+
+    def _shape(self, height: int, width: int) -> tuple[int, ...]:
+        return (1, 3, height, width) if self._network.layout == "NCHW" else (1, height, width, 3)
+
+    def _of_size(self, shape: tuple[int, ...]) -> Model:
+        """The graph for frames of that shape. Raises StyleError where it would take memory beyond all measure."""
+        model = self._model.clone()
+        model.reshape(list(shape))
+        for node in model.get_ops():
+            for output in node.outputs():
+                if output.get_partial_shape().is_dynamic:
+                    raise self._network.refused(f"has an operation ({node.get_friendly_name()}) whose size nobody knows")
+                self._network.check_values(prod(output.get_shape()), prod(shape))
+        return model
+
+    @staticmethod
+    def _made(model: Model) -> tuple[int, ...]:
+        return tuple(model.output(0).get_shape())
+
+
+def _reason(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__)[:120]
