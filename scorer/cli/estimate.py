@@ -16,6 +16,7 @@ from scorer.cli import arrivals_answer, arrivals_picture, estimate_answer
 from scorer.cli.arguments import Overwrite, a_place, check_input, number, path_below, whole
 from scorer.cli.arrivals import DAYS, MOST_DAYS, read_arrivals
 from scorer.cli.console import AsJson, print_json
+from scorer.cli.measured_rates import Source, source_of
 from scorer.cli.options import ScoringOptions, with_scoring_options
 from scorer.cli.results import check_ending, check_place
 from scorer.cli.target import DeploymentText, StackName, find_deployment
@@ -64,6 +65,13 @@ def plan(
             help="Of one GPU: what the report of an earlier job has of a worker, times slotsPerGpu.",
         ),
     ] = None,
+    measured: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Reckon with what `scorer bench --stages --json FILE`, or --gpu-check, measured on a machine like the nodes.",
+        ),
+    ] = None,
     arrivals: Annotated[
         str | None,
         typer.Option(
@@ -101,10 +109,13 @@ def plan(
     else:
         parsed, stores = _wished(Path(request), scoring, target)
     made = _made(parsed, stores, target)
+    if measured is not None and frames_per_second is not None:
+        raise RequestError("--measured says how many frames a second there are: leave out --frames-per-second.")
+    source = source_of(measured, parsed.model, made.pixels[1]) if measured is not None else None
     if arrivals is None:
-        _estimate(made, parsed, target, frames_per_second, as_json=as_json)
+        _estimate(made, parsed, target, frames_per_second, source, as_json=as_json)
         return
-    told = _play(arrivals, days, made, parsed, target, frames_per_second, hour_worth)
+    told = _play(arrivals, days, made, parsed, target, frames_per_second, source, hour_worth)
     if picture is not None and placed is not None:
         _draw(told, picture, placed)
     if as_json:
@@ -130,20 +141,22 @@ def _made(parsed: Request, stores: Stores, target: Deployment) -> Plan:
     return made
 
 
-def _estimate(made: Plan, parsed: Request, target: Deployment, frames_per_second: float | None, *, as_json: bool) -> None:
+def _estimate(
+    made: Plan, parsed: Request, target: Deployment, frames_per_second: float | None, source: Source | None, *, as_json: bool
+) -> None:  # fmt: skip
     """Print what the plan takes, and what would change that. Raises RequestError."""
     from autoscale.estimate import estimate
     from autoscale.pool import alternatives
 
     try:
-        found = estimate(_workload(parsed, made), _pool(target), frames_per_second)
+        found = estimate(_workload(parsed, made, source), _pool(target), frames_per_second)
         others = [(text, estimate(found.workload, other, frames_per_second)) for text, other in alternatives(found.pool)]
     except ValueError as error:
         raise RequestError(str(error)) from error
     if as_json:
-        print_json(estimate_answer.facts(made, found, others))
+        print_json(estimate_answer.facts(made, found, others, source))
     else:
-        estimate_answer.show(made, found, others)
+        estimate_answer.show(made, found, others, source)
 
 
 def _picture(arrivals: str | None, days: int | None, picture: Path | None, *, overwrite: bool) -> Placed | None:
@@ -169,25 +182,25 @@ def _draw(told: arrivals_answer.Answer, picture: Path, placed: Placed) -> None:
 
 def _play(
     arrivals: str, days: int | None, made: Plan, request: Request, target: Deployment, frames_per_second: float | None,
-    hour_worth: float,
+    source: Source | None, hour_worth: float,
 ) -> arrivals_answer.Answer:  # fmt: skip
     """Days of such requests on the deployment's nodes. Raises RequestError, InputError, MissingError."""
     from autoscale.advice import ladder
     from autoscale.arrivals import Trace, choices, compare, some_weeks
 
-    workload, pool = _workload(request, made), _pool(target)
+    workload, pool = _workload(request, made, source), _pool(target)
     requests, length = read_arrivals(arrivals, days, made.frames, workload.pixels, target.limits)
     trace = Trace(
         requests=requests, days=length, model=workload.model, codec=workload.codec, steady=workload.steady,
-        stroke_size=workload.stroke_size,
-        frames_per_second=frames_per_second, chunks=partial(_chunks, request.chunk_frames), share=how_many,
+        stroke_size=workload.stroke_size, frames_per_second=frames_per_second, rates=workload.rates,
+        chunks=partial(_chunks, request.chunk_frames), share=how_many,
     )  # fmt: skip
     played = some_weeks(trace)
     try:
         settings, rungs = compare(played, choices(pool)), ladder(played, pool)
     except ValueError as error:
         raise RequestError(str(error)) from error
-    return arrivals_answer.Answer(made.request.name, trace, played.days, settings, rungs, hour_worth)
+    return arrivals_answer.Answer(made.request.name, trace, played.days, settings, rungs, hour_worth, source)
 
 
 def _chunks(asked: int | None, frames: int, slots: int) -> list[int]:
@@ -255,12 +268,12 @@ def _pool(target: Deployment) -> Pool:
     )  # fmt: skip
 
 
-def _workload(request: Request, made: Plan) -> Workload:
+def _workload(request: Request, made: Plan, source: Source | None) -> Workload:
     from autoscale.estimate import Workload
 
     chunks = tuple(chunk.frames for chunk in made.chunks)
     codec = encoding(request, made.video).codec if made.video else "h264"  # images take about as long
     return Workload(
         chunks=chunks, pixels=made.pixels[1], model=request.model, codec=codec, steady=request.steady,
-        stroke_size=request.stroke_size, share=how_many,
+        stroke_size=request.stroke_size, share=how_many, rates=source.rates if source else None,
     )  # fmt: skip

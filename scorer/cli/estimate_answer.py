@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scorer.cli.console import screen
+from scorer.cli.measured_rates import Source
 from scorer.documents.plan import Plan
 from scorer.report.text import counted
 
@@ -15,19 +16,22 @@ if TYPE_CHECKING:  # an image of the scorer has no estimates
     from autoscale.estimate import Estimate
 
 
+ARITHMETIC = "Speeds are arithmetic, unless --frames-per-second or --measured says what was measured."
 SPOT_ALONE = (
     "With spotPercent 100 Azure Machine Learning has no dedicated nodes to stand in: there both ends have Spot nodes at once."
 )
 
 
-def facts(made: Plan, found: Estimate, others: list[tuple[str, Estimate]]) -> dict[str, Any]:
+def facts(
+    made: Plan, found: Estimate, others: list[tuple[str, Estimate]], source: Source | None = None
+) -> dict[str, Any]:  # fmt: skip
     """The same for programs: pairs are the low end and the high one."""
     frames = [chunk.frames for chunk in made.chunks]
     size = [made.video.width, made.video.height] if made.video else None
     return {
         "name": made.request.name, "frames": made.frames, "size": size, "model": made.request.model, "chunks": len(frames),
         "chunk_frames": [min(frames), max(frames)], "frames_per_second": [found.speed.slow, found.speed.quick],
-        "notes": made.notes,
+        "notes": made.notes, "measured": source and source.facts(),
         "estimates": [
             {
                 "if": text, "engine": each.pool.engine, "gpu_size": each.pool.gpu_size, "nodes": each.nodes,
@@ -39,7 +43,7 @@ def facts(made: Plan, found: Estimate, others: list[tuple[str, Estimate]]) -> di
     }  # fmt: skip
 
 
-def show(made: Plan, found: Estimate, others: list[tuple[str, Estimate]]) -> None:
+def show(made: Plan, found: Estimate, others: list[tuple[str, Estimate]], source: Source | None = None) -> None:
     """Print the estimate, and the others below it."""
     frames = [chunk.frames for chunk in made.chunks]
     size = (
@@ -64,7 +68,7 @@ def show(made: Plan, found: Estimate, others: list[tuple[str, Estimate]]) -> Non
     screen.print(
         "Minutes to the result; dollars for nodes alone, East US, November 2026. "
         f"The low end has Spot nodes at once, the high end none. {SPOT_ALONE} "
-        "Speeds are arithmetic, unless --frames-per-second says what was measured.",
+        + (source.words(found.pool.size) if source else ARITHMETIC),
         style="dim",
     )
 

@@ -7,6 +7,7 @@ import pytest
 
 from scorer.cli import bench
 from scorer.cli.bench_steady import bench_steady
+from scorer.cli.bench_whole import draw_style
 from scorer.errors import ModelError, RequestError
 
 
@@ -27,7 +28,7 @@ def test_measures_what_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_peers_run_at_the_sizes_they_can(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "_OURS", {})
-    monkeypatch.setattr(bench, "_end_to_end", lambda _: [])
+    monkeypatch.setattr(bench, "end_to_end", lambda _: [])
     rows = bench.bench(["adaptive"], [(384, 384), (64, 64)], peers=True, seconds=0.1)
     names = [(row.runtime.split()[0], row.dtype, row.width) for row in rows]
     assert names == [
@@ -38,7 +39,7 @@ def test_peers_run_at_the_sizes_they_can(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_steadying_is_measured_on_a_real_clip(bunny: Path, tmp_path: Path) -> None:
     style = tmp_path / "style.png"
-    bench._draw_style(style)
+    draw_style(style)
     rows = {row.steady: row for row in bench_steady(bunny, style, count=17, size=(320, 180))}
     off, light, full = rows["off"], rows["light"], rows["full"]
     assert (off.flicker, off.far_flicker, off.style, off.sharpness) == (1, 1, 1, 1)
