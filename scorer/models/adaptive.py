@@ -60,17 +60,16 @@ def style_square(path: Path, size: int = STYLE_SIZE) -> NDArray[np.uint8]:
 def _on_torch(settings: ModelSettings, images: list[NDArray[np.uint8]], mix: Array, compiled: bool | Literal["auto"]) -> Model:
     import torch
 
-    from scorer.models.networks import FixedStyle, StylePredictor, StylisationNetwork
-    from scorer.models.torch_runtime import TorchModel
+    from scorer.models.networks import StylePredictor
+    from scorer.models.phased_network import load_network
     from scorer.models.weights import adaptive_weights, predictor_weights
 
     predictor = StylePredictor(predictor_weights())
-    network = StylisationNetwork(adaptive_weights())
     squares = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) / 255  # (styles, 3, size, size)
     with torch.no_grad():
         # one by one, because a batch of another size may differ in the last bit
         style = torch.from_numpy(mix) @ torch.cat([predictor(each[None]) for each in squares])  # (100,)
-    return TorchModel(FixedStyle(network, style), settings, compiled=compiled)
+    return load_network(adaptive_weights(), style, settings, compiled=compiled is True)
 
 
 def check(settings: ModelSettings) -> None:

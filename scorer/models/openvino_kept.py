@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from scorer.models.weights import Array, Weights
 from scorer.store.cache import is_own, locked, new_beside, node_folder, open_folder, open_tree, take_away
 
-_CODE = ("openvino_calibration.py", "openvino_networks.py", "openvino_runtime.py")
+_CODE = ("openvino_calibration.py", "openvino_networks.py", "openvino_runtime.py", "phases.py")
 _MOST_KEPT = 200
 """Files of about a kilobyte; those that were used longest ago go first."""
 

@@ -2,9 +2,7 @@
 
 Dumoulin et al. 2017 (arXiv:1610.07629, table 1) and Ghiasi et al. 2017 (arXiv:1705.06830), the same as in networks.py.
 
-Phases: CPUs compute convolutions in blocks of 16 channels, so a convolution to 3 or 8 channels wastes most of its time. Here
-such a layer computes a 2x2 square of pixels at once, as four times the channels at half the size: channel `phase * C + c` is
-channel c of the pixel at row 2i + phase // 2, column 2j + phase % 2. The result is the same; the last layer takes a third
+Layers to 3 or 8 channels work on phases (phases.py): CPUs compute convolutions in blocks of 16, and the last layer takes a third
 of the time.
 """
 
@@ -16,6 +14,7 @@ import numpy as np
 from openvino import Node
 from openvino import opset13 as ops
 
+from scorer.models.phases import NARROW, PHASES, doubled_to_phases, from_phases, to_phases
 from scorer.models.weights import INSTANCE_NORM_EPSILON, Array, Weights, layers
 
 Ranges = Mapping[str, tuple[float, float]]
@@ -23,8 +22,6 @@ Ranges = Mapping[str, tuple[float, float]]
 
 Modulation = Mapping[str, tuple[Node, Node]]
 """Gamma and beta of each layer that has an instance norm, (N or 1, C) each."""
-
-_PHASES = 4
 
 
 class StylisationGraph:
@@ -50,19 +47,19 @@ class StylisationGraph:
             x = ops.add(x, self._same(f"residual.{block}.1", inner))
         x = ops.relu(self._same("expand.0", x, double=True))  # (N, C, H/2, W/2)
         x = self._double_to_phases("expand.1", x)  # (N, C, H, W)
-        phases = self._convolve("expand.2", _pad(x, 4, 4), _to_phases(self._weights["expand.2.weight"]), stride=2)
+        phases = self._convolve("expand.2", _pad(x, 4, 4), to_phases(self._weights["expand.2.weight"]), stride=2)
         if "expand.2" in self._modulation:
             return ops.sigmoid(self._norm_phases("expand.2", phases))
-        bias = _per_channel(np.tile(self._weights["expand.2.bias"], _PHASES))
+        bias = _per_channel(np.tile(self._weights["expand.2.bias"], PHASES))
         return ops.clamp(ops.add(phases, bias), 0.0, 1.0)
 
     def _contract(self, frames: Node) -> Node:
         first, second = self._weights["contract.0.weight"], self._weights["contract.1.weight"]
-        if "contract.0.bias" in self._weights and len(first) < 16:
-            phases = self._convolve("contract.0", frames, _to_phases(first), stride=2)
-            phases = ops.relu(ops.add(phases, _per_channel(np.tile(self._weights["contract.0.bias"], _PHASES))))
+        if "contract.0.bias" in self._weights and len(first) < NARROW:
+            phases = self._convolve("contract.0", frames, to_phases(first), stride=2)
+            phases = ops.relu(ops.add(phases, _per_channel(np.tile(self._weights["contract.0.bias"], PHASES))))
             # of the row and column before the first, only the odd phases are read: reflected, they are the first's own
-            x = self._convolve("contract.1", phases, _from_phases(second), before=1, after=0, mode="edge")
+            x = self._convolve("contract.1", phases, from_phases(second), before=1, after=0, mode="edge")
         else:
             x = ops.relu(self._norm("contract.0", self._convolve("contract.0", frames, first)))
             x = self._convolve("contract.1", x, second, before=1, after=1, stride=2)
@@ -75,7 +72,7 @@ class StylisationGraph:
 
     def _double_to_phases(self, name: str, x: Node) -> Node:
         # an image doubled by repetition and then reflected by 1 is its edge repeated before doubling
-        phases = self._convolve(name, x, _doubled_to_phases(self._weights[f"{name}.weight"]), 1, 1, "edge")
+        phases = self._convolve(name, x, doubled_to_phases(self._weights[f"{name}.weight"]), 1, 1, "edge")
         x = ops.relu(self._norm_phases(name, phases))
         # quantised before it is rearranged: a quarter of the bytes to move
         return _planes(interleave(self._quantised("expand.2", x)))
@@ -119,10 +116,10 @@ class StylisationGraph:
         count, wide, height, width = _shape(x)
 
         def mean_of_phases(each: Node) -> Node:  # (N, 4C, 1, 1) to (N, C)
-            return ops.reduce_mean(ops.reshape(each, _integers(count, _PHASES, wide // _PHASES), False), _integers(1), False)
+            return ops.reduce_mean(ops.reshape(each, _integers(count, PHASES, wide // PHASES), False), _integers(1), False)
 
         def for_phases(each: Node) -> Node:  # (N, C) to (N, 4C, 1, 1)
-            return _unsqueezed(ops.concat([each] * _PHASES, 1))
+            return _unsqueezed(ops.concat([each] * PHASES, 1))
 
         gamma, beta = self._modulation[name]
         mean = mean_of_phases(ops.reduce_mean(x, _integers(2, 3), True))
@@ -194,44 +191,10 @@ def reflected(frames: Node, top: int, left: int, bottom: int, right: int) -> Nod
 def interleave(phases: Node) -> Node:
     """The pixels (N, 2H, 2W, C) of their phases (N, 4C, H, W)."""
     count, wide, height, width = _shape(phases)
-    channels = wide // _PHASES
+    channels = wide // PHASES
     x = ops.reshape(ops.transpose(phases, _integers(0, 2, 3, 1)), _integers(count, height, width, 2, 2 * channels), False)
     x = ops.transpose(x, _integers(0, 1, 3, 2, 4))  # (N, H, 2, W, 2C)
     return ops.reshape(x, _integers(count, 2 * height, 2 * width, channels), False)
-
-
-def _to_phases(kernel: Array) -> Array:
-    """A kernel (O, I, K, K) of stride 1 as one (4O, I, K+1, K+1) of stride 2."""
-    out, into, size, _ = kernel.shape
-    wide = np.zeros((2, 2, out, into, size + 1, size + 1), np.float32)
-    for row in range(2):
-        for column in range(2):
-            wide[row, column, :, :, row : row + size, column : column + size] = kernel
-    return wide.reshape(_PHASES * out, into, size + 1, size + 1)
-
-
-def _from_phases(kernel: Array) -> Array:
-    """A kernel (O, I, 3, 3) of stride 2 as one (O, 4I, 2, 2) of stride 1 that reads phases."""
-    out, into, _, _ = kernel.shape
-    wide = np.zeros((out, 2, 2, into, 2, 2), np.float32)
-    halved = ((0, 1), (1, 0), (1, 1))  # rows 2i-1, 2i, 2i+1 as (row of the kernel: i-1 or i, phase)
-    for y, (row, row_phase) in enumerate(halved):
-        for x, (column, column_phase) in enumerate(halved):
-            wide[:, row_phase, column_phase, :, row, column] = kernel[:, :, y, x]
-    return wide.reshape(out, _PHASES * into, 2, 2)
-
-
-def _doubled_to_phases(kernel: Array) -> Array:
-    """A kernel (O, I, 3, 3) that reads a doubled image as one (4O, I, 3, 3) that reads the image."""
-    out, into, _, _ = kernel.shape
-    wide = np.zeros((2, 2, out, into, 3, 3), np.float32)
-    halved = ((0, 1, 1), (1, 1, 2))  # by phase: rows -1, 0, 1 of the doubled image as rows of the image
-    for row in range(2):
-        for column in range(2):
-            for y in range(3):
-                for x in range(3):
-                    wide[row, column, :, :, halved[row][y], halved[column][x]] += kernel[:, :, y, x]
-    return wide.reshape(_PHASES * out, into, 3, 3)
 
 
 def _planes(pixels: Node) -> Node:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scorer.models import Frames
+from scorer.models.flat import fill_flat, flat_colors
 from scorer.models.openvino_calibration import best_range, calibration_frames, psnr
 from scorer.models.openvino_kept import Calibration, calibration
 from scorer.models.weights import STYLE_SIZE, Array, Weights, adaptive_weights, layers, painted_weights, predictor_weights
@@ -106,6 +107,7 @@ class OpenVinoModel:
 
         self._weights = weights
         self._style = np.atleast_2d(np.asarray(style, np.float32))  # (1 or N, S)
+        self._flat = flat_colors(weights, self._style)
         self._threads = threads
         self._compiled: dict[tuple[Any, ...], CompiledModel] = {}
         self._ranges: Ranges | None = None
@@ -133,7 +135,7 @@ class OpenVinoModel:
             if "alloc" in str(error) or "memory" in str(error):
                 raise MemoryError(str(error)) from error
             raise
-        return result
+        return fill_flat(source, result, self._flat)
 
     def reset(self) -> None:
         """Frames are independent: there is nothing to forget."""

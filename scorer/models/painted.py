@@ -32,12 +32,10 @@ def load(settings: ModelSettings) -> Model:
 
     import torch
 
-    from scorer.models.networks import FixedStyle, StylisationNetwork
-    from scorer.models.torch_runtime import TorchModel
+    from scorer.models.phased_network import load_network
     from scorer.models.weights import painted_weights
 
-    network = StylisationNetwork(painted_weights())
-    return TorchModel(FixedStyle(network, torch.from_numpy(style)), settings, compiled=options.compiled)
+    return load_network(painted_weights(), torch.from_numpy(style), settings, compiled=options.compiled is True)
 
 
 def in_every_style(picture: Frames) -> Frames:
@@ -52,12 +50,10 @@ def in_every_style(picture: Frames) -> Frames:
     else:
         import torch
 
-        from scorer.models.networks import FixedStyle, StylisationNetwork
-        from scorer.models.torch_runtime import TorchModel
+        from scorer.models.phased_network import load_network
         from scorer.models.weights import painted_weights
 
-        network = FixedStyle(StylisationNetwork(painted_weights()), torch.from_numpy(each))
-        made = TorchModel(network, settings, compiled=False).score(given)
+        made = load_network(painted_weights(), torch.from_numpy(each), settings, compiled=False).score(given)
     return cropped(made, given, *picture.shape[:2])
 
 

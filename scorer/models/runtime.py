@@ -28,7 +28,7 @@ class RuntimeOptions(Options):
     )
     compiled: bool | Literal["auto"] = Field(
         "auto",
-        description="on torch: compile first, which takes up to minutes: true, false, or auto: where the job is long enough",
+        description="on torch: compile first, which takes up to minutes: true, false, or auto: where it is quicker in the end",
     )
 
 

@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from scorer.errors import ModelError
 from scorer.models import Device, Frames, ModelSettings
 from scorer.models.devices import demand_gpus
+from scorer.models.flat import fill_flat
 from scorer.models.malloc import keep_memory
+from scorer.models.weights import Array
 
 Compiled = bool | Literal["auto"]
 
@@ -36,7 +38,8 @@ class TorchModel:
     device: str
 
     def __init__(
-        self, module: nn.Module, settings: ModelSettings, *, compiled: Compiled = "auto", half: bool = True
+        self, module: nn.Module, settings: ModelSettings, *, compiled: Compiled = "auto", half: bool = True,
+        flat: Array | None = None,
     ) -> None:  # fmt: skip
         """Move `module` to the device that `settings` ask for.
 
@@ -44,6 +47,7 @@ class TorchModel:
         chunk's first batch is compiled for; another shape (a smaller batch, a tile) runs uncompiled, because each costs seconds
         to compile.
         half: on CUDA, weights and activations are float16; a module that needs more in a place casts there.
+        flat: what frames of one colour become, where that is known (flat.py).
         Raises ModelError where the device isn't there.
         """
         self._device = resolve_device(settings.device)
@@ -62,6 +66,7 @@ class TorchModel:
         can_compile = (pays if compiled == "auto" else compiled) and _can_compile(self._device)
         self._compiled: Callable[[Tensor], Tensor] | None = torch.compile(self._eager, dynamic=False) if can_compile else None
         self._first_shape: tuple[int, ...] | None = None
+        self._flat = flat
         self._name_runtime()
 
     def score(self, frames: Frames) -> Frames:
@@ -73,7 +78,8 @@ class TorchModel:
             self._first_shape = frames.shape
         try:
             with torch.inference_mode():
-                return self._download(self._run(self._upload(frames)), frames.dtype)
+                made = self._download(self._run(self._upload(frames)), frames.dtype)
+                return made if self._flat is None else fill_flat(frames, made, self._flat)
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
