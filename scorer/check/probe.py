@@ -16,7 +16,7 @@ from scorer.azure.identity import STORAGE, credential
 from scorer.boundary import typed
 from scorer.documents import Count, Number, Words, paths
 from scorer.errors import ScorerError
-from scorer.models.devices import asks_for_gpus, gpus
+from scorer.models.devices import asks_for_gpus, demand_kernels, gpus
 from scorer.node import promised_gpus, take_slot
 from scorer.store import Store, Stores
 from scorer.store.cache import copy_once, node_place
@@ -84,7 +84,7 @@ def examine(job: str, number: int, stores: Stores, scripts: Store | None) -> Fac
     shared = _problem(share)
     slot = _problem(_slot)
     # Before a slot is taken: that leaves one GPU of several.
-    missing = _problem(lambda: usable.append(gpus()))
+    missing = _problem(lambda: usable.append(gpus())) or (_problem(demand_kernels) if usable[0] else "")
     # A preparation only leaves its mark: a task will find it or not.
     styling = _problem(style) if number and not slot else slot
     answer, runtime = frame[0] if frame else ((), "")

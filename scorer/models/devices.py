@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -71,6 +73,33 @@ def demand_devices() -> None:
         "take one that does, as the image of this project"
     )
     raise GpuError(f"This container should have {promised} GPU(s), but was given none, {why}.")
+
+
+def demand_kernels() -> None:
+    """Raise GpuError where the torch that is installed has no code for the GPU that is here, on which each call would fail."""
+    import torch
+
+    capability, built_for = torch.cuda.get_device_capability(), torch.cuda.get_arch_list()
+    if not has_kernels(built_for, capability):
+        major, minor = capability
+        raise GpuError(
+            f"The GPU here ({torch.cuda.get_device_name()}) has the compute capability {major}.{minor}, and the torch that is "
+            f"installed is built for {', '.join(built_for)}: choose another size of node, or the device 'cpu'."
+        )
+
+
+def has_kernels(built_for: Iterable[str], capability: tuple[int, int]) -> bool:
+    """Whether a GPU of that compute capability runs code that is `built_for` architectures such as sm_80 and compute_90.
+
+    Code of one major number runs on all later minor ones; compute_ is compiled for any later GPU when it starts; a letter behind
+    the number is for that GPU, or its family, alone. https://docs.nvidia.com/cuda/ada-compatibility-guide/
+    """
+    for kind, major, minor, letter in re.findall(r"\b(sm|compute)_(\d+)(\d)([af]?)\b", " ".join(built_for)):
+        made = (int(major), int(minor))
+        same = made == capability if letter == "a" else made[0] == capability[0] and made <= capability
+        if same or (kind == "compute" and not letter and made <= capability):
+            return True
+    return False
 
 
 def asks_for_gpus() -> bool:

@@ -114,7 +114,7 @@ def load_network(weights: Weights, styles: Tensor, settings: ModelSettings, *, c
     Compiled is the one of networks.py, which gives a compiler more to join; on a CPU it is no quicker than this one.
     """
     network = FixedStyle(StylisationNetwork(weights), styles) if compiled else PhasedNetwork(weights, styles)
-    return TorchModel(network, settings, compiled=compiled, flat=flat_colors(weights, styles.numpy()))
+    return TorchModel(network, settings, compiled=compiled, flat=flat_colors(weights, styles.numpy()), graphed=True)
 
 
 def normed(x: Tensor, gamma: Tensor, beta: Tensor, into: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Any torch module from frames to frames, run as a model: on CUDA in half precision, on a CPU compiled where that is possible."""
+"""Any torch module from frames to frames, run as a model: on CUDA in half precision, on a CPU compiled where that pays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from scorer.errors import ModelError
 from scorer.models import Device, Frames, ModelSettings
-from scorer.models.devices import demand_gpus
+from scorer.models.cuda_graph import CaptureError, Graphed
+from scorer.models.devices import demand_gpus, demand_kernels
 from scorer.models.flat import fill_flat
 from scorer.models.malloc import keep_memory
 from scorer.models.weights import Array
@@ -39,7 +40,7 @@ class TorchModel:
 
     def __init__(
         self, module: nn.Module, settings: ModelSettings, *, compiled: Compiled = "auto", half: bool = True,
-        flat: Array | None = None,
+        flat: Array | None = None, graphed: bool = False,
     ) -> None:  # fmt: skip
         """Move `module` to the device that `settings` ask for.
 
@@ -48,6 +49,7 @@ class TorchModel:
         to compile.
         half: on CUDA, weights and activations are float16; a module that needs more in a place casts there.
         flat: what frames of one colour become, where that is known (flat.py).
+        graphed: on CUDA, the shape that would be compiled for becomes a CUDA graph; for modules that always take the same steps.
         Raises ModelError where the device isn't there.
         """
         self._device = resolve_device(settings.device)
@@ -64,7 +66,11 @@ class TorchModel:
         self._eager = _OnPixels(module, self._dtype, layout).to(self._device, self._dtype).to(memory_format=layout).eval()
         pays = settings.megapixels is None or settings.megapixels >= PAYS_FROM[self._device.type]
         can_compile = (pays if compiled == "auto" else compiled) and _can_compile(self._device)
-        self._compiled: Callable[[Tensor], Tensor] | None = torch.compile(self._eager, dynamic=False) if can_compile else None
+        self._quick: Callable[[Tensor], Tensor] | None = None
+        if can_compile:
+            self._quick = torch.compile(self._eager, dynamic=False)
+        elif graphed and _has_graphs(self._device):
+            self._quick = Graphed(self._eager)
         self._first_shape: tuple[int, ...] | None = None
         self._flat = flat
         self._name_runtime()
@@ -92,15 +98,15 @@ class TorchModel:
         self._first_shape = None
 
     def _run(self, pixels: Tensor) -> Tensor:
-        if self._compiled is not None and tuple(pixels.shape) == self._first_shape:
+        if self._quick is not None and tuple(pixels.shape) == self._first_shape:
             try:
-                return self._compiled(pixels)
+                return self._quick(pixels)
             except (torch.OutOfMemoryError, MemoryError):
                 raise
             except Exception as error:
-                if not _is_from_compiler(error):
+                if not isinstance(error, CaptureError) and not _is_from_compiler(error):
                     raise
-                self._compiled = None
+                self._quick = None
                 self._name_runtime()
         return self._eager(pixels)  # type: ignore[no-any-return]  # torch modules return Any
 
@@ -122,7 +128,7 @@ class TorchModel:
         return result
 
     def _name_runtime(self) -> None:
-        way = "eager" if self._compiled is None else "compiled"
+        way = "eager" if self._quick is None else "graph" if isinstance(self._quick, Graphed) else "compiled"
         version = ".".join(torch.__version__.split("+")[0].split(".")[:2])
         self.runtime = f"torch {version} {self._device.type} {str(self._dtype).removeprefix('torch.')} {way}"
 
@@ -147,7 +153,8 @@ class _OnPixels(nn.Module):
 def resolve_device(name: Device) -> torch.device:
     """'auto' is CUDA where there is a device, else the CPU; 'mps' is Apple's GPU, on which nothing here was tried.
 
-    Raises ModelError for 'cuda' or 'mps' without one, and for 'auto' where there should be one.
+    Raises ModelError for 'cuda' or 'mps' without one, for 'auto' where there should be one, and for one that this torch isn't
+    built for.
     """
     if name == "mps":
         if not torch.backends.mps.is_available():
@@ -158,7 +165,14 @@ def resolve_device(name: Device) -> torch.device:
         demand_gpus()
     if name == "cuda" and not available:
         raise ModelError("There is no CUDA device here that torch can use: choose the device 'cpu' or 'auto'.")
-    return torch.device("cuda" if name != "cpu" and available else "cpu")
+    if name == "cpu" or not available:
+        return torch.device("cpu")
+    demand_kernels()
+    return torch.device("cuda")
+
+
+def _has_graphs(device: torch.device) -> bool:
+    return device.type == "cuda"
 
 
 def _can_compile(device: torch.device) -> bool:

@@ -16,7 +16,7 @@ from scorer.job.dispatch import dispatch
 from scorer.job.failures import find_failure, kept_failures
 from scorer.job.parts import find_part
 from scorer.job.score import batch_size, load_model, score_chunk
-from scorer.models import Frames, Model
+from scorer.models import Frames, Model, ModelSettings
 from tests.conftest import MakeClip, frame_hashes, write_images
 from tests.folders import FolderStores
 from tests.scorer.job.scoring import NAMES, Idle, plan_folder, score_all, task_records
@@ -236,16 +236,20 @@ def test_a_runtime_that_lacks_is_installed_from_the_checkout(stores: FolderStore
         load_model(plan, stores)
 
 
-@pytest.mark.parametrize(("frames", "way"), [(4, "eager"), (30_000, "compiled")])
-def test_torch_compiles_for_long_jobs_alone(
-    stores: FolderStores, make_clip: MakeClip, monkeypatch: pytest.MonkeyPatch, frames: int, way: str
+@pytest.mark.parametrize("frames", [4, 30_000])
+def test_models_are_told_how_long_their_job_is(
+    stores: FolderStores, make_clip: MakeClip, monkeypatch: pytest.MonkeyPatch, frames: int
 ) -> None:
+    """By that torch compiles for long jobs alone."""
     make_clip(frames=4, size="640x360").replace(stores.input.root / "clip.mp4")
-    options = {"runtime": "torch"}
-    request = make_request(
-        {"name": "job", "input": "clip.mp4", "model": "painted", "styles": [{"source": 7}], "options": options}
+    plan = dispatch(
+        "job", make_request({"name": "job", "input": "clip.mp4", "model": "painted", "styles": [{"source": 7}]}), stores
     )
-    plan = dispatch("job", request, stores, "cpu")
-    long = plan.model_copy(update={"frames": frames})
-    monkeypatch.setattr("scorer.models.torch_runtime._can_compile", lambda _: True)
-    assert load_model(long, stores).runtime.endswith(way)
+    told: list[float | None] = []
+
+    def load(settings: ModelSettings) -> None:
+        told.append(settings.megapixels)
+
+    monkeypatch.setattr(models, "spec", lambda _: SimpleNamespace(load=load))
+    load_model(plan.model_copy(update={"frames": frames}), stores)
+    assert told == [frames * 640 * 360 / 1e6]

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+import torch
 
+from autoscale.gpu_sizes import SIZES
 from scorer.errors import GpuError
 from scorer.models import Device, ModelSettings, devices, runtime
-from scorer.models.devices import asks_for_gpus, demand_devices, gpus
+from scorer.models.devices import asks_for_gpus, demand_devices, gpus, has_kernels
 from scorer.models.runtime import RuntimeOptions, choose_runtime
 
 MISSING = r"^This machine should have 4 GPU\(s\), but torch finds none: .+\.$"
@@ -84,3 +86,24 @@ def test_another_runtime_does_not_stand_in_for_gpus_that_are_missing(monkeypatch
 def test_who_asks_for_the_processor_gets_it(device: Device, options: RuntimeOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCORER_GPUS", "4")
     assert choose_runtime(ModelSettings(device=device), options) == "openvino"
+
+
+CAPABILITIES = {"T4": (7, 5), "A100": (8, 0), "H100": (9, 0)}
+"""https://developer.nvidia.com/cuda-gpus"""
+
+
+@pytest.mark.parametrize("gpu", sorted({size.gpu.partition(" ")[0] for size in SIZES.values()}))
+def test_torch_has_code_for_every_gpu_that_a_cluster_may_have(gpu: str) -> None:
+    assert has_kernels((torch._C._cuda_getArchFlags() or "").split(), CAPABILITIES[gpu])
+
+
+@pytest.mark.parametrize(
+    ("built_for", "capability", "runs"),
+    [
+        ("sm_75 sm_80", (7, 0), False), ("sm_75 sm_80", (7, 5), True), ("sm_80", (8, 9), True), ("sm_86", (8, 0), False),
+        ("sm_80", (9, 0), False), ("sm_80 compute_80", (9, 0), True), ("sm_90a", (9, 0), True), ("sm_100a", (10, 3), False),
+        ("sm_100f", (10, 3), True), ("compute_90a", (10, 0), False), ("sm_100", (10, 0), True), ("", (8, 0), False),
+    ],
+)  # fmt: skip
+def test_code_runs_on_gpus_of_its_kind(built_for: str, capability: tuple[int, int], *, runs: bool) -> None:
+    assert has_kernels(built_for.split(), capability) == runs

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from scorer.errors import ModelError
-from scorer.models import Device, Frames, ModelSettings
+from scorer.errors import GpuError, ModelError
+from scorer.models import Device, Frames, ModelSettings, cuda_graph
 from scorer.models import torch_runtime as runtime
+from scorer.models.cuda_graph import Run
 from scorer.models.devices import gpus
 from scorer.models.malloc import keep_memory
+from scorer.models.phased_network import PhasedNetwork, load_network
 from scorer.models.torch_runtime import TorchModel, resolve_device
+from scorer.models.weights import painted_weights
 
 CPU = ModelSettings(device="cpu", threads=2)
 
@@ -103,6 +107,19 @@ def test_a_machine_that_should_have_gpus_does_not_compute_without(
     monkeypatch.setattr("scorer.models.devices._DRIVERS", drivers)
     monkeypatch.setenv("SCORER_GPUS", "1")
     with pytest.raises(ModelError, match=told):
+        resolve_device(device)
+    assert resolve_device("cpu").type == "cpu"
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_a_gpu_that_torch_is_not_built_for_is_one_sentence(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 0))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla V100")
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_80"])
+    with pytest.raises(
+        GpuError, match=r"\(Tesla V100\) has the compute capability 7\.0, and .* is built for sm_75, sm_80: choose"
+    ):
         resolve_device(device)
     assert resolve_device("cpu").type == "cpu"
 
@@ -211,6 +228,83 @@ def test_memory_is_kept_where_malloc_is_glibcs(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
     assert not keep_memory()
     keep_memory.cache_clear()
+
+
+def recorded(made: list[tuple[int, ...]]) -> Callable[[Run, Tensor], Run]:
+    """Stands in for a GPU's capture: computes at each replay, and tells of which shapes there is one."""
+
+    def record(run: Run, pixels: Tensor) -> Run:
+        made.append(tuple(pixels.shape))
+        given = pixels.clone()
+        return lambda pixels: run(given.copy_(pixels))
+
+    return record
+
+
+def test_one_shape_becomes_a_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[int, ...]] = []
+    monkeypatch.setattr(runtime, "_has_graphs", lambda _: True)
+    monkeypatch.setattr(cuda_graph, "record", recorded(made))
+    model = TorchModel(_Asymmetric(), CPU, compiled=False, graphed=True)
+    eager = TorchModel(_Asymmetric(), CPU, compiled=False)
+    assert model.runtime.endswith("float32 graph")
+    large, small = frames((2, 6, 8, 3)), frames((1, 6, 8, 3))
+    for _ in range(2):  # chunks
+        model.reset()
+        for pixels in (large, small, large[::-1]):
+            np.testing.assert_array_equal(model.score(pixels), eager.score(pixels))
+    assert made == [large.shape]
+    model.reset()
+    np.testing.assert_array_equal(model.score(small), eager.score(small))
+    assert made == [large.shape, small.shape]
+
+
+def test_what_no_graph_can_do_is_done_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def record(_run: Run, pixels: Tensor) -> Run:
+        tried.append(pixels.shape)
+        raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(runtime, "_has_graphs", lambda _: True)
+    monkeypatch.setattr(cuda_graph, "record", record)
+    model, pixels = TorchModel(nn.Identity(), CPU, compiled=False, graphed=True), frames((1, 4, 4, 3))
+    for _ in range(2):
+        np.testing.assert_array_equal(model.score(pixels), pixels)
+    assert model.runtime.endswith("float32 eager")
+    assert len(tried) == 1
+
+
+def test_a_graph_without_memory_is_no_reason_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever scores tries a smaller batch then, which may become a graph."""
+    made: list[tuple[int, ...]] = []
+
+    def record(run: Run, pixels: Tensor) -> Run:
+        if len(pixels) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return recorded(made)(run, pixels)
+
+    monkeypatch.setattr(runtime, "_has_graphs", lambda _: True)
+    monkeypatch.setattr(cuda_graph, "record", record)
+    model = TorchModel(nn.Identity(), CPU, compiled=False, graphed=True)
+    with pytest.raises(torch.OutOfMemoryError):
+        model.score(frames((2, 4, 4, 3)))
+    model.reset()
+    pixels = frames((1, 4, 4, 3))
+    np.testing.assert_array_equal(model.score(pixels), pixels)
+    assert made == [pixels.shape]
+    assert model.runtime.endswith("graph")
+
+
+@pytest.mark.cuda
+def test_a_graph_makes_what_its_steps_make() -> None:
+    settings = ModelSettings(device="cuda")
+    model = load_network(painted_weights(), torch.eye(26)[7], settings, compiled=False)
+    steps = TorchModel(PhasedNetwork(painted_weights(), torch.eye(26)[7]), settings, compiled=False)
+    for seed in range(3):
+        pixels = np.random.default_rng(seed).integers(0, 255, (2, 96, 128, 3), np.uint8)
+        np.testing.assert_array_equal(model.score(pixels), steps.score(pixels))
+    assert model.runtime.endswith("cuda float16 graph")
 
 
 @pytest.mark.cuda
