@@ -20,6 +20,14 @@ Examples:
 The same command again goes on where it was stopped, and does nothing that is done.
 """
 
+_PREVIEW_EXAMPLES = """
+Examples:
+
+    scorer preview film.mp4 --style night.jpg --style waves.jpg
+
+    scorer preview film.mp4 --model painted --style 7 --strengths 0.4,0.7,1 --frames 5 --out look.png
+"""
+
 _WORK_EXAMPLES = """
 Examples:
 
@@ -72,6 +80,12 @@ class Entry:
 
 COMMANDS = {
     "run": Entry("scorer.cli.run:run", "Score a video, a folder of images or one image on this machine.", None, _RUN_EXAMPLES),
+    "preview": Entry(
+        "scorer.cli.preview:preview",
+        "Show some frames as `scorer run` would make them, by style and strength, and estimate what all of it takes.",
+        None,
+        _PREVIEW_EXAMPLES,
+    ),
     "report": Entry(
         "scorer.cli.run:report",
         "Write the page of all jobs that `scorer run` did, where two results of one input can be compared; print where it is.",

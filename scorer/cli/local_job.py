@@ -66,7 +66,7 @@ class LocalJob:
         stores = local_stores(root, work)
         content = request.model_dump_json(exclude_defaults=True).encode() + device_of(device).encode()
         job = job_id(request.name, "local", content)
-        placed = Placed(work, job, overwrite=overwrite, inputs=[source, *_style_files(root, request)])
+        placed = Placed(work, job, overwrite=overwrite, inputs=[source, *style_files(root, request)])
         target = result_path(source, scoring.style or [scoring.model], out, job)
         return cls(job, request, stores, device_of(device), work, target, out is not None, placed)
 
@@ -119,5 +119,6 @@ def local_stores(root: Path, work: Path) -> Stores:
     return Stores(FolderStore(root), *(FolderStore(folder / name) for name in ("output", "work", "logs")))
 
 
-def _style_files(root: Path, request: Request) -> list[Path]:
+def style_files(root: Path, request: Request) -> list[Path]:
+    """What the request names beside its input, which is below `root`."""
     return [root / path for what, path in request.files if what != "input"]

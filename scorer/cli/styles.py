@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from scorer.cli.arguments import Overwrite, a_path, a_place, check_input
+from scorer.cli.arguments import Overwrite, a_path, a_place
 from scorer.cli.console import AsJson, Quiet, answer
+from scorer.cli.local_job import request_here
+from scorer.cli.options import ScoringOptions
+from scorer.cli.sheet import Cell, on_sheet, put, sheet
 from scorer.client.placed import Placed
-from scorer.client.placing import place
-from scorer.errors import RequestError
-from scorer.media import images
+from scorer.job.dispatch import make_plan
+from scorer.job.preview import Previewer, spread
 from scorer.media.image_names import format_for
 from scorer.media.limits import Limits
 from scorer.models import Frames
@@ -25,14 +26,14 @@ from scorer.store import FolderStore
 SIDE = 240
 """Pixels of the longer side of each picture."""
 COLUMNS = 7
-LABEL = 24
-"""Pixels of the line below each."""
 
 
 def styles(
     on: Annotated[
         Path | None,
-        typer.Option(metavar="IMAGE", parser=a_path, help="What they are shown on; a drawn picture if not given."),
+        typer.Option(
+            metavar="INPUT", parser=a_path, help="An image, or a video whose middle is taken; a drawn picture if not given."
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(metavar="PATH", parser=a_place, help="The sheet, an image.")] = Path("styles.png"),
     overwrite: Overwrite = False,
@@ -44,24 +45,20 @@ def styles(
     placed = Placed(Path(".scorer"), "styles", overwrite=overwrite, inputs=[on] if on else [])
     placed.check(out)
     picture = drawn() if on is None else _read(on)
-    made = sheet(picture, in_every_style(picture))
-    with tempfile.TemporaryDirectory() as folder:
-        store = FolderStore(Path(folder))
-        store.put(f"sheet{out.suffix}", images.encode(made, images.Picture(made), out.name))
-        place(store, f"sheet{out.suffix}", out, placed)
+    made = [Cell(picture, "original"), *(Cell(each, str(number)) for number, each in enumerate(in_every_style(picture)))]
+    rows = [made[first : first + COLUMNS] for first in range(0, len(made), COLUMNS)]
+    put(sheet(rows, least_width=1), out, placed)
     facts = {"result": str(out.absolute()), "styles": STYLES}
     line = f"{out} · {STYLES} styles; one of them: scorer run clip.mp4 --model painted --style 7"
     answer(facts, [line], str(out), quiet=quiet, as_json=as_json)
 
 
 def _read(path: Path) -> Frames:
-    check_input(path)
-    if path.is_dir():
-        raise RequestError(f"'{path}' is a folder: name one image in it.")
-    entry = FolderStore(Path("/")).head(path.absolute().resolve().as_posix().lstrip("/"))
-    data = FolderStore(Path("/")).get(entry.path, entry.etag, Limits().max_image_mb * 10**6)
-    pixels = images.fit(images.decode(data, str(path), Limits().max_pixels).pixels, SIDE)
-    return pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
+    """The image, or a frame from the middle of the video or folder. Raises ScorerError like `scorer preview`."""
+    root, request = request_here(path, ScoringOptions(model="painted", style=["0"], size=SIDE), None)
+    with Previewer.opened(FolderStore(root)) as previewer:
+        plan = make_plan("styles", request, previewer.stores, "cpu", Limits(), lambda frames: max(1, frames // 2))
+        return on_sheet(previewer.original(plan, *spread(plan, 1)), SIDE)
 
 
 def drawn() -> Frames:
@@ -79,19 +76,4 @@ def drawn() -> Frames:
     draw.polygon([(34, 92), (63, 68), (92, 92)], fill=(150, 50, 45))
     draw.rectangle((56, 106, 70, 128), fill=(70, 45, 30))
     draw.rectangle((76, 100, 82, 108), fill=(250, 230, 120))
-    return np.asarray(image)
-
-
-def sheet(picture: Frames, styled: Frames) -> Frames:
-    """The picture (H, W, 3) and its styled ones (N, H, W, 3) with their numbers below, in rows."""
-    height, width = picture.shape[:2]
-    rows = -(-(len(styled) + 1) // COLUMNS)
-    image = Image.new("RGB", (COLUMNS * width, rows * (height + LABEL)), "white")
-    draw, font = ImageDraw.Draw(image), ImageFont.load_default(16)
-    for number, each in enumerate([picture, *styled], -1):
-        row, column = divmod(number + 1, COLUMNS)
-        left, top = column * width, row * (height + LABEL)
-        image.paste(Image.fromarray(each), (left, top))
-        label = "original" if number < 0 else str(number)
-        draw.text((left + width // 2, top + height + LABEL // 2), label, fill="black", font=font, anchor="mm")
     return np.asarray(image)

@@ -79,16 +79,22 @@ def batch_size(plan: Plan, device: str) -> int:
     return plan.request.batch_size or (models.spec(plan.request.model).batch_size if device == "cuda" else 1)
 
 
+OnRecord = Callable[[FrameRecord, Frames | None, Frames | None], None]
+"""Called with each frame's record, and its pixels before and after the model."""
+
+
 def score_chunk(
     plan: Plan, chunk: Chunk, stores: Stores, model: Model, on_frames: Callable[[int], None] = lambda _: None,
     on_records: Callable[[Sequence[FrameRecord | TaskRecord]], None] = lambda _: None,
     scale: tuple[float, float] | None = None,
+    on_pixels: OnRecord = lambda *_: None,
 ) -> tuple[Part, bool]:  # fmt: skip
     """Make the chunk's part, unless it is there already; also says whether it was made now.
 
     `on_frames` is called with how many frames more are written, now and then, from another thread.
     `on_records` is given what was written down, also of a try that fails.
     `scale` is what the model makes of sizes, where that is known before a frame came through.
+    `on_pixels` is given each frame before and after, as it is before it is coded.
     Raises ChangedError, StorageFullError, FailureThresholdError (too many frames failed, here and in the chunks whose parts are
     there), OutOfMemoryError, TaskError (a GPU that fails).
     """
@@ -101,7 +107,7 @@ def score_chunk(
     marks = Marks(plan, chunk, stores)
     marks.check()
     stage = _model_stage(plan, model, marks, batch_size(plan, device), scale)
-    steady, kept = SteadyStage(plan.request.steady), _Kept(plan, chunk, stores, on_frames)
+    steady, kept = SteadyStage(plan.request.steady), _Kept(plan, chunk, stores, on_frames, on_pixels)
     size = stage.size
     try:
         with marks.trying(size), open_media(plan, chunk, stores) as media:
@@ -142,6 +148,7 @@ class _Kept:
     chunk: Chunk
     stores: Stores
     on_frames: Callable[[int], None]
+    on_pixels: OnRecord
     records: list[FrameRecord] = field(default_factory=list)
     width: int = 0
     height: int = 0
@@ -158,6 +165,7 @@ class _Kept:
         elif before is not None and self._pictures < FAILED:
             keep_failed(self.plan, self.chunk, self.stores, record.frame, before)
             self._pictures += 1
+        self.on_pixels(record, before, after)
         self.on_frames(1)
 
     @property
@@ -170,10 +178,6 @@ class _Kept:
         """Why the first of them has; '' where none has."""
         failures = (f"frame {record.name or record.frame}: {record.error}" for record in self.records if record.error)
         return next(failures, "")
-
-
-OnRecord = Callable[[FrameRecord, Frames | None, Frames | None], None]
-"""Called with each frame's record, and its pixels before and after the model."""
 
 
 def _score(

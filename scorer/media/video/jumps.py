@@ -34,6 +34,7 @@ class Jumps:
         self._indexes = {each.index for each in self.streams}
         self._joinable = not _JOINABLE.isdisjoint(container.format.name.split(","))
         self._offset = 0
+        self._units: dict[int, Fraction] = {}
         self._latest: int | None = None
         self._ends: dict[int, tuple[int, int]] = {}
         """When a stream's last packet is decoded, and when that ends."""
@@ -46,11 +47,13 @@ class Jumps:
         self._shift(packet, self._offset)
         if packet.stream_index not in self._indexes:
             return
-        if packet.dts is not None and (jump := self._jump(packet.stream_index, _micros(packet, packet.dts))):
+        decoded = None if packet.dts is None else self._micros(packet, packet.dts)
+        if decoded is not None and (jump := self._jump(packet.stream_index, decoded)):
             self._shift(packet, -jump)
             self._offset -= jump
             self.found = True
-        self._remember(packet)
+            decoded = self._micros(packet, packet.dts or 0)
+        self._remember(packet, decoded)
 
     def _jump(self, index: int, decoded: int) -> int:
         """Microseconds by which the clock jumped before a packet of the stream that is `decoded` then."""
@@ -61,13 +64,13 @@ class Jumps:
         late = decoded - due
         return late if decoded + _BACK < last or (self._joinable and abs(late) > _FORWARD) else 0
 
-    def _remember(self, packet: Packet[Any]) -> None:
+    def _remember(self, packet: Packet[Any], decoded: int | None) -> None:
         index = packet.stream_index
-        if packet.dts is not None:
-            self._latest = _micros(packet, packet.dts)
-            if packet.stream.type == "video" and index in self._ends and self._latest > self._ends[index][0]:
-                self._picture = self._latest - self._ends[index][0]
-            self._ends[index] = self._latest, self._latest + self._length(packet)
+        if decoded is not None:
+            self._latest = decoded
+            if packet.stream.type == "video" and index in self._ends and decoded > self._ends[index][0]:
+                self._picture = decoded - self._ends[index][0]
+            self._ends[index] = decoded, decoded + self._length(packet)
         elif index in self._ends:
             _, due = self._ends[index]
             self._ends[index] = due, due + self._length(packet)
@@ -81,7 +84,14 @@ class Jumps:
             return self._picture
         if not packet.duration and packet.stream.type == "video" and context.framerate:
             return int(_SECOND / context.framerate)
-        return _micros(packet, packet.duration or 0)
+        return self._micros(packet, packet.duration or 0)
+
+    def _micros(self, packet: Packet[Any], ticks: int) -> int:
+        """In whole numbers, each stream's unit being asked for once: a film has a million packets, and fractions take time."""
+        unit = self._units.get(packet.stream_index)
+        if unit is None:
+            unit = self._units[packet.stream_index] = packet.time_base
+        return (2 * ticks * unit.numerator * _SECOND + unit.denominator) // (2 * unit.denominator)
 
     @staticmethod
     def _shift(packet: Packet[Any], micros: int) -> None:
@@ -92,8 +102,3 @@ class Jumps:
             packet.dts += ticks
         if packet.pts is not None:
             packet.pts += ticks
-
-
-def _micros(packet: Packet[Any], ticks: int) -> int:
-    unit = packet.time_base  # whole numbers: a film has a million packets, and fractions take their time
-    return (2 * ticks * unit.numerator * _SECOND + unit.denominator) // (2 * unit.denominator)

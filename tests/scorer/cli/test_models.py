@@ -12,10 +12,12 @@ from PIL import Image
 
 from scorer import models
 from scorer.cli.models import runs_on
-from scorer.cli.styles import COLUMNS, LABEL, drawn
+from scorer.cli.sheet import LABEL
+from scorer.cli.styles import COLUMNS, drawn
 from scorer.errors import ModelError
 from scorer.models import feedforward, gatys, runtime
 from scorer.models.painted import STYLES, in_every_style, load
+from tests.conftest import ffmpeg, write_clip
 from tests.scorer.cli.command_line import run
 
 
@@ -86,6 +88,19 @@ def test_the_sheet_shows_them_on_ones_own_picture(tmp_path: Path) -> None:
     assert "is there already" in run("styles", "--out", "mine.png", folder=tmp_path, code=8).stderr
     assert "end its name with" in run("styles", "--out", "sheet.pdf", folder=tmp_path, code=2).stderr
     assert "There is no 'no.png'" in run("styles", "--on", "no.png", folder=tmp_path, code=4).stderr
+
+
+def test_the_sheet_shows_them_on_the_middle_of_a_video(tmp_path: Path) -> None:
+    write_clip(tmp_path / "clip.mp4", 50, "240x160")
+    told = json.loads(run("styles", "--on", "clip.mp4", "--json", folder=tmp_path).stdout)
+    assert told == {"result": str(tmp_path / "styles.png"), "styles": STYLES}
+    ffmpeg("-i", tmp_path / "clip.mp4", tmp_path / "%d.png")  # from 1 on
+    sheet = np.asarray(Image.open(tmp_path / "styles.png"))
+    differs = [np.abs(sheet[:160, :240] - np.asarray(Image.open(tmp_path / f"{n}.png")).astype(int)).mean() for n in range(1, 51)]
+    assert np.argmin(differs) == 25
+    assert sheet.shape == (4 * (160 + LABEL), COLUMNS * 240, 3)
+    (tmp_path / "text.png").write_text("text")
+    assert "none of the images" in run("styles", "--on", "text.png", "--overwrite", folder=tmp_path, code=3).stderr
 
 
 def test_a_missing_checkpoint_of_vgg19_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
