@@ -25,7 +25,7 @@ help:  ## this list
 
 demo: $(VENV)/demo.stamp  ## style a real clip (another painting: make demo STYLE=dabs)
 	@$(BIN)/python examples/paintings.py demo/paintings
-	$(BIN)/scorer run $(CLIP) --style demo/paintings/$(STYLE).png --out demo/bigbuckbunny-$(STYLE).mp4 --overwrite --work demo/work
+	$(BIN)/scorer run $(CLIP) --style demo/paintings/$(STYLE).png --steady full --out demo/bigbuckbunny-$(STYLE).mp4 --overwrite --work demo/work
 
 rehearsal: $(VENV)/test.stamp pulumi azurite  ## the whole architecture on this machine, live: a request is dropped, a video comes back
 	@$(BIN)/python -m emulator.rehearsal $(CLIP) rehearsal $(ENGINE)

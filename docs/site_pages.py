@@ -13,7 +13,7 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[1]
-ALONGSIDE = ("docs/*.svg", "docs/*.jpg", "docs/site.css", "logicapp/request.schema.json")
+ALONGSIDE = ("docs/*.svg", "docs/*.jpg", "docs/*.webp", "docs/site.css", "logicapp/request.schema.json")
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)#\s]+)(#[^)]*)?\)")
 
 
