@@ -37,8 +37,7 @@ def revoke_share(client: Client, job: str) -> bool:
     found = client.find(job)
     if found.tasks is not None or found.status is not None:
         return False
-    for path in given.uploads:
-        store.delete(path)
+    store.delete_all(given.uploads)
     return True
 
 

@@ -234,8 +234,7 @@ class Claims:
 
 def clear_claims(job: str, store: Store) -> None:
     """Delete all claims of a job that is done."""
-    for entry in store.list(f"{job}/{paths.CLAIMS}"):
-        store.delete(entry.path)
+    store.delete_all(entry.path for entry in store.list(f"{job}/{paths.CLAIMS}"))
 
 
 def _data(claim: Claim) -> bytes:

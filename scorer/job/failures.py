@@ -137,5 +137,4 @@ def is_final(plan: Plan, key: str, error: ScorerError, stores: Stores, tries: in
 
 def clear_failures(plan: Plan, stores: Stores) -> None:
     """Forget them all: what failed may be tried again."""
-    for entry in stores.work.list(f"{plan.job}/{paths.FAILED}"):
-        stores.work.delete(entry.path)
+    stores.work.delete_all(entry.path for entry in stores.work.list(f"{plan.job}/{paths.FAILED}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,15 +11,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from scorer import documents
 from scorer.documents import Count
 from scorer.documents.paths import MERGED, PARTS
-from scorer.documents.plan import Plan
+from scorer.documents.plan import Chunk, Plan
 from scorer.documents.records import FrameRecord, Line, from_lines, most_bytes, newest_records
 from scorer.errors import DocumentError, MissingError, TaskError
 from scorer.job.claims import clear_claims
 from scorer.job.marks import most_failures, too_many_failed
-from scorer.job.parts import Part, find_parts, forget_part, read_parts
+from scorer.job.parts import AT_ONCE, Part, find_parts, forget_part, read_parts
 from scorer.job.video_facts import Facts, find_facts
 from scorer.media import video
 from scorer.store import Stores
+
+FETCHED_AT_ONCE = 4
+"""Parts: pieces of each are moved side by side."""
 
 
 class Result(BaseModel):
@@ -88,7 +92,9 @@ def _join(plan: Plan, info: video.VideoInfo, parts: Sequence[Part], stores: Stor
     names = [part.written.path(plan) for part in parts]
     path = f"{plan.job}/{plan.result}"
     with stores.output.writing(path) as target:
-        video.join([stores.parts.fetch(name) for name in names], source, info, target)
+        with ThreadPoolExecutor(FETCHED_AT_ONCE) as pool:
+            there = list(pool.map(stores.parts.fetch, names))
+        video.join(there, source, info, target)
         before, after = find_facts(source), find_facts(target)
     for name in names:
         stores.parts.release(name)
@@ -98,9 +104,8 @@ def _join(plan: Plan, info: video.VideoInfo, parts: Sequence[Part], stores: Stor
 def _remove_stale(plan: Plan, stores: Stores) -> str:
     """Take away what an earlier plan of this job left in the result's folder."""
     own = {plan.image_path(file) for chunk in plan.chunks for file in chunk.files}
-    for entry in stores.output.list(f"{plan.job}/{plan.result}"):
-        if entry.path not in own:
-            stores.output.delete(entry.path)
+    there = stores.output.list(f"{plan.job}/{plan.result}")
+    stores.output.delete_all(entry.path for entry in there if entry.path not in own)
     return ""
 
 
@@ -111,8 +116,7 @@ def clear_parts(plan: Plan, stores: Stores) -> None:
     """
     if plan.video is not None:
         for store in dict.fromkeys((stores.work, stores.parts)):
-            for entry in store.list(f"{plan.job}/{PARTS}"):
-                store.delete(entry.path)
+            store.delete_all(entry.path for entry in store.list(f"{plan.job}/{PARTS}"))
     clear_claims(plan.job, stores.work)
 
 
@@ -132,14 +136,19 @@ def forget_failed(plan: Plan, stores: Stores) -> None:
 def records(plan: Plan, stores: Stores) -> Iterator[Line]:
     """Every record of the job that the latest try of a chunk left, in the order of its chunks, and what stands among them."""
     newest = newest_records(plan.job, stores.logs)
-    for chunk in plan.chunks:
-        if (path := newest.get(chunk.index)) is None:
-            continue
+    left = [(chunk, newest[chunk.index]) for chunk in plan.chunks if chunk.index in newest]
+
+    def read(of: tuple[Chunk, str]) -> bytes:
+        chunk, path = of
         try:
-            lines = stores.logs.get(path, most=most_bytes(chunk.frames))
+            return stores.logs.get(path, most=most_bytes(chunk.frames))
         except (MissingError, DocumentError):  # a report can do without
-            continue
-        yield from from_lines(lines)
+            return b""
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for first in range(0, len(left), AT_ONCE):  # no more are held than are read at a time
+            for lines in pool.map(read, left[first : first + AT_ONCE]):
+                yield from from_lines(lines)
 
 
 def first_failure(plan: Plan, stores: Stores) -> str:
