@@ -119,6 +119,8 @@ def _is_there(path: Path) -> bool:
 def _meant(path: Path, otherwise: str) -> str:
     """What may have been meant by a name that isn't there."""
     text, here = _shown(path), path.absolute().parent
+    if text == "-":
+        return f"standard input is the INPUT of `scorer run` alone; {otherwise}, or write './-' for a file"
     if found := re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/", text):
         return "write its plain path" if found[1] == "file" else "addresses aren't fetched; download it, and name the file"
     if text.startswith("~"):
@@ -153,17 +155,25 @@ def a_path(given: object) -> Path:
     text = str(given)
     if not text.strip():
         raise typer.BadParameter("it is empty: name a file, or '.' for this folder")
-    return Path(text)
+    path = Path(text)
+    return path if text == "-" or str(path) != "-" else path.absolute()  # './-' is a file of that name
 
 
 def a_place(given: object) -> Path:
     """A path to write to: what the shell or another system would take for something else becomes no folder of that name."""
     path = a_path(given)
+    if str(path) == "-":
+        raise typer.BadParameter("'-' is standard output, which the result of `scorer run` alone goes to; write './-' for a file")
     if re.match(r"~[^/\\]*[/\\]|~$|[A-Za-z][A-Za-z0-9+.-]+:/", str(path)) or (
         os.name != "nt" and re.match(r"[A-Za-z]:\\", str(path))
     ):
         raise typer.BadParameter(f"'{_shown(path)}' is no place on this machine: {_no_place(path)}")
     return path
+
+
+def a_place_or_pipe(given: object) -> Path:
+    """A path to write to, or '-'."""
+    return Path("-") if str(given) == "-" else a_place(given)
 
 
 def _no_place(path: Path) -> str:

@@ -1,0 +1,142 @@
+"""`scorer run - --out -`: a video comes and goes through pipes, and nothing else does."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+from pathlib import Path
+
+import av
+import pytest
+
+from scorer.cli import pipes
+from scorer.errors import InputError, OutputError, RequestError
+from tests.conftest import MakeClip, ffmpeg, frame_hashes, write_images
+from tests.scorer.cli.command_line import SCORER, run
+
+
+class Unseekable(io.RawIOBase):
+    """What is read as from a pipe."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = io.BytesIO(data)
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        return self._data.read(size)
+
+
+def test_a_video_goes_through_pipes_and_what_is_said_beside_them(tmp_path: Path, make_clip: MakeClip) -> None:
+    clip = tmp_path / "clip.mkv"
+    ffmpeg("-i", make_clip(), "-c", "copy", clip)
+    command = ["run", "-", "--model", "invert", "--out", "-"]
+    done = subprocess.run([*SCORER, *command], cwd=tmp_path, input=clip.read_bytes(), capture_output=True, check=True)
+    with av.open(Unseekable(done.stdout), "r") as container:
+        assert len(list(container.decode(video=0))) == 30
+    run("run", clip, "--model", "invert", "--out", "named.mp4", folder=tmp_path)
+    (tmp_path / "piped.mp4").write_bytes(done.stdout)
+    assert frame_hashes(tmp_path / "piped.mp4") == frame_hashes(tmp_path / "named.mp4")
+    lines = done.stderr.decode().splitlines()
+    assert (lines[0], lines[-2]) == ("scoring 30 frames in 2 chunks", "30 of 30 frames")
+    assert lines[-1].startswith("standard output · 30 frames · dispatch ")
+
+    again = subprocess.run([*SCORER, *command, "--quiet"], cwd=tmp_path, input=clip.read_bytes(), capture_output=True, check=True)
+    assert (again.stdout, again.stderr) == (done.stdout, b"")
+    jobs = [path.name for path in (tmp_path / ".scorer/output").iterdir() if path.name.startswith("stdin-")]
+    assert len(jobs) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".scorer", "clip.mkv", "input", "named.mp4", "piped.mp4"]
+
+
+def test_an_image_goes_out_as_well(tmp_path: Path) -> None:
+    write_images(tmp_path, ["a.png"])
+    with (tmp_path / "piped.png").open("wb") as out:
+        subprocess.run([*SCORER, "run", "a.png", "--model", "invert", "--out", "-"], cwd=tmp_path, stdout=out, check=True)
+    run("run", "a.png", "--model", "invert", "--out", "named.png", folder=tmp_path)
+    assert (tmp_path / "piped.png").read_bytes() == (tmp_path / "named.png").read_bytes()
+
+
+def test_the_same_bytes_are_the_same_file_which_stays_as_it_is(tmp_path: Path) -> None:
+    first = pipes.received(io.BytesIO(b"one" * 10**6), tmp_path)
+    assert first.read_bytes() == b"one" * 10**6
+    os.utime(first, (1, 1))
+    assert pipes.received(io.BytesIO(b"one" * 10**6), tmp_path) == first
+    assert first.stat().st_mtime == 1
+    assert pipes.received(io.BytesIO(b"other"), tmp_path) != first
+
+
+class Stopped(io.BytesIO):
+    def read(self, size: int | None = -1) -> bytes:
+        if piece := super().read(size):
+            return piece
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "words"),
+    [
+        (io.BytesIO(), InputError, "Nothing came through standard input"),
+        (io.BytesIO(b"x" * 11), InputError, "More than 10 bytes came"),
+        (Stopped(b"x" * 5), KeyboardInterrupt, ""),
+    ],
+)
+def test_what_does_not_come_whole_leaves_nothing(
+    tmp_path: Path, source: io.BytesIO, error: type[BaseException], words: str
+) -> None:
+    with pytest.raises(error, match=words or None):
+        pipes.received(source, tmp_path, most=10)
+    assert list((tmp_path / "piped").iterdir()) == []
+
+
+def test_whoever_stops_reading_is_told_where_the_result_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "result.mp4").write_bytes(b"x" * 10**6)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as out, monkeypatch.context() as patch:  # noqa: PTH123  # a pipe has a number alone
+        patch.setattr("sys.stdout", out)
+        with pytest.raises(OutputError, match=r"whoever reads it has ended.*result\.mp4', and the same command sends it again"):
+            pipes.send(tmp_path / "result.mp4")
+
+
+def test_a_terminal_is_no_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, terminal = os.openpty()
+    with open(terminal, "r+b", buffering=0) as raw, monkeypatch.context() as patch:  # noqa: PTH123  # it has a number alone
+        patch.setattr("sys.stdin", io.TextIOWrapper(raw))
+        patch.setattr("sys.stdout", io.TextIOWrapper(raw))
+        with pytest.raises(RequestError, match="into which nothing is piped"):
+            pipes.stdin()
+        with pytest.raises(RequestError, match="leads to the terminal"):
+            pipes.check_stdout(as_json=False, dispatch_only=False)
+
+
+REFUSED = {
+    "nothing comes": (["run", "-", "--model", "invert"], 3, "Nothing came through standard input"),
+    "a mistake is told before it is read": (["run", "-", "--style", "no.png"], 4, "There is no 'no.png'"),
+    "a device, too": (["run", "-", "--model", "invert", "--device", "tpu"], 2, "tpu"),
+    "two things on one output": (["run", "shots/a.png", "--model", "invert", "--out", "-", "--json"], 2, "leave one of them out"),
+    "an id and a video": (["run", "shots/a.png", "--model", "invert", "--out", "-", "--dispatch-only"], 2, "--dispatch-only"),
+    "a folder": (["run", "shots", "--model", "invert", "--out", "-"], 2, "can't go through standard output"),
+    "of other commands": (["preview", "-", "--model", "invert"], 4, "standard input is the INPUT of `scorer run` alone"),
+    "a style": (["run", "shots", "--style", "-"], 4, "standard input is the INPUT of `scorer run` alone; name an image"),
+    "a sheet": (["preview", "shots", "--model", "invert", "--out", "-"], 64, "write './-' for a file"),
+    "work": (["run", "shots", "--model", "invert", "--work", "-"], 64, "write './-' for a file"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_no_pipe_is_for_is_refused_in_a_sentence(tmp_path: Path, case: str) -> None:
+    write_images(tmp_path / "shots", ["a.png"])
+    arguments, code, words = REFUSED[case]
+    done = run(*arguments, folder=tmp_path, code=code)
+    assert words in done.stderr
+    assert [path.name for path in tmp_path.iterdir() if path.name != ".scorer"] == ["shots"]
+
+
+def test_a_file_may_be_called_so(tmp_path: Path) -> None:
+    write_images(tmp_path, ["a.png"])
+    (tmp_path / "shots").mkdir()
+    (tmp_path / "shots/a.png").write_bytes((tmp_path / "a.png").read_bytes())
+    run("run", "shots", "--model", "invert", "--out", "./-", folder=tmp_path)
+    assert (tmp_path / "-/a.png").exists()
