@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from scorer.boundary import words
-from scorer.errors import ModelError, ScorerError, TaskError
+from scorer.errors import ModelError, ScorerError
 from scorer.job.marks import too_many_failed
 from scorer.job.media import Frame, ms_since
-from scorer.job.tiling import is_gpu_failure, is_out_of_memory, score_in_tiles
+from scorer.job.tiling import gpu_failed, is_gpu_failure, is_out_of_memory, score_in_tiles
 from scorer.media.images import resize
 from scorer.models import Frames, Model
 from scorer.models.around import at_stroke_size, blended, cropped, padded, recolored, scaled
@@ -160,7 +160,7 @@ class ModelStage:
         """
         why = words(error)
         if is_gpu_failure(error):  # it would fail on every frame that is left
-            raise TaskError(f"The GPU failed ({why.rstrip('.')}): another try may get another one.") from error
+            raise gpu_failed(error) from error
         height, width = image.shape[:2]
         down, across = self.scale or self._try_scale(image)
         pixels = resize(image, round(width * across), round(height * down))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from scorer.job.model_stage import ModelStage, Scored
 from scorer.job.parts import Part, find_part, keep_part
 from scorer.job.pipeline import WriteBehind, read_ahead
 from scorer.job.samples import FAILED, keep_failed, keep_sample
+from scorer.job.steady_mixing import Mixing
 from scorer.job.steady_stage import SteadyStage
 from scorer.media import images
 from scorer.models import Frames, Model, ModelSettings, Style
@@ -107,7 +109,8 @@ def score_chunk(
     marks = Marks(plan, chunk, stores)
     marks.check()
     stage = _model_stage(plan, model, marks, batch_size(plan, device), scale)
-    steady, kept = SteadyStage(plan.request.steady), _Kept(plan, chunk, stores, on_frames, on_pixels)
+    steady = SteadyStage(plan.request.steady, mixing=mixing_on(device) if plan.request.steady != "off" else None)
+    kept = _Kept(plan, chunk, stores, on_frames, on_pixels)
     size = stage.size
     try:
         with marks.trying(size), open_media(plan, chunk, stores) as media:
@@ -127,6 +130,17 @@ def score_chunk(
     marks.tell_failed(kept.failed, kept.example)
     keep_part(plan, chunk, stores, part)
     return part, True
+
+
+def mixing_on(device: str) -> Mixing[Any] | None:
+    """How frames are steadied beside a model that computes on `device`: there, if torch has it; None is the usual way."""
+    if device != "cuda" or find_spec("torch") is None:
+        return None
+    import torch
+
+    from scorer.job.steady_torch import TorchMixing
+
+    return TorchMixing(torch.device(device)) if torch.cuda.is_available() else None
 
 
 def _model_stage(plan: Plan, model: Model, marks: Marks, usual: int, scale: tuple[float, float] | None) -> ModelStage:

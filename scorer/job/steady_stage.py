@@ -9,21 +9,19 @@ frames were taken from others.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from scorer.documents.request import Steady
+from scorer.errors import OutOfMemoryError
 from scorer.job.media import ms_since
 from scorer.job.model_stage import Scored
+from scorer.job.steady_mixing import Mixing, OpenCvMixing
+from scorer.job.tiling import gpu_failed, is_gpu_failure, is_out_of_memory
 from scorer.media import motion
 from scorer.media.flicker import Correspondence
-from scorer.media.motion import Look, Step, Trust
-from scorer.models import Frames
+from scorer.media.motion import Look, Step
 
 REACH: dict[Steady, int] = {"off": 0, "light": 1, "full": 3}
 """Frames on each side that a result depends on."""
@@ -49,15 +47,16 @@ class Flicker:
 class SteadyStage:
     """Takes a chunk's frames and those around it, in order; gives the chunk's, each as soon as those after it are there."""
 
-    def __init__(self, steady: Steady, measured: int = MEASURED) -> None:
-        """Measure the flicker of one in `measured` frames; of none where that is 0."""
+    def __init__(self, steady: Steady, measured: int = MEASURED, mixing: Mixing[Any] | None = None) -> None:
+        """Measure the flicker of one in `measured` frames; of none where that is 0. Without a way of mixing, take OpenCV's."""
         self._reach, self._sharpened, self._measured = REACH[steady], _SHARPENED[steady], measured
+        self._mixing: Mixing[Any] = mixing or OpenCvMixing()
         self._waiting: dict[int, Scored] = {}
         """By their numbers, like all that follows."""
         self._looks: dict[int, Look] = {}
-        self._styled: dict[int, Frames] = {}
-        """(H, W, 4), of three channels cv2.remap takes twice as long."""
-        self._means: dict[int, Frames] = {}
+        self._styled: dict[int, Any] = {}
+        """Held by the mixing, as what follows."""
+        self._means: dict[int, Any] = {}
         """The first pass."""
         self._steps: dict[tuple[int, int], Step] = {}
         self._spent = 0.0
@@ -75,9 +74,21 @@ class SteadyStage:
         return self._timed(self._rest())
 
     def _timed(self, ready: Iterator[Scored]) -> list[Scored]:
-        """With its share of the time that was spent since something was given."""
+        """With its share of the time that was spent since something was given.
+
+        Raises OutOfMemoryError and TaskError where a GPU does.
+        """
         started = time.perf_counter()
-        given = list(ready)
+        try:
+            given = list(ready)
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise OutOfMemoryError(
+                    "The frames that are steadied don't fit into the GPU's memory: choose a smaller size or steady 'off'."
+                ) from error
+            if is_gpu_failure(error):
+                raise gpu_failed(error) from error
+            raise
         self._spent += ms_since(started)
         if not given or not self._reach:
             return given
@@ -105,9 +116,10 @@ class SteadyStage:
         if scored.pixels is None or pixels is None or scored.error is not None or (found := motion.look(pixels)) is None:
             return
         self._looks[number] = found
-        self._styled[number] = np.asarray(cv2.cvtColor(scored.pixels, cv2.COLOR_RGB2RGBA), scored.pixels.dtype)
+        self._styled[number] = self._mixing.held(scored.pixels)
         before = self._looks.get(number - 1)
-        if before is None or self._styled[number - 1].shape != self._styled[number].shape:
+        shape = self._mixing.shape
+        if before is None or shape(self._styled[number - 1]) != shape(self._styled[number]):
             return
         if (both := motion.steps(before, found)) is not None:
             self._steps[number - 1, number], self._steps[number, number - 1] = both
@@ -116,7 +128,7 @@ class SteadyStage:
         if number in self._styled and number not in self._means:
             own = self._styled[number]
             sides = [(self._styled[side], self._steps[number, side]) for side in self._beside(number)]
-            self._means[number] = _mean(own, [motion.moved(own, other, step) for other, step in sides])
+            self._means[number] = self._mixing.mean(own, [self._mixing.moved(own, other, step) for other, step in sides])
 
     def _beside(self, number: int) -> list[int]:
         return [side for side in (number - 1, number + 1) if (number, side) in self._steps]
@@ -137,9 +149,10 @@ class SteadyStage:
                 (self._means[2 * side - number], motion.chained(self._steps[number, side], self._steps[side, 2 * side - number]))
                 for side in self._beside(number) if (side, 2 * side - number) in self._steps
             ]  # fmt: skip
-            mean = _mean(mean, [motion.moved(mean, other, way) for other, way in far])
+            mean = self._mixing.mean(mean, [self._mixing.moved(mean, other, way) for other, way in far])
             ways += [way for _, way in far]
-        return Scored(scored.frame, _sharper(mean, self._sharpened, [way.trust for way in ways]), None, scored.model_ms)
+        sharper = self._mixing.sharper(mean, self._sharpened, [way.trust for way in ways])
+        return Scored(scored.frame, sharper, None, scored.model_ms)
 
     def _measure(self, before: Scored, after: Scored) -> None:
         last, self._last = self._last, (before, after)
@@ -162,26 +175,3 @@ class SteadyStage:
         self._means.pop(number - 5, None)
         for way in ((number - 5, number - 4), (number - 4, number - 5)):
             self._steps.pop(way, None)
-
-
-def _mean(own: Frames, sides: Sequence[Frames]) -> Frames:
-    """Of three frames, two, or one."""
-    if not sides:
-        return own
-    if len(sides) == 1:
-        return np.asarray(cv2.addWeighted(own, 0.5, sides[0], 0.5, 0))
-    return np.asarray(cv2.addWeighted(cv2.addWeighted(sides[0], 0.5, sides[1], 0.5, 0), 2 / 3, own, 1 / 3, 0))
-
-
-def _sharper(mean: Frames, share: float, trusts: Sequence[Trust]) -> Frames:
-    """(H, W, 3), sharpened by the share where at least half of `trusts` says that other frames are in it."""
-    frame: NDArray[Any] = cv2.cvtColor(mean, cv2.COLOR_RGBA2RGB)
-    if not trusts:
-        return frame
-    height, width = frame.shape[:2]
-    sharp = cv2.addWeighted(frame, 1 + share, cv2.GaussianBlur(frame, (3, 3), 0), -share, 0)
-    total = trusts[0].astype(np.uint16)
-    for trust in trusts[1:]:
-        total += trust
-    _, own = cv2.threshold(cv2.resize(total, (width, height)), 128 * len(trusts) - 1, 255, cv2.THRESH_BINARY_INV)
-    return np.asarray(cv2.copyTo(frame, own.astype(np.uint8), sharp))

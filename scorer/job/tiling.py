@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scorer.boundary import words
-from scorer.errors import OutOfMemoryError
+from scorer.errors import OutOfMemoryError, TaskError
 from scorer.models import Frames
 
 # A frame is cut into 2x2, then 3x3, ... tiles; past this many a side, tiles are too small to look like one picture.
@@ -40,6 +40,11 @@ def is_gpu_failure(error: BaseException) -> bool:
     named = any(kind.__name__ == "AcceleratorError" for kind in type(error).__mro__)  # by its name: older torch has none
     said = words(error).lower()
     return named or any(phrase in said for phrase in _GPU_PHRASES)
+
+
+def gpu_failed(error: BaseException) -> TaskError:
+    """What is raised of such an error."""
+    return TaskError(f"The GPU failed ({words(error).rstrip('.')}): another try may get another one.")
 
 
 def starts(length: int, tiles: int, overlap: int) -> tuple[int, list[int]]:

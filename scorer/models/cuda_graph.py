@@ -53,7 +53,7 @@ def record(run: Run, pixels: Tensor) -> Run:
             run(given)
     torch.cuda.current_stream().wait_stream(aside)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # another thread may steady frames meanwhile
         made = run(given)
 
     def replay(pixels: Tensor) -> Tensor:

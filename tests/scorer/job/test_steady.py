@@ -10,23 +10,28 @@ import av
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from scorer.documents.plan import Plan
 from scorer.documents.records import FrameRecord, TaskRecord
 from scorer.documents.request import make_request
-from scorer.errors import RequestError
+from scorer.errors import OutOfMemoryError, RequestError, TaskError
+from scorer.job import score
 from scorer.job.dispatch import dispatch
 from scorer.job.media import Frame
 from scorer.job.merge import merge
 from scorer.job.model_stage import Scored
 from scorer.job.score import score_chunk
+from scorer.job.steady_mixing import Mixing
 from scorer.job.steady_stage import SteadyStage
+from scorer.job.steady_torch import TorchMixing
 from scorer.models import Frames
 from tests.conftest import MakeClip, ffmpeg
 from tests.folders import FolderStores
 from tests.scorer.job.scoring import Idle, task_records
 from tests.scorer.media.test_motion import scene, view
 
+CPU = TorchMixing(torch.device("cpu"))
 FRAMES = 23
 CUT = 14
 
@@ -170,9 +175,12 @@ def test_without_steadying_nothing_is_read_around_or_measured(stores: FolderStor
     assert all(record.steady_ms == 0 for record in records if isinstance(record, FrameRecord))
 
 
-def stage(steady: Any, sources: list[Frames | None], styled: list[Frames | None], errors: dict[int, str]) -> list[Scored]:
+def stage(
+    steady: Any, sources: list[Frames | None], styled: list[Frames | None], errors: dict[int, str],
+    mixing: Mixing[Any] | None = None,
+) -> list[Scored]:  # fmt: skip
     """What comes out of frames that the model made `styled` of."""
-    steadier, given = SteadyStage(steady), []
+    steadier, given = SteadyStage(steady, mixing=mixing), []
     for number, (source, one) in enumerate(zip(sources, styled, strict=True)):
         given += steadier.push(Scored(Frame(number, None, source, None, 0.0), one, errors.get(number), 1.0))
     return given + steadier.rest()
@@ -232,6 +240,64 @@ def _share(steady: str) -> float:
     wide = np.zeros(5)
     wide[::2] = 1 / 3
     return float(np.square(three if steady == "light" else np.convolve(three, wide)).sum())
+
+
+@pytest.mark.parametrize("steady", ["light", "full"])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("larger", [1, 2])
+def test_torch_steadies_as_opencv_does(steady: str, kind: type[np.uint8] | type[np.uint16], larger: int) -> None:
+    """Within a level of 8 bits, but for pixels at the edge of what is trusted, which are taken by one and not by the other."""
+    depth = np.iinfo(kind).max // 255
+    sources: list[Frames] = [np.asarray(pan(number).astype(kind) * depth, kind) for number in range(CUT - 5, CUT + 3)]
+    styled: list[Frames | None] = [Flickering().score(each[None])[0].repeat(larger, 0).repeat(larger, 1) for each in sources]
+    ways = (stage(steady, list(sources), styled, {}, mixing) for mixing in (None, CPU))
+    for usual, found, before in zip(*ways, styled, strict=True):
+        assert usual.pixels is not None
+        assert found.pixels is not None
+        assert before is not None
+        assert found.pixels.dtype == kind
+        apart = np.abs(found.pixels.astype(float) - usual.pixels) / depth
+        assert (apart > 1).mean() < 0.002
+        assert np.abs(usual.pixels.astype(float) - before).mean() > 100 * apart.mean() * depth
+
+
+@pytest.mark.parametrize("steady", ["light", "full"])
+@pytest.mark.usefixtures("clip")
+def test_torch_makes_the_same_bytes_however_it_is_cut(steady: str, stores: FolderStores, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As beside a model on a GPU, but on a processor."""
+    usual = digests(made(planned(stores, steady=steady, chunk_frames=21), stores))
+    monkeypatch.setattr(score, "mixing_on", lambda _: CPU)
+    whole = digests(made(planned(stores, steady=steady, chunk_frames=100), stores))
+    assert whole != usual
+    assert digests(made(planned(stores, steady=steady, chunk_frames=5), stores)) == whole
+
+
+@pytest.mark.parametrize(
+    ("error", "raised", "told"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory."), OutOfMemoryError, "choose a smaller size or steady 'off'"),
+        (RuntimeError("CUDA error: an illegal memory access"), TaskError, "^The GPU failed"),
+        (RuntimeError("something else"), RuntimeError, "^something else$"),
+    ],
+)
+def test_a_gpu_that_fails_at_steadying_is_told(
+    error: Exception, raised: type[Exception], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(TorchMixing, "moved", fails)
+    with pytest.raises(raised, match=told):
+        stage("light", [pan(0)] * 4, still(4, 100), {}, CPU)
+
+
+def test_frames_are_steadied_where_the_model_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert score.mixing_on("cpu") is None
+    assert score.mixing_on("cuda") is None, "there is none here that torch can use"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    found = score.mixing_on("cuda")
+    assert isinstance(found, TorchMixing)
+    assert found._device.type == "cuda"
 
 
 def test_images_are_no_video() -> None:
