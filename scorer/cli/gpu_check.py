@@ -32,7 +32,8 @@ from scorer.errors import ModelError, ScorerError
 MINUTES = 9.0
 """After which no further step begins."""
 MODEL = "painted"
-WAYS = ("float32 eager", "half eager", "compiled", "as jobs have it")
+WAYS = ("float32 eager", "half eager", "phases", "graph", "compiled", "as jobs have it")
+_OF_CUDA = ("half eager", "graph")
 
 
 @dataclass(frozen=True)
@@ -127,14 +128,15 @@ class Check:
             raise ModelError(f"they fail: {last}")
 
     def _way(self, name: str, size: tuple[int, int], batch: int, device: Literal["cpu", "cuda", "mps"]) -> Way | None:
-        what = name if device == "cuda" or name != "half eager" else f"{name} at any size"
-
         def measured() -> Way:
-            ms = statistics.median(_calls(name, size, batch, device, self.scope.seconds)) / batch
+            if name in _OF_CUDA and device != "cuda":
+                raise ModelError("there is no CUDA here")
+            runtime, calls = _calls(name, size, batch, device, self.scope.seconds)
+            ms = statistics.median(calls) / batch
             self.say(f"{MODEL} {name}, {size[0]}x{size[1]}, batches of {batch}: {ms:.3g} ms a frame")
-            return Way(model=MODEL, way=name, width=size[0], height=size[1], batch=batch, ms=ms)
+            return Way(model=MODEL, way=name, runtime=runtime, width=size[0], height=size[1], batch=batch, ms=ms)
 
-        found: Way | None = self._step(what, measured)
+        found: Way | None = self._step(name, measured)
         return found
 
     def _stages(self, model: str, size: tuple[int, int], machine: Machine, ceilings: Ceilings | None) -> Stages | None:
@@ -165,8 +167,10 @@ class Check:
         return found
 
 
-def _calls(name: str, size: tuple[int, int], batch: int, device: Literal["cpu", "cuda", "mps"], seconds: float) -> list[float]:
-    """Milliseconds of each call. Raises ModelError where that way can't be had."""
+def _calls(
+    name: str, size: tuple[int, int], batch: int, device: Literal["cpu", "cuda", "mps"], seconds: float
+) -> tuple[str, list[float]]:  # fmt: skip
+    """What computed, and milliseconds of each call. Raises ModelError where that way can't be had."""
     frames = np.stack([picture(*size)] * batch)
     model = _model(name, device)
     for _ in range(2):
@@ -179,7 +183,7 @@ def _calls(name: str, size: tuple[int, int], batch: int, device: Literal["cpu", 
         began = time.perf_counter()
         model.score(frames)  # which ends with what the GPU did in the processor's memory
         found.append((time.perf_counter() - began) * 1000)
-    return found
+    return str(model.runtime), found
 
 
 def _model(name: str, device: Literal["cpu", "cuda", "mps"]) -> Any:
@@ -188,16 +192,17 @@ def _model(name: str, device: Literal["cpu", "cuda", "mps"]) -> Any:
     settings = ModelSettings(styles=(Style(7),), device=device)
     if name == "as jobs have it":
         return spec(MODEL).load(settings)
-    if name == "half eager" and device != "cuda":
-        raise ModelError("there is no CUDA here")
     import torch
 
     from scorer.models.networks import FixedStyle, StylisationNetwork
+    from scorer.models.phased_network import PhasedNetwork
     from scorer.models.torch_runtime import TorchModel
     from scorer.models.weights import painted_weights
 
-    network = FixedStyle(StylisationNetwork(painted_weights()), torch.eye(26)[7])
-    return TorchModel(network, settings, compiled=name == "compiled", half=name != "float32 eager")
+    weights, style = painted_weights(), torch.eye(26)[7]
+    network = PhasedNetwork(weights, style) if name in ("phases", "graph") else FixedStyle(StylisationNetwork(weights), style)
+    is_compiled, half = name == "compiled", name != "float32 eager"
+    return TorchModel(network, settings, compiled=is_compiled, half=half, graphed=name == "graph")
 
 
 def _job(workers: int, size: tuple[int, int], frames: int) -> tuple[float, int]:

@@ -110,6 +110,7 @@ class Way(_Measured):
 
     model: Text
     way: Text
+    runtime: Text
     width: Side
     height: Side
     batch: Annotated[int, Field(ge=1, le=1000)]

@@ -55,7 +55,10 @@ def test_every_step_that_needs_no_gpu_is_taken(document: Path) -> None:
     found = read_measured(document)
     assert found.machine.device == "cpu"
     assert found.machine.versions["torch"]
-    assert [(way.way, way.batch) for way in found.ways] == [("float32 eager", 2), ("as jobs have it", 2)]
+    assert [(way.way, way.batch) for way in found.ways] == [
+        ("float32 eager", 2), ("phases", 2), ("as jobs have it", 2)
+    ]  # fmt: skip
+    assert found.ways[0].runtime.endswith("cpu float32 eager")
     (row,) = found.stages
     assert (row.model, row.width, row.height, row.frames) == ("painted", *SIZE, 24)
     assert 0 < row.busy <= 1.05
@@ -64,7 +67,8 @@ def test_every_step_that_needs_no_gpu_is_taken(document: Path) -> None:
     assert (job.workers, job.frames) == (1, 24)
     assert found.left_out == (
         "tests of CUDA: left out, there is no CUDA here",
-        "half eager at any size: left out, there is no CUDA here",
+        "half eager: left out, there is no CUDA here",
+        "graph: left out, there is no CUDA here",
         "compiled: left out, it takes longer than the rest of --quick",
     )
 
@@ -84,7 +88,7 @@ def test_it_runs_where_there_is_little_else_than_torch(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     found = read_measured(tmp_path / "check.json")
-    assert {way.way for way in found.ways} == {"float32 eager"}
+    assert {way.way for way in found.ways} == {"float32 eager", "phases"}
     assert found.ceilings is not None
     assert any(line.startswith("stages of painted: left out, the package '") for line in found.left_out)
     assert any(line.startswith("a job by 1 workers: left out, the package '") for line in found.left_out)
