@@ -17,7 +17,7 @@ from typing import Any, TypeAlias, TypeVar
 import typer
 
 from scorer.boundary import typed
-from scorer.cli.arguments import a_path, a_place, whole
+from scorer.cli.arguments import a_path, a_place, a_strength, whole
 from scorer.cli.local_job import Done, LocalJob
 from scorer.cli.options import ScoringOptions
 from scorer.documents.plan import Plan
@@ -87,7 +87,7 @@ def run(
     size: int | None = None,
     style_size: int | None = None,
     stroke_size: float = 1.0,
-    strength: float = 1.0,
+    strength: float | str | Sequence[str] | None = None,
     keep_colors: float = 0.0,
     mask: AnyPath | None = None,
     mask_feather: int = 4,
@@ -120,7 +120,7 @@ def run(
     """
     given = {
         "model": str(model), "size": size, "style_size": style_size,
-        "stroke_size": stroke_size, "strength": strength, "keep_colors": keep_colors, "steady": steady,
+        "stroke_size": stroke_size, "strength": _strengths(strength), "keep_colors": keep_colors, "steady": steady,
         "mask": None if mask is None else _path(mask), "mask_feather": mask_feather,
         "start": start, "end": end,
         "batch_size": batch_size, "chunk_frames": chunk_frames, "container": container, "sound": sound, "strict": strict,
@@ -180,6 +180,13 @@ def _styles(style: Style | Sequence[Style] | None) -> list[str]:
         return []
     alone = isinstance(style, str | os.PathLike) or not isinstance(style, Sequence)
     return [_text(each) for each in ([style] if alone else style)]  # type: ignore[union-attr]  # which is what it tells
+
+
+def _strengths(strength: float | str | Sequence[str] | None) -> list[Any] | None:
+    if strength is None:
+        return None
+    each = [strength] if isinstance(strength, str) or not isinstance(strength, Sequence) else strength
+    return [_parsed("strength", a_strength, one) if isinstance(one, str) else _plain(one) for one in each]
 
 
 def _text(style: object) -> str:

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from scorer.errors import InputError, MissingError, RequestError, StyleError
+from scorer.media.times import is_time
 from scorer.models import STYLE_KINDS, StyleKind
 from scorer.text import closest
 
@@ -232,6 +233,15 @@ def number(low: float | None = None, high: float | None = None) -> Callable[[obj
         return value
 
     return parse
+
+
+def a_strength(given: object) -> str:
+    """A strength, or one at a time: 0.5@10s. It is text as it is given, whose number and time hold."""
+    value, at, time = str(given).partition("@")
+    if at and not is_time(time):
+        raise typer.BadParameter(f"'{time}' is no time: write 10s or 0:10, as in {value}@10s")
+    number()(value)
+    return str(given)
 
 
 def _as_number(text: str) -> float:

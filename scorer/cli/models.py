@@ -32,7 +32,8 @@ def list_models(as_json: AsJson = False) -> None:
 def _describe(spec: ModelSpec, table: Table) -> None:
     on, why = runs_on(spec)
     table.add_row("runs here", f"no: {why}" if why else f"yes, on {on}" if on else "yes")
-    table.add_row("style", STYLE_KINDS[spec.style] + (f", up to {spec.max_styles} mixed" if spec.max_styles > 1 else ""))
+    mixed = f", up to {spec.max_styles} mixed" if spec.max_styles > 1 else ""
+    table.add_row("style", STYLE_KINDS[spec.style] + mixed + (", or one after the other" if spec.over_time else ""))
     if spec.see:
         table.add_row("", spec.see)
     for name, text in spec.options.items():
@@ -54,5 +55,6 @@ def _facts(name: str, found: ModelSpec | ModelError) -> dict[str, Any]:
     on, why = runs_on(found)
     return {
         "name": name, "summary": found.summary, "style": found.style, "max_styles": found.max_styles,
+        "over_time": found.over_time,
         "options": dict(found.options), "source": found.source, "runs": not why, "on": on or None, "why": why or None,
     }  # fmt: skip

@@ -13,15 +13,18 @@ from typing import Annotated, Any, get_args, get_type_hints
 import typer
 
 from scorer.cli import completion
-from scorer.cli.arguments import check_mask, check_style, number, pixels, whole
+from scorer.cli.arguments import a_strength, check_mask, check_style, number, pixels, whole
 from scorer.documents.request import Request, Steady, make_request
 from scorer.errors import RequestError
 from scorer.media.image_names import format_for, is_photo
+from scorer.media.times import is_time
 from scorer.media.wanted import ResultContainer
 from scorer.models import StyleKind
 from scorer.submitter.senders import TAKEN, is_sender
 
 STEADY = get_args(Steady)
+_OTHERWISE = ("style", "option", "mask", "strength")
+"""What a request says in other words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +37,9 @@ class ScoringOptions:
     style: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="STYLE[@WEIGHT]",
+            metavar="STYLE[@WEIGHT][@TIME]",
             autocompletion=completion.styles,
-            help="An image, a trained style's number or a network's file; several are mixed.",
+            help="An image, a trained style's number or a network's file; several are mixed, or change by time: a.png@10s.",
         ),
     ] = None
     model: Annotated[
@@ -51,8 +54,13 @@ class ScoringOptions:
         typer.Option(metavar="PX", parser=pixels, help="Longer side of the frames in pixels; unchanged if not given."),
     ] = None
     strength: Annotated[
-        float, typer.Option(metavar="0..1", parser=number(), help="The style's share: 0 is the original, 1 all style.")
-    ] = 1.0
+        list[Any] | None,
+        typer.Option(
+            metavar="0..1[@TIME]",
+            parser=a_strength,
+            help="The style's share: 0 is the original, 1 all style; several change it from time to time.",
+        ),
+    ] = None
     keep_colors: Annotated[
         float, typer.Option(metavar="0..1", parser=number(), help="The original's share in the colours: 1 keeps them.")
     ] = 0.0
@@ -132,13 +140,23 @@ class ScoringOptions:
         `kind` is what the model takes as its style, `out` what the result is to be called, `here` whether styles are on this
         machine, `more` are other fields of a request. Raises RequestError, MissingError, StyleError.
         """
-        same = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("style", "option", "mask")}
+        same = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _OTHERWISE}
         same["container"] = self.container or _container(source, out)
         same["image_format"] = format_for(source.name, out.name) if out and is_photo(place) else None
         return make_request({
             "name": job_name(source), "input": place, "styles": list(self._styles(kind, path_of, here=here)),
-            "options": options(self.option), "mask": self._mask(path_of, here=here), **same, **more,
+            "options": options(self.option), "mask": self._mask(path_of, here=here), **self._strengths(),
+            **same, **more,
         })  # fmt: skip
+
+    def _strengths(self) -> dict[str, Any]:
+        told = [each.split("@") if isinstance(each, str) else [each] for each in self.strength or []]
+        if len(told) > 1 and not all(time for _, *time in told):
+            raise RequestError("There are several strengths, and not all have a time: write each as 0.5@10s, or one alone.")
+        values = [float(value) if isinstance(value, str) else value for value, *_ in told]
+        if told and len(told[0]) > 1:
+            return {"strengths": [{"strength": value, "at": time} for value, (_, time) in zip(values, told, strict=True)]}
+        return {"strength": values[0]} if told else {}
 
     def _mask(self, path_of: Callable[[Path], str], *, here: bool) -> str | None:
         if self.mask is None:
@@ -149,13 +167,13 @@ class ScoringOptions:
     def _styles(self, kind: StyleKind, path_of: Callable[[Path], str], *, here: bool) -> Iterator[dict[str, Any]]:
         """The styles as a request says them."""
         for text in self.style or []:
-            name, weight = split_weight(text)
+            (name, weight), time = split_weight(text), split_time(text)[1]
             share = _weight(text, name, weight)
             if share != 1 and len(self.style or []) == 1:
                 less = f"for less of the style write '--strength {share:g}'" if share < 1 else "leave the weight out"
                 raise RequestError(f"Weights mix several styles, and '{text}' is the only one: {less}.")
             check_style(name, kind, self.model, here=here)
-            yield {"source": int(name) if kind == "number" else path_of(Path(name)), "weight": share}
+            yield {"source": int(name) if kind == "number" else path_of(Path(name)), "weight": share, "at": time}
 
 
 def _container(source: Path, out: Path | None) -> str | None:
@@ -200,8 +218,15 @@ def _weight(text: str, name: str, weight: str) -> float:
     return share
 
 
+def split_time(text: str) -> tuple[str, str | None]:
+    """What stands before '@TIME', and the time; None where there is none."""
+    before, at, time = text.rpartition("@")
+    return (before, time) if at and is_time(time) and not Path(text).exists() else (text, None)
+
+
 def split_weight(text: str) -> tuple[str, str]:
-    """STYLE[@WEIGHT] in its two parts; '@' may stand in a file's name, too."""
+    """STYLE[@WEIGHT][@TIME] in its first two parts; '@' may stand in a file's name, too."""
+    text = split_time(text)[0]
     name, at, weight = text.rpartition("@")
     return (name, weight) if at and not Path(text).exists() else (text, "")
 

@@ -108,10 +108,16 @@ def _columns(source: Path, scoring: ScoringOptions, request: Request, strengths:
         (Path(name).stem, request_here(source, replace(scoring, style=[name]), None)[1]) for name in names if len(names) > 1
     ]
     return [
-        _Column(f"{name} · {strength:g}", each.model_copy(update={"strength": strength}))
-        for name, each in [*requests, (mixed, request)]
-        for strength in strengths or [each.strength]
-    ]
+        _Column(f"{name} · {label}", at_strength) for name, each in [*requests, (mixed, request)]
+        for label, at_strength in _at_strengths(each, strengths)
+    ]  # fmt: skip
+
+
+def _at_strengths(request: Request, strengths: Sequence[float]) -> list[tuple[str, Request]]:
+    """The request at each strength, or as it says itself."""
+    if not strengths:
+        return [("by time" if request.strengths else f"{request.strength:g}", request)]
+    return [(f"{each:g}", request.model_copy(update={"strength": each, "strengths": ()})) for each in strengths]
 
 
 def _planned(request: Request, previewer: Previewer, device: str, frames: int) -> Plan:

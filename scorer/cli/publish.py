@@ -40,7 +40,7 @@ for distribution in distributions(path=[sys.argv[1]]):
     for entry in distribution.entry_points.select(group="scorer.models"):
         spec = models.spec(entry.name)
         found[entry.name] = {"summary": spec.summary, "style": spec.style, "max_styles": spec.max_styles,
-                             "options": dict(spec.options)}
+                             "over_time": spec.over_time, "options": dict(spec.options)}
 print("\\n" + json.dumps(found))
 """
 _FACTS = TypeAdapter(dict[str, ModelFacts])

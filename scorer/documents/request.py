@@ -89,6 +89,19 @@ class StyleRef(BaseModel):
     source: StrictInt | BlobPath
     """An image's or a trained network's path in the input store, or a trained style's number; the model says which."""
     weight: Number = Field(default=1.0, gt=0, le=1000, allow_inf_nan=False)
+    at: Seconds | None = None
+    """When a video is wholly in it, in seconds of its clock, or text such as "0:01:30"; in between, styles pass into one another.
+    None: always."""
+
+
+class StrengthKey(BaseModel):
+    """How strong the style is at one time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    strength: Number = Field(ge=0, le=1)
+    at: Seconds
+    """In seconds of the video's clock, or text such as "0:01:30"."""
 
 
 class Request(BaseModel):
@@ -103,7 +116,7 @@ class Request(BaseModel):
     input: BlobPath
     """A video, a folder of images (its path ends with '/'), or one image."""
     styles: tuple[StyleRef, ...] = Field(default=(), max_length=32)
-    """Mixed by their weights."""
+    """Mixed by their weights; where they have times, those of one time are."""
     model: ModelName = "adaptive"
     """By its name (`scorer models` lists them)."""
     package: PackageName | None = None
@@ -114,6 +127,8 @@ class Request(BaseModel):
     """What images come out as; None: as they came, or as PNG where that can't be."""
     strength: Number = Field(default=1.0, ge=0, le=1)
     """The share of the model's result in what comes out, the original being the rest: 0 is the original, 1 the whole style."""
+    strengths: tuple[StrengthKey, ...] = Field(default=(), max_length=100)
+    """The same over time, in place of one strength: it changes evenly from one to the next."""
     keep_colors: Number = Field(default=0.0, ge=0, le=1)
     """The share of the original's colours in the model's result, whose light and dark stay: 0 is none, 1 is all."""
     style_size: Annotated[int, Field(ge=16, le=2048), BeforeValidator(_as_number)] | None = None
@@ -190,8 +205,27 @@ class Request(BaseModel):
         """Raise ValueError for times in what has none, and for a part without length."""
         if self.media == "frames" and (self.start is not None or self.end is not None):
             raise ValueError(f"start and end are of videos, not of '{self.input}': leave them out")
+        if self.media == "frames" and self.is_over_time:
+            raise ValueError(f"styles and strengths have times in videos, not in '{self.input}': leave the times out")
+        if len({style.at is None for style in self.styles}) > 1:
+            raise ValueError("some of its styles have a time and some have none: give each of them one, or none")
+        if self.strengths and self.strength != 1:
+            raise ValueError("it has a strength and strengths: write one of them")
+        times = [key.at for key in self.strengths]
+        if twice := [time for time in times if times.count(time) > 1]:
+            raise ValueError(f"two of its strengths are at {as_clock(twice[0])}: write one of them")
         if self.end is not None and (self.start or 0) >= self.end:
             raise ValueError(f"its start, {as_clock(self.start or 0)}, isn't before its end, {as_clock(self.end)}: exchange them")
+
+    @property
+    def has_timed_styles(self) -> bool:
+        """Whether its styles have times."""
+        return any(style.at is not None for style in self.styles)
+
+    @property
+    def is_over_time(self) -> bool:
+        """Whether the style or how strong it is depends on a frame's time."""
+        return bool(self.strengths) or self.has_timed_styles
 
     @property
     def is_part(self) -> bool:
@@ -241,6 +275,9 @@ class Takes(Protocol):
     def max_styles(self) -> int: ...
 
     @property
+    def over_time(self) -> bool: ...
+
+    @property
     def options(self) -> Mapping[str, str]: ...
 
 
@@ -253,6 +290,8 @@ def check_model(request: Request, model: Takes) -> None:
         raise ValueError(f"model '{request.model}' needs {what} as its style; name one with {_STYLED_BY}")
     if len(request.styles) > max(1, model.max_styles):
         raise ValueError(f"model '{request.model}' mixes at most {model.max_styles} styles, not {len(request.styles)}")
+    if request.has_timed_styles and not model.over_time:
+        raise ValueError(f"model '{request.model}' can't change its style over time: leave the times out, or choose {_OVER_TIME}")
     for style in request.styles:
         if isinstance(style.source, int) != (model.style == "number"):
             quotes = " without quotes" if model.style == "number" else ""
@@ -268,6 +307,7 @@ def check_model(request: Request, model: Takes) -> None:
         raise ValueError(f"model '{request.model}' has no option '{unknown[0]}'; it has: {known}{meant}")
 
 
+_OVER_TIME = "'adaptive' or 'painted'"
 _STYLED_BY = "--style, or 'styles' in a request"
 
 
@@ -318,6 +358,8 @@ RIGHT = {
     "styles": 'write a list of up to 32 styles, such as [{"source": "styles/night.jpg"}]',
     "source": "write an image's or a network's path in the input store, or a trained style's number without quotes",
     "weight": "write a number over 0, at most 1000",
+    "at": HOW,
+    "strengths": 'write a list such as [{"strength": 0.2, "at": 0}, {"strength": 1, "at": "0:10"}]',
     "model": "write the name of one that 'scorer models' lists",
     "package": "write the id that 'scorer publish' printed",
     "options": 'write up to 32 of the model\'s own, such as {"precision": "float32"}',

@@ -120,7 +120,8 @@ def _check_model(request: Request, device: Device) -> None:
     """Raise what the model says of styles and options without being loaded. A package's is on nodes only."""
     if request.package is None and (check := models.spec(request.model).check):
         styles = (
-            Style(Path(each.source) if isinstance(each.source, str) else each.source, each.weight) for each in request.styles
+            Style(Path(each.source) if isinstance(each.source, str) else each.source, each.weight, each.at)
+            for each in request.styles
         )
         check(ModelSettings(tuple(styles), device, options=request.model_options))
 

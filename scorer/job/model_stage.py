@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from scorer.job.marks import too_many_failed
 from scorer.job.media import Frame, ms_since
 from scorer.job.tiling import gpu_failed, is_gpu_failure, is_out_of_memory, score_in_tiles
 from scorer.media.images import resize
-from scorer.models import Frames, Model
+from scorer.models import Frames, Model, ModelOverTime
 from scorer.models.around import at_stroke_size, blended, cropped, padded, recolored, scaled
 
 
@@ -46,6 +47,10 @@ class ModelStage:
     """Pixels a side of the frames that the model gets at least."""
     strength: float = 1.0
     """The model's share in what comes out; the rest is the original's."""
+    strengths: Sequence[tuple[float, float]] = ()
+    """The same at some times, (seconds, strength), which ascend; none where it is always the same."""
+    over_time: ModelOverTime | None = None
+    """The model, where its styles have times."""
     keep_colors: float = 0.0
     """The share of the original's colours in what the model makes."""
     stroke_size: float = 1.0
@@ -88,7 +93,7 @@ class ModelStage:
             return [scored for part in parts for scored in self._batch(part)]
         started = time.perf_counter()
         try:
-            scored = self._call(images, batch[0].number % size if self.is_aligned else 0)
+            scored = self._call(images, batch[0].number % size if self.is_aligned else 0, [frame.seconds for frame in batch])
         except (ScorerError, KeyboardInterrupt):
             raise
         except BaseException as error:  # whatever a model raises, it is about the frames it was given
@@ -97,17 +102,24 @@ class ModelStage:
         return [self._blended(frame, image, one, spent) for frame, image, one in zip(batch, images, scored, strict=True)]
 
     def _blended(self, frame: Frame[Any], image: Frames, scored: Frames, spent: float) -> Scored:
-        return Scored(frame, blended(image, recolored(image, scored, self.keep_colors), self.strength), None, spent)
+        colored = recolored(image, scored, self.keep_colors)
+        return Scored(frame, blended(image, colored, self._strength(frame.seconds)), None, spent)
 
-    def _call(self, images: Sequence[Frames], before: int) -> Frames:
-        """(N, H', W', 3) for N frames; the model always sees as many of one shape, for its shapes to stay the same.
+    def _strength(self, seconds: float) -> float:
+        """At that time: on the line between the two that are told around it, and beyond them the first or the last."""
+        if not self.strengths:
+            return self.strength
+        return float(np.interp(seconds, [at for at, _ in self.strengths], [strength for _, strength in self.strengths]))
+
+    def _call(self, images: Sequence[Frames], before: int, seconds: Sequence[float]) -> Frames:
+        """(N, H', W', 3) for N frames of these times; the model always sees as many of one shape, for its shapes to stay.
 
         Some places of the batch may be left `before` them, and behind.
         What it sees is a copy of its own: decoders hand out arrays that can't be written to, and the frame may still be wanted.
         """
         behind = self._fitting(images[0]) - before - len(images)
         stacked = np.stack([*[images[0]] * before, *images, *[images[-1]] * behind])
-        scored = self._made(stacked)
+        scored = self._made(stacked, [*[seconds[0]] * before, *seconds, *[seconds[-1]] * behind])
         height, width = scored.shape[1:3]
         if height * width > self.most_made:
             raise ModelError(
@@ -117,14 +129,15 @@ class ModelStage:
         self.scale = (scored.shape[1] / stacked.shape[1], scored.shape[2] / stacked.shape[2])
         return scored[before : before + len(images)]
 
-    def _made(self, images: Frames) -> Frames:
-        """What the model makes of frames (N, H, W, 3), however narrow they are, with strokes of the size that is asked for."""
+    def _made(self, images: Frames, seconds: Sequence[float]) -> Frames:
+        """What the model makes of frames (N, H, W, 3) of N times, however narrow, with strokes of the size that is asked for."""
         height, width = images.shape[1:3]
         across, down = at_stroke_size(width, height, self.stroke_size)
         if across * down > max(self.most_made, height * width):
             raise ValueError(f"the model would work on {across}x{down} pixels, more than the {self.most_made:,} allowed")
         given = padded(scaled(images, across, down), self.least_side)
-        made = cropped(_checked(self.model.score(given), given), given, down, across)
+        new = self.over_time.score_at(given, seconds) if self.over_time else self.model.score(given)
+        made = cropped(_checked(new, given), given, down, across)
         return scaled(made, round(width * made.shape[2] / across), round(height * made.shape[1] / down))
 
     def _smaller(self, batch: Sequence[Frame[Any]], images: Sequence[Frames], error: BaseException) -> list[Scored]:
@@ -141,7 +154,7 @@ class ModelStage:
     def _tiles(self, frame: Frame[Any], image: Frames) -> Scored:
         started = time.perf_counter()
         try:
-            scored, tiles = score_in_tiles(self._made, image, self.tile_overlap)
+            scored, tiles = score_in_tiles(partial(self._made, seconds=[frame.seconds]), image, self.tile_overlap)
         except (ScorerError, KeyboardInterrupt):
             raise
         except BaseException as error:
@@ -170,7 +183,7 @@ class ModelStage:
         """How the model changes sizes, from a black frame."""
         try:
             black = np.zeros((self._fitting(image), *image.shape), image.dtype)
-            made = self._made(black)
+            made = self._made(black, [0.0] * len(black))
         except KeyboardInterrupt:
             raise
         except BaseException:

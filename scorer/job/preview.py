@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import av
 
@@ -21,7 +22,7 @@ from scorer.errors import InputError
 from scorer.job.media import open_media
 from scorer.job.score import load_model, score_chunk
 from scorer.job.steady_stage import REACH
-from scorer.models import Frames, Model
+from scorer.models import Frames, Model, ModelOverTime
 from scorer.store import FolderStore, Store, Stores
 
 
@@ -150,10 +151,18 @@ class Remembering:
 
     def score(self, frames: Frames) -> Frames:
         """What the model makes of frames (N, H, W, 3), which may depend on those before."""
-        self._before.update(repr((frames.shape, frames.dtype)).encode() + frames.tobytes())
+        return self._remembered(frames, (), lambda: self._model.score(frames))
+
+    def score_at(self, frames: Frames, seconds: Sequence[float]) -> Frames:
+        """The same of a model whose styles have times."""
+        model = cast(ModelOverTime, self._model)
+        return self._remembered(frames, seconds, lambda: model.score_at(frames, seconds))
+
+    def _remembered(self, frames: Frames, seconds: Sequence[float], score: Callable[[], Frames]) -> Frames:
+        self._before.update(repr((frames.shape, frames.dtype, tuple(seconds))).encode() + frames.tobytes())
         key = self._before.digest()
         if key not in self._made:
-            self._made[key] = self._model.score(frames)
+            self._made[key] = score()
         return self._made[key].copy()
 
     def reset(self) -> None:

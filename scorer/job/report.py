@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -91,10 +91,13 @@ def _settings(plan: Plan, status: Status) -> dict[str, str]:
 
 
 def _styles(plan: Plan, stores: Stores) -> Iterator[tuple[str, bytes | None]]:
-    shares = sum(style.weight for style in plan.request.styles)
+    shares, count = defaultdict[float | None, float](float), Counter(style.at for style in plan.request.styles)
+    for style in plan.request.styles:
+        shares[style.at] += style.weight
     for style, etag in zip(plan.request.styles, plan.style_etags, strict=True):
         label = str(style.source) if isinstance(style.source, int) else Path(style.source).name
-        label += f" ({style.weight / shares:.0%})" if len(plan.request.styles) > 1 else ""
+        label += f" ({style.weight / shares[style.at]:.0%})" if count[style.at] > 1 else ""
+        label += "" if style.at is None else f" at {as_clock(style.at)}"
         picture = None
         if models.spec(plan.request.model).style == "image" and isinstance(style.source, str):
             with suppress(ScorerError):  # it may be gone by now, which the result doesn't mind

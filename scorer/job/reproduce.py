@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scorer.documents.request import Request
+from scorer.media.times import as_clock
 from scorer.models import Device
 
 # Fields of a request that are options of `scorer run` by the same name.
@@ -26,7 +27,10 @@ def command(request: Request, device: Device) -> str:
     words = ["scorer", "run", _file(request.input)]
     for style in request.styles:
         name = str(style.source) if isinstance(style.source, int) else _file(style.source)
-        words += ["--style", name + (f"@{style.weight:g}" if style.weight != 1 else "")]
+        time = "" if style.at is None else f"@{as_clock(style.at)}"
+        words += ["--style", name + (f"@{style.weight:g}" if style.weight != 1 else "") + time]
+    for key in request.strengths:
+        words += ["--strength", f"{key.strength:g}@{as_clock(key.at)}"]
     words += ["--mask", _file(request.mask)] if request.mask else []
     for field, value in _chosen(request):
         option = f"--{field.replace('_', '-')}"
@@ -42,6 +46,8 @@ def command(request: Request, device: Device) -> str:
 def settings(request: Request, device: Device) -> dict[str, str]:
     """What differs from the defaults, as a report says it."""
     chosen = {field.replace("_", " "): str(value) for field, value in _chosen(request) if field not in _ELSEWHERE}
+    if request.strengths:
+        chosen["strengths"] = ", ".join(f"{key.strength:g} at {as_clock(key.at)}" for key in request.strengths)
     chosen |= {name: str(value) for name, value in request.options.items()}
     return chosen | ({"device": device} if device != "auto" else {})
 

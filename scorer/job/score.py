@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from scorer import models
 from scorer.boundary import words
@@ -29,7 +29,7 @@ from scorer.job.samples import FAILED, keep_failed, keep_sample
 from scorer.job.steady_mixing import Mixing
 from scorer.job.steady_stage import SteadyStage
 from scorer.media import images
-from scorer.models import Frames, Model, ModelSettings, Style
+from scorer.models import Frames, Model, ModelOverTime, ModelSettings, Style
 from scorer.store import Stores, called
 
 
@@ -42,7 +42,7 @@ def load_model(plan: Plan, stores: Stores, threads: int | None = None) -> Model:
             source: Path | int = style.source if isinstance(style.source, int) else stores.input.fetch(style.source, etag)
             if isinstance(source, Path):
                 named.enter_context(called(source, stores.input.where(str(style.source))))
-            styles.append(Style(source, style.weight))
+            styles.append(Style(source, style.weight, style.at))
         with _of_model(request, "loaded"):
             settings = ModelSettings(tuple(styles), plan.device, threads, _megapixels(plan), request.model_options)
             return models.spec(request.model).load(settings)
@@ -149,8 +149,9 @@ def _model_stage(plan: Plan, model: Model, marks: Marks, usual: int, scale: tupl
     notes = [f"killed in batches of {min(marks.begun)}: batches of {size}"] if marks.begun else []
     return ModelStage(
         model, size, spec.tile_overlap, most_failures(plan), plan.max_batch_pixels * size // usual, plan.max_pixels,
-        spec.least_side, request.strength, request.keep_colors, request.stroke_size, is_aligned=request.steady != "off",
-        scale=scale, notes=notes, check=marks.check,
+        spec.least_side, request.strength, sorted((key.at, key.strength) for key in request.strengths),
+        cast(ModelOverTime, model) if request.has_timed_styles else None, request.keep_colors, request.stroke_size,
+        is_aligned=request.steady != "off" or request.has_timed_styles, scale=scale, notes=notes, check=marks.check,
     )  # fmt: skip
 
 

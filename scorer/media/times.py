@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 MOST = 366 * 24 * 60 * 60
 """Seconds: no video lasts longer."""
-_FORM = r"(([0-9]{1,4}:)?[0-5]?[0-9]:[0-5]?[0-9]|[0-9]{1,8})(\.[0-9]{1,9})?"
+_FORM = r"(([0-9]{1,4}:)?[0-5]?[0-9]:[0-5]?[0-9]|[0-9]{1,8})(\.[0-9]{1,9})?s?"
 HOW = "write seconds, such as 90.5, or h:mm:ss, such as 0:01:30.5"
 
 
@@ -24,9 +24,14 @@ def as_seconds(value: Any) -> Any:
     if not re.fullmatch(_FORM, value, re.ASCII):
         raise PydanticCustomError("time", "is no time")
     seconds = Fraction(0)
-    for part in value.split(":"):
+    for part in value.removesuffix("s").split(":"):
         seconds = 60 * seconds + Fraction(part)
     return float(seconds)
+
+
+def is_time(text: str) -> bool:
+    """Whether `text` is a time and no other number: it has a colon, or an 's' behind it."""
+    return bool(re.fullmatch(_FORM, text, re.ASCII)) and (":" in text or text.endswith("s"))
 
 
 _SCHEMA = {"anyOf": [{"type": "number", "minimum": 0, "maximum": MOST}, {"type": "string", "pattern": f"^{_FORM}$"}]}

@@ -8,7 +8,7 @@ SCORER_WEIGHTS names.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -25,6 +25,7 @@ __all__ = [
     "Device",
     "Frames",
     "Model",
+    "ModelOverTime",
     "ModelSettings",
     "ModelSpec",
     "Style",
@@ -69,12 +70,21 @@ class Model(Protocol):
         """Called before the first frame of a chunk: forget the frames seen so far."""
 
 
+class ModelOverTime(Model, Protocol):
+    """What a model is whose styles have times."""
+
+    def score_at(self, frames: Frames, seconds: Sequence[float]) -> Frames:
+        """Like `score`, each of the N frames in the style of its time, which depends on nothing else."""
+
+
 @dataclass(frozen=True)
 class Style:
     """What gives the style: an image, the number of a trained style, or the file of a trained network."""
 
     source: Path | int
     weight: float = 1.0
+    at: float | None = None
+    """When frames are wholly in it, in seconds of the video's clock; in between styles pass into one another. None: always."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +108,8 @@ class ModelSpec:
     style: StyleKind
     load: Callable[[ModelSettings], Model]
     max_styles: int = 1
+    over_time: bool = False
+    """Whether its styles may have times: what `load` gives is a ModelOverTime then."""
     check: Callable[[ModelSettings], None] | None = None
     """Raises StyleError or RequestError for what `load` would refuse, as far as no file and no runtime is needed to know: whoever
     plans a job has neither, and shall not find it out on a GPU."""

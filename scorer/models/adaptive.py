@@ -17,9 +17,9 @@ from pydantic import Field
 from scorer.media.style_image import load_style_image
 from scorer.models import Model, ModelSettings, ModelSpec
 from scorer.models.options import describe_options, parse_options
+from scorer.models.over_time import Keys, are_timed, mixes
 from scorer.models.runtime import RuntimeOptions, choose_runtime, runs_on
-from scorer.models.style_weights import shares
-from scorer.models.weights import ADAPTIVE, SHORTEST, STYLE_SIZE, Array
+from scorer.models.weights import ADAPTIVE, SHORTEST, STYLE_SIZE, Array, adaptive_weights
 
 
 class AdaptiveOptions(RuntimeOptions):
@@ -39,13 +39,15 @@ def load(settings: ModelSettings) -> Model:
     """
     options = parse_options(AdaptiveOptions, settings.options, "adaptive")
     images = [style_square(Path(str(each.source)), options.style_size) for each in settings.styles]
-    mix = shares(settings.styles)
+    times, mix = mixes(settings.styles)
     if choose_runtime(settings, options) == "openvino":
         from scorer.models import openvino_runtime
 
-        style = mix @ openvino_runtime.predict_styles(images, settings.threads, options.style_size)
-        return openvino_runtime.load_adaptive(style, settings.threads, options.precision)
-    return _on_torch(settings, images, mix, options.compiled)
+        styles = mix @ openvino_runtime.predict_styles(images, settings.threads, options.style_size)
+        if are_timed(settings.styles):
+            return openvino_runtime.load_over_time(adaptive_weights(), Keys(times, styles), settings.threads, options.precision)
+        return openvino_runtime.load_adaptive(styles[0], settings.threads, options.precision)
+    return _on_torch(settings, images, times, mix, options.compiled)
 
 
 def style_square(path: Path, size: int = STYLE_SIZE) -> NDArray[np.uint8]:
@@ -57,19 +59,25 @@ def style_square(path: Path, size: int = STYLE_SIZE) -> NDArray[np.uint8]:
     return np.asarray(square.resize((size, size), Image.Resampling.LANCZOS), np.uint8)
 
 
-def _on_torch(settings: ModelSettings, images: list[NDArray[np.uint8]], mix: Array, compiled: bool | Literal["auto"]) -> Model:
+def _on_torch(
+    settings: ModelSettings, images: list[NDArray[np.uint8]], times: NDArray[np.float64], mix: Array,
+    compiled: bool | Literal["auto"],
+) -> Model:  # fmt: skip
     import torch
 
     from scorer.models.networks import StylePredictor
-    from scorer.models.phased_network import load_network
-    from scorer.models.weights import adaptive_weights, predictor_weights
+    from scorer.models.phased_network import load_network, load_over_time
+    from scorer.models.weights import predictor_weights
 
     predictor = StylePredictor(predictor_weights())
     squares = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) / 255  # (styles, 3, size, size)
     with torch.no_grad():
         # one by one, because a batch of another size may differ in the last bit
-        style = torch.from_numpy(mix) @ torch.cat([predictor(each[None]) for each in squares])  # (100,)
-    return load_network(adaptive_weights(), style, settings, compiled=compiled is True)
+        predicted = torch.cat([predictor(each[None]) for each in squares])  # (styles, 100)
+        styles = torch.from_numpy(mix) @ predicted  # (times, 100)
+    if are_timed(settings.styles):
+        return load_over_time(adaptive_weights(), Keys(times, styles.numpy()), settings, compiled=compiled is True)
+    return load_network(adaptive_weights(), styles[0], settings, compiled=compiled is True)
 
 
 def check(settings: ModelSettings) -> None:
@@ -85,6 +93,7 @@ SPEC = ModelSpec(
     check=check,
     runs=partial(runs_on, weights=ADAPTIVE),
     max_styles=16,
+    over_time=True,
     least_side=SHORTEST,
     options=describe_options(AdaptiveOptions),
     source=(

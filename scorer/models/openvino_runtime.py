@@ -7,7 +7,7 @@ stays float32. The same frame gives the same bytes, whatever shares its batch, a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +19,7 @@ from scorer.models import Frames
 from scorer.models.flat import fill_flat, flat_colors
 from scorer.models.openvino_calibration import best_range, calibration_frames, psnr
 from scorer.models.openvino_kept import Calibration, calibration
+from scorer.models.over_time import Keys, OverTime
 from scorer.models.weights import STYLE_SIZE, Array, Weights, adaptive_weights, layers, painted_weights, predictor_weights
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def predict_styles(images: Sequence[NDArray[np.uint8]], threads: int | None = No
     for image in images:
         frames = ops.parameter([1, *image.shape], np.uint8)
         style = predicted_style(weights, centre_square(_planes(frames), size))
-        found.append(_compile([style], frames, threads)([np.ascontiguousarray(image[None])])[0][0])
+        found.append(_compile([style], [frames], threads)([np.ascontiguousarray(image[None])])[0][0])
     return np.stack(found)
 
 
@@ -93,13 +94,20 @@ def load_feedforward(weights: Weights, threads: int | None = None, precision: Pr
     return OpenVinoModel(weights, np.ones(1, np.float32), threads, precision)
 
 
+def load_over_time(weights: Weights, keys: Keys, threads: int | None = None, precision: Precision = "auto") -> OverTime:
+    """Load a network whose frames are each in the style of their time."""
+    return OverTime(OpenVinoModel(weights, keys.between(), threads, precision, over_time=True), keys, weights, keys)
+
+
 class OpenVinoModel:
     """A stylisation network in one style, compiled for each size of batch it meets."""
 
     device = "cpu"
 
-    def __init__(self, weights: Weights, style: Array, threads: int | None, precision: Precision) -> None:
-        """Take a style (S,), or one for each frame of a batch (N, S).
+    def __init__(
+        self, weights: Weights, style: Array, threads: int | None, precision: Precision, *, over_time: bool = False
+    ) -> None:  # fmt: skip
+        """Take a style (S,), or one for each frame of a batch (N, S); `over_time` those (N, S) among which frames' will be.
 
         Calibrate where int8 is asked for, or where it pays and the style bears it.
         """
@@ -108,13 +116,14 @@ class OpenVinoModel:
         self._weights = weights
         self._style = np.atleast_2d(np.asarray(style, np.float32))  # (1 or N, S)
         self._flat = flat_colors(weights, self._style)
+        self._over_time = over_time
         self._threads = threads
         self._compiled: dict[tuple[Any, ...], CompiledModel] = {}
         self._ranges: Ranges | None = None
         self.psnr: float | None = None
         """Of int8 against float32 on the calibration's images, in decibels; None where int8 wasn't tried."""
         if precision == "int8" or (precision == "auto" and int8_pays()):
-            found = calibration(self._weights, self._style, self._calibrated)
+            found = self._calibrations()
             self.psnr = found.psnr
             self._ranges = None if precision == "auto" and found.psnr < MINIMUM_PSNR else found.ranges
         version = ".".join(openvino.__version__.split(".")[:2])
@@ -122,20 +131,32 @@ class OpenVinoModel:
 
     def score(self, frames: Frames) -> Frames:
         """Stylise (N, H, W, 3); SHORTEST or more pixels a side. Raises MemoryError where the batch doesn't fit."""
+        return fill_flat(frames, self._infer(frames), self._flat)
+
+    def score_styled(self, frames: Frames, numbers: Array) -> Frames:
+        """The same, each frame in a style of its own, (N, S), where it is known that styles change over time.
+
+        Frames are scored one by one, as is usual here: a batch of another size may differ in the last bit.
+        """
+        parts = [slice(at, at + 1) for at in range(len(frames))]
+        return np.concatenate([self._infer(frames[part], np.ascontiguousarray(numbers[part], np.float32)) for part in parts])
+
+    def _infer(self, frames: Frames, *styles: Array) -> Frames:
         import openvino
 
         source = np.require(frames, requirements=["C", "W"])  # memory that is shared must be writable, though it is only read
         result = np.empty_like(source)
         try:
             request = self._for(source).create_infer_request()
-            request.set_input_tensor(openvino.Tensor(source, shared_memory=True))
+            for number, given in enumerate((source, *styles)):
+                request.set_input_tensor(number, openvino.Tensor(given, shared_memory=True))
             request.set_output_tensor(openvino.Tensor(result, shared_memory=True))
             request.infer()
         except RuntimeError as error:
             if "alloc" in str(error) or "memory" in str(error):
                 raise MemoryError(str(error)) from error
             raise
-        return fill_flat(source, result, self._flat)
+        return result
 
     def reset(self) -> None:
         """Frames are independent: there is nothing to forget."""
@@ -145,22 +166,24 @@ class OpenVinoModel:
         if key not in self._compiled:
             while len(self._compiled) >= _SIZES_KEPT:
                 del self._compiled[next(iter(self._compiled))]
-            outputs, parameter, _ = self._graph(frames.shape, frames.dtype, self._ranges)
-            self._compiled[key] = _compile(outputs, parameter, self._threads)
+            style = None if self._over_time else self._style
+            outputs, parameters, _ = self._graph(frames.shape, frames.dtype, self._ranges, style)
+            self._compiled[key] = _compile(outputs, parameters, self._threads)
         return self._compiled[key]
 
     def _graph(
-        self, shape: tuple[int, ...], dtype: np.dtype[Any], ranges: Ranges | None
-    ) -> tuple[list[Node], Node, dict[str, Node]]:
-        """The result's node, the frames' parameter, and what each convolution reads."""
+        self, shape: tuple[int, ...], dtype: np.dtype[Any], ranges: Ranges | None, style: Array | None
+    ) -> tuple[list[Node], list[Node], dict[str, Node]]:
+        """The result's node; the frames' parameter, and without a style the styles'; what each convolution reads."""
         from openvino import opset13 as ops
 
         from scorer.models.openvino_networks import StylisationGraph, interleave, modulation, reflected
 
-        _, height, width, _ = shape
+        count, height, width, _ = shape
         parameter = ops.parameter(list(shape), dtype.type)
         whole = reflected(parameter, 0, 0, -height % 4, -width % 4)
-        network = StylisationGraph(self._weights, modulation(self._weights, ops.constant(self._style)), ranges)
+        numbers = ops.parameter([count, self._style.shape[1]], np.float32) if style is None else ops.constant(style)
+        network = StylisationGraph(self._weights, modulation(self._weights, numbers), ranges)
         phases = network.build(_planes(reflected(whole, 4, 4, 4, 4)))
         top = ops.constant(np.float32(np.iinfo(dtype).max))
         half = ops.constant(np.float32(0.5))
@@ -168,18 +191,28 @@ class OpenVinoModel:
         if height % 4 or width % 4:
             start, stop, step, axes = ([0, 0], [height, width], [1, 1], [1, 2])
             pixels = ops.slice(pixels, *(ops.constant(np.array(each, np.int64)) for each in (start, stop, step, axes)))
-        return [pixels], parameter, network.observed
+        return [pixels], [parameter, *([numbers] if style is None else [])], network.observed
 
-    def _calibrated(self) -> Calibration:
-        """Measure the ranges, and the PSNR that int8 has with them."""
+    def _calibrations(self) -> Calibration:
+        """What int8 needs to know; of styles that change over time, whatever any of them needs."""
+        if not self._over_time:
+            return calibration(self._weights, self._style, lambda: self._calibrated(self._style))
+        each = [calibration(self._weights, style, partial(self._calibrated, style)) for style in self._style[:, None]]
+        ranges = {
+            name: (min(one.ranges[name][0] for one in each), max(one.ranges[name][1] for one in each)) for name in each[0].ranges
+        }
+        return Calibration(ranges=ranges, psnr=min(one.psnr for one in each))
+
+    def _calibrated(self, style: Array) -> Calibration:
+        """Measure the ranges in the style, (1 or N, S), and the PSNR that int8 has with them."""
         frames = calibration_frames()
-        outputs, parameter, observed = self._graph(frames.shape, frames.dtype, None)
+        outputs, parameter, observed = self._graph(frames.shape, frames.dtype, None, style)
         names = layers(self._weights)
         # one thread: float32 sums then don't depend on how many there are, and every worker finds the same ranges
         measured = _compile(outputs + [observed[name] for name in names], parameter, 1)([frames])
         ranges = {name: best_range(measured[1 + index]) for index, name in enumerate(names)}
         ranges[names[0]] = (0.0, 1.0)  # exactly the 256 values of 8-bit frames
-        outputs, parameter, _ = self._graph(frames.shape, frames.dtype, ranges)
+        outputs, parameter, _ = self._graph(frames.shape, frames.dtype, ranges, style)
         return Calibration(ranges=ranges, psnr=psnr(_compile(outputs, parameter, 1)([frames])[0], measured[0]))
 
 
@@ -192,10 +225,10 @@ def _planes(frames: Node) -> Node:
     return ops.transpose(scaled, ops.constant(np.array([0, 3, 1, 2], np.int64)))
 
 
-def _compile(outputs: list[Node], parameter: Node, threads: int | None) -> CompiledModel:
+def _compile(outputs: list[Node], parameters: list[Node], threads: int | None) -> CompiledModel:
     import openvino
 
-    return compile_model(openvino.Model(outputs, [parameter]), threads)
+    return compile_model(openvino.Model(outputs, parameters), threads)
 
 
 def compile_model(model: Model, threads: int | None) -> CompiledModel:

@@ -11,9 +11,9 @@ from scorer.errors import StyleError
 from scorer.models import Frames, Model, ModelSettings, ModelSpec, Style
 from scorer.models.around import cropped, padded
 from scorer.models.options import describe_options, parse_options
+from scorer.models.over_time import Keys, are_timed, mixes
 from scorer.models.runtime import RuntimeOptions, choose_runtime, runs_on
-from scorer.models.style_weights import shares
-from scorer.models.weights import PAINTED, SHORTEST, Array
+from scorer.models.weights import PAINTED, SHORTEST, Array, painted_weights
 
 STYLES = 26
 
@@ -24,17 +24,21 @@ def load(settings: ModelSettings) -> Model:
     Raises StyleError for a number that isn't there, ModelError where weights or runtime are missing, RequestError for an
     option it doesn't have.
     """
-    options, style = _checked(settings)
+    options, keys = _checked(settings)
+    style, is_timed = keys.numbers[0], are_timed(settings.styles)
     if choose_runtime(settings, options) == "openvino":
         from scorer.models import openvino_runtime
 
+        if is_timed:
+            return openvino_runtime.load_over_time(painted_weights(), keys, settings.threads, options.precision)
         return openvino_runtime.load_painted(style, settings.threads, options.precision)
 
     import torch
 
-    from scorer.models.phased_network import load_network
-    from scorer.models.weights import painted_weights
+    from scorer.models.phased_network import load_network, load_over_time
 
+    if is_timed:
+        return load_over_time(painted_weights(), keys, settings, compiled=options.compiled is True)
     return load_network(painted_weights(), torch.from_numpy(style), settings, compiled=options.compiled is True)
 
 
@@ -51,14 +55,13 @@ def in_every_style(picture: Frames) -> Frames:
         import torch
 
         from scorer.models.phased_network import load_network
-        from scorer.models.weights import painted_weights
 
         made = load_network(painted_weights(), torch.from_numpy(each), settings, compiled=False).score(given)
     return cropped(made, given, *picture.shape[:2])
 
 
-def _checked(settings: ModelSettings) -> tuple[RuntimeOptions, Array]:
-    return parse_options(RuntimeOptions, settings.options, "painted"), mixed(settings.styles)
+def _checked(settings: ModelSettings) -> tuple[RuntimeOptions, Keys]:
+    return parse_options(RuntimeOptions, settings.options, "painted"), keyed(settings.styles)
 
 
 def check(settings: ModelSettings) -> None:
@@ -66,12 +69,18 @@ def check(settings: ModelSettings) -> None:
     _checked(settings)
 
 
+def keyed(styles: Sequence[Style]) -> Keys:
+    """Turn numbered styles into the weights (K, 26) of all trained styles at each of their times. Raises StyleError."""
+    times, mix = mixes(styles)
+    numbers = np.zeros((len(times), STYLES), np.float32)
+    for each, share in zip(styles, mix.T, strict=True):
+        numbers[:, _number(each)] += share
+    return Keys(times, numbers)
+
+
 def mixed(styles: Sequence[Style]) -> Array:
-    """Turn numbered styles into the weights (26,) of all trained styles, which sum up to 1. Raises StyleError."""
-    result = np.zeros(STYLES, np.float32)
-    for each, share in zip(styles, shares(styles), strict=True):
-        result[_number(each)] += share
-    return result
+    """The same of styles without times: weights (26,), which sum up to 1."""
+    return np.asarray(keyed(styles).numbers[0], np.float32)
 
 
 def _number(style: Style) -> int:
@@ -91,6 +100,7 @@ SPEC = ModelSpec(
     runs=partial(runs_on, weights=PAINTED),
     see="`scorer styles` shows them on a picture, `--on IMAGE` on yours",
     max_styles=STYLES,
+    over_time=True,
     least_side=SHORTEST,
     options=describe_options(RuntimeOptions),
     source=(

@@ -7,7 +7,8 @@ convolution needs around it: only that border is copied.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from torch.nn import functional
 from scorer.models import ModelSettings
 from scorer.models.flat import flat_colors
 from scorer.models.networks import FixedStyle, StylisationNetwork, pad_for_contraction
+from scorer.models.over_time import Keys, OverTime
 from scorer.models.phases import NARROW, between_phases, doubled_to_phases, from_phases
 from scorer.models.torch_runtime import TorchModel
 from scorer.models.weights import INSTANCE_NORM_EPSILON, Array, Weights, layers
@@ -35,7 +37,8 @@ class PhasedNetwork(nn.Module):
         if self.narrow:
             relaid |= {"contract.0": between_phases, "contract.1": from_phases}
         self.residual_blocks = sum(name.startswith("residual") for name in names) // 2
-        self.normed = frozenset(name for name in names if f"{name}.gamma.weight" in weights)
+        self.normed = [name for name in names if f"{name}.gamma.weight" in weights]
+        self.widths = [len(weights[f"{name}.gamma.bias"]) for name in self.normed]
         style = styles.reshape(-1, styles.shape[-1])
         for name in names:
             kernel = weights[f"{name}.weight"]
@@ -54,35 +57,47 @@ class PhasedNetwork(nn.Module):
     def _of(self, name: str, part: str) -> Tensor:
         return self.get_buffer(f"{name}.{part}".replace(".", "_"))
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Stylise (N, 3, H, W) in [0, 1]."""
+    def forward(self, frames: Tensor, modulation: Tensor | None = None) -> Tensor:
+        """Stylise (N, 3, H, W) in [0, 1] in its styles, or by (N, 2C), what `StylisationNetwork.modulation` says of others."""
         height, width = frames.shape[-2:]
-        x = self._contract(functional.pad(pad_for_contraction(frames), (4, 4, 4, 4), mode="reflect"))
+        layer = partial(self._layer, self._norms(modulation))
+        x = self._contract(layer, functional.pad(pad_for_contraction(frames), (4, 4, 4, 4), mode="reflect"))
         for block in range(self.residual_blocks):
             first, second = f"residual.{block}.0", f"residual.{block}.1"
-            inner = reflected(self._layer(first, x, room=1))
-            x[..., 1:-1, 1:-1] += self._layer(second, inner, relu=False)
+            inner = reflected(layer(first, x, room=1))
+            x[..., 1:-1, 1:-1] += layer(second, inner, relu=False)
             x = repeated(x) if block == self.residual_blocks - 1 else reflected(x)
-        x = repeated(self._layer("expand.0", x, phases=2, room=1, joined=True))  # (N, C3, H/2 + 2, W/2 + 2)
-        x = reflected_phases(self._layer("expand.1", x, phases=2, room=2))  # (N, 4 C4, H/2 + 4, W/2 + 4)
-        x = self._layer("expand.2", x, phases=2, relu=False, joined=True)  # (N, 3, H, W)
+        x = repeated(layer("expand.0", x, phases=2, room=1, joined=True))  # (N, C3, H/2 + 2, W/2 + 2)
+        x = reflected_phases(layer("expand.1", x, phases=2, room=2))  # (N, 4 C4, H/2 + 4, W/2 + 4)
+        x = layer("expand.2", x, phases=2, relu=False, joined=True)  # (N, 3, H, W)
         x = torch.sigmoid(x.float()) if "expand.2" in self.normed else x.float().clamp(0, 1)
         return x[..., :height, :width]
 
-    def _contract(self, frames: Tensor) -> Tensor:
+    def _norms(self, modulation: Tensor | None) -> dict[str, tuple[Tensor, Tensor]]:
+        """Gamma and beta of each layer that has a norm, (N or 1, 1, 1, C, 1, 1)."""
+        if modulation is None:
+            return {name: (self._of(name, "gamma"), self._of(name, "beta")) for name in self.normed}
+        gammas, betas = (torch.split(each, self.widths, dim=1) for each in modulation.chunk(2, dim=1))
+        return {
+            name: (gamma[:, None, None, :, None, None], beta[:, None, None, :, None, None])
+            for name, gamma, beta in zip(self.normed, gammas, betas, strict=True)
+        }
+
+    def _contract(self, layer: Callable[..., Tensor], frames: Tensor) -> Tensor:
         """(N, 3, H + 8, W + 8) to (N, C2, H/4 + 2, W/4 + 2)."""
         if self.narrow:
-            x = self._layer("contract.0", split(frames), phases=2, room=1)  # (N, 4 C0, H/2 + 2, W/2 + 2)
+            x = layer("contract.0", split(frames), phases=2, room=1)  # (N, 4 C0, H/2 + 2, W/2 + 2)
             # Of the row and column before the first, only the odd phases are read: reflected, they are the first's own.
-            x = self._layer("contract.1", repeated(x)[..., :-1, :-1], room=1)  # (N, C1, H/2 + 2, W/2 + 2)
+            x = layer("contract.1", repeated(x)[..., :-1, :-1], room=1)  # (N, C1, H/2 + 2, W/2 + 2)
         else:
-            x = reflected(self._layer("contract.0", frames, room=1))
-            x = self._layer("contract.1", x, stride=2, room=1)
-        return reflected(self._layer("contract.2", reflected(x), stride=2, room=1))
+            x = reflected(layer("contract.0", frames, room=1))
+            x = layer("contract.1", x, stride=2, room=1)
+        return reflected(layer("contract.2", reflected(x), stride=2, room=1))
 
     def _layer(
-        self, name: str, x: Tensor, stride: int = 1, phases: int = 1, room: int = 0, *, relu: bool = True, joined: bool = False
-    ) -> Tensor:
+        self, norms: Mapping[str, tuple[Tensor, Tensor]], name: str, x: Tensor, stride: int = 1, phases: int = 1, room: int = 0,
+        *, relu: bool = True, joined: bool = False,
+    ) -> Tensor:  # fmt: skip
         """A convolution, its norm or bias, and what cuts off below 0, in an array with `room` around, still to be filled.
 
         It makes phases x phases pixels at once, which are left as channels, or `joined` to pixels.
@@ -99,8 +114,8 @@ class PhasedNetwork(nn.Module):
             into = middle.view(count, channels, height, phases, width, phases).permute(0, 3, 5, 1, 2, 4)
         else:
             into = middle.view(count, phases, phases, channels, height, width)
-        if name in self.normed:
-            normed(found, self._of(name, "gamma"), self._of(name, "beta"), into)
+        if name in norms:
+            normed(found, *norms[name], into)
         else:
             torch.add(found, self._of(name, "bias").view(phases, phases, channels, 1, 1), out=into)
         if relu:
@@ -115,6 +130,16 @@ def load_network(weights: Weights, styles: Tensor, settings: ModelSettings, *, c
     """
     network = FixedStyle(StylisationNetwork(weights), styles) if compiled else PhasedNetwork(weights, styles)
     return TorchModel(network, settings, compiled=compiled, flat=flat_colors(weights, styles.numpy()), graphed=True)
+
+
+def load_over_time(weights: Weights, keys: Keys, settings: ModelSettings, *, compiled: bool) -> OverTime:
+    """The network, each frame in the style of its time; between keys its norms lie between theirs, which styles set linearly."""
+    plain, styles = StylisationNetwork(weights), torch.from_numpy(keys.numbers)
+    with torch.no_grad():
+        modulation = plain.modulation(styles).numpy()  # (K, 2C)
+    network = plain if compiled else PhasedNetwork(weights, styles[0])
+    model = TorchModel(network, settings, compiled=compiled, graphed=True)
+    return OverTime(model, Keys(keys.seconds, modulation), weights, keys)
 
 
 def normed(x: Tensor, gamma: Tensor, beta: Tensor, into: Tensor) -> None:

@@ -66,7 +66,7 @@ class TorchModel:
         self._eager = _OnPixels(module, self._dtype, layout).to(self._device, self._dtype).to(memory_format=layout).eval()
         pays = settings.megapixels is None or settings.megapixels >= PAYS_FROM[self._device.type]
         can_compile = (pays if compiled == "auto" else compiled) and _can_compile(self._device)
-        self._quick: Callable[[Tensor], Tensor] | None = None
+        self._quick: Callable[..., Tensor] | None = None
         if can_compile:
             self._quick = torch.compile(self._eager, dynamic=False)
         elif graphed and _has_graphs(self._device):
@@ -82,10 +82,25 @@ class TorchModel:
         """
         if self._first_shape is None:
             self._first_shape = frames.shape
+        made = self._scored(frames)
+        return made if self._flat is None else fill_flat(frames, made, self._flat)
+
+    def score_styled(self, frames: Frames, numbers: Array) -> Frames:
+        """The same of a module that takes (N, S), the style of each frame, as well.
+
+        On a processor frames are scored one by one: a batch of another size may differ in the last bit.
+        """
+        size = 1 if self.device == "cpu" else len(frames)
+        if self._first_shape is None:
+            self._first_shape = (size, *frames.shape[1:])
+        parts = [slice(at, at + size) for at in range(0, len(frames), size)]
+        return np.concatenate([self._scored(frames[part], np.ascontiguousarray(numbers[part])) for part in parts])
+
+    def _scored(self, frames: Frames, *styles: Array) -> Frames:
         try:
             with torch.inference_mode():
-                made = self._download(self._run(self._upload(frames)), frames.dtype)
-                return made if self._flat is None else fill_flat(frames, made, self._flat)
+                numbers = [torch.from_numpy(each).to(self._device, self._dtype) for each in styles]
+                return self._download(self._run(self._upload(frames), *numbers), frames.dtype)
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
@@ -97,10 +112,10 @@ class TorchModel:
         """Forget the last chunk's shape: what is compiled must depend on the chunk alone, as its result does in the last bit."""
         self._first_shape = None
 
-    def _run(self, pixels: Tensor) -> Tensor:
+    def _run(self, pixels: Tensor, *styles: Tensor) -> Tensor:
         if self._quick is not None and tuple(pixels.shape) == self._first_shape:
             try:
-                return self._quick(pixels)
+                return self._quick(pixels, *styles)
             except (torch.OutOfMemoryError, MemoryError):
                 raise
             except Exception as error:
@@ -108,7 +123,7 @@ class TorchModel:
                     raise
                 self._quick = None
                 self._name_runtime()
-        return self._eager(pixels)  # type: ignore[no-any-return]  # torch modules return Any
+        return self._eager(pixels, *styles)  # type: ignore[no-any-return]  # torch modules return Any
 
     def _upload(self, frames: Frames) -> Tensor:
         pixels = torch.from_numpy(np.require(frames, requirements=["C", "W"]))  # torch takes no memory that is read-only
@@ -142,10 +157,10 @@ class _OnPixels(nn.Module):
         self.dtype = dtype
         self.layout = layout
 
-    def forward(self, pixels: Tensor) -> Tensor:
+    def forward(self, pixels: Tensor, *styles: Tensor) -> Tensor:
         white = 255.0 if pixels.dtype == torch.uint8 else 65535.0
         frames = pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=self.layout)  # (N, 3, H, W)
-        result: Tensor = self.module((frames / white).to(self.dtype))  # (N, 3, H', W')
+        result: Tensor = self.module((frames / white).to(self.dtype), *styles)  # (N, 3, H', W')
         levels = (result.float().clamp(0, 1) * white).round().permute(0, 2, 3, 1)  # (N, H', W', 3)
         return levels.to(pixels.dtype, memory_format=torch.contiguous_format)
 

@@ -32,6 +32,7 @@ class ModelFacts(BaseModel):
     summary: Words
     style: StyleKind
     max_styles: Count
+    over_time: bool = False
     options: Annotated[dict[OptionName, Words], Field(max_length=100)]
 
 

@@ -40,7 +40,9 @@ VALUES: list[dict[str, Any]] = [
     {"priority": 101},    {"priority": -100}, {"failure_threshold": -0.1}, {"failure_threshold": 1},
     {"version": 2}, {"version": 1}, {"more": 1},
     {"options": {"scale": 2}}, {"options": {"scale": None}},
-    {"options": []}, {"styles": {}}, {"styles": [{}]}, {"package": 3},
+    {"model": "painted", "styles": [{"source": 7, "at": "0:10"}]}, {"strengths": [{"strength": 0.5, "at": 1}]},
+    {"strengths": [{"strength": 0.5}]},
+    {"strengths": [{"strength": 2, "at": 1}]}, {"options": []}, {"styles": {}}, {"styles": [{}]}, {"package": 3},
 ]  # fmt: skip
 
 

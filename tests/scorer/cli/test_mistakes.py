@@ -56,6 +56,11 @@ MISTAKES = {
     # Numbers
     "run film.mp4 --style night.png --strength 2": (2, "strength is 2.0: write a number from 0, the original, to 1"),
     "run film.mp4 --style night.png --strength 50%": (64, "'50%' is no number: write one, such as 0.5"),
+    "run film.mp4 --style night.png --strength 0.3@10": (64, "'10' is no time: write 10s or 0:10, as in 0.3@10s"),
+    "run film.mp4 --style night.png --strength 0.3 --strength 1@9s": (2, "not all have a time: write each as 0.5@10s"),
+    "run film.mp4 --style night.png@0:10 --style night.png": (2, "some of its styles have a time and some have none"),
+    "run film.mp4 --style night.png --mask nihgt.png": (4, "There is no 'nihgt.png', the mask: it may be 'night.png'."),
+    "run film.mp4 --style night.png --mask .": (3, "The mask '.' is a folder: name an image or a video."),
     "run film.mp4 --style night.png --strength 0,3": (64, "'0,3' is no number: write one, such as 0.3"),
     "run film.mp4 --style night.png --size 720p": (
         64,

@@ -59,6 +59,21 @@ def test_styles_stand_side_by_side_by_themselves_and_mixed_at_each_strength(tmp_
         assert np.abs(mixed - third.astype(int)).mean() < np.abs(ninth - third.astype(int)).mean()
 
 
+def test_a_frame_is_shown_in_the_style_of_its_time(tmp_path: Path, make_clip: MakeClip) -> None:
+    clip = make_clip(frames=40)
+    options = ["--model", "painted", "--style", "3@0s", "--style", "9@0:00.8", "--frames", "2", "--start", "0.4"]
+    told = json.loads(run("preview", clip, *options, "--strength", "1@0s", "--json", folder=tmp_path).stdout)
+    assert told["columns"] == ["3 · by time", "9 · by time", "3 + 9 · by time"]
+    assert told["estimate"]["frames"] == 30
+    (_, *first), (_, *second) = pictures(tmp_path / "preview.png", 2, 4, (64, 96))
+    shares = []
+    for three, nine, mixed in (first, second):
+        away, apart = (float(np.abs(each - three.astype(int)).mean()) for each in (mixed, nine))
+        shares.append(away / apart)
+    assert 0.2 < shares[0] < 0.8  # halfway, and all the way
+    assert shares[1] == pytest.approx(1, abs=0.02)
+
+
 def test_it_says_that_the_rest_is_an_estimate(tmp_path: Path, make_clip: MakeClip) -> None:
     clip = make_clip(frames=50)
     done = run("preview", clip, "--model", "invert", "--frames", "1", "--out", "look.jpg", folder=tmp_path)

@@ -1,4 +1,4 @@
-"""What a request says of times: a part of a video is scored as a video of its own, however it is cut into chunks."""
+"""What a request says of times: parts of a video, styles and strengths that change; the same however it is cut into chunks."""
 
 from __future__ import annotations
 
@@ -75,3 +75,71 @@ def test_times_outside_the_video_are_refused(
 ) -> None:
     with pytest.raises(RequestError, match=words):
         planned(stores, make_clip(frames=50), **times)
+
+
+@pytest.mark.parametrize("steady", ["off", "light"])
+def test_styles_and_strengths_change_from_time_to_time_the_same_however_it_is_cut(
+    tmp_path: Path, make_clip: MakeClip, steady: str
+) -> None:
+    clip = make_clip(frames=20)
+    keys = {
+        "model": "painted", "styles": [{"source": 3, "at": 0.2}, {"source": 12, "at": "0:00.6"}], "steady": steady,
+        "strengths": [{"strength": 0, "at": 0.1}, {"strength": 1, "at": 0.5}], "keep_colors": 0.5,
+        "options": {"runtime": "openvino", "precision": "int8"},
+    }  # fmt: skip
+    found: list[list[tuple[float, Frames]]] = []
+    for length, batch in ((100, 1), (7, 1), (6, 4)):
+        stores = FolderStores.below(tmp_path / f"{length}-{batch}")
+        plan = planned(stores, clip, chunk_frames=length, batch_size=batch, **keys)
+        score_all(plan, stores)
+        found.append(shown(stores, plan))
+    for (_, one), (_, other), (_, batched) in zip(*found, strict=True):
+        assert np.array_equal(one, other)
+        assert np.array_equal(one, batched)
+    if steady == "off":  # a part has the styles of its times
+        stores = FolderStores.below(tmp_path / "part")
+        part = planned(stores, clip, start=0.4, end=0.6, **keys)
+        score_all(part, stores)
+        assert all(np.array_equal(one, other) for (_, one), (_, other) in zip(shown(stores, part), found[0][10:15], strict=True))
+        original = FolderStores.below(tmp_path / "original")
+        plain = planned(original, clip, strength=0, model="painted", styles=[{"source": 3}])
+        score_all(plain, original)
+        before = [pixels for _, pixels in shown(original, plain)]
+        assert all(np.array_equal(one, other) for (_, one), other in zip(found[0][:3], before[:3], strict=True))
+        apart = [float(np.abs(one.astype(int) - other).mean()) for (_, one), other in zip(found[0], before, strict=True)]
+        assert apart[3] < apart[6] < apart[9] < apart[12]  # stronger and stronger, up to half a second
+
+
+TIMED = [{"source": 3, "at": 0}, {"source": 4, "at": 2}]
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "images": ({"input": "shots/", "model": "painted", "styles": TIMED}, "have times in videos, not in 'shots/'"),
+    "strengths of images": ({"input": "shots/", "strengths": [{"strength": 1, "at": 0}]}, "in videos, not in 'shots/'"),
+    "some": ({"model": "painted", "styles": [{"source": 3}, TIMED[1]]}, "some of its styles have a time and some have none"),
+    "model": ({"model": "gatys", "styles": [{"source": "a.png", "at": 0}, {"source": "b.png", "at": 2}]},
+              "model 'gatys' can't change its style over time: leave the times out, or choose 'adaptive' or 'painted'"),
+    "network": ({"model": "feedforward", "styles": [{"source": "a.pth", "at": 0}]}, "model 'feedforward' can't change its style"),
+    "both": ({"strength": 0.5, "strengths": [{"strength": 1, "at": 0}]}, "it has a strength and strengths: write one of them"),
+    "twice": ({"strengths": [{"strength": 1, "at": 0}, {"strength": 0, "at": 0}]}, "two of its strengths are at 0:00"),
+    "time": ({"model": "painted", "styles": [{"source": 3, "at": "soon"}]}, 'at is "soon": write seconds, such as 90.5'),
+    "too strong": ({"strengths": [{"strength": 2, "at": 0}]}, "strengths[0].strength is 2: write a number from 0"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cant_change_over_time_is_refused(case: str) -> None:
+    changes, words = REFUSED[case]
+    with pytest.raises(RequestError) as error:
+        make_request({"name": "job", "input": "clip.mp4", "model": "invert", **changes})
+    assert words in str(error.value)
+
+
+def test_other_times_are_another_plan(stores: FolderStores, make_clip: MakeClip) -> None:
+    clip, found = make_clip(frames=20), set()
+    jobs: list[dict[str, Any]] = [
+        {}, {"strengths": [{"strength": 0, "at": 0}, {"strength": 1, "at": 0.5}]},
+        {"strengths": [{"strength": 0, "at": 0}, {"strength": 1, "at": 0.6}]}, {"model": "painted", "styles": TIMED},
+        {"model": "painted", "styles": [TIMED[0], {"source": 4, "at": 3}]},
+    ]  # fmt: skip
+    for changes in jobs:
+        found.add(planned(stores, clip, **changes).fingerprint)
+    assert len(found) == 5
