@@ -20,6 +20,8 @@ MAX_BYTES = 256 * 2**20
 MOST_NODES = 5000
 MOST_GROWTH = 1000
 """Values that one operation may make of one of a frame's: known networks make some dozens."""
+MOST_OPERATIONS = 20_000_000
+"""For one pixel, two for each multiplication with its addition: 65 times those of PyTorch's fast_neural_style example."""
 OLDEST_OPSET = 7
 """Before it, broadcasting had other rules: https://github.com/onnx/onnx/blob/main/docs/Changelog.md"""
 
@@ -48,6 +50,11 @@ class OnnxNetwork:
     def refused(self, why: str) -> StyleError:
         """What to raise where it can't be used."""
         return StyleError(f"The network {self.path} {why}.")
+
+    def check_operations(self, made: int, pixels: int) -> None:
+        """Raise StyleError where it computes so many operations for a frame as would take a job of a day for a minute of film."""
+        if made > pixels * MOST_OPERATIONS:
+            raise self.refused(f"computes {made // pixels:,} operations for a pixel, more than the {MOST_OPERATIONS:,} allowed")
 
     def check_values(self, made: int, given: int) -> None:
         """Raise StyleError where an operation makes more values of a frame of `given` ones than any known network does."""

@@ -7,10 +7,12 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from scorer.errors import StyleError
+from scorer.boundary import words
+from scorer.errors import ScorerError, StyleError
 from scorer.models import Frames
 from scorer.models.onnx_file import OnnxNetwork
 from scorer.models.openvino_calibration import calibration_frames
+from scorer.text import clean
 
 Array = NDArray[np.float32]
 Values = Literal["auto", "0..255", "0..1", "-1..1"]
@@ -44,7 +46,8 @@ class OnnxModel:
         """Find out which sizes and values it takes. Raises StyleError where it takes none."""
         self._network, self._runner = network, runner
         self._step, self._scale = _fitting(network, runner)
-        self._values = self._found() if values == "auto" else values
+        found = _values_of(self._tried())
+        self._values = found if values == "auto" else values
         self.runtime = f"{runner.name} of ONNX, values {self._values}"
         self.device = runner.device
 
@@ -76,19 +79,29 @@ class OnnxModel:
         planes: Array = self._runner.run(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))[0]
         return np.moveaxis(planes, 0, 2)
 
-    def _found(self) -> Values:
-        """What the network's values are, by those that it makes of a drawn picture in 0..1, which each kind can take.
-
-        Networks for 0..255 make such values anyway, since they normalise what they are given.
-        """
+    def _tried(self) -> Array:
+        """What the network makes of a drawn picture in 0..1. Raises StyleError where that isn't a picture."""
         side = -(-2 * LEAST_SIDE // self._step) * self._step
-        made = self._run(calibration_frames(1, side)[0].astype(np.float32) / 255)
+        try:
+            made = self._run(calibration_frames(1, side)[0].astype(np.float32) / 255)
+        except (ScorerError, MemoryError):
+            raise
+        except Exception as error:  # of a graph made to do harm, or a damaged one, nearly any
+            raise self._network.refused(f"can't be computed ({clean(words(error), 120)}): export it again") from error
         if not np.isfinite(made).all():
             raise self._network.refused("makes numbers that aren't finite of a drawn picture: it is damaged")
-        low, high = np.percentile(made, (1, 99))
-        if high - low > 4:
-            return "0..255"
-        return "-1..1" if low < -0.1 else "0..1"
+        return made
+
+
+def _values_of(made: Array) -> Values:
+    """What the values of a network are that makes this of a picture in 0..1, which each kind can take.
+
+    Networks for 0..255 make such values anyway, since they normalise what they are given.
+    """
+    low, high = np.percentile(made, (1, 99))
+    if high - low > 4:
+        return "0..255"
+    return "-1..1" if low < -0.1 else "0..1"
 
 
 def _fitting(network: OnnxNetwork, runner: Runner) -> tuple[int, float]:

@@ -12,9 +12,10 @@ from scorer.models.onnx_model import Array
 from scorer.models.openvino_runtime import compile_model, core
 
 if TYPE_CHECKING:
-    from openvino import CompiledModel, Model
+    from openvino import CompiledModel, Model, Node
 
 _SIZES_KEPT = 4
+_SUMS = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData", "MatMul")
 
 
 class OpenVinoRunner:
@@ -57,16 +58,32 @@ class OpenVinoRunner:
         """The graph for frames of that shape. Raises StyleError where it would take memory beyond all measure."""
         model = self._model.clone()
         model.reshape(list(shape))
+        operations = 0
         for node in model.get_ops():
+            operations += _operations(node)
             for output in node.outputs():
                 if output.get_partial_shape().is_dynamic:
                     raise self._network.refused(f"has an operation ({node.get_friendly_name()}) whose size nobody knows")
                 self._network.check_values(prod(output.get_shape()), prod(shape))
+        self._network.check_operations(operations, prod(shape) // 3)
         return model
 
     @staticmethod
     def _made(model: Model) -> tuple[int, ...]:
         return tuple(model.output(0).get_shape())
+
+
+def _operations(node: Node) -> int:
+    """Of a convolution or a product of matrices, where they aren't unknown; others take next to none."""
+    if node.get_type_name() not in _SUMS or any(each.get_partial_shape().is_dynamic for each in node.inputs()):
+        return 0
+    first, second, made = ([int(side) for side in shape] for shape in (
+        node.get_input_shape(0), node.get_input_shape(1), node.get_output_shape(0)
+    ))  # fmt: skip
+    if node.get_type_name() == "MatMul":
+        return 2 * prod(made) * first[-1]
+    transposed, grouped = "Backprop" in node.get_type_name(), "Group" in node.get_type_name()
+    return 2 * prod(first if transposed else made) * prod(second[2 if grouped else 1 :])
 
 
 def _reason(error: Exception) -> str:

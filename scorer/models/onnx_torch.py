@@ -7,6 +7,7 @@ processor; what frames become is computed by torch.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -62,12 +63,15 @@ class TorchRunner:
 
     def _result(self, frame: Tensor) -> Tensor:
         values: dict[str, Value] = {**self._constants, self._input: frame}
+        operations = 0
         for number, node in enumerate(self._graph.node):
             inputs = [values[name] if name else None for name in node.input]
             if node.op_type == "Shape" and isinstance(inputs[0], Tensor):
                 made: Value = np.array(inputs[0].shape, np.int64)
             elif any(isinstance(each, Tensor) for each in inputs):
                 made = self._computed(node, inputs, frame)
+                operations += _operations(node, inputs, made)
+                self._network.check_operations(operations, frame.numel() // 3)
             else:
                 made = self._evaluated(number, node, inputs)
             values[node.output[0]] = made
@@ -116,6 +120,15 @@ class TorchRunner:
         if key not in self._on_device:
             self._on_device[key] = torch.from_numpy(value.astype(np.float32)).to(frame.device)
         return self._on_device[key]
+
+
+def _operations(node: onnx.NodeProto, inputs: Sequence[Value | None], made: Tensor) -> int:
+    """Of a convolution or a product of matrices; others take next to none."""
+    if node.op_type not in ("Conv", "ConvTranspose", "MatMul") or inputs[0] is None or inputs[1] is None:
+        return 0
+    if node.op_type == "MatMul":
+        return 2 * made.numel() * inputs[0].shape[-1]
+    return 2 * prod(inputs[0].shape if node.op_type == "ConvTranspose" else made.shape) * prod(inputs[1].shape[1:])
 
 
 def _host(tensor: onnx.TensorProto) -> Host:

@@ -117,6 +117,16 @@ def test_the_same_bytes_however_it_is_cut(steady: str, stores: FolderStores) -> 
         assert digests(made(planned(stores, steady=steady, chunk_frames=length), stores)) == whole, length
 
 
+@pytest.mark.parametrize("stroke_size", [0.5, 3])
+@pytest.mark.usefixtures("clip")
+def test_strokes_of_any_size_are_the_same_however_it_is_cut(stroke_size: float, stores: FolderStores) -> None:
+    whole = digests(made(planned(stores, stroke_size=stroke_size, chunk_frames=100, batch_size=3), stores))
+    assert whole != digests(made(planned(stores, chunk_frames=100, batch_size=3), stores))
+    for length in (4, 22):
+        plan = planned(stores, stroke_size=stroke_size, chunk_frames=length, batch_size=3)
+        assert digests(made(plan, stores)) == whole, length
+
+
 @pytest.mark.usefixtures("clip")
 def test_a_batch_begins_where_its_number_says(stores: FolderStores) -> None:
     whole = digests(made(planned(stores, steady="full", chunk_frames=100, batch_size=4), stores, ByPlace()))

@@ -121,7 +121,9 @@ WEIGHTS: dict[str, Any] = {
     "w3": RANDOM.normal(0, 0.2, (3, 3, 3, 3)),
     "b3": [0.5, 0.2, 0.9], "b3v": [0.4, 0.1, 2.0], "g3": RANDOM.normal(0, 0.3, (3, 1, 3, 3)),
     "slope": [[[0.3]], [[0.1]], [[-0.2]]],
-    "low": -0.8, "high": 0.9, "w12": RANDOM.normal(0, 0.2, (3, 12, 1, 1)), "mix": RANDOM.normal(0, 1, (3, 3)),
+    "more": np.zeros((64, 3, 9, 9)), "wide": np.zeros((64, 64, 9, 9)),
+    "back": np.zeros((3, 64, 1, 1)), "low": -0.8, "high": 0.9,
+    "w12": RANDOM.normal(0, 0.2, (3, 12, 1, 1)), "mix": RANDOM.normal(0, 1, (3, 3)),
 }  # fmt: skip
 
 
@@ -240,6 +242,9 @@ BAD: dict[str, tuple[Callable[[], onnx.ModelProto | bytes], str]] = {
     "a bomb": (lambda: graph("""n = Constant<value = float[0] {}>() s = Constant<value_floats = [1.0, 1.0, 90000.0, 90000.0]>()
                a = Resize<mode = "nearest">(x, n, s) y = MaxPool<kernel_shape = [1, 1], strides = [90000, 90000]>(a)"""),
                "in one place, which would fill the memory"),
+    "ages": (lambda: graph(" ".join(["a0 = Conv<pads = [4, 4, 4, 4]>(x, more)",
+             *(f"a{number + 1} = Conv<pads = [4, 4, 4, 4]>(a{number}, wide)" for number in range(31)), "y = Conv(a31, back)"])),
+             "computes 20,"),
     "infinite": (lambda: graph("z = Constant<value_float = 0.0>() y = Div(x, z)"), "makes numbers that aren't finite"),
 }  # fmt: skip
 
