@@ -6,6 +6,7 @@ A call is the command with the same options: each is checked where the command's
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -126,6 +127,11 @@ def run(
         "batch_size": batch_size, "chunk_frames": chunk_frames, "container": container, "sound": sound, "strict": strict,
         "codec": codec, "quality": quality, "failure_threshold": failure_threshold,
     }  # fmt: skip
+    if multiprocessing.current_process().daemon:
+        raise RequestError(
+            "This process is a daemon of multiprocessing, which may start no processes, as scorer.run does: call it "
+            "elsewhere, or start this one with daemon=False."
+        )
     with typed():
         scoring = ScoringOptions(
             style=_styles(style), option=_options(options), **{name: _plain(value) for name, value in given.items()}

@@ -21,8 +21,10 @@ import pytest
 
 import scorer
 from scorer import api
+from scorer.cli.local_job import Done, LocalJob
 from scorer.cli.options import ScoringOptions
 from scorer.cli.run import run as command
+from scorer.documents.request import Request
 from scorer.errors import InputError, MissingError, ModelError, OutputError, RequestError, StyleError
 from tests.conftest import MakeClip, frame_hashes, write_clip, write_images
 from tests.scorer.cli.command_line import run as scorer_run
@@ -68,17 +70,40 @@ def test_a_call_is_the_command_with_the_same_options(
     assert said["result"] == str(done.path)
 
 
+def asked(monkeypatch: pytest.MonkeyPatch, source: Path, **given: Any) -> Request:
+    """What a call asks for."""
+    asked: list[Request] = []
+
+    def note(job: LocalJob, *_: object) -> Done:
+        asked.append(job.request)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalJob, "run", note)
+        with pytest.raises(KeyboardInterrupt):
+            scorer.run(source, **given)
+    return asked[0]
+
+
 def test_styles_are_paths_numbers_or_text_with_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_images(tmp_path, ["a.png", "b@2.png"])
     image = write_images_in(tmp_path / "shots", "1.png")
-    number: Any = np.int64(7)
-    assert scorer.run(image, model="painted", style=number, out="7.png").plan.request.styles[0].source == 7
-    mixed = scorer.run(image, style=[Path("a.png"), "b@2.png@0.5"], out="mixed.png").plan.request.styles
+    for number in (7, "7", np.int64(7), [7]):
+        assert [each.source for each in asked(monkeypatch, image, model="painted", style=number).styles] == [7]
+    assert [each.source for each in asked(monkeypatch, image, model="painted", style=("1", 2)).styles] == [1, 2]
+    mixed = asked(monkeypatch, image, style=[Path("a.png"), "b@2.png@0.5"]).styles
     assert [(Path(str(each.source)).name, each.weight) for each in mixed] == [("a.png", 1.0), ("b@2.png", 0.5)]
-    folder = scorer.run("shots", model="painted", style=("1", "2"), out="painted")
-    assert folder.paths == (tmp_path / "painted/1.png",)
-    assert folder.path == tmp_path / "painted"
+    options = {"precision": "float32", "compiled": True, "runtime": "torch"}
+    assert asked(monkeypatch, image, style="a.png", options=options).options == options
+
+
+def test_a_folder_has_a_path_and_a_record_for_each_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_images_in(tmp_path / "shots", "1.png")
+    folder = scorer.run("shots", model="invert", out="made")
+    assert folder.paths == (tmp_path / "made/1.png",)
+    assert folder.path == tmp_path / "made"
     assert folder.records[0].name == "1.png"
 
 
@@ -178,6 +203,23 @@ def test_what_the_callback_raises_comes_back_and_the_same_call_goes_on(clip: Pat
     assert caught.value is error
     assert threads == {threading.get_ident()}
     assert stopped(clip, tmp_path, lambda *_: None).reused >= 2
+
+
+def call_as_a_daemon(clip: Path, said: Any) -> None:
+    try:
+        scorer.run(clip, model="invert", out=clip.with_name("daemon.mp4"), work=clip.parent / "daemon")
+    except scorer.ScorerError as error:
+        said.send(str(error))
+
+
+def test_a_process_that_may_start_no_others_is_told_so(clip: Path) -> None:
+    context = multiprocessing.get_context("forkserver")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=call_as_a_daemon, args=(clip, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    assert "a daemon of multiprocessing, which may start no processes" in ours.recv()
+    process.join()
 
 
 SCRIPT = """

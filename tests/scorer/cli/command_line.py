@@ -8,7 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from emulator import forked
+from scorer.cli import main
 
 SCORER = [sys.executable, "-m", "scorer"]
 LOADING = {"COLUMNS", "PYTHONPATH"}
@@ -27,6 +30,21 @@ def run(
         done = forked.run(command, variables, folder)
     assert done.returncode == code, done.stderr
     return done
+
+
+def typed(
+    *arguments: str | Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int = 0
+) -> subprocess.CompletedProcess[str]:
+    """The same in this process, whose workers are its own: for what ends soon."""
+    command = [*map(str, arguments)]
+    with monkeypatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr("sys.argv", ["scorer", *command])
+        with pytest.raises(SystemExit) as ended:
+            main.main()
+    said = capsys.readouterr()
+    assert (ended.value.code or 0) == code, said.err
+    return subprocess.CompletedProcess(command, code, said.out, said.err)
 
 
 def status(folder: Path) -> dict[str, object]:

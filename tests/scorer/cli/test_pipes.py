@@ -5,15 +5,20 @@ from __future__ import annotations
 import io
 import os
 import subprocess
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import av
+import numpy as np
 import pytest
 
 from scorer.cli import pipes
 from scorer.errors import InputError, OutputError, RequestError
+from scorer.media.images import decode
 from tests.conftest import MakeClip, ffmpeg, frame_hashes, write_images
-from tests.scorer.cli.command_line import SCORER, run
+from tests.scorer.cli.command_line import SCORER, typed
 
 
 class Unseekable(io.RawIOBase):
@@ -29,33 +34,65 @@ class Unseekable(io.RawIOBase):
         return self._data.read(size)
 
 
-def test_a_video_goes_through_pipes_and_what_is_said_beside_them(tmp_path: Path, make_clip: MakeClip) -> None:
+Run = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """What is typed, with nothing on standard input."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+    return partial(typed, monkeypatch=monkeypatch, capsys=capsys)
+
+
+@pytest.fixture
+def pipe(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[bytes, str]]:
+    """What is typed with bytes on standard input; what comes out, and what is said."""
+
+    def piped(data: bytes, *arguments: str) -> tuple[bytes, str]:
+        path = tmp_path / "stdout"
+        with path.open("w") as out, monkeypatch.context() as patch:
+            patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+            patch.setattr("sys.stdout", out)
+            said = run(*arguments, folder=tmp_path)
+        assert said.stdout == ""
+        content = path.read_bytes()
+        path.unlink()
+        return content, said.stderr
+
+    return piped
+
+
+def test_a_video_goes_through_pipes_and_what_is_said_beside_them(
+    tmp_path: Path, make_clip: MakeClip, run: Run, pipe: Callable[..., tuple[bytes, str]]
+) -> None:
     clip = tmp_path / "clip.mkv"
     ffmpeg("-i", make_clip(), "-c", "copy", clip)
     command = ["run", "-", "--model", "invert", "--out", "-"]
-    done = subprocess.run([*SCORER, *command], cwd=tmp_path, input=clip.read_bytes(), capture_output=True, check=True)
-    with av.open(Unseekable(done.stdout), "r") as container:
+    made, said = pipe(clip.read_bytes(), *command)
+    with av.open(Unseekable(made), "r") as container:
         assert len(list(container.decode(video=0))) == 30
     run("run", clip, "--model", "invert", "--out", "named.mp4", folder=tmp_path)
-    (tmp_path / "piped.mp4").write_bytes(done.stdout)
+    (tmp_path / "piped.mp4").write_bytes(made)
     assert frame_hashes(tmp_path / "piped.mp4") == frame_hashes(tmp_path / "named.mp4")
-    lines = done.stderr.decode().splitlines()
+    lines = said.splitlines()
     assert (lines[0], lines[-2]) == ("scoring 30 frames in 2 chunks", "30 of 30 frames")
     assert lines[-1].startswith("standard output · 30 frames · dispatch ")
 
-    again = subprocess.run([*SCORER, *command, "--quiet"], cwd=tmp_path, input=clip.read_bytes(), capture_output=True, check=True)
-    assert (again.stdout, again.stderr) == (done.stdout, b"")
+    assert pipe(clip.read_bytes(), *command, "--quiet") == (made, "")
     jobs = [path.name for path in (tmp_path / ".scorer/output").iterdir() if path.name.startswith("stdin-")]
     assert len(jobs) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == [".scorer", "clip.mkv", "input", "named.mp4", "piped.mp4"]
 
 
-def test_an_image_goes_out_as_well(tmp_path: Path) -> None:
+def test_processes_hand_it_on_and_nothing_of_theirs_goes_with_it(tmp_path: Path) -> None:
+    """In a process of its own, into whose standard output anything of it could write."""
     write_images(tmp_path, ["a.png"])
-    with (tmp_path / "piped.png").open("wb") as out:
-        subprocess.run([*SCORER, "run", "a.png", "--model", "invert", "--out", "-"], cwd=tmp_path, stdout=out, check=True)
-    run("run", "a.png", "--model", "invert", "--out", "named.png", folder=tmp_path)
-    assert (tmp_path / "piped.png").read_bytes() == (tmp_path / "named.png").read_bytes()
+    done = subprocess.run(
+        [*SCORER, "run", "a.png", "--model", "invert", "--out", "-"], cwd=tmp_path, capture_output=True, check=True
+    )
+    assert np.array_equal(
+        decode(done.stdout, "a.png", 10**6).pixels, 255 - decode((tmp_path / "a.png").read_bytes(), "a", 10**6).pixels
+    )
 
 
 def test_the_same_bytes_are_the_same_file_which_stays_as_it_is(tmp_path: Path) -> None:
@@ -126,7 +163,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_no_pipe_is_for_is_refused_in_a_sentence(tmp_path: Path, case: str) -> None:
+def test_what_no_pipe_is_for_is_refused_in_a_sentence(run: Run, tmp_path: Path, case: str) -> None:
     write_images(tmp_path / "shots", ["a.png"])
     arguments, code, words = REFUSED[case]
     done = run(*arguments, folder=tmp_path, code=code)
@@ -134,7 +171,7 @@ def test_what_no_pipe_is_for_is_refused_in_a_sentence(tmp_path: Path, case: str)
     assert [path.name for path in tmp_path.iterdir() if path.name != ".scorer"] == ["shots"]
 
 
-def test_a_file_may_be_called_so(tmp_path: Path) -> None:
+def test_a_file_may_be_called_so(run: Run, tmp_path: Path) -> None:
     write_images(tmp_path, ["a.png"])
     (tmp_path / "shots").mkdir()
     (tmp_path / "shots/a.png").write_bytes((tmp_path / "a.png").read_bytes())

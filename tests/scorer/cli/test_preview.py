@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
@@ -14,8 +17,16 @@ from scorer.cli.sheet import LABEL, Cell, on_sheet, sheet
 from scorer.errors import RequestError
 from scorer.models import Frames
 from tests.conftest import MakeClip, write_clip, write_images
-from tests.scorer.cli.command_line import run
+from tests.scorer.cli.command_line import typed
 from tests.scorer.cli.test_run import BAD
+
+Run = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    return partial(typed, monkeypatch=monkeypatch, capsys=capsys)
+
 
 WIDTH = 150
 """Pixels of a column of small pictures."""
@@ -30,7 +41,7 @@ def pictures(path: Path, rows: int, columns: int, shape: tuple[int, int]) -> lis
     return [[found[top : top + height, left : left + width] for left in lefts] for top in tops]
 
 
-def test_images_are_those_of_the_run_byte_for_byte(tmp_path: Path) -> None:
+def test_images_are_those_of_the_run_byte_for_byte(run: Run, tmp_path: Path) -> None:
     write_images(tmp_path / "shots", ["a.png", "b.png", "c.png"])
     write_images(tmp_path, ["night.png"])
     options = ["--style", "night.png", "--strength", "0.7", "--keep-colors", "0.5"]
@@ -45,7 +56,9 @@ def test_images_are_those_of_the_run_byte_for_byte(tmp_path: Path) -> None:
         assert np.array_equal(after, np.asarray(Image.open(tmp_path / f"done/{name}.png")))
 
 
-def test_styles_stand_side_by_side_by_themselves_and_mixed_at_each_strength(tmp_path: Path, make_clip: MakeClip) -> None:
+def test_styles_stand_side_by_side_by_themselves_and_mixed_at_each_strength(
+    run: Run, tmp_path: Path, make_clip: MakeClip
+) -> None:
     clip = make_clip(frames=40)
     options = ["--model", "painted", "--style", "3@0.7", "--style", "9@0.3", "--strengths", "0, 1", "--frames", "2"]
     told = json.loads(run("preview", clip, *options, "--json", folder=tmp_path).stdout)
@@ -59,7 +72,7 @@ def test_styles_stand_side_by_side_by_themselves_and_mixed_at_each_strength(tmp_
         assert np.abs(mixed - third.astype(int)).mean() < np.abs(ninth - third.astype(int)).mean()
 
 
-def test_a_frame_is_shown_in_the_style_of_its_time(tmp_path: Path, make_clip: MakeClip) -> None:
+def test_a_frame_is_shown_in_the_style_of_its_time(run: Run, tmp_path: Path, make_clip: MakeClip) -> None:
     clip = make_clip(frames=40)
     options = ["--model", "painted", "--style", "3@0s", "--style", "9@0:00.8", "--frames", "2", "--start", "0.4"]
     told = json.loads(run("preview", clip, *options, "--strength", "1@0s", "--json", folder=tmp_path).stdout)
@@ -74,7 +87,7 @@ def test_a_frame_is_shown_in_the_style_of_its_time(tmp_path: Path, make_clip: Ma
     assert shares[1] == pytest.approx(1, abs=0.02)
 
 
-def test_it_says_that_the_rest_is_an_estimate(tmp_path: Path, make_clip: MakeClip) -> None:
+def test_it_says_that_the_rest_is_an_estimate(run: Run, tmp_path: Path, make_clip: MakeClip) -> None:
     clip = make_clip(frames=50)
     done = run("preview", clip, "--model", "invert", "--frames", "1", "--out", "look.jpg", folder=tmp_path)
     assert done.stdout.startswith("look.jpg · 1 picture · an estimate, by what these took: all 50 frames take about ")
@@ -87,7 +100,7 @@ def test_it_says_that_the_rest_is_an_estimate(tmp_path: Path, make_clip: MakeCli
     assert sorted(path.name for path in tmp_path.iterdir()) == [".scorer", "a.mp4", "input", "look.jpg", "preview.png"]
 
 
-def test_frames_that_fail_are_told_and_if_all_do_that_is_an_error(tmp_path: Path) -> None:
+def test_frames_that_fail_are_told_and_if_all_do_that_is_an_error(run: Run, tmp_path: Path) -> None:
     write_images(tmp_path / "shots", ["a.png", "b.png", "c.png"])
     (tmp_path / "shots/b.png").write_bytes(b"nothing")
     threshold = ["--failure-threshold", "1"]
@@ -112,7 +125,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("case", [name for name, (words, _, _) in BAD.items() if not {"--out", "--work"} & set(words)])
-def test_bad_input_gets_the_sentence_of_the_run(inputs: Path, case: str) -> None:
+def test_bad_input_gets_the_sentence_of_the_run(run: Run, inputs: Path, case: str) -> None:
     (_, *arguments), code, words = BAD[case]
     said = run("preview", *arguments, folder=inputs, code=code).stderr
     assert words in said
@@ -131,7 +144,7 @@ OWN = {
 
 
 @pytest.mark.parametrize("case", OWN)
-def test_what_is_its_own_is_refused_in_a_sentence(inputs: Path, case: str) -> None:
+def test_what_is_its_own_is_refused_in_a_sentence(run: Run, inputs: Path, case: str) -> None:
     options, code, words = OWN[case]
     (inputs / "input/clip.png").write_bytes((inputs / "input/clip.mp4").read_bytes())
     source = "input/clip.png" if case == "the input" else "input/clip.mp4"
