@@ -44,7 +44,7 @@ def mixes(styles: Sequence[Style]) -> tuple[NDArray[np.float64], Array]:
 
     Raises StyleError where weights can't be used.
     """
-    times = sorted({style.at or 0.0 for style in styles})
+    times = sorted({style.at or 0.0 for style in styles}) or [0.0]  # of no style the shares are refused
     mix = np.zeros((len(times), len(styles)), np.float32)
     for row, time in zip(mix, times, strict=True):
         own = [number for number, style in enumerate(styles) if (style.at or 0.0) == time]
