@@ -81,14 +81,14 @@ def preview(
         made.make(columns)
         put(sheet(list(made.rows(cell))), out, placed)
     seconds, result_bytes = planning + made.forecast.seconds, made.forecast.bytes + beside(plan, source)
-    told = f"{counted(plan.frames, 'frame')} take about {duration(seconds)} here, and {size(result_bytes)}"
+    told = f"about {duration(seconds)} here, and {size(result_bytes)}, for {counted(plan.frames, 'frame')}"
     failed = f" · {len(made.failed)} failed ({made.failed[0]})" if made.failed else ""
     facts = {
         "result": str(out.absolute()), "frames": [chunk.first for chunk in made.chunks],
         "columns": [each.label for each in columns], "failed": made.failed, "notes": plan.notes,
         "estimate": {"frames": plan.frames, "seconds": round(seconds, 1), "bytes": result_bytes},
     }  # fmt: skip
-    line = f"{out} · {counted(made.count, 'picture')}{failed} · an estimate, by what these took: all {told}"
+    line = f"{out} · {counted(made.count, 'picture')}{failed} · an estimate of the whole, by what these took: {told}"
     answer(facts, [line], str(out), quiet=quiet, as_json=as_json)
 
 
@@ -108,16 +108,17 @@ def _columns(source: Path, scoring: ScoringOptions, request: Request, strengths:
         (Path(name).stem, request_here(source, replace(scoring, style=[name]), None)[1]) for name in names if len(names) > 1
     ]
     return [
-        _Column(f"{name} · {label}", at_strength) for name, each in [*requests, (mixed, request)]
+        _Column(f"{name}{label}", at_strength) for name, each in [*requests, (mixed, request)]
         for label, at_strength in _at_strengths(each, strengths)
     ]  # fmt: skip
 
 
 def _at_strengths(request: Request, strengths: Sequence[float]) -> list[tuple[str, Request]]:
     """The request at each strength, or as it says itself."""
-    if not strengths:
-        return [("by time" if request.strengths else f"{request.strength:g}", request)]
-    return [(f"{each:g}", request.model_copy(update={"strength": each, "strengths": ()})) for each in strengths]
+    if strengths:
+        return [(f" · strength {each:g}", request.model_copy(update={"strength": each, "strengths": ()})) for each in strengths]
+    said = " · strength by time" if request.strengths else f" · strength {request.strength:g}" if request.strength < 1 else ""
+    return [(said, request)]
 
 
 def _planned(request: Request, previewer: Previewer, device: str, frames: int) -> Plan:

@@ -22,7 +22,7 @@ LABEL = 24
 """Pixels of the line below each picture."""
 MOST_PIXELS = 2**27
 """Of a sheet, whose longer side JPEG and WebP limit, too."""
-_LEAST_WIDTH = 150
+_LEAST_WIDTH = 220
 """Pixels of a column that a line of some words fits into."""
 
 

@@ -28,7 +28,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return partial(typed, monkeypatch=monkeypatch, capsys=capsys)
 
 
-WIDTH = 150
+WIDTH = 220
 """Pixels of a column of small pictures."""
 
 
@@ -46,7 +46,7 @@ def test_images_are_those_of_the_run_byte_for_byte(run: Run, tmp_path: Path) -> 
     write_images(tmp_path, ["night.png"])
     options = ["--style", "night.png", "--strength", "0.7", "--keep-colors", "0.5"]
     told = json.loads(run("preview", "shots", *options, "--json", folder=tmp_path).stdout)
-    assert (told["frames"], told["columns"], told["failed"]) == ([0, 1, 2], ["night · 0.7"], [])
+    assert (told["frames"], told["columns"], told["failed"]) == ([0, 1, 2], ["night · strength 0.7"], [])
     run("run", "shots", *options, "--out", "done", folder=tmp_path)
     result = [path.stat().st_size for path in (tmp_path / "done").iterdir()]
     assert told["estimate"]["frames"] == 3
@@ -62,7 +62,7 @@ def test_styles_stand_side_by_side_by_themselves_and_mixed_at_each_strength(
     clip = make_clip(frames=40)
     options = ["--model", "painted", "--style", "3@0.7", "--style", "9@0.3", "--strengths", "0, 1", "--frames", "2"]
     told = json.loads(run("preview", clip, *options, "--json", folder=tmp_path).stdout)
-    assert told["columns"] == ["3 · 0", "3 · 1", "9 · 0", "9 · 1", "3 + 9 · 0", "3 + 9 · 1"]
+    assert told["columns"] == [f"{style} · strength {strength}" for style in ("3", "9", "3 + 9") for strength in (0, 1)]
     assert told["frames"] == [0, 20]
     for original, three, third, nine, ninth, none, mixed in pictures(tmp_path / "preview.png", 2, 7, (64, 96)):
         assert np.array_equal(original, three)
@@ -76,7 +76,7 @@ def test_a_frame_is_shown_in_the_style_of_its_time(run: Run, tmp_path: Path, mak
     clip = make_clip(frames=40)
     options = ["--model", "painted", "--style", "3@0s", "--style", "9@0:00.8", "--frames", "2", "--start", "0.4"]
     told = json.loads(run("preview", clip, *options, "--strength", "1@0s", "--json", folder=tmp_path).stdout)
-    assert told["columns"] == ["3 · by time", "9 · by time", "3 + 9 · by time"]
+    assert told["columns"] == [f"{style} · strength by time" for style in ("3", "9", "3 + 9")]
     assert told["estimate"]["frames"] == 30
     (_, *first), (_, *second) = pictures(tmp_path / "preview.png", 2, 4, (64, 96))
     shares = []
@@ -90,7 +90,8 @@ def test_a_frame_is_shown_in_the_style_of_its_time(run: Run, tmp_path: Path, mak
 def test_it_says_that_the_rest_is_an_estimate(run: Run, tmp_path: Path, make_clip: MakeClip) -> None:
     clip = make_clip(frames=50)
     done = run("preview", clip, "--model", "invert", "--frames", "1", "--out", "look.jpg", folder=tmp_path)
-    assert done.stdout.startswith("look.jpg · 1 picture · an estimate, by what these took: all 50 frames take about ")
+    assert done.stdout.startswith("look.jpg · 1 picture · an estimate of the whole, by what these took: about ")
+    assert done.stdout.endswith(", for 50 frames\n")
     assert done.stderr == ""
     told = json.loads(run("preview", clip, "--model", "invert", "--json", "--overwrite", folder=tmp_path).stdout)
     run("run", clip, "--model", "invert", "--out", "a.mp4", folder=tmp_path)
