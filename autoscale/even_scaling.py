@@ -116,7 +116,7 @@ class EvenSamples:
             Sample(BEGIN + PERIOD * number, BEGIN + PERIOD * number + timedelta(seconds=LATENESS), value)
             for number, value in enumerate(self._values[name][first:readable], first)
         ]
-        return History(name, tuple(samples), now)
+        return History(name, samples, now)
 
     def answerer(self, question: Question, place: Place) -> Callable[[float], Value]:
         """What answers the question at any second: quickly, where it is one that formulas usually ask."""

@@ -173,6 +173,6 @@ def serve(clock: Clock | None = None) -> Iterator[Identities]:
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         identities.endpoint = f"http://127.0.0.1:{server.server_address[1]}/msi/token"
-        threading.Thread(target=server.serve_forever, args=(0.02,), name="identities", daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.1,), name="identities", daemon=True).start()
         yield identities
         server.shutdown()

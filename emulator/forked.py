@@ -13,11 +13,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import util
+from multiprocessing import connection, util
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,8 @@ _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["emulator.preload"])
 # To start a process also looks whether others have ended, and an end can be read once.
 _LOCK = threading.Lock()
-_POLL_SECONDS = 0.01
+# The sentinel says at once that a process has ended, but where another thread has read it meanwhile.
+_LOOK_SECONDS = 1.0
 
 
 class CopiedProcess:
@@ -53,7 +53,7 @@ class CopiedProcess:
     def wait(self) -> int:
         """The exit code, once there is one."""
         while (code := self.poll()) is None:
-            time.sleep(_POLL_SECONDS)
+            connection.wait([self._process.sentinel], _LOOK_SECONDS)
         return code
 
     def kill(self) -> None:

@@ -94,7 +94,7 @@ def serve(identities: Identities, authority: Authority, may_send: Callable[[str]
     server = _Server(("127.0.0.1", 0), _Handler)
     server.insights = Insights(identities, may_send, address=f"https://127.0.0.1:{server.server_address[1]}")
     server.socket = authority.server_context().wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, args=(0.02,), name="insights", daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.1,), name="insights", daemon=True).start()
     yield server.insights
     server.shutdown()
     server.server_close()

@@ -9,6 +9,8 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
+from operator import attrgetter
 from typing import Protocol
 
 from autoscale.interpreter.functions import UnknownFunctionError, call
@@ -16,6 +18,7 @@ from autoscale.interpreter.parser import FormulaError, Place
 from autoscale.interpreter.values import Interval, Value, Vector, WrongTypeError, kind
 
 PERIOD = timedelta(seconds=30)
+_RECORDED = attrgetter("recorded")
 
 RESOURCES = """CPUPercent WallClockSeconds MemoryBytes DiskBytes DiskReadBytes DiskWriteBytes DiskReadOps DiskWriteOps
 NetworkInBytes NetworkOutBytes SampleNodeCount"""
@@ -77,7 +80,7 @@ class Metrics:
     def answer(self, question: Question, now: datetime, place: Place) -> Value:
         key = question.name, now
         if key not in self._read:
-            self._read[key] = History.of(question.name, self, now)
+            self._read[key] = History(question.name, self.samples.get(question.name, ()), now)
         return self._read[key].answer(question, place)
 
 
@@ -86,14 +89,9 @@ class History:
     """One variable's samples, as far as they can be read now."""
 
     name: str
-    readable: tuple[Sample, ...]
+    samples: Sequence[Sample]
+    """In the order that they were recorded; some may not be readable yet."""
     now: datetime
-
-    @classmethod
-    def of(cls, name: str, metrics: Metrics, now: datetime) -> History:
-        samples = metrics.samples.get(name, ())
-        recorded = samples[: bisect_right(samples, now, key=lambda sample: sample.recorded)]
-        return cls(name, tuple(sample for sample in recorded if sample.available <= now), now)
 
     def answer(self, question: Question, place: Place) -> Value:
         """The answer to one question. Raises FormulaError."""
@@ -114,9 +112,10 @@ class History:
 
     def _newest(self, count: float, place: Place) -> Vector:
         # The page doesn't say what no samples at all give. An error is the worst case, which formulas have to be ready for.
-        if count < 1 or not self.readable:
+        newest = islice((sample.value for sample in reversed(self.samples) if self._is_readable(sample)), max(0, int(count)))
+        if not (values := tuple(newest)):
             raise InsufficientSamplesError(f"Insufficient data from data set: ${self.name} has no samples", place)
-        return tuple(sample.value for sample in self.readable[-int(count) :])
+        return values[::-1]
 
     def _within(self, window: Sequence[Value], percent: float | None, place: Place) -> Vector:
         start, end = self._window(window, place)
@@ -125,7 +124,7 @@ class History:
             raise InsufficientSamplesError(
                 f"Insufficient data from data set: ${self.name} wanted {percent:g}%, received {received:.0f}%", place
             )
-        return tuple(sample.value for sample in self.readable if start < sample.recorded <= end)
+        return tuple(sample.value for sample in self._between(start, end))
 
     def _window(self, arguments: Sequence[Value], place: Place) -> tuple[datetime, datetime]:
         if not 1 <= len(arguments) <= 2:
@@ -143,8 +142,16 @@ class History:
 
     def _percent(self, start: datetime, end: datetime) -> float:
         possible = (end - start) // PERIOD
-        found = sum(start < sample.recorded <= end for sample in self.readable)
+        found = len(self._between(start, end))
         return min(100.0, 100.0 * found / possible) if possible else 0.0
+
+    def _between(self, start: datetime, end: datetime) -> list[Sample]:
+        """Those recorded after `start`, up to `end`, that can be read."""
+        first, last = (bisect_right(self.samples, moment, key=_RECORDED) for moment in (start, end))
+        return [sample for sample in self.samples[first:last] if self._is_readable(sample)]
+
+    def _is_readable(self, sample: Sample) -> bool:
+        return sample.recorded <= self.now and sample.available <= self.now
 
 
 def _split_percent(arguments: Sequence[Value]) -> tuple[float | None, Sequence[Value]]:

@@ -191,7 +191,7 @@ def serve(cloud: Cloud) -> Iterator[BuildService]:
     handler = type("Handler", (_Handler,), {"service": service})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     service.address = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
     own = {ENDPOINT_VARIABLE: service.address, clock.VARIABLE: f"{service.address}/clock"}
     before = {name: os.environ.get(name) for name in own}
     os.environ |= own

@@ -8,7 +8,6 @@ import os
 import shlex
 import shutil
 import signal
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,13 +19,14 @@ from azure.core.exceptions import AzureError
 from azure.storage.blob import BlobClient
 
 from emulator.batch.container import FIRST_TASK_USER, Image, read_image, sees_gpus, user_of
+from emulator.batch.memory import Memory
 from emulator.batch.mounts import MOUNTS, mounts
-from emulator.batch.options import memory_of, of_body
+from emulator.batch.options import of_body
 from emulator.forked import SCORER, Process, start
 
 Json = dict[str, Any]
 
-MEASURE_SECONDS = 0.3
+MEMORY = Memory()
 # What Docker ends with where a container can't begin, as on Spot nodes that came back: https://github.com/Azure/Batch/issues/157
 BROKEN = 126
 
@@ -63,7 +63,6 @@ class Run:
     slots: int
     memory: int | None = None
     """Bytes that it may use."""
-    measured: float = 0.0
     user: int = 0
     failure: Json | None = None
     """Why Batch couldn't make a container for it, if so."""
@@ -79,17 +78,10 @@ class Run:
     def exit_code(self) -> int | None:
         """None while it runs; a signal as containers give it. Who uses too much memory is killed, as by Linux."""
         code = self.process.poll()
-        if code is None and self._is_greedy():
+        if code is None and self.memory is not None and MEMORY.of(self.process.pid) > self.memory:
             self.kill()
             code = self.process.poll()
         return code if code is None or code >= 0 else 128 - code
-
-    def _is_greedy(self) -> bool:
-        """Whether it uses more memory than it may; looked at now and then."""
-        if self.memory is None or time.monotonic() - self.measured < MEASURE_SECONDS:
-            return False
-        self.measured = time.monotonic()
-        return memory_of(self.process.pid) > self.memory
 
 
 @dataclass

@@ -213,7 +213,7 @@ def serve(
     server.socket = authority.server_context().wrap_socket(server.socket, server_side=True)
     service.endpoint = f"https://127.0.0.1:{server.server_address[1]}"
     threads = [
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True),
+        threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True),
         threading.Thread(target=schedule, daemon=True),
     ]
     with open_folder("nodes-") as folder:
