@@ -75,7 +75,7 @@ style: $(VENV)/test.stamp
 	$(BIN)/lint-imports --no-logo
 
 types: $(VENV)/test.stamp
-	$(BIN)/mypy
+	$(BIN)/mypy --cache-dir $(CACHE)/mypy
 
 # A model's runtime for processors and the clip: about 200 MB; no torch.
 $(VENV)/demo.stamp: $(SOURCES)

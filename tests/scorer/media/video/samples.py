@@ -57,13 +57,13 @@ def audio_hashes(path: Path) -> list[str]:
     return ffmpeg("-v", "error", "-i", path, "-map", "0:a", "-c", "copy", "-f", "streamhash", "-").decode().splitlines()
 
 
-def decode(path: Path, pixel_format: str, width: int, height: int, *arguments: object) -> NDArray[np.float64]:
+def decode(path: Path, pixel_format: str, width: int, height: int, *arguments: object) -> NDArray[np.float32]:
     """All frames as ffmpeg decodes them: (N, samples of a frame)."""
     depth = np.uint16 if pixel_format.endswith(("le", "be")) else np.uint8
     accurate = ("-sws_flags", "bilinear+accurate_rnd+full_chroma_int")
     form = (*accurate, "-fps_mode", "passthrough", *arguments, "-pix_fmt", pixel_format, "-f", "rawvideo", "-")
     raw = ffmpeg("-v", "error", "-i", path, "-map", "0:v:0", *form)
-    return np.frombuffer(raw, depth).reshape(-1, frame_samples(pixel_format, width, height)).astype(np.float64)
+    return np.frombuffer(raw, depth).reshape(-1, frame_samples(pixel_format, width, height)).astype(np.float32)
 
 
 def frame_samples(pixel_format: str, width: int, height: int) -> int:
@@ -75,8 +75,9 @@ def frame_samples(pixel_format: str, width: int, height: int) -> int:
     return 3 * width * height
 
 
-def psnr(first: NDArray[np.float64], second: NDArray[np.float64], peak: float) -> float:
-    error = float(((first - second) ** 2).mean())
+def psnr(first: NDArray[np.floating], second: NDArray[np.floating], peak: float) -> float:
+    """In decibels; a frame at a time, since a clip of floats takes gigabytes."""
+    error = np.mean([np.square(one - other, dtype=np.float64).mean() for one, other in zip(first, second, strict=True)])
     return 99.0 if error == 0 else 10 * float(np.log10(peak**2 / error))
 
 
