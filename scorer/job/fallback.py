@@ -35,6 +35,10 @@ class _Refusal:
         del frames
         raise _NotScoredError(self._why)
 
+    def score_at(self, frames: Frames, seconds: Sequence[float]) -> Frames:
+        del seconds
+        return self.score(frames)
+
     def reset(self) -> None:
         pass
 

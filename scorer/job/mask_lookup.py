@@ -6,8 +6,9 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from scorer.documents.request import Request
+from scorer.job.budget import check_bytes, check_room
 from scorer.media.limits import Limits
-from scorer.media.style_image import check_bytes
+from scorer.media.style_image import check_bytes as check_image_bytes
 from scorer.media.video import FrameRange, VideoIndex, VideoInfo
 from scorer.media.wanted import Wanted
 from scorer.sandbox import check_style, probe_video
@@ -57,7 +58,10 @@ def find_mask(request: Request, stores: Stores, limits: Limits) -> FoundMask:
     entry = stores.input.head(request.mask)
     where = stores.input.where(entry.path)
     if request.is_mask_image:
-        check_bytes(where, entry.size, "mask")
+        check_image_bytes(where, entry.size, "mask")
+    else:
+        check_bytes(where, [entry], limits)
+        check_room(entry, stores)
     path = stores.input.fetch(entry.path, entry.etag)
     try:
         with called(path, where):

@@ -46,6 +46,7 @@ def command(request: Request, device: Device) -> str:
 def settings(request: Request, device: Device) -> dict[str, str]:
     """What differs from the defaults, as a report says it."""
     chosen = {field.replace("_", " "): str(value) for field, value in _chosen(request) if field not in _ELSEWHERE}
+    chosen |= {name: as_clock(time) for name, time in (("start", request.start), ("end", request.end)) if time}
     if request.strengths:
         chosen["strengths"] = ", ".join(f"{key.strength:g} at {as_clock(key.at)}" for key in request.strengths)
     chosen |= {name: str(value) for name, value in request.options.items()}

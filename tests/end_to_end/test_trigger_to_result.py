@@ -5,11 +5,15 @@ import subprocess
 import threading
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from emulator import forked
 from emulator.local_azure import PERSON
 from emulator.logic_app.trigger import Trigger
 from tests.conftest import MakeClip, write_images
 from tests.end_to_end.job_helpers import ask, by_local_engine, runs, wait_for_parts
+from tests.ffmpeg import run_ffmpeg
 
 
 def person(trigger: Trigger, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -84,6 +88,26 @@ def test_a_folder_of_images_and_back(trigger: Trigger, tmp_path: Path) -> None:
     expected = by_local_engine(tmp_path, tmp_path / "shots")
     for number in range(5):
         assert (tmp_path / f"painted/{number}.png").read_bytes() == (expected / f"{number}.png").read_bytes()
+
+
+def test_a_part_styles_of_their_times_and_a_mask_go_the_whole_way(trigger: Trigger, tmp_path: Path, make_clip: MakeClip) -> None:
+    clip = make_clip("film.mp4", frames=40)
+    Image.fromarray(np.repeat([[0, 255]], [48, 48], axis=1).astype(np.uint8)).resize((96, 64)).save(tmp_path / "right.png")
+    asked = [
+        "--model", "painted", "--option", "precision=float32", "--style", "3@0s", "--style", "12@0:01", "--strength", "0@0.2s",
+        "--strength", "1@0.8s", "--mask", "right.png", "--start", "0.4", "--end", "0:01.2", "--chunk-frames", "8",
+    ]  # fmt: skip
+    done = person(trigger, tmp_path, "submit", "input/film.mp4", *asked, "--every", "0.3", "--out", "there.mp4")
+    assert done.returncode == 0, done.stderr
+    here = forked.run(["run", str(clip), *asked, "--out", "here.mp4"], {"HOME": str(tmp_path)}, tmp_path)
+    assert here.returncode == 0, here.stderr
+    raw = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-")
+    found = [run_ffmpeg("-i", tmp_path / name, *raw).stdout for name in ("there.mp4", "here.mp4")]
+    there, expected = (np.frombuffer(each, np.uint8).astype(int) for each in found)
+    assert len(there) == len(expected) == 20 * 64 * 96 * 3
+    assert np.abs(there - expected).mean() < 0.5  # another number of threads changes the last bit
+    report = (tmp_path / "there-report.html").read_text()
+    assert all(words in report for words in ("3 at 0:00", "12 at 0:01", "0 at 0:00.2, 1 at 0:00.8", "mask: right.png", "0:00.4"))
 
 
 def test_an_upload_goes_on_where_it_was_stopped(trigger: Trigger, tmp_path: Path) -> None:

@@ -61,6 +61,16 @@ def test_what_may_pass_is_tried_again(plan: Plan, stores: FolderStores) -> None:
         assert failure.message == str(error)
 
 
+def test_originals_stand_in_where_styles_have_times(stores: FolderStores, make_clip: MakeClip) -> None:
+    make_clip(frames=5).replace(stores.input.root / "clip.mp4")
+    styles = [{"source": 3, "at": 0}, {"source": 4, "at": 1}]
+    content = {"name": "job", "input": "clip.mp4", "model": "painted", "styles": styles, "failure_threshold": 1}
+    plan = dispatch("job", make_request(content), stores, "cpu")
+    fail(plan, stores, 0)
+    assert merge_job(plan, stores).status.failed == 5
+    assert all("poison" in (record.error or "") for record in records(plan, stores) if isinstance(record, FrameRecord))
+
+
 def test_originals_stand_in_up_to_the_threshold(plan: Plan, stores: FolderStores) -> None:
     score_all_but(plan, stores, 2)
     fail(plan, stores, 2)
