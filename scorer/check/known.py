@@ -35,7 +35,7 @@ def drawn() -> NDArray[np.uint8]:
 
 def styled() -> tuple[tuple[float, ...], str]:
     """What the style makes of it here, block by block, and what computed it. Raises ModelError and what runtimes raise."""
-    settings = ModelSettings(styles=(Style(STYLE),), megapixels=SIDE * SIDE / 1e6)
+    settings = ModelSettings(styles=(Style(STYLE),))
     model = models.spec(MODEL).load(settings)
     result = model.score(drawn()[None])[0]
     size = SIDE // BLOCKS

@@ -74,8 +74,8 @@ class Previewer:
             yield cls(Stores(media, *(FolderStore(Path(folder) / name) for name in ("output", "work", "logs"))))
 
     def load(self, plan: Plan, threads: int) -> Model:
-        """The plan's model, in seconds: not compiled as for a long job. Raises StyleError, ModelError."""
-        return load_model(plan.model_copy(update={"frames": 1}), self.stores, threads)
+        """The plan's model. Raises StyleError, ModelError."""
+        return load_model(plan, self.stores, threads)
 
     def frame(self, plan: Plan, chunk: Chunk, model: Model) -> tuple[Shown, Spent]:
         """The chunk's first frame. Raises ScorerError like `score_chunk`."""

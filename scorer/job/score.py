@@ -28,7 +28,6 @@ from scorer.job.pipeline import WriteBehind, read_ahead
 from scorer.job.samples import FAILED, keep_failed, keep_sample
 from scorer.job.steady_mixing import Mixing
 from scorer.job.steady_stage import SteadyStage
-from scorer.media import images
 from scorer.models import Frames, Model, ModelOverTime, ModelSettings, Style
 from scorer.store import Stores, called
 
@@ -44,20 +43,8 @@ def load_model(plan: Plan, stores: Stores, threads: int | None = None) -> Model:
                 named.enter_context(called(source, stores.input.where(str(style.source))))
             styles.append(Style(source, style.weight, style.at))
         with _of_model(request, "loaded"):
-            settings = ModelSettings(tuple(styles), plan.device, threads, _megapixels(plan), request.model_options)
+            settings = ModelSettings(tuple(styles), plan.device, threads, request.model_options)
             return models.spec(request.model).load(settings)
-
-
-# Of a photograph, whose size isn't known before it is opened.
-_USUAL_MEGAPIXELS = 2.0
-
-
-def _megapixels(plan: Plan) -> float:
-    """Of all frames that the model will get, roughly."""
-    if plan.video is None:
-        return plan.frames * _USUAL_MEGAPIXELS / plan.request.stroke_size**2
-    width, height = images.fit_size(plan.video.width, plan.video.height, plan.request.size, even=True)
-    return plan.frames * width * height / plan.request.stroke_size**2 / 1e6
 
 
 @contextmanager

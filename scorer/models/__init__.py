@@ -94,8 +94,6 @@ class ModelSettings:
     styles: tuple[Style, ...] = ()
     device: Device = "auto"
     threads: int | None = None
-    megapixels: float | None = None
-    """Of all frames of the job, roughly: whether it pays to take time at first. None: many."""
     options: Mapping[str, Any] = field(default_factory=dict)
 
 

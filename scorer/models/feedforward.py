@@ -40,7 +40,10 @@ def load(settings: ModelSettings) -> Model:
     _demand_torch()
     runtime = choose_runtime(settings, options)
 
+    import torch
+
     from scorer.models.feedforward_network import FrameStyler, as_stylisation_weights, load_network
+    from scorer.models.phased_network import load_network as load_phased
     from scorer.models.torch_runtime import TorchModel
 
     network = load_network(path)
@@ -48,7 +51,9 @@ def load(settings: ModelSettings) -> Model:
         from scorer.models.openvino_runtime import load_feedforward
 
         return load_feedforward(as_stylisation_weights(network), settings.threads, options.precision)
-    return TorchModel(FrameStyler(network), settings, compiled=options.compiled)
+    if options.compiled is True:
+        return TorchModel(FrameStyler(network), settings, compiled=True)
+    return load_phased(as_stylisation_weights(network), torch.ones(1), settings, compiled=False)
 
 
 def _is_onnx(path: Path) -> bool:

@@ -28,7 +28,7 @@ class RuntimeOptions(Options):
     )
     compiled: bool | Literal["auto"] = Field(
         "auto",
-        description="on torch: compile first, which takes up to minutes: true, false, or auto: where it is quicker in the end",
+        description="on torch: compile first, which takes minutes and gains nothing on a processor: true, or false as auto",
     )
 
 

@@ -1,4 +1,4 @@
-"""Any torch module from frames to frames, run as a model: on CUDA in half precision, on a CPU compiled where that pays."""
+"""Any torch module from frames to frames, run as a model: on CUDA in half precision, compiled where that is asked for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,16 +21,6 @@ from scorer.models.flat import fill_flat
 from scorer.models.malloc import keep_memory
 from scorer.models.weights import Array
 
-Compiled = bool | Literal["auto"]
-
-PAYS_FROM = {"cpu": 2000.0, "cuda": 100.0, "mps": 100.0}
-"""Megapixels of a job from which on compiling saves more time than it takes.
-
-On a processor `painted` takes 41 s of one core to compile, and 0.15 s instead of 0.17 s a frame of 640x360 then: that pays after
-2,050 frames, 470 megapixels, in each worker, of which there are up to four. No GPU was measured: a hundred megapixels are
-seconds of work there, and compiling takes longer.
-"""
-
 
 class TorchModel:
     """The Model protocol around a module that maps (N, 3, H, W) in [0, 1] to (N, 3, H', W')."""
@@ -39,14 +29,13 @@ class TorchModel:
     device: str
 
     def __init__(
-        self, module: nn.Module, settings: ModelSettings, *, compiled: Compiled = "auto", half: bool = True,
+        self, module: nn.Module, settings: ModelSettings, *, compiled: bool = False, half: bool = True,
         flat: Array | None = None, graphed: bool = False,
     ) -> None:  # fmt: skip
         """Move `module` to the device that `settings` ask for.
 
-        compiled: use torch.compile where it can work; 'auto': and where the job is long enough to pay for it. The shape of a
-        chunk's first batch is compiled for; another shape (a smaller batch, a tile) runs uncompiled, because each costs seconds
-        to compile.
+        compiled: use torch.compile where it can work. The shape of a chunk's first batch is compiled for; another shape (a
+        smaller batch, a tile) runs uncompiled, because each costs seconds to compile.
         half: on CUDA, weights and activations are float16; a module that needs more in a place casts there.
         flat: what frames of one colour become, where that is known (flat.py).
         graphed: on CUDA, the shape that would be compiled for becomes a CUDA graph; for modules that always take the same steps.
@@ -64,10 +53,8 @@ class TorchModel:
                 torch.set_num_threads(settings.threads)
         layout = torch.channels_last if cuda else torch.contiguous_format  # on CPUs channels_last loses in eager mode
         self._eager = _OnPixels(module, self._dtype, layout).to(self._device, self._dtype).to(memory_format=layout).eval()
-        pays = settings.megapixels is None or settings.megapixels >= PAYS_FROM[self._device.type]
-        can_compile = (pays if compiled == "auto" else compiled) and _can_compile(self._device)
         self._quick: Callable[..., Tensor] | None = None
-        if can_compile:
+        if compiled and _can_compile(self._device):
             self._quick = torch.compile(self._eager, dynamic=False)
         elif graphed and _has_graphs(self._device):
             self._quick = Graphed(self._eager)

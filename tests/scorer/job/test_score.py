@@ -16,7 +16,7 @@ from scorer.job.dispatch import dispatch
 from scorer.job.failures import find_failure, kept_failures
 from scorer.job.parts import find_part
 from scorer.job.score import batch_size, load_model, score_chunk
-from scorer.models import Frames, Model, ModelSettings
+from scorer.models import Frames, Model
 from tests.conftest import MakeClip, frame_hashes, write_images
 from tests.folders import FolderStores
 from tests.scorer.job.scoring import NAMES, Idle, plan_folder, score_all, task_records
@@ -234,22 +234,3 @@ def test_a_runtime_that_lacks_is_installed_from_the_checkout(stores: FolderStore
     monkeypatch.setattr(models, "spec", lambda _: SimpleNamespace(load=load))
     with pytest.raises(ModelError, match=r"needs the package 'torch'.*pip install '\.\[scorer\]' in a checkout"):
         load_model(plan, stores)
-
-
-@pytest.mark.parametrize("frames", [4, 30_000])
-def test_models_are_told_how_long_their_job_is(
-    stores: FolderStores, make_clip: MakeClip, monkeypatch: pytest.MonkeyPatch, frames: int
-) -> None:
-    """By that torch compiles for long jobs alone."""
-    make_clip(frames=4, size="640x360").replace(stores.input.root / "clip.mp4")
-    plan = dispatch(
-        "job", make_request({"name": "job", "input": "clip.mp4", "model": "painted", "styles": [{"source": 7}]}), stores
-    )
-    told: list[float | None] = []
-
-    def load(settings: ModelSettings) -> None:
-        told.append(settings.megapixels)
-
-    monkeypatch.setattr(models, "spec", lambda _: SimpleNamespace(load=load))
-    load_model(plan.model_copy(update={"frames": frames}), stores)
-    assert told == [frames * 640 * 360 / 1e6]

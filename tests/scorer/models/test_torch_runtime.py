@@ -153,7 +153,7 @@ def test_other_errors_stay_themselves() -> None:
 
 
 def test_compiled_only_for_the_first_shape_of_a_chunk() -> None:
-    model = TorchModel(_Asymmetric(), CPU)
+    model = TorchModel(_Asymmetric(), CPU, compiled=True)
     eager = TorchModel(_Asymmetric(), CPU, compiled=False)
     assert model.runtime.endswith("compiled"), "a C++ compiler is needed"
     torch.compiler.reset()
@@ -178,7 +178,7 @@ def test_eager_where_compiling_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     real = torch.compile
     monkeypatch.setattr(runtime, "_can_compile", lambda _: True)
     monkeypatch.setattr(torch, "compile", lambda module, dynamic: real(module, dynamic=dynamic, backend=broken))
-    model = TorchModel(nn.Identity(), CPU)
+    model = TorchModel(nn.Identity(), CPU, compiled=True)
     assert model.runtime.endswith("cpu float32 compiled")
     pixels = frames((1, 4, 4, 3))
     np.testing.assert_array_equal(model.score(pixels), pixels)
@@ -187,7 +187,7 @@ def test_eager_where_compiling_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_eager_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
-    assert TorchModel(nn.Identity(), CPU).runtime.endswith("eager")
+    assert TorchModel(nn.Identity(), CPU, compiled=True).runtime.endswith("eager")
 
 
 @pytest.mark.parametrize(
@@ -316,16 +316,7 @@ def test_half_precision_on_cuda_stays_within_a_level() -> None:
     assert np.abs(model.score(pixels).astype(int) - cpu).max() <= 1
 
 
-@pytest.mark.parametrize(
-    ("megapixels", "compiled", "way"),
-    [
-        (None, "auto", "compiled"), (1.0, "auto", "eager"), (5000.0, "auto", "compiled"),
-        (1.0, True, "compiled"), (None, False, "eager"),
-    ],
-)  # fmt: skip
-def test_it_compiles_where_that_pays(
-    monkeypatch: pytest.MonkeyPatch, megapixels: float | None, compiled: runtime.Compiled, way: str
-) -> None:
+@pytest.mark.parametrize(("compiled", "way"), [(True, "compiled"), (False, "eager")])
+def test_it_compiles_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch, way: str, *, compiled: bool) -> None:
     monkeypatch.setattr(runtime, "_can_compile", lambda _: True)
-    model = TorchModel(nn.Identity(), ModelSettings(device="cpu", megapixels=megapixels), compiled=compiled)
-    assert model.runtime.endswith(way)
+    assert TorchModel(nn.Identity(), CPU, compiled=compiled).runtime.endswith(way)
