@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import shutil
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,7 +41,7 @@ def check_stdout(*, as_json: bool, dispatch_only: bool) -> None:
         other = "--json" if as_json else "--dispatch-only"
         raise RequestError(f"'--out -' and {other} both write to standard output: leave one of them out.")
     if sys.stdout is None or sys.stdout.closed or sys.stdout.isatty():
-        raise RequestError("'--out -' is standard output, which leads to the terminal: pipe it on, or give the result a name.")
+        raise RequestError("'--out -' is standard output, which is a terminal or closed: pipe it on, or give the result a name.")
 
 
 def received(source: BinaryIO, work: Path, most: int = Limits().max_input_gb * 10**9) -> Path:
@@ -68,6 +70,17 @@ def received(source: BinaryIO, work: Path, most: int = Limits().max_input_gb * 1
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
     return found
+
+
+@contextmanager
+def kept_if_usable(path: Path | None) -> Iterator[None]:
+    """Around work on what was received, if something was: what is no video isn't kept."""
+    try:
+        yield
+    except InputError:
+        if path is not None:
+            shutil.rmtree(path.parent, ignore_errors=True)
+        raise
 
 
 def send(path: Path) -> None:

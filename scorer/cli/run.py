@@ -12,7 +12,7 @@ from scorer.cli.completion import one_of
 from scorer.cli.console import AsJson, Quiet, answer, errors
 from scorer.cli.local_job import Done, LocalJob, request_of
 from scorer.cli.options import ScoringOptions, with_scoring_options
-from scorer.cli.pipes import PIPE, PIPED, check_stdout, received, send, stdin
+from scorer.cli.pipes import PIPE, PIPED, check_stdout, kept_if_usable, received, send, stdin
 from scorer.cli.progress import shown_on
 from scorer.cli.standings import done_facts
 from scorer.errors import MissingError
@@ -51,10 +51,10 @@ def run(
     """Score a video, a folder of images or one image on this machine."""
     if out == PIPE:
         check_stdout(as_json=as_json, dispatch_only=dispatch_only)
-    if source == PIPE:
-        source = _received(scoring, out, device, work)
+    piped = _received(scoring, out, device, work) if source == PIPE else None
+    source = piped or source
     job = LocalJob.of(source, scoring, out=out, device=device, work=work, overwrite=overwrite)
-    with shown_on(errors, quiet=quiet or dispatch_only) as shown:
+    with kept_if_usable(piped), shown_on(errors, quiet=quiet or dispatch_only) as shown:
         if dispatch_only:
             plan, is_left = job.begin(shown.plan)
             if not quiet:

@@ -84,6 +84,12 @@ def test_a_video_goes_through_pipes_and_what_is_said_beside_them(
     assert sorted(path.name for path in tmp_path.iterdir()) == [".scorer", "clip.mkv", "input", "named.mp4", "piped.mp4"]
 
 
+def test_what_is_no_video_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"no video" * 1000)))
+    assert "/stdin' is not a video" in run("run", "-", "--model", "invert", folder=tmp_path, code=3).stderr
+    assert list((tmp_path / ".scorer/piped").iterdir()) == []
+
+
 def test_processes_hand_it_on_and_nothing_of_theirs_goes_with_it(tmp_path: Path) -> None:
     """In a process of its own, into whose standard output anything of it could write."""
     write_images(tmp_path, ["a.png"])
@@ -144,7 +150,7 @@ def test_a_terminal_is_no_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
         patch.setattr("sys.stdout", io.TextIOWrapper(raw))
         with pytest.raises(RequestError, match="into which nothing is piped"):
             pipes.stdin()
-        with pytest.raises(RequestError, match="leads to the terminal"):
+        with pytest.raises(RequestError, match="a terminal or closed"):
             pipes.check_stdout(as_json=False, dispatch_only=False)
 
 
