@@ -79,6 +79,8 @@ def demand_kernels() -> None:
     """Raise GpuError where the torch that is installed has no code for the GPU that is here, on which each call would fail."""
     import torch
 
+    if torch.version.cuda is None:  # AMD's, which names them otherwise
+        return
     capability, built_for = torch.cuda.get_device_capability(), torch.cuda.get_arch_list()
     if not has_kernels(built_for, capability):
         major, minor = capability

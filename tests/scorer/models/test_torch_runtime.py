@@ -124,6 +124,14 @@ def test_a_gpu_that_torch_is_not_built_for_is_one_sentence(device: Device, monke
     assert resolve_device("cpu").type == "cpu"
 
 
+def test_gpus_of_amd_are_not_measured_by_nvidias_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 4))
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["gfx90a", "gfx942"])
+    monkeypatch.setattr(torch.version, "cuda", None)
+    assert resolve_device("auto").type == "cuda"
+
+
 @pytest.mark.parametrize("promised", ["0", None])
 def test_a_machine_without_gpus_computes_on_its_processor(promised: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
