@@ -88,26 +88,23 @@ def test_styles_and_strengths_change_from_time_to_time_the_same_however_it_is_cu
         "options": {"runtime": "openvino", "precision": "int8"},
     }  # fmt: skip
     found: list[list[tuple[float, Frames]]] = []
-    for length, batch in ((100, 1), (7, 1), (6, 4)):
+    for length, batch in ((100, 1), (7, 1), (6, 4)) if steady == "off" else ((100, 1), (6, 4)):
         stores = FolderStores.below(tmp_path / f"{length}-{batch}")
         plan = planned(stores, clip, chunk_frames=length, batch_size=batch, **keys)
         score_all(plan, stores)
         found.append(shown(stores, plan))
-    for (_, one), (_, other), (_, batched) in zip(*found, strict=True):
-        assert np.array_equal(one, other)
-        assert np.array_equal(one, batched)
+    for (_, one), *others in zip(*found, strict=True):
+        assert all(np.array_equal(one, other) for _, other in others)
     if steady == "off":  # a part has the styles of its times
         stores = FolderStores.below(tmp_path / "part")
         part = planned(stores, clip, start=0.4, end=0.6, **keys)
         score_all(part, stores)
         assert all(np.array_equal(one, other) for (_, one), (_, other) in zip(shown(stores, part), found[0][10:15], strict=True))
-        original = FolderStores.below(tmp_path / "original")
-        plain = planned(original, clip, strength=0, model="painted", styles=[{"source": 3}])
-        score_all(plain, original)
-        before = [pixels for _, pixels in shown(original, plain)]
-        assert all(np.array_equal(one, other) for (_, one), other in zip(found[0][:3], before[:3], strict=True))
+        (whole,) = (index := probe(clip, LIMITS)).ranges(20)
+        before = [frame.pixels for frame in read_frames(clip, index.info, whole) if isinstance(frame, VideoFrame)]
         apart = [float(np.abs(one.astype(int) - other).mean()) for (_, one), other in zip(found[0], before, strict=True)]
-        assert apart[3] < apart[6] < apart[9] < apart[12]  # stronger and stronger, up to half a second
+        assert max(apart[:3]) < 1  # nothing is styled
+        assert 1 < apart[3] < apart[6] < apart[9] < apart[12]  # stronger and stronger, up to half a second
 
 
 TIMED = [{"source": 3, "at": 0}, {"source": 4, "at": 2}]

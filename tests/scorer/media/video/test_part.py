@@ -77,7 +77,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("name", "container"), [*((name, "mp4") for name in KINDS), ("bframes.mp4", "mkv"), ("web.webm", "mkv")])
+@pytest.mark.parametrize(("name", "container"), [*((name, "mp4") for name in KINDS), ("bframes.mp4", "mkv")])
 def test_frames_and_sound_are_those_between_the_two_times(
     clips: Path, tmp_path: Path, name: str, container: ResultContainer
 ) -> None:
