@@ -19,7 +19,7 @@ from azure.batch import models as batch
 
 from autoscale.estimate import MERGE_STARTS, MERGED_FRAMES, Speed, Workload, speed, tasks_of
 from autoscale.pool import NODE_STARTS, TASK_STARTS, Pool
-from emulator import entra
+from emulator import entra, forked
 from emulator.arm.cloud import Cloud
 from emulator.batch import service
 from emulator.tls import Authority
@@ -70,6 +70,8 @@ def play(folder: Path, workload: Workload, frames_per_second: float, minute: flo
     lasts = [TASK_STARTS + sum(workload.chunks[number::count]) / frames_per_second for number in range(count)]
     merge = MERGE_STARTS + workload.frames / MERGED_FRAMES
     waits = ("/bin/sh", "-c", 'exec sleep "$1"', "sh")
+    # What processes are forked from takes seconds to begin: before Azure's clock does.
+    forked.start(["/bin/true"], {}, folder, folder / "out", folder / "errors").wait()
     with (
         entra.serve(cloud.clock) as identities,
         service.serve(cloud, identities, authority, minute=minute, allocation=NODE_STARTS, launcher=waits) as running,
