@@ -23,7 +23,7 @@ from scorer.cli.local_job import Done, LocalJob
 from scorer.cli.options import ScoringOptions
 from scorer.documents.plan import Plan
 from scorer.documents.records import FrameRecord
-from scorer.documents.request import Steady
+from scorer.documents.request_fields import Steady
 from scorer.engines.base import Progress
 from scorer.errors import RequestError
 from scorer.job.merge import records

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from rich.table import Table
 
-from scorer.documents.request import Steady
+from scorer.documents.request_fields import Steady
 from scorer.job.media import Frame
 from scorer.job.model_stage import Scored
 from scorer.job.steady_stage import SteadyStage

@@ -14,7 +14,8 @@ import typer
 
 from scorer.cli import completion
 from scorer.cli.arguments import a_strength, check_mask, check_style, number, pixels, whole
-from scorer.documents.request import Request, Steady, make_request
+from scorer.documents.request import Request, make_request
+from scorer.documents.request_fields import Steady
 from scorer.errors import RequestError
 from scorer.media.image_names import format_for, is_photo
 from scorer.media.times import is_time

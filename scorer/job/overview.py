@@ -17,7 +17,7 @@ from scorer import documents
 from scorer.boundary import typed
 from scorer.documents import Count, Number, Words
 from scorer.documents.paths import REPORT, STATUS, SUMMARY
-from scorer.documents.request import ID_DIGITS, NAME
+from scorer.documents.request_fields import ID_DIGITS, NAME
 from scorer.documents.status import Status
 from scorer.errors import ScorerError
 from scorer.job.samples import MOST_SMALL_BYTES

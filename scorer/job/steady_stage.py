@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from scorer.documents.request import Steady
+from scorer.documents.request_fields import Steady
 from scorer.errors import OutOfMemoryError
 from scorer.job.media import ms_since
 from scorer.job.model_stage import Scored

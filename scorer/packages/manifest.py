@@ -15,7 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scorer import documents
 from scorer.documents import Count, Words, paths
-from scorer.documents.request import ModelName, OptionName, Request, check_model
+from scorer.documents.request import Request
+from scorer.documents.request_fields import ModelName, OptionName
+from scorer.documents.request_fit import check_model
 from scorer.errors import DocumentError, ModelError, RequestError
 from scorer.file_names import unfit
 from scorer.models import StyleKind

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from scorer import documents
 from scorer.documents import Moment, Words
 from scorer.documents.paths import REJECTED, REQUEST
-from scorer.documents.request import NAME, job_id
+from scorer.documents.request import job_id
+from scorer.documents.request_fields import NAME
 from scorer.errors import (
     ChangedError,
     DocumentError,

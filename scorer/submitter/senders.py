@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scorer import documents
 from scorer.documents import Moment
 from scorer.documents.paths import FAILED, FRAMES, PARTS, REQUESTS, SHARED, STYLES, VIDEOS, bound_request, share
-from scorer.documents.request import NAME, BlobPath, Request
+from scorer.documents.request import Request
+from scorer.documents.request_fields import NAME, BlobPath
 from scorer.errors import MissingError, RequestError
 from scorer.store import Store
 
