@@ -8,6 +8,7 @@ from math import floor
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from scorer.documents.request import make_request
@@ -137,6 +138,13 @@ def test_strokes_grow_as_the_model_sees_less(stroke_size: float, expected: tuple
     assert at_stroke_size(1, 2, 4) == (1, 1)
 
 
+def before_and_after(stores: FolderStores) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The one image of a job and its result, as OpenCV reads them."""
+    both = [cv2.imread(str(path)) for path in (stores.input.root / "shots/a.png", stores.output.root / "job/result/a.png")]
+    source, result = (np.asarray(each, np.uint8) for each in both)
+    return source, result
+
+
 @pytest.mark.parametrize("stroke_size", [0.5, 2.0, 3.0])
 @pytest.mark.parametrize("options", [{}, {"scale": 2}])
 def test_a_users_own_model_has_a_stroke_size(stores: FolderStores, options: dict[str, int], stroke_size: float) -> None:
@@ -144,10 +152,7 @@ def test_a_users_own_model_has_a_stroke_size(stores: FolderStores, options: dict
     plan = plan_folder(stores, ["a.png"], stroke_size=stroke_size, options=options)
     (record,) = score_all(plan, stores)
     assert record.error is None
-    source = cv2.imread(str(stores.input.root / "shots/a.png"))
-    result = cv2.imread(str(stores.output.root / "job/result/a.png"))
-    assert source is not None
-    assert result is not None
+    source, result = before_and_after(stores)
     scale = options.get("scale", 1)
     assert result.shape == (source.shape[0] * scale, source.shape[1] * scale, 3)
     there, back = (cv2.INTER_AREA, cv2.INTER_CUBIC)[:: 1 if stroke_size > 1 else -1]
@@ -190,10 +195,7 @@ def test_a_users_own_model_has_a_strength(stores: FolderStores, options: dict[st
     plan = plan_folder(stores, ["a.png"], strength=0.25, options=options)
     (record,) = score_all(plan, stores)
     assert record.error is None
-    source = cv2.imread(str(stores.input.root / "shots/a.png"))
-    result = cv2.imread(str(stores.output.root / "job/result/a.png"))
-    assert source is not None
-    assert result is not None
+    source, result = before_and_after(stores)
     scale = options.get("scale", 1)
     own = cv2.resize(source, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC).astype(float)
     wanted = 0.75 * own + 0.25 * (255 - source.repeat(scale, 0).repeat(scale, 1).astype(float))
