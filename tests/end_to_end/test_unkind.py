@@ -127,7 +127,8 @@ def test_a_node_that_starts_no_container_gets_no_tasks(azure: LocalAzure, tmp_pa
     with azure.batch.lock:
         pool.nodes[0].is_broken = True
     job = azure.dispatch(ask(azure, "broken", media, chunk_frames=2, failure_threshold=0))
-    assert azure.wait(job)["state"] == "done"
+    status = azure.wait(job)
+    assert status["state"] == "done", status["error"]
     assert runs(azure, job).total() == 5
     told = [event.what for event in pool.timeline if event.job == job and event.node == pool.nodes[0].id]
     assert "jobpreparation ended 126" in told
