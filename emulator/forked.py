@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -90,8 +91,9 @@ class Place:
     uid: int | None
 
     def enter(self) -> None:
-        """Be there, in a process that has just been forked."""
+        """Be there, in a process that has just been forked; whatever started the server may have kept interrupts back."""
         os.setsid()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         os.environ.clear()
         os.environ.update(self.environment)
         os.chdir(self.folder)

@@ -1,0 +1,32 @@
+"""Processes that begin as copies of one that has loaded what they import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+# As where the product's workers are the first that are forked: it keeps interrupts from them.
+PROGRAM = """
+import os, signal, sys
+from multiprocessing import resource_tracker
+from pathlib import Path
+from emulator import forked
+
+if __name__ == "__main__":
+    here = Path(sys.argv[1])
+    resource_tracker.ensure_running()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    process = forked.start(["sh", "-c", "echo begun; exec sleep 60"], dict(os.environ), here, here / "out", here / "errors")
+    while "begun" not in ((here / "out").read_text() if (here / "out").exists() else ""):
+        pass
+    os.kill(process.pid, signal.SIGINT)
+    print(process.wait())
+"""
+
+
+def test_an_interrupt_reaches_what_is_forked_whoever_started_the_server(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    done = subprocess.run([sys.executable, program, tmp_path], capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout.strip()) == (0, "-2"), done.stderr
