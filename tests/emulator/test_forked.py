@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+from tests.docs.commands import ROOT
 
 # As where the product's workers are the first that are forked: it keeps interrupts from them.
 PROGRAM = """
@@ -28,5 +31,8 @@ if __name__ == "__main__":
 def test_an_interrupt_reaches_what_is_forked_whoever_started_the_server(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
-    done = subprocess.run([sys.executable, program, tmp_path], capture_output=True, text=True, check=False, timeout=120)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, program, tmp_path], capture_output=True, text=True, check=False, timeout=120, env=environment
+    )
     assert (done.returncode, done.stdout.strip()) == (0, "-2"), done.stderr
