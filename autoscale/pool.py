@@ -9,6 +9,7 @@ from typing import Literal
 from autoscale.formula import AutoscaleRules, formula
 from autoscale.gpu_sizes import SIZES, GpuSize
 from autoscale.simulation import Cluster
+from autoscale.timeline import Timeline
 from autoscale.worker_clusters import ClusterRules, WorkerClusters
 from autoscale.world import Job, World
 
@@ -88,7 +89,7 @@ class Pool:
 
 def cluster_of(
     pool: Pool, jobs: Iterable[Job], spot_nodes: int, starts: float = TASK_STARTS, *, keep_moments: bool = True
-) -> Cluster | WorkerClusters:  # fmt: skip
+) -> Timeline:  # fmt: skip
     """The pool with so many Spot nodes to be had, before its first second; tasks do nothing yet in their `starts` seconds.
 
     Clusters of Azure Machine Learning that are all Spot have no others in their place: their jobs would wait until Azure has some
@@ -105,7 +106,7 @@ def cluster_of(
     return WorkerClusters(rules, jobs, world, starts, keep_moments=keep_moments)
 
 
-def rests(pool: Pool) -> Callable[[Cluster | WorkerClusters], bool]:
+def rests(pool: Pool) -> Callable[[Timeline], bool]:
     """Whether a pool has nothing to do, and is as small as it may be."""
     return lambda cluster: cluster.is_done and cluster.nodes <= min(pool.nodes_min, sum(cluster.targets.values()))
 

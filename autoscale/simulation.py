@@ -11,67 +11,30 @@ import heapq
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 
 from autoscale.even_scaling import EvenScaling
 from autoscale.interpreter.parser import FormulaError
 from autoscale.scaling import Scaling
-from autoscale.world import Job, Kind, Moment, World
+from autoscale.timeline import Timeline
+from autoscale.waves import Node, Wave, Work
+from autoscale.world import Job, Kind, World
 
 SEEK, SCALE = 60.0, 300.0
 """Seconds between two tries to reach the targets, and two evaluations."""
 
 
-@dataclass(eq=False, slots=True)
-class Node:
-    """A machine of the pool."""
-
-    number: int
-    kind: Kind
-    broken: bool = False
-    preempted: bool = False
-    leaves_after: int = 0
-    """So many tasks it still finishes before it goes; 0: it stays."""
-    lost: int = -1
-    """Waves of tasks up to this number were taken from it."""
-
-
-@dataclass(eq=False, slots=True)
-class _Work:
-    """What is left of a job."""
-
-    number: int
-    waiting: list[tuple[float, int]]
-    """Seconds of tasks that begin next, and how many such there are: from behind."""
-    unfinished: int
-    merge: float
-
-
-@dataclass(eq=False, slots=True)
-class _Wave:
-    """Tasks of a job that began and end together."""
-
-    number: int
-    work: _Work
-    lasts: float
-    on: list[int]
-    """The nodes' numbers, one for each task."""
-
-
-class Cluster:
-    """Runs a formula's pool, event by event, for `jobs` in the order of their arrival; `moments` tells what there was."""
+class Cluster(Timeline):
+    """A formula's pool."""
 
     def __init__(self, formula: str, jobs: Iterable[Job], world: World | None = None, *, keep_moments: bool = True) -> None:
+        super().__init__(jobs, keep_moments=keep_moments)
         self._formula, self._world = formula, world or World()
         self._slots = self._world.slots
-        self._arrivals: Iterator[Job] = iter(jobs)
-        self._next: Job | None = None
-        self._arrived = 0
         late = self._world.lateness
         self._scaling = EvenScaling(formula) if late is None else Scaling(late)
         self._order = itertools.count()
-        self._ends: list[tuple[float, int, _Wave]] = []
+        self._ends: list[tuple[float, int, Wave]] = []
         self._coming: list[tuple[float, int, Kind]] = []
         self._next_seek, self._next_scale = 0.0, SCALE
         self._nodes: dict[int, Node] = {}
@@ -83,27 +46,24 @@ class Cluster:
         self._target: dict[Kind, int] = {"dedicated": 0, "spot": 0}
         self._lost = 0
         self._option = "requeue"
-        self._waiting: list[tuple[int, _Work]] = []
+        self._waiting: list[tuple[int, Work]] = []
         self._running = 0
-        self._keep_moments = keep_moments
-        self.pending = 0
-        self.second = 0.0
-        self.done: dict[int, float] = {}
-        """When each job was, by its number in the order of arrival."""
+        self._pending = 0
         self.killed_by_scaling = 0
         self.preemptions = 0
         self.errors: list[FormulaError] = []
-        self.moments: list[Moment] = []
-        self._state: tuple[int, ...] = ()
-        self.node_seconds: dict[Kind, float] = {"dedicated": 0.0, "spot": 0.0}
         self.busy_seconds = 0.0
         """Of slots, with tasks that came to their end."""
-        self.most_nodes = 0
 
     @property
     def is_done(self) -> bool:
         """Whether there is nothing to do, and no job comes any more."""
-        return self._next is None and not self.pending
+        return self._next is None and not self._pending
+
+    @property
+    def pending(self) -> int:
+        """Tasks that wait or run."""
+        return self._pending
 
     @property
     def nodes(self) -> int:
@@ -119,21 +79,6 @@ class Cluster:
     def targets(self) -> Mapping[Kind, int]:
         """How many nodes the formula wants, by kind."""
         return self._target
-
-    def run(self, minutes: float, until: Callable[[Cluster], bool] = lambda _: False) -> Cluster:
-        """Lets so much time pass from the beginning, or less where `until` says so. Goes on where an earlier run stopped."""
-        if not self._arrived and self._next is None:
-            self._next = next(self._arrivals, None)
-        end = minutes * 60
-        while (second := self._next_event()) <= end:
-            self._pass(second)
-            self._happen()
-            if self._keep_moments:
-                self._record()
-            if until(self):
-                return self
-        self._pass(end)
-        return self
 
     def _next_event(self) -> float:
         second = min(self._next_seek, self._next_scale)
@@ -154,28 +99,20 @@ class Cluster:
 
     def _measured(self) -> dict[str, int]:
         return {
-            "ActiveTasks": self.pending - self._running,
+            "ActiveTasks": self._pending - self._running,
             "RunningTasks": self._running,
-            "PendingTasks": self.pending,
+            "PendingTasks": self._pending,
             "CurrentDedicatedNodes": self._count["dedicated"],
             "CurrentLowPriorityNodes": self._count["spot"],
             "PreemptedNodeCount": self._lost,
         }
 
-    def _record(self) -> None:
-        here, target = self._count, self._target
-        state = here["dedicated"], here["spot"] - self._lost, target["dedicated"], target["spot"], self.pending
-        if state != self._state:
-            self._state = state
-            self.moments.append(Moment(self.second, *state))
-
     def _happen(self) -> None:
-        """All that is due at this second."""
         now = self.second
         while self._ends and self._ends[0][0] == now:
             self._finish(heapq.heappop(self._ends)[2])
-        while self._next is not None and self._next.arrives == now:
-            self._arrive(self._next)
+        for number, job in self._arriving():
+            self._arrive(number, job)
         while self._coming and self._coming[0][0] == now:
             self._come(heapq.heappop(self._coming)[2])
         self._assign()
@@ -187,15 +124,11 @@ class Cluster:
             self._assign()
             self._next_seek = self._next_scale if self._is_reached() else now + SEEK
 
-    def _arrive(self, job: Job) -> None:
+    def _arrive(self, number: int, job: Job) -> None:
         groups = [(lasts, len(list(same))) for lasts, same in itertools.groupby(reversed(job.tasks))]
-        work = _Work(self._arrived, groups, len(job.tasks), job.merge)
+        work = Work(number, groups, len(job.tasks), job.merge)
         heapq.heappush(self._waiting, (work.number, work))
-        self.pending += work.unfinished
-        self._arrived += 1
-        self._next = next(self._arrivals, None)
-        if self._next is not None and self._next.arrives < job.arrives:
-            raise ValueError(f"A job arrives at {self._next.arrives:g} after one at {job.arrives:g}: sort them.")
+        self._pending += work.unfinished
 
     def _assign(self) -> None:
         """Tasks of earlier jobs first, onto full nodes first, as the pool's scheduling policy "pack" has it."""
@@ -216,10 +149,10 @@ class Cluster:
             elif not work.waiting:
                 heapq.heappop(self._waiting)
             self._running += len(on)
-            wave = _Wave(next(self._order), work, lasts, on)
+            wave = Wave(next(self._order), work, lasts, on)
             heapq.heappush(self._ends, (self.second + lasts, wave.number, wave))
 
-    def _finish(self, wave: _Wave) -> None:
+    def _finish(self, wave: Wave) -> None:
         work = wave.work
         if self._unusual:
             finished = self._free_some(wave)
@@ -227,7 +160,7 @@ class Cluster:
             finished = len(wave.on)
             self._free += wave.on
         self._running -= finished
-        self.pending -= finished
+        self._pending -= finished
         self.busy_seconds += finished * wave.lasts
         work.unfinished -= finished
         if work.unfinished or not finished:
@@ -235,11 +168,11 @@ class Cluster:
         if work.merge:
             work.waiting, work.unfinished, work.merge = [(work.merge, 1)], 1, 0.0
             heapq.heappush(self._waiting, (work.number, work))
-            self.pending += 1
+            self._pending += 1
         else:
             self.done[work.number] = self.second
 
-    def _free_some(self, wave: _Wave) -> int:
+    def _free_some(self, wave: Wave) -> int:
         """How many of the tasks came to their end, where some nodes lost theirs, or go with the last one."""
         finished = 0
         for number in wave.on:
@@ -276,7 +209,7 @@ class Cluster:
         self._target = {"dedicated": found.dedicated, "spot": found.low_priority}
         self._option = found.deallocation
         self._seek()
-        if before == self._target and not self.pending and self._is_reached() and self._scaling.is_settled(self.second):
+        if before == self._target and not self._pending and self._is_reached() and self._scaling.is_settled(self.second):
             # Nothing happens before the next job comes.
             self._next_seek, self._next_scale = (
                 max(due, every * (self._next.arrives // every)) if self._next else math.inf
@@ -303,12 +236,8 @@ class Cluster:
                 self._asked[kind] += 1
                 heapq.heappush(self._coming, (self.second + self._world.allocation, next(self._order), kind))
 
-    def _spot_capacity(self) -> int:
-        capacity = self._world.spot_capacity
-        return capacity if isinstance(capacity, int) else capacity(self.second)
-
     def _preempt(self) -> None:
-        capacity = self._spot_capacity()
+        capacity = self._world.spot_at(self.second)
         if self._count["spot"] <= capacity and not self._lost:
             return
         spot = [node for node in self._nodes.values() if node.kind == "spot"]
@@ -335,7 +264,7 @@ class Cluster:
     def _come(self, kind: Kind) -> None:
         self._asked[kind] -= 1
         wanted = self._count[kind] < self._target[kind]
-        given = kind == "dedicated" or self._count[kind] < self._spot_capacity()
+        given = kind == "dedicated" or self._count[kind] < self._world.spot_at(self.second)
         if wanted and given:
             node = Node(next(self._order), kind, broken=self._came < self._world.broken)
             self._came += 1

@@ -13,11 +13,12 @@ import heapq
 import itertools
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from autoscale.world import Job, Kind, Moment, World
+from autoscale.timeline import Timeline
+from autoscale.world import Job, Kind, World
 
 LEAST_IDLE_MINUTES = 2
 """That a cluster waits before it lets a node go, as the stack declares it."""
@@ -81,8 +82,8 @@ class _Nodes:
     """Workers that were begun and have not ended."""
 
 
-class WorkerClusters:
-    """Both clusters, event by event; what it tells is what `autoscale.simulation.Cluster` tells of a pool.
+class WorkerClusters(Timeline):
+    """Both clusters.
 
     A job's `tasks` are the seconds of as many workers as it is worth, each with the `starts` seconds in which it does nothing
     yet; its merge is done by the last of them.
@@ -91,20 +92,12 @@ class WorkerClusters:
     def __init__(
         self, rules: ClusterRules, jobs: Iterable[Job], world: World, starts: float, *, keep_moments: bool = True
     ) -> None:  # fmt: skip
-        self._rules, self._world, self._starts, self._keep_moments = rules, world, starts, keep_moments
-        self._arrivals: Iterator[Job] = iter(jobs)
-        self._arrived = 0
+        super().__init__(jobs, keep_moments=keep_moments)
+        self._rules, self._world, self._starts = rules, world, starts
         self._order = itertools.count()
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._clusters: dict[Kind, _Nodes] = {kind: _Nodes(rules.least(kind)) for kind in ("dedicated", "spot")}
         self._unfinished = 0
-        self.second = 0.0
-        self.done: dict[int, float] = {}
-        """When each job was, by its number in the order of arrival."""
-        self.moments: list[Moment] = []
-        self.node_seconds: dict[Kind, float] = {"dedicated": 0.0, "spot": 0.0}
-        self.most_nodes = 0
-        self._next = next(self._arrivals, None)
         for kind in self._clusters:
             self._scale(kind)
 
@@ -112,6 +105,11 @@ class WorkerClusters:
     def is_done(self) -> bool:
         """Whether there is nothing to do, and no job comes any more."""
         return self._next is None and not self._unfinished
+
+    @property
+    def pending(self) -> int:
+        """Workers that were begun and have not ended."""
+        return sum(nodes.live for nodes in self._clusters.values())
 
     @property
     def here(self) -> Mapping[Kind, int]:
@@ -128,22 +126,6 @@ class WorkerClusters:
         """How many nodes there are or are coming, by kind."""
         return {kind: nodes.here + nodes.coming for kind, nodes in self._clusters.items()}
 
-    def run(self, minutes: float, until: Callable[[WorkerClusters], bool] = lambda _: False) -> WorkerClusters:
-        """Let so much time pass from the beginning, or less where `until` says so. Goes on where an earlier run stopped."""
-        end = minutes * 60
-        while (second := self._next_event()) <= end:
-            self._pass(second)
-            while self._events and self._events[0][0] == second:
-                heapq.heappop(self._events)[2]()
-            while self._next is not None and self._next.arrives == second:
-                self._arrive(self._next)
-            if self._keep_moments:
-                self._record()
-            if until(self):
-                return self
-        self._pass(end)
-        return self
-
     def _next_event(self) -> float:
         due = self._events[0][0] if self._events else math.inf
         return min(due, self._next.arrives) if self._next is not None else due
@@ -153,25 +135,22 @@ class WorkerClusters:
             self.node_seconds[kind] += nodes.here * (second - self.second)
         self.second = second
 
-    def _record(self) -> None:
-        here, targets = self.here, self.targets
-        pending = sum(nodes.live for nodes in self._clusters.values())
-        state = (here["dedicated"], here["spot"], targets["dedicated"], targets["spot"], pending)
-        self.moments.append(Moment(self.second, *state))
+    def _happen(self) -> None:
+        while self._events and self._events[0][0] == self.second:
+            heapq.heappop(self._events)[2]()
+        for number, job in self._arriving():
+            self._arrive(number, job)
 
     def _after(self, seconds: float, event: Callable[[], None]) -> None:
         heapq.heappush(self._events, (self.second + seconds, next(self._order), event))
 
-    def _arrive(self, job: Job) -> None:
-        live = sum(nodes.live for nodes in self._clusters.values())
-        count = max(1, min(len(job.tasks), self._rules.nodes_max - live))
-        work = _Work(self._arrived, count, job.merge)
+    def _arrive(self, number: int, job: Job) -> None:
+        count = max(1, min(len(job.tasks), self._rules.nodes_max - self.pending))
+        work = _Work(number, count, job.merge)
         self._unfinished += 1
-        self._arrived += 1
-        self._next = next(self._arrivals, None)
         spread = (sum(job.tasks) - self._starts * len(job.tasks)) / count
-        for number in range(count):
-            seconds = job.tasks[number] if count == len(job.tasks) else self._starts + spread
+        for place in range(count):
+            seconds = job.tasks[place] if count == len(job.tasks) else self._starts + spread
             kind: Kind = "spot" if self._clusters["spot"].live < self._rules.most_on_spot else "dedicated"
             self._begin(_Worker(work, seconds), "spot" if self._rules.spot_percent == 100 else kind)
 
@@ -236,8 +215,7 @@ class WorkerClusters:
     def _come(self, kind: Kind) -> None:
         nodes = self._clusters[kind]
         nodes.coming -= 1
-        capacity = self._world.spot_capacity
-        if kind == "spot" and nodes.here >= (capacity if isinstance(capacity, int) else capacity(self.second)):
+        if kind == "spot" and nodes.here >= self._world.spot_at(self.second):
             if nodes.waiting:  # it goes on asking
                 self._scale(kind)
             return

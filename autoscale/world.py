@@ -33,6 +33,10 @@ class World:
     lateness: Callable[[float], float | None] | None = None
     """Seconds until the sample of a second can be read, or None: it never can. Without it, all can after a minute."""
 
+    def spot_at(self, second: float) -> int:
+        """Spot nodes that Azure has at that second."""
+        return self.spot_capacity if isinstance(self.spot_capacity, int) else self.spot_capacity(second)
+
 
 @dataclass(frozen=True)
 class Moment:
