@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +46,7 @@ def load(settings: ModelSettings) -> Model:
         if are_timed(settings.styles):
             return openvino_runtime.load_over_time(adaptive_weights(), Keys(times, styles), settings.threads, options.precision)
         return openvino_runtime.load_adaptive(styles[0], settings.threads, options.precision)
-    return _on_torch(settings, images, times, mix, options.compiled)
+    return _on_torch(settings, images, times, mix, compiled=options.is_compiled)
 
 
 def style_square(path: Path, size: int = STYLE_SIZE) -> NDArray[np.uint8]:
@@ -61,7 +60,7 @@ def style_square(path: Path, size: int = STYLE_SIZE) -> NDArray[np.uint8]:
 
 def _on_torch(
     settings: ModelSettings, images: list[NDArray[np.uint8]], times: NDArray[np.float64], mix: Array,
-    compiled: bool | Literal["auto"],
+    *, compiled: bool,
 ) -> Model:  # fmt: skip
     import torch
 
@@ -76,8 +75,8 @@ def _on_torch(
         predicted = torch.cat([predictor(each[None]) for each in squares])  # (styles, 100)
         styles = torch.from_numpy(mix) @ predicted  # (times, 100)
     if are_timed(settings.styles):
-        return load_over_time(adaptive_weights(), Keys(times, styles.numpy()), settings, compiled=compiled is True)
-    return load_network(adaptive_weights(), styles[0], settings, compiled=compiled is True)
+        return load_over_time(adaptive_weights(), Keys(times, styles.numpy()), settings, compiled=compiled)
+    return load_network(adaptive_weights(), styles[0], settings, compiled=compiled)
 
 
 def check(settings: ModelSettings) -> None:

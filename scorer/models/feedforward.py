@@ -51,7 +51,7 @@ def load(settings: ModelSettings) -> Model:
         from scorer.models.openvino_runtime import load_feedforward
 
         return load_feedforward(as_stylisation_weights(network), settings.threads, options.precision)
-    if options.compiled is True:
+    if options.is_compiled:
         return TorchModel(FrameStyler(network), settings, compiled=True)
     return load_phased(as_stylisation_weights(network), torch.ones(1), settings, compiled=False)
 
@@ -79,7 +79,7 @@ def _onnx(path: Path, settings: ModelSettings, options: FeedforwardOptions) -> M
 def _checked(settings: ModelSettings) -> FeedforwardOptions:
     options = parse_options(FeedforwardOptions, settings.options, "feedforward")
     onnx = any(_is_onnx(Path(str(each.source))) for each in settings.styles)
-    if onnx and (options.precision == "int8" or options.compiled is True):
+    if onnx and (options.precision == "int8" or options.is_compiled):
         raise RequestError("ONNX networks compute in float32, and aren't compiled: leave the options precision and compiled out.")
     if settings.styles and not onnx and options.values != "auto":
         raise RequestError(f"The option 'values' is {options.values}: it is of ONNX networks; checkpoints' values are known.")

@@ -47,6 +47,10 @@ class OnnxNetwork:
     size: tuple[int, int] | None
     """Height and width that it was saved for; None: any."""
 
+    def frames_of(self, height: int, width: int) -> tuple[int, ...]:
+        """The shape of the one frame that it takes."""
+        return (1, 3, height, width) if self.layout == "NCHW" else (1, height, width, 3)
+
     def refused(self, why: str) -> StyleError:
         """What to raise where it can't be used."""
         return StyleError(f"The network {self.path} {why}.")

@@ -36,7 +36,7 @@ class OpenVinoRunner:
         self.name = f"openvino {'.'.join(openvino.__version__.split('.')[:2])} cpu float32"
 
     def shape(self, height: int, width: int) -> tuple[int, ...]:
-        return self._made(self._of_size(self._shape(height, width)))
+        return tuple(self._of_size(self._network.frames_of(height, width)).output(0).get_shape())
 
     def run(self, frame: Array) -> Array:
         if frame.shape not in self._compiled:
@@ -51,9 +51,6 @@ class OpenVinoRunner:
                 raise MemoryError(str(error)) from error
             raise
 
-    def _shape(self, height: int, width: int) -> tuple[int, ...]:
-        return (1, 3, height, width) if self._network.layout == "NCHW" else (1, height, width, 3)
-
     def _of_size(self, shape: tuple[int, ...]) -> Model:
         """The graph for frames of that shape. Raises StyleError where it would take memory beyond all measure."""
         model = self._model.clone()
@@ -67,10 +64,6 @@ class OpenVinoRunner:
                 self._network.check_values(prod(output.get_shape()), prod(shape))
         self._network.check_operations(operations, prod(shape) // 3)
         return model
-
-    @staticmethod
-    def _made(model: Model) -> tuple[int, ...]:
-        return tuple(model.output(0).get_shape())
 
 
 def _operations(node: Node) -> int:

@@ -53,8 +53,7 @@ class TorchRunner:
         self.name = f"torch {'.'.join(torch.__version__.split('+')[0].split('.')[:2])} {self.device} float32"
 
     def shape(self, height: int, width: int) -> tuple[int, ...]:
-        shape = (1, 3, height, width) if self._network.layout == "NCHW" else (1, height, width, 3)
-        return tuple(self._result(torch.empty(shape, device="meta")).shape)
+        return tuple(self._result(torch.empty(self._network.frames_of(height, width), device="meta")).shape)
 
     def run(self, frame: Array) -> Array:
         with torch.inference_mode():

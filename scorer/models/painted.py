@@ -38,8 +38,8 @@ def load(settings: ModelSettings) -> Model:
     from scorer.models.phased_network import load_network, load_over_time
 
     if is_timed:
-        return load_over_time(painted_weights(), keys, settings, compiled=options.compiled is True)
-    return load_network(painted_weights(), torch.from_numpy(style), settings, compiled=options.compiled is True)
+        return load_over_time(painted_weights(), keys, settings, compiled=options.is_compiled)
+    return load_network(painted_weights(), torch.from_numpy(style), settings, compiled=options.is_compiled)
 
 
 def in_every_style(picture: Frames) -> Frames:

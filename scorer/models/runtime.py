@@ -31,6 +31,11 @@ class RuntimeOptions(Options):
         description="on torch: compile first, which takes minutes and gains nothing on a processor: true, or false as auto",
     )
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether torch is to compile first."""
+        return self.compiled is True
+
 
 def choose_runtime(settings: ModelSettings, options: RuntimeOptions) -> Runtime:
     """Decide from the options, the device and what is installed.

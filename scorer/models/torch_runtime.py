@@ -110,7 +110,8 @@ class TorchModel:
                     raise
                 self._quick = None
                 self._name_runtime()
-        return self._eager(pixels, *styles)  # type: ignore[no-any-return]  # torch modules return Any
+        made: Tensor = self._eager(pixels, *styles)
+        return made
 
     def _upload(self, frames: Frames) -> Tensor:
         pixels = torch.from_numpy(np.require(frames, requirements=["C", "W"]))  # torch takes no memory that is read-only
