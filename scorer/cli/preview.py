@@ -148,7 +148,7 @@ class _Pictures:
         self._machine = Machine(os.cpu_count() or 1, min(usual_count(plan), job_chunks))
         self._columns: list[tuple[str, list[Shown]]] = []
         self._told = time.monotonic()
-        self.chunks = spread(plan, frames)
+        self.chunks = spread(plan.chunks, frames)
         self.forecast = Forecast(0.0, 0)
 
     @property

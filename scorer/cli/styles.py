@@ -58,7 +58,7 @@ def _read(path: Path) -> Frames:
     root, request = request_here(path, ScoringOptions(model="painted", style=["0"], size=SIDE), None)
     with Previewer.opened(FolderStore(root)) as previewer:
         plan = make_plan("styles", request, previewer.stores, "cpu", Limits(), lambda frames: max(1, frames // 2))
-        return on_sheet(previewer.original(plan, *spread(plan, 1)), SIDE)
+        return on_sheet(previewer.original(plan, *spread(plan.chunks, 1)), SIDE)
 
 
 def drawn() -> Frames:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scorer.documents.plan import Chunk, Plan
 from scorer.errors import ScorerError
-from scorer.job.preview import Previewer, Spent
+from scorer.job.preview import Previewer, Spent, spread
 from scorer.job.score import batch_size
 from scorer.media.video.source import open_source
 from scorer.models import Model
@@ -61,7 +61,7 @@ def measure(previewer: Previewer, plan: Plan, chunks: Sequence[Chunk], model: Mo
     batch = batch_size(plan, getattr(model, "device", "cpu"))
     places = max(1, min(len(chunks), affordable // IN_A_ROW))
     more = max(1, min(affordable // places - 2, IN_A_ROW) // batch) * batch
-    for chunk in [chunks[(2 * at + 1) * len(chunks) // (2 * places)] for at in range(places)]:
+    for chunk in spread(chunks, places):
         _, one = previewer.frames(plan, chunk, model, 1)
         _, many = previewer.frames(plan, chunk, model, 1 + more) if chunk.frames > 1 else (None, one)
         measured.spent.append(many.without(one) if many.frames > 1 else one)

@@ -39,13 +39,13 @@ class FoundMask:
         """
         if self.index is None:
             return None
-        first, last = self._number(info.shown_at(own.start_pts)), self._number(info.shown_at(last_pts))
+        first, last = (_shown(self.index, info.shown_at(pts)) for pts in (own.start_pts, last_pts))
         return self.index.range(first, last - first + 1)
 
-    def _number(self, seconds: float) -> int:
-        if self.index is None:
-            return 0
-        return max(bisect_right(self.index.pts, seconds + ROUNDED, key=self.index.info.shown_at) - 1, 0)
+
+def _shown(index: VideoIndex, seconds: float) -> int:
+    """The number of the frame that is shown then, or of the first one."""
+    return max(bisect_right(index.pts, seconds + ROUNDED, key=index.info.shown_at) - 1, 0)
 
 
 def find_mask(request: Request, stores: Stores, limits: Limits) -> FoundMask:

@@ -123,9 +123,9 @@ def opening(plan: Plan, chunk: Chunk, count: int, number: int) -> Chunk:
     return chunk.model_copy(update=changes)
 
 
-def spread(plan: Plan, count: int) -> list[Chunk]:
-    """Up to `count` chunks, spread evenly over the job."""
-    return [plan.chunks[number] for number in sorted({(2 * at + 1) * len(plan.chunks) // (2 * count) for at in range(count)})]
+def spread(chunks: Sequence[Chunk], count: int) -> list[Chunk]:
+    """Up to `count` of the chunks, spread evenly over all."""
+    return [chunks[number] for number in sorted({(2 * at + 1) * len(chunks) // (2 * count) for at in range(count)})]
 
 
 def _seconds(plan: Plan, chunk: Chunk) -> float | None:

@@ -115,7 +115,7 @@ def test_only_what_leads_to_a_frame_is_decoded(
 
     monkeypatch.setattr(reader, "_tried", counted)
     with Previewer.opened(stores.input) as previewer:
-        for chunk in spread(plan, 3):
+        for chunk in spread(plan.chunks, 3):
             previewer.frame(plan, chunk, Idle())
     assert len(decoded) < 3 * 30
 
@@ -123,9 +123,9 @@ def test_only_what_leads_to_a_frame_is_decoded(
 def test_chunks_are_spread_over_the_whole(stores: FolderStores) -> None:
     write_images(stores.input.root / "shots", [f"{number}.png" for number in range(10)])
     plan = dispatch("job", make_request({"name": "job", "input": "shots/", "model": "invert", "chunk_frames": 1}), stores)
-    assert [chunk.first for chunk in spread(plan, 1)] == [5]
-    assert [chunk.first for chunk in spread(plan, 3)] == [1, 5, 8]
-    assert [chunk.first for chunk in spread(plan, 24)] == list(range(10))
+    assert [chunk.first for chunk in spread(plan.chunks, 1)] == [5]
+    assert [chunk.first for chunk in spread(plan.chunks, 3)] == [1, 5, 8]
+    assert [chunk.first for chunk in spread(plan.chunks, 24)] == list(range(10))
 
 
 def test_bytes_of_a_whole_are_about_those_of_its_result(stores: FolderStores, make_clip: MakeClip) -> None:
