@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Literal
 
 import numpy as np
 
-from scorer.documents.measured import Ceilings
+from scorer.documents.measured import Ceilings, Computed
 from scorer.errors import ModelError
 
 SECONDS = 0.5
@@ -18,7 +17,7 @@ _SIDE = {"cuda": 8192, "cpu": 1024}
 _BYTES = {"cuda": 2**30, "cpu": 2**26}
 
 
-def measured_ceilings(device: Literal["cpu", "cuda", "mps"]) -> Ceilings:
+def measured_ceilings(device: Computed) -> Ceilings:
     """By torch where it is installed, half precision on CUDA; else by numpy."""
     if device == "cuda":
         return _by_torch("cuda")

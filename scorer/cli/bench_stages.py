@@ -23,12 +23,14 @@ from numpy.typing import NDArray
 from scorer.cli.bench_ceilings import least_bytes, measured_ceilings, operations
 from scorer.cli.bench_machine import machine_here
 from scorer.cli.bench_worker import STARTS
-from scorer.documents.measured import KIND, STAGES, VERSION, Ceilings, Machine, Measured, Stage, Stages, Took
+from scorer.documents.measured import STAGES, Ceilings, Measured, Stage, Stages, Took
 from scorer.errors import ModelError
 from scorer.models import Device, Model, ModelSettings, Style, spec
 
 if TYPE_CHECKING:
     import av
+
+    from scorer.media.video import PartWriter
 
 Frames = NDArray[Any]
 Item = TypeVar("Item")
@@ -116,12 +118,7 @@ def measure(
             for size in sizes
             for model in models
         ]
-    return measured(machine, ceilings, stages=tuple(rows))
-
-
-def measured(machine: Machine, ceilings: Ceilings | None, **parts: Any) -> Measured:
-    """The document of today's version."""
-    return Measured(kind=KIND, version=VERSION, made=time.time(), machine=machine, ceilings=ceilings, **parts)
+    return Measured.made_here(machine, ceilings, stages=tuple(rows))
 
 
 def measure_stages(
@@ -204,16 +201,18 @@ class _Film:
 
     def write(self, scored: Iterable[Frames]) -> None:
         """A part of them."""
-        with self._writer() as writer:
+        with self.writer() as writer:
             for number, each in enumerate(scored):
-                writer.write(each, self._pts(number))
+                writer.write(each, self.pts(number))
 
-    def _writer(self) -> Any:
+    def writer(self) -> PartWriter:
+        """Of a part of them."""
         from scorer.media.video import PartWriter
 
         return PartWriter(self._part, self.index.info, *self._size, self._coding)
 
-    def _pts(self, number: int) -> int:
+    def pts(self, number: int) -> int:
+        """When the frame of that number is shown, on the clip's clock."""
         info = self.index.info
         return info.start_pts + round(number / (info.rate * info.time_base))
 
@@ -244,10 +243,10 @@ def _overlapped(film: _Film, model: Model, batch: int, frames: int, *, on_cuda: 
     from scorer.job.pipeline import WriteBehind, read_ahead
 
     busy, count, began = _Busy(on_cuda), 0, time.perf_counter()
-    with film._writer() as writer:
+    with film.writer() as writer:
 
         def write(item: tuple[int, Frames]) -> None:
-            writer.write(item[1], film._pts(item[0]))
+            writer.write(item[1], film.pts(item[0]))
 
         left = min(frames, film.index.info.frames)
         with WriteBehind(write, batch + 1) as behind:

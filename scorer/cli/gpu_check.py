@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from scorer.cli.bench_ceilings import measured_ceilings
 from scorer.cli.bench_machine import machine_here
 from scorer.cli.bench_worker import picture
 from scorer.documents import to_json
-from scorer.documents.measured import KIND, VERSION, Ceilings, Machine, Measured, Stages, Way, Workers
+from scorer.documents.measured import Ceilings, Computed, Machine, Measured, Stages, Way, Workers
 from scorer.errors import ModelError, ScorerError
 
 MINUTES = 9.0
@@ -90,15 +90,14 @@ class Check:
             if (found := self._stages(model, size, machine, ceilings)) is not None
         ]
         workers = [job for count in self.scope.workers if (job := self._workers(count)) is not None]
-        return Measured(
-            kind=KIND, version=VERSION, made=time.time(), machine=machine, ceilings=ceilings, stages=tuple(stages),
-            ways=tuple(ways), workers=tuple(workers), left_out=tuple(dict.fromkeys(self.left_out)),
-        )  # fmt: skip
+        return Measured.made_here(
+            machine, ceilings, stages=tuple(stages), ways=tuple(ways), workers=tuple(workers), left_out=tuple(self.left_out)
+        )
 
     def _leave(self, what: str, why: str) -> None:
-        line = f"{what}: left out, {why}"
+        line = f"{what}: left out, {why}"[:300]
         if line not in self.left_out:
-            self.left_out.append(line[:300])
+            self.left_out.append(line)
             self.say(line)
 
     def _step(self, what: str, call: Callable[[], Any]) -> Any:
@@ -127,7 +126,7 @@ class Check:
         if done.returncode:
             raise ModelError(f"they fail: {last}")
 
-    def _way(self, name: str, size: tuple[int, int], batch: int, device: Literal["cpu", "cuda", "mps"]) -> Way | None:
+    def _way(self, name: str, size: tuple[int, int], batch: int, device: Computed) -> Way | None:
         def measured() -> Way:
             if name in _OF_CUDA and device != "cuda":
                 raise ModelError("there is no CUDA here")
@@ -168,7 +167,7 @@ class Check:
 
 
 def _calls(
-    name: str, size: tuple[int, int], batch: int, device: Literal["cpu", "cuda", "mps"], seconds: float
+    name: str, size: tuple[int, int], batch: int, device: Computed, seconds: float
 ) -> tuple[str, list[float]]:  # fmt: skip
     """What computed, and milliseconds of each call. Raises ModelError where that way can't be had."""
     frames = np.stack([picture(*size)] * batch)
@@ -186,7 +185,7 @@ def _calls(
     return str(model.runtime), found
 
 
-def _model(name: str, device: Literal["cpu", "cuda", "mps"]) -> Any:
+def _model(name: str, device: Computed) -> Any:
     from scorer.models import ModelSettings, Style, spec
 
     settings = ModelSettings(styles=(Style(7),), device=device)

@@ -5,8 +5,9 @@ Nothing here needs more than pydantic: a machine with a GPU to measure may have 
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -23,6 +24,8 @@ Share = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 Text = Annotated[Words, Field(max_length=300)]
 Side = Annotated[int, Field(ge=1, le=65_536)]
+Computed = Literal["cpu", "cuda", "mps"]
+"""What models compute on."""
 Stage = Literal["decode", "convert", "model", "convert back", "encode", "write"]
 
 STAGES: tuple[Stage, ...] = ("decode", "convert", "model", "convert back", "encode", "write")
@@ -39,8 +42,7 @@ class Machine(_Measured):
     processor: Text
     cores: Annotated[int, Field(ge=1, le=100_000)]
     """That this process may use."""
-    device: Literal["cpu", "cuda", "mps"]
-    """What models computed on."""
+    device: Computed
     name: Text
     """Of the GPU, or of the processor."""
     driver: Text = ""
@@ -145,15 +147,15 @@ class Measured(_Measured):
     left_out: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
     """Steps that couldn't be taken here, each with why."""
 
+    @classmethod
+    def made_here(cls, machine: Machine, ceilings: Ceilings | None, **parts: Any) -> Self:
+        """The document of today's version, of what was measured just now."""
+        return cls(kind=KIND, version=VERSION, made=time.time(), machine=machine, ceilings=ceilings, **parts)
+
     def nearest(self, model: str, pixels: int) -> Stages | None:
         """The stages of the model at the size that is nearest; None where there are none of it."""
         own = [each for each in self.stages if each.model == model]
         return min(own, key=lambda each: abs(each.pixels - pixels), default=None)
-
-
-def measured_schema() -> dict[str, Any]:
-    """Its JSON Schema."""
-    return Measured.model_json_schema()
 
 
 def read_measured(path: Path) -> Measured:

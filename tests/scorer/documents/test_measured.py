@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from scorer.documents import to_json
-from scorer.documents.measured import KIND, STAGES, Machine, Measured, Stages, Took, measured_schema, read_measured
+from scorer.documents.measured import KIND, STAGES, Machine, Measured, Stages, Took, read_measured
 from scorer.errors import InputError, MissingError, RequestError, ScorerError
 
 
@@ -34,7 +34,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "bench.json"
     path.write_bytes(to_json(measured()))
     assert read_measured(path) == measured()
-    schema = measured_schema()
+    schema = Measured.model_json_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(json.loads(path.read_bytes()), schema)
 
