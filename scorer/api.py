@@ -184,8 +184,9 @@ class _Told:
 def _styles(style: Style | Sequence[Style] | None) -> list[str]:
     if style is None:
         return []
-    alone = isinstance(style, str | os.PathLike) or not isinstance(style, Sequence)
-    return [_text(each) for each in ([style] if alone else style)]  # type: ignore[union-attr]  # which is what it tells
+    if isinstance(style, str | os.PathLike) or not isinstance(style, Sequence):
+        return [_text(style)]
+    return [_text(each) for each in style]
 
 
 def _strengths(strength: float | str | Sequence[str] | None) -> list[Any] | None:
@@ -209,10 +210,9 @@ def _options(options: Mapping[str, object] | None) -> list[str]:
 
 def _path(value: object) -> str:
     """Raises RequestError for what is no path."""
-    try:
-        return os.fsdecode(value)  # type: ignore[arg-type]  # it says so itself
-    except TypeError:
-        raise RequestError(f"{value!r} is no path: give text, or a pathlib.Path.") from None
+    if not isinstance(value, str | bytes | os.PathLike):
+        raise RequestError(f"{value!r} is no path: give text, or a pathlib.Path.")
+    return os.fsdecode(value)
 
 
 def _plain(value: object) -> Any:
