@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,10 @@ import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 import scorer
+from scorer.cli.sheet import Cell, sheet
 from scorer.models import ModelSettings, Style, spec
 from scorer.models.adaptive import style_square
 from scorer.models.around import at_stroke_size, scaled
@@ -37,7 +38,6 @@ SIZE = 640
 STROKES = (0.5, 1.0, 2.0, 3.0)
 STYLES = (128, 256, 512, 1024)
 TILE = (480, 270)
-LABEL = 30
 FILM = ("1.6", "2.8")
 """Seconds of the clip that are shown with and without steadying."""
 PART = (30, 40, 350, 280)
@@ -89,36 +89,23 @@ def styled(shot: Path, painting: Path, **options: Any) -> Pixels:
     return np.asarray(Image.open(out).convert("RGB"), np.uint8)
 
 
-def sheet(rows: Sequence[Sequence[tuple[str, Pixels]]]) -> Image.Image:
-    """Rows of pictures, each with what it is below."""
-    width, height = TILE
-    image = Image.new("RGB", (max(map(len, rows)) * width, len(rows) * (height + LABEL)), "white")
-    draw, font = ImageDraw.Draw(image), ImageFont.load_default(18)
-    for row, pictures in enumerate(rows):
-        for column, (label, picture) in enumerate(pictures):
-            left, top = column * width, row * (height + LABEL)
-            image.paste(Image.fromarray(picture).resize(TILE, Image.Resampling.LANCZOS), (left, top))
-            draw.text((left + width // 2, top + height + LABEL // 2), label, fill="black", font=font, anchor="mm")
-    return image
-
-
 def strokes(clip: Path, painting: Path, folder: Path) -> Image.Image:
     """The sheet of stroke sizes and sizes of the painting; prints their table."""
     shot = folder / "shot.png"
     Image.fromarray(next(islice(frames_of(clip), FRAME, None))).save(shot)
     print("| | from crest to crest | contrast | close to the painting | the model takes |")
     print("|---|---|---|---|---|")
-    rows: list[list[tuple[str, Pixels]]] = []
+    rows: list[list[Cell]] = []
     for option, values in (("stroke_size", STROKES), ("style_size", STYLES)):
         rows.append([])
         for value in values:
             picture = styled(shot, painting, **{option: value})
             ms = model_ms(painting, picture, value if option == "stroke_size" else 1.0)
             label = f"--{option.replace('_', '-')} {value:g}"
-            rows[-1].append((label, picture))
+            rows[-1].append(Cell(np.asarray(Image.fromarray(picture).resize(TILE, Image.Resampling.LANCZOS)), label))
             close = closeness(picture, painting)
             print(f"| `{label}` | {detail(picture):.1f} pixels | {contrast(picture):.0f} | {close:.0%} | {ms:.0f} ms |")
-    return sheet(rows)
+    return Image.fromarray(sheet(rows))
 
 
 def film(clip: Path, painting: Path, folder: Path) -> list[Image.Image]:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from examples import pictures
+from scorer.cli.sheet import LABEL
 from tests.conftest import MakeClip
 
 
@@ -36,7 +37,7 @@ def test_all_of_it_is_made(
     pictures.main(clip, tmp_path / "painting.png", tmp_path)
     _, _, row = capsys.readouterr().out.splitlines()
     assert row.startswith("| `--stroke-size 2` | ")
-    assert Image.open(tmp_path / "strokes.jpg").size == (pictures.TILE[0], 2 * (pictures.TILE[1] + pictures.LABEL))
+    assert Image.open(tmp_path / "strokes.jpg").size == (pictures.TILE[0], 2 * (pictures.TILE[1] + LABEL))
     with Image.open(tmp_path / "steady.webp") as film:
         assert film.size == (2 * 40 + 4, 36)
         shown = [np.asarray(frame.convert("RGB"), float) for frame in ImageSequence.Iterator(film)]
