@@ -46,14 +46,15 @@ def deploy(folder: Path, **more: object) -> Iterator[LocalAzure]:
 
 @pytest.fixture(scope="session")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAzure]:
-    """One deployment for all tests; every test has jobs and blobs of its own."""
+    """One deployment for all tests; each begins with an empty input (`local_azure`)."""
     with deploy(tmp_path_factory.mktemp("azure")) as running:
         yield running
 
 
 @pytest.fixture
 def local_azure(deployed: LocalAzure) -> Iterator[LocalAzure]:
-    """The deployment, its faults fixed afterwards."""
+    """The deployment, with nothing in its input; its faults fixed afterwards."""
+    deployed.clear("input")
     yield deployed
     deployed.batch.fault = deployed.batch.earlier = deployed.blobs.fault = deployed.blobs.page = None
     deployed.batch.pool.preempt_every = deployed.batch.pool.fixed = None

@@ -29,7 +29,8 @@ def one_of_both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture
 def azure(one_of_both: LocalAzure) -> Iterator[LocalAzure]:
-    """The deployment, its faults fixed afterwards."""
+    """The deployment, with nothing in its input; its faults fixed afterwards."""
+    one_of_both.clear("input")
     yield one_of_both
     one_of_both.blobs.fault = None
 

@@ -43,7 +43,8 @@ def learning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAzure]:
 
 @pytest.fixture
 def azure(learning: LocalAzure) -> Iterator[LocalAzure]:
-    """The deployment, its faults fixed afterwards."""
+    """The deployment, with nothing in its input; its faults fixed afterwards."""
+    learning.clear("input")
     yield learning
     learning.learning.fault = learning.blobs.fault = None
     learning.learning.stands_still = False
