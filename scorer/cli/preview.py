@@ -29,6 +29,7 @@ from scorer.job.preview import Previewer, Remembering, Shown, spread
 from scorer.media.image_names import format_for
 from scorer.media.images import fit_size
 from scorer.media.limits import Limits
+from scorer.media.times import as_rounded_clock
 from scorer.models.devices import DEVICES, device_of
 from scorer.report.text import counted, duration, size
 from scorer.store import FolderStore
@@ -204,7 +205,7 @@ class _Pictures:
         aspect = float(self._plan.video.sample_aspect) if self._plan.video else 1.0
         for row in range(len(self.chunks)):
             first = self._columns[0][1][row]
-            when = first.name or (f"frame {first.frame}" if first.seconds is None else clock(first.seconds))
+            when = first.name or (f"frame {first.frame}" if first.seconds is None else as_rounded_clock(first.seconds))
             yield [
                 Cell(on_sheet(pixels, longest, aspect), f"{when} · {label}" if not error else f"{when} · failed: {error}")
                 for pixels, label, error in [
@@ -213,10 +214,3 @@ class _Pictures:
                 ]
                 if pixels is not None
             ]
-
-
-def clock(seconds: float) -> str:
-    """A time in a video: '0:07.4', '1:02:33.0'."""
-    minutes, rest = divmod(round(seconds * 10), 600)
-    hours, minutes = divmod(minutes, 60)
-    return (f"{hours}:{minutes:02d}" if hours else f"{minutes}") + f":{rest / 10:04.1f}"

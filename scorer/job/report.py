@@ -25,7 +25,7 @@ from scorer.job.parts import find_part
 from scorer.job.samples import Pair, find_failed, find_small, jpeg, samples
 from scorer.job.video_facts import Facts
 from scorer.media.style_image import load_style_image
-from scorer.media.times import as_clock
+from scorer.media.times import as_clock, as_rounded_clock
 from scorer.media.video import VideoInfo
 from scorer.report import Report, Sample
 from scorer.report.text import counted, duration, size
@@ -128,7 +128,7 @@ def _sample(plan: Plan, pair: Pair) -> Sample:
     ends = chunk.range.end_pts if chunk.range.end_pts is not None else info.end_pts
     pts = chunk.range.start_pts + round((ends - chunk.range.start_pts) * within / chunk.frames)
     seconds = float(info.result_pts(pts) * info.result_time_base)
-    return Sample(pair.frame, f"{int(seconds // 60)}:{seconds % 60:04.1f}", pair.before, pair.after, seconds)
+    return Sample(pair.frame, as_rounded_clock(seconds), pair.before, pair.after, seconds)
 
 
 def _facts(plan: Plan, stores: Stores, *, done: bool) -> Iterator[tuple[str, str, str]]:

@@ -53,3 +53,10 @@ def as_clock(seconds: float) -> str:
     minutes, seconds_left = divmod(whole, 60)
     text = f"{minutes // 60}:{minutes % 60:02d}:{seconds_left:02d}" if minutes >= 60 else f"{minutes}:{seconds_left:02d}"
     return text + f".{rest:03d}".rstrip("0") if rest else text
+
+
+def as_rounded_clock(seconds: float) -> str:
+    """'0:07.4', '1:02:33.0': to a tenth of a second, which a picture's label has room for."""
+    minutes, tenths = divmod(round(seconds * 10), 600)
+    hours, minutes = divmod(minutes, 60)
+    return (f"{hours}:{minutes:02d}" if hours else f"{minutes}") + f":{tenths / 10:04.1f}"

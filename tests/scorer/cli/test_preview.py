@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scorer.cli.preview import clock
 from scorer.cli.sheet import LABEL, Cell, on_sheet, sheet
 from scorer.errors import RequestError
 from scorer.models import Frames
@@ -150,10 +149,6 @@ def test_what_is_its_own_is_refused_in_a_sentence(run: Run, inputs: Path, case: 
     (inputs / "input/clip.png").write_bytes((inputs / "input/clip.mp4").read_bytes())
     source = "input/clip.png" if case == "the input" else "input/clip.mp4"
     assert words in run("preview", source, "--model", "invert", *options, folder=inputs, code=code).stderr
-
-
-def test_times_read_as_a_player_shows_them() -> None:
-    assert [clock(each) for each in (0, 7.44, 59.96, 3753)] == ["0:00.0", "0:07.4", "1:00.0", "1:02:33.0"]
 
 
 def test_a_sheet_takes_pictures_of_any_depth_size_and_shape() -> None:
