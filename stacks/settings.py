@@ -17,6 +17,7 @@ from pydantic.alias_generators import to_camel
 
 from autoscale import gpu_sizes
 from scorer.azure import clouds
+from scorer.documents.deployment import longest_job
 from scorer.validation import faults
 from stacks import engine_misfits, existing_settings, regions
 from stacks.data_settings import DataSettings
@@ -80,6 +81,7 @@ class Settings(ExistingSettings, RequestSettings, DataSettings, NetworkSettings,
             )
         if self.monthly_budget and not self.alert_address:
             broken.append(f"monthlyBudget is {self.monthly_budget}, but nobody would hear of it: set alertAddress too.")
+        broken.extend(self._kept_too_briefly())
         broken.extend(self._hardening())
         broken.extend(self._tags_of_zones())
         if broken:
@@ -90,6 +92,16 @@ class Settings(ExistingSettings, RequestSettings, DataSettings, NetworkSettings,
     def doubts(self) -> list[str]:
         """What may be refused by Azure, and how to find out."""
         return [*self.node_doubts, *regions.doubts(self.location, zone_redundant=self.zone_redundant)]
+
+    def _kept_too_briefly(self) -> Iterator[str]:
+        """What would be deleted of a job while it is at work: its video, or what says where it stands."""
+        longest = longest_job(self.work_days)
+        for name, days in (("inputDays", self.input_days), ("outputDays", self.output_days)):
+            if 0 < days < longest:
+                yield (
+                    f"{name} is {days}, and by workDays a job may last {longest} days: set {longest} or more, or workDays to "
+                    f"{days + 1} or less."
+                )
 
     def _hardening(self) -> Iterator[str]:
         if self.encryption_at_host and gpu_sizes.SIZES[self.gpu_size].host_encryption is False:

@@ -30,6 +30,11 @@ CONTAINER_OPTIONS = (
 LONGEST_JOB_DAYS = 14
 
 
+def longest_job(work_days: int) -> int:
+    """Days that a job may last where plans and parts are kept for so many: never longer than its plan is."""
+    return max(1, min(LONGEST_JOB_DAYS, work_days - 1))
+
+
 class _Document(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True)
 
@@ -116,8 +121,8 @@ class Deployment(_Document):
 
     @property
     def job_days(self) -> int:
-        """Days that a job may last, and a request may wait: never longer than its plan is kept."""
-        return max(1, min(LONGEST_JOB_DAYS, self.work_days - 1))
+        """Days that a job may last, and a request may wait."""
+        return longest_job(self.work_days)
 
     @property
     def slots(self) -> int:

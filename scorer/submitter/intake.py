@@ -30,7 +30,7 @@ from scorer.store.errors import is_unsafe_name
 from scorer.submitter.attempts import attempt
 from scorer.submitter.ledger import charge, cost_of
 from scorer.submitter.malware import PATIENCE, check_same, scanned
-from scorer.submitter.pending import DAY, mark_handled, sender, unread_id, waiting
+from scorer.submitter.pending import DAY, is_handled, mark_handled, sender, unread_id, waiting
 from scorer.submitter.rejection import REFUSALS, job_of, reject
 from scorer.submitter.senders import check_digest, check_media, check_path, check_revoked
 from scorer.telemetry import Telemetry
@@ -108,6 +108,9 @@ class Intake:
             well = status.state == "done" and not status.failed
             self.log(f"job {job} is {status.state}" + ("" if well else "; 'scorer restart' begins it anew"))
             return
+        if has and status is None and self._is_wanted_anew(job, entry):
+            self.cluster.delete(job)
+            has = False
         if has:
             plan = read_plan(job, self.stores)
         else:
@@ -125,6 +128,10 @@ class Intake:
             return
         self.telemetry.event("job.started", job, "dispatch", frames=plan.frames, chunks=len(plan.chunks))
         self.log(f"{plan.frames} frames in {len(plan.chunks)} chunks")
+
+    def _is_wanted_anew(self, job: str, entry: Entry) -> bool:
+        """Whether a job of which nothing is there has ended, and its request was uploaded again: no event that comes again."""
+        return self.cluster.tasks_of(job)[1] is not None and not is_handled(entry, self.stores)
 
     def _charge(self, plan: Plan, sender: str) -> None:
         """Count what a sender's job takes; operators' own isn't counted. Raises RequestError where it is too much for today."""

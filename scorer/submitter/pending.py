@@ -43,6 +43,11 @@ def mark_handled(entry: Entry, stores: Stores) -> None:
     stores.work.put(f"{ANSWERED}/{request_key(entry)}", b"")
 
 
+def is_handled(entry: Entry, stores: Stores) -> bool:
+    """Whether the request, as it is, has had its answer."""
+    return stores.work.find(f"{ANSWERED}/{request_key(entry)}") is not None
+
+
 def request_key(entry: Entry) -> str:
     """A name for the request as it is: uploaded anew, it has another."""
     return hashlib.sha256(f"{entry.path}\0{entry.etag}".encode()).hexdigest()[:32]

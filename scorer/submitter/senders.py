@@ -15,14 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scorer import documents
 from scorer.documents import Moment
-from scorer.documents.paths import FAILED, FRAMES, PARTS, REQUESTS, SHARED, STYLES, VIDEOS, bound_request, share
+from scorer.documents.paths import CLAIMS, FAILED, FRAMES, PARTS, REQUESTS, SHARED, STYLES, VIDEOS, bound_request, share
 from scorer.documents.request import Request
 from scorer.documents.request_fields import NAME, BlobPath
 from scorer.errors import MissingError, RequestError
 from scorer.store import Store
 
 # Nodes may write in every folder of the work store that is called so, and a sender's ledger is in one of the sender's name.
-TAKEN = (PARTS, FAILED)
+TAKEN = (PARTS, FAILED, CLAIMS)
 # A request of this name is the one whose digest it has: whoever may make a blob of the name can ask for nothing else.
 _BOUND = re.compile(r"\.sha256-([0-9a-f]{64})\.json")
 

@@ -11,6 +11,7 @@ from emulator.rbac.conditions import LONGEST
 from emulator.rbac.definitions import ADD, DELETE, READ, WRITE
 from scorer.submitter.senders import TAKEN, is_sender
 from stacks.identity import Role
+from stacks.permissions import MOUNTED_WORK, NODE_WORK, NODE_WORK_DELETE
 from tests.azure_fixtures import Deploy
 
 ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
@@ -54,7 +55,8 @@ def test_who_writes_where(mount: str, azure: Cloud, deploy: Deploy) -> None:
         assert not may(nodes, WRITE, "work", path), path
         assert not may(nodes, DELETE, "work", path), path
         assert may(submitter, WRITE, "work", path), path
-    for sender in ("acme", *TAKEN):  # what is taken is what leads into a node's folders, and no more
+    named = {part for pattern in (*NODE_WORK, *NODE_WORK_DELETE, *MOUNTED_WORK) for part in pattern.split("/")}
+    for sender in ("acme", *TAKEN, *filter(str.isalpha, named)):  # what leads into a node's folders is no sender's, and no more
         assert may(nodes, WRITE, "work", f"senders/{sender}/2026-11-28/job.1.1.1.1") != is_sender(sender), sender
     # By blobfuse a file is first another one, and a folder is a blob.
     assert may(nodes, WRITE, "work", "job/parts") == (mount == "blob")

@@ -112,6 +112,14 @@ OLD_AND_NEW = "{old} is the old name of {new}, and both are set: remove it with 
             {**PRIVATE, "tags": json.dumps({f"tag{number}": "" for number in range(16)})},
             "tags are 16, and a private DNS zone takes 15: take some out.",
         ),
+        (
+            {"outputDays": "3", "inputDays": "6"},
+            "outputDays is 3, and by workDays a job may last 6 days: set 6 or more, or workDays to 4 or less.",
+        ),
+        (
+            {"inputDays": "1", "workDays": "30"},
+            "inputDays is 1, and by workDays a job may last 14 days: set 14 or more, or workDays to 2 or less.",
+        ),
         ({"monthlyBudget": "5"}, "monthlyBudget is 5, but nobody would hear of it: set alertAddress too."),
     ],
 )

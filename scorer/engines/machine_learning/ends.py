@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from scorer.boundary import typed
-from scorer.documents.paths import CLAIMS
+from scorer.documents.paths import CLAIMS, STATUS
 from scorer.documents.status import ENDED, Status, find_status
 from scorer.engines.base import CANCELLED
 from scorer.engines.machine_learning.bodies import Worker
 from scorer.errors import ScorerError
 from scorer.store import Stores
 
-# A job's workers that ended while it went on, of whom nothing is left but that they did: more is no bad luck any more.
+# Tries of one of a job's workers that ended while the job went on, of which nothing else is left: more is no bad luck any more.
 MOST_LOST = 50
 # Workers of a job that nobody ever began to work on: so many, and so long since the first of them, and no node can.
 MOST_UNBEGUN = 3
@@ -37,16 +38,23 @@ class Ends:
             self._over[job] = status
             return datetime.fromtimestamp(status.updated, UTC), CANCELLED if status.state == "cancelled" else status.state
         began, now = min(each.created for each in workers), datetime.now(UTC)
+        over = all(each.has_ended for each in workers)
+        if over and self._was_deleted(job):
+            # When it ended was known by its status alone; from this time on its workers are kept for as long as others.
+            return max(each.created for each in workers), "what it wrote was deleted"
         if now - began > timedelta(days=self.days):
             return now, f"it took longer than {self.days} days"
-        if not all(each.has_ended for each in workers):
-            return None
-        if len(workers) > MOST_LOST:
-            return now, f"its workers were lost {len(workers)} times"
+        why = self._why_hopeless(job, workers, began, now) if over else ""
+        return (now, why) if why else None
+
+    def _why_hopeless(self, job: str, workers: list[Worker], began: datetime, now: datetime) -> str:
+        """Why nothing is to be hoped of more workers than these, which have ended; '' where they may do it."""
+        if (lost := max(Counter(each.index for each in workers).values())) > MOST_LOST:
+            return f"one of its workers was lost {lost} times"
         failed = [each for each in workers if each.state == "Failed"]
         if len(failed) >= MOST_UNBEGUN and now - began > GRACE and not any(self.stores.work.list(f"{job}/{CLAIMS}")):
-            return now, "no node could start its workers: their pages in Azure Machine Learning's Studio say why"
-        return None
+            return "no node could start its workers: their pages in Azure Machine Learning's Studio say why"
+        return ""
 
     def is_done(self, job: str) -> bool:
         """Whether it ended well."""
@@ -55,6 +63,12 @@ class Ends:
     def forget(self, job: str) -> None:
         """The job is gone, and may begin anew."""
         self._over.pop(job, None)
+
+    def _was_deleted(self, job: str) -> bool:
+        """Whether a person has deleted what the job wrote: it has a status from before its first worker on."""
+        with suppress(ScorerError), typed():
+            return self.stores.output.find(f"{job}/{STATUS}") is None
+        return False
 
     def _status(self, job: str) -> Status | None:
         with suppress(ScorerError), typed():  # one that doesn't hold says nothing

@@ -10,7 +10,7 @@ import pytest
 
 from emulator.batch.quota import Quota
 from scorer.documents.paths import claim, part
-from scorer.documents.status import StatusWriter, find_status
+from scorer.documents.status import State, StatusWriter, find_status
 from scorer.engines.base import CANCELLED, Tasks
 from tests.folders import FolderStores
 from tests.scorer.engines.workspace import (
@@ -25,7 +25,7 @@ from tests.scorer.engines.workspace import (
 
 
 def test_all_workers_are_lost_again_and_again(azure: Workspace, stores: FolderStores, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scorer.engines.machine_learning.ends.MOST_LOST", 7)
+    monkeypatch.setattr("scorer.engines.machine_learning.ends.MOST_LOST", 1)
     plan = plan_of(stores)
     cluster = engine(stores)
     cluster.submit(plan, "", 0)
@@ -39,6 +39,49 @@ def test_all_workers_are_lost_again_and_again(azure: Workspace, stores: FolderSt
     assert "lost" in why
     assert cluster.tasks_of("film")[1] == why
     assert cluster.unfinished() == []
+
+
+def test_many_workers_that_are_lost_at_once_are_one_loss(
+    azure: Workspace, stores: FolderStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scorer.engines.machine_learning.ends.MOST_LOST", 3)
+    plan = plan_of(stores)
+    cluster = engine(stores)
+    cluster.submit(plan, "", 0)
+    end(azure, "Canceled")
+    assert cluster.ends() == {}
+    cluster.finish(plan)
+    assert len(states(azure)) == 8
+
+
+@pytest.mark.parametrize(("state", "workers"), [("done", "Completed"), ("failed", "Failed"), ("cancelled", "Canceled")])
+def test_a_job_whose_output_was_deleted_stays_over(azure: Workspace, stores: FolderStores, state: State, workers: str) -> None:
+    """As the deployment's guide says how, or by outputDays: its workers are still there, for as long as its plan."""
+    plan = plan_of(stores)
+    engine(stores).submit(plan, "", 0)
+    StatusWriter.resume("film", stores).state(state)
+    end(azure, workers)
+    stores.output.delete("film/status.json")
+    later = engine(stores)  # the next poll's
+    assert later.unfinished() == []
+    later.finish(plan)
+    assert len(states(azure)) == 4, "nothing is scored again"
+    assert not later.at_work()
+    ((when, why),) = later.ends().values()
+    assert why == "what it wrote was deleted"
+    for each in azure.azure.workers("film"):
+        each.created -= timedelta(days=7)
+    later.forget(when - timedelta(days=6))
+    assert states(azure) == {}
+
+
+def test_a_job_at_work_goes_on_without_its_output(azure: Workspace, stores: FolderStores) -> None:
+    cluster = engine(stores)
+    cluster.submit(plan_of(stores), "", 0)
+    stores.output.delete("film/status.json")
+    cluster.share_slots()
+    assert cluster.ends() == {}
+    assert not {"Canceled", "CancelRequested"} & set(states(azure).values())
 
 
 def test_no_node_can_begin_it(azure: Workspace, stores: FolderStores) -> None:

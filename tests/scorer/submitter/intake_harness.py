@@ -50,7 +50,8 @@ class List:
         return [JobLine(job, "active", sender, 0, 0.0) for job, sender in self.senders.items()]
 
     def tasks_of(self, job: str) -> tuple[Tasks | None, str | None]:
-        return (Tasks(1, 0, 0, 0), None) if job in self.senders else (None, None)
+        why = "AllTasksComplete" if job in self.ended else None
+        return (Tasks(1, 0, 0, 0), why) if job in self.senders else (None, None)
 
     def pages(self, _: str) -> dict[str, str]:
         return {}
@@ -60,6 +61,7 @@ class List:
 
     def delete(self, job: str) -> None:
         self.senders.pop(job, None)
+        self.ended.pop(job, None)
 
     def has(self, job: str) -> bool:
         return job in self.senders

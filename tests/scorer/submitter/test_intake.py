@@ -66,6 +66,22 @@ def test_an_event_that_comes_again_leaves_a_failed_job_as_it_is(harness: IntakeH
     assert (read_status(job, harness.stores).state, read_status(job, harness.stores).error) == ("scoring", None)
 
 
+def test_what_was_deleted_is_made_again_for_whoever_uploads_the_same_request(harness: IntakeHarness) -> None:
+    write_images(harness.stores.input.root / "shots", ["a.png"])
+    path = harness.put({"name": "job", "input": "shots/", "model": "invert"})
+    job = harness.intake.take(path)
+    StatusWriter.resume(job, harness.stores).state("done")
+    harness.cluster.ended[job] = datetime.now(UTC)
+    harness.stores.output.delete(f"{job}/status.json")
+    assert harness.intake.take(path) == job  # an event that comes again
+    assert job in harness.cluster.ended
+    harness.put({"name": "job", "input": "shots/", "model": "invert"})
+    assert harness.intake.poll(float("inf")) == 0
+    assert job in harness.cluster.senders
+    assert job not in harness.cluster.ended, "it is at work again"
+    assert read_status(job, harness.stores).state == "scoring"
+
+
 def test_senders_take_turns(harness: IntakeHarness) -> None:
     write_images(harness.stores.input.root / "shared/shots", ["a.png"])
     names = [f"requests/flood/{number:02}.json" for number in range(30)] + ["requests/small/1.json", "requests/own.json"]
