@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := pyproject.toml constraints.txt
 
+# Who keeps bytecode from being written has each of some hundred processes of the tests compile all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # What tests need beside Python's packages is built once and kept here.
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/batch-scoring
 PULUMI_VERSION := 3.259.0
