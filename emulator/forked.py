@@ -91,8 +91,12 @@ class Place:
     uid: int | None
 
     def enter(self) -> None:
-        """Be there, in a process that has just been forked; whatever started the server may have kept interrupts back."""
+        """Be there, in a process that has just been forked; whatever started the server may have kept interrupts back.
+
+        Or ignores them, as all do that a shell starts in its background.
+        """
         os.setsid()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         os.environ.clear()
         os.environ.update(self.environment)

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.docs.commands import ROOT
 
 # As where the product's workers are the first that are forked: it keeps interrupts from them.
@@ -20,7 +22,7 @@ if __name__ == "__main__":
     here = Path(sys.argv[1])
     resource_tracker.ensure_running()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    process = forked.start(["sh", "-c", "echo begun; exec sleep 60"], dict(os.environ), here, here / "out", here / "errors")
+    process = forked.start(["sh", "-c", "echo begun; exec sleep 20"], dict(os.environ), here, here / "out", here / "errors")
     while "begun" not in ((here / "out").read_text() if (here / "out").exists() else ""):
         pass
     os.kill(process.pid, signal.SIGINT)
@@ -28,11 +30,13 @@ if __name__ == "__main__":
 """
 
 
-def test_an_interrupt_reaches_what_is_forked_whoever_started_the_server(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["--default-signal=INT", "--ignore-signal=INT"], ids=["terminal", "background"])
+def test_an_interrupt_reaches_what_is_forked_whoever_started_the_server(tmp_path: Path, how: str) -> None:
+    """A shell has what it starts in its background ignore interrupts."""
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, program, tmp_path], capture_output=True, text=True, check=False, timeout=120, env=environment
+        ["env", how, sys.executable, program, tmp_path], capture_output=True, text=True, check=False, timeout=120, env=environment
     )
     assert (done.returncode, done.stdout.strip()) == (0, "-2"), done.stderr
