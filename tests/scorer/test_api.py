@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +177,15 @@ def stopped(clip: Path, folder: Path, progress: Callable[[int, int], None]) -> s
     )
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Interrupts are heard, also where a shell has these tests ignore them, in its background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_ctrl_c_ends_it_and_the_same_call_goes_on(clip: Path, tmp_path: Path) -> None:
     def interrupt(done: int, frames: int) -> None:
         if 2 <= done < frames:
