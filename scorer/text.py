@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -40,6 +41,13 @@ def _shown(char: str) -> str:
 def is_clean(text: str) -> bool:
     """Whether nothing would be taken out of it."""
     return clean(text, len(text)) == text
+
+
+def escaped(text: str) -> str:
+    """`text` with JSON's escapes for what `clean` would take out."""
+    if text.isprintable():
+        return text
+    return "".join(char if is_clean(char) else json.dumps(char)[1:-1] for char in text)
 
 
 def closest(word: str, known: Iterable[str]) -> str:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from scorer.text import escaped
+
 # Steps at a place's end that are no key of the data: a dictionary's key itself, and the arms of a union.
 _STEPS = re.compile(r"\[key\]|int|float|bool|str|constrained-\w+|[\w-]+\[.*\]")
 # What follows in a message is for programmers: 'a valid integer, unable to parse string as ...', 'a valid path for <class ...'.
@@ -45,8 +47,8 @@ class Fault:
 
     @property
     def as_json(self) -> str:
-        """The value as JSON."""
-        return json.dumps(self.value, default=str)
+        """The value as JSON, in the characters that were written."""
+        return escaped(json.dumps(self.value, default=str, ensure_ascii=False))
 
     def __str__(self) -> str:
         """Where, and what is wrong there."""

@@ -5,14 +5,13 @@ A document that holds is as short as its kind may be, of the form that its model
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from scorer.errors import DocumentError, MissingError
 from scorer.store import Store
-from scorer.text import clean, is_clean
+from scorer.text import clean, escaped
 from scorer.validation import faults
 
 MOST_BYTES = 2**20
@@ -61,11 +60,7 @@ def parse(model: type[Document], data: bytes, where: str, **asked: object) -> Do
 def to_json(document: BaseModel) -> bytes:
     """The document for people and programs: what may not go out as it is, in a blob's name, is written as JSON's escapes."""
     text = document.model_dump_json(indent=1)
-    return "\n".join(line if line.isprintable() else "".join(map(_escaped, line)) for line in text.split("\n")).encode()
-
-
-def _escaped(char: str) -> str:
-    return char if is_clean(char) else json.dumps(char)[1:-1]
+    return "\n".join(map(escaped, text.split("\n"))).encode()
 
 
 def unbelievable(where: str, why: str) -> DocumentError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
@@ -20,7 +19,7 @@ def _blob_path(path: str) -> str:
         raise ValueError("is a URL; name a file of the input store by its path")
     if any(segment in ("", ".", "..") for segment in segments):
         raise ValueError("has an empty part, '.' or '..' in it; name a file of the input store by its plain path")
-    if "\\" in path or any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in path):
+    if "\\" in path or not is_clean(path):
         raise ValueError("has a backslash or an invisible character in it; rename the file")
     return path
 

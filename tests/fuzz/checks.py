@@ -41,7 +41,7 @@ def refusal(error: ScorerError) -> Outcome:
 
 def check_sentence(text: str) -> None:
     """One line, no control characters, of a bearable length, with an end."""
-    odd = [char for char in text if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
+    odd = [char for char in text if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") and char not in "\u200c\u200d"]
     assert not odd, f"{odd!r} in {text!r}"
     assert 10 < len(text) < 1000, f"{len(text)} characters: {text!r}"
     assert text.endswith("."), text
