@@ -25,7 +25,7 @@ from scorer.models import Device
 from scorer.store import Stores
 
 # Raised whenever parts made by older code would differ from those made now.
-PART_FORMAT = 5
+PART_FORMAT = 6
 
 MOST_BYTES = 2**29
 """Of a plan: a million images with long names."""

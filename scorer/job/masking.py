@@ -1,9 +1,14 @@
-"""The last step before a frame is encoded: where the request's mask is black, it is as it was."""
+"""The last step before a frame is encoded: how much of it stays as it was, by the request's strength and where its mask is black.
+
+It comes behind the averaging of a steady video: what stays of an original is never averaged, and nothing of it is softened.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
 
 from scorer.documents.plan import Chunk, Plan
 from scorer.errors import InputError
@@ -13,6 +18,7 @@ from scorer.media.mask import Mask, fitted, load_mask, mask_of, masked
 from scorer.media.times import as_clock
 from scorer.media.video import MissingFrame, read_frames
 from scorer.models import Frames
+from scorer.models.around import blended
 from scorer.store import Stores
 
 
@@ -21,6 +27,8 @@ class Masking:
 
     def __init__(self, plan: Plan, chunk: Chunk, stores: Stores) -> None:
         """Raises ChangedError where the mask isn't there any more."""
+        keys = sorted((key.at, key.strength) for key in plan.request.strengths) or [(0.0, plan.request.strength)]
+        self._times, self._strengths = [at for at, _ in keys], [strength for _, strength in keys]
         self._feather = plan.request.mask_feather
         self._masks = _masks(plan, chunk, stores) if plan.request.mask else None
         self._now: Mask | None = None
@@ -30,10 +38,17 @@ class Masking:
 
     def apply(self, frame: Frame[Any], styled: Frames | None) -> Frames | None:
         """What is to be encoded of the frame, whose pixels are as it was."""
-        if self._masks is None or styled is None or frame.pixels is None:
+        if styled is None or frame.pixels is None:
             return styled
+        made = blended(frame.pixels, styled, self._strength(frame.seconds))
+        if self._masks is None:
+            return made
         mask = self._at(self._masks, frame.seconds)
-        return masked(frame.pixels, styled, self._fit(mask, styled.shape[0], styled.shape[1]))
+        return masked(frame.pixels, made, self._fit(mask, made.shape[0], made.shape[1]))
+
+    def _strength(self, seconds: float) -> float:
+        """The model's share at that time: on the line between the two told around it, beyond them the first or the last."""
+        return float(np.interp(seconds, self._times, self._strengths))
 
     def _at(self, masks: Iterator[tuple[float, Mask]], seconds: float) -> Mask:
         """The one at that time, which no earlier time comes after."""

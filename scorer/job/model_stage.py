@@ -17,7 +17,7 @@ from scorer.job.media import Frame, ms_since
 from scorer.job.tiling import gpu_failed, is_gpu_failure, is_out_of_memory, score_in_tiles
 from scorer.media.images import resize
 from scorer.models import Frames, Model, ModelOverTime
-from scorer.models.around import at_stroke_size, blended, cropped, padded, recolored, scaled
+from scorer.models.around import at_stroke_size, cropped, padded, recolored, scaled
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,6 @@ class ModelStage:
     """Pixels of a frame that the model may make."""
     least_side: int = 1
     """Pixels a side of the frames that the model gets at least."""
-    strength: float = 1.0
-    """The model's share in what comes out; the rest is the original's."""
-    strengths: Sequence[tuple[float, float]] = ()
-    """The same at some times, (seconds, strength), which ascend; none where it is always the same."""
     over_time: ModelOverTime | None = None
     """The model, where its styles have times."""
     keep_colors: float = 0.0
@@ -99,17 +95,10 @@ class ModelStage:
         except BaseException as error:  # whatever a model raises, it is about the frames it was given
             return self._smaller(batch, images, error)
         spent = ms_since(started) / len(batch)
-        return [self._blended(frame, image, one, spent) for frame, image, one in zip(batch, images, scored, strict=True)]
+        return [self._recolored(frame, image, one, spent) for frame, image, one in zip(batch, images, scored, strict=True)]
 
-    def _blended(self, frame: Frame[Any], image: Frames, scored: Frames, spent: float) -> Scored:
-        colored = recolored(image, scored, self.keep_colors)
-        return Scored(frame, blended(image, colored, self._strength(frame.seconds)), None, spent)
-
-    def _strength(self, seconds: float) -> float:
-        """At that time: on the line between the two that are told around it, and beyond them the first or the last."""
-        if not self.strengths:
-            return self.strength
-        return float(np.interp(seconds, [at for at, _ in self.strengths], [strength for _, strength in self.strengths]))
+    def _recolored(self, frame: Frame[Any], image: Frames, scored: Frames, spent: float) -> Scored:
+        return Scored(frame, recolored(image, scored, self.keep_colors), None, spent)
 
     def _call(self, images: Sequence[Frames], before: int, seconds: Sequence[float]) -> Frames:
         """(N, H', W', 3) for N frames of these times; the model always sees as many of one shape, for its shapes to stay.
@@ -160,7 +149,7 @@ class ModelStage:
         except BaseException as error:
             return self._fallback(frame, image, error)
         self._note(f"memory ran out: {tiles}x{tiles} tiles", frame)
-        return self._blended(frame, image, scored, ms_since(started))
+        return self._recolored(frame, image, scored, ms_since(started))
 
     def _note(self, what: str, frame: Frame[Any]) -> None:
         if not any(note.startswith(what) for note in self.notes):

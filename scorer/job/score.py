@@ -136,9 +136,9 @@ def _model_stage(plan: Plan, model: Model, marks: Marks, usual: int, scale: tupl
     notes = [f"killed in batches of {min(marks.begun)}: batches of {size}"] if marks.begun else []
     return ModelStage(
         model, size, spec.tile_overlap, most_failures(plan), plan.max_batch_pixels * size // usual, plan.max_pixels,
-        spec.least_side, request.strength, sorted((key.at, key.strength) for key in request.strengths),
-        cast(ModelOverTime, model) if request.has_timed_styles else None, request.keep_colors, request.stroke_size,
-        is_aligned=request.steady != "off" or request.has_timed_styles, scale=scale, notes=notes, check=marks.check,
+        spec.least_side, cast(ModelOverTime, model) if request.has_timed_styles else None, request.keep_colors,
+        request.stroke_size, is_aligned=request.steady != "off" or request.has_timed_styles, scale=scale, notes=notes,
+        check=marks.check,
     )  # fmt: skip
 
 

@@ -21,15 +21,15 @@ def test_a_good_request() -> None:
     assert make_request({**GOOD, "input": "shots/"}).media == "frames"
 
 
-@pytest.mark.parametrize("name", ["می\u200cخواهم/فیلم.mp4", "\U0001f469\u200d\U0001f3a8.mp4", "क्\u200dष.mp4"])
+@pytest.mark.parametrize("name", ["می\u200cشود/film.mp4", "\U0001f469\u200d\U0001f3a8.mp4", "क्\u200dष.mp4"])
 def test_names_are_in_any_script_with_the_joiners_that_belong_to_it(name: str) -> None:
     """Persian and Hindi are written with them, and so are many emoji."""
     assert make_request({**GOOD, "input": name}).input == name
 
 
 def test_a_refused_value_is_quoted_in_the_script_that_it_was_written_in() -> None:
-    with pytest.raises(RequestError, match=r'input is "فیلم/\.\./日本\\u202e\.mp4": has an empty part'):
-        make_request({**GOOD, "input": "فیلم/../日本\u202e.mp4"})
+    with pytest.raises(RequestError, match=r'input is "日本/\.\./日本\\u202e\.mp4": has an empty part'):
+        make_request({**GOOD, "input": "日本/../日本\u202e.mp4"})
 
 
 @pytest.mark.parametrize(

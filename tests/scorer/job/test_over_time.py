@@ -95,16 +95,16 @@ def test_styles_and_strengths_change_from_time_to_time_the_same_however_it_is_cu
         found.append(shown(stores, plan))
     for (_, one), *others in zip(*found, strict=True):
         assert all(np.array_equal(one, other) for _, other in others)
+    (whole,) = (index := probe(clip, LIMITS)).ranges(20)
+    before = [frame.pixels for frame in read_frames(clip, index.info, whole) if isinstance(frame, VideoFrame)]
+    apart = [float(np.abs(one.astype(int) - other).mean()) for (_, one), other in zip(found[0], before, strict=True)]
+    assert max(apart[:3]) < 1  # nothing is styled, and nothing averaged
+    assert 1 < apart[3] < apart[6] < apart[9] < apart[12]  # stronger and stronger, up to half a second
     if steady == "off":  # a part has the styles of its times
         stores = FolderStores.below(tmp_path / "part")
         part = planned(stores, clip, start=0.4, end=0.6, **keys)
         score_all(part, stores)
         assert all(np.array_equal(one, other) for (_, one), (_, other) in zip(shown(stores, part), found[0][10:15], strict=True))
-        (whole,) = (index := probe(clip, LIMITS)).ranges(20)
-        before = [frame.pixels for frame in read_frames(clip, index.info, whole) if isinstance(frame, VideoFrame)]
-        apart = [float(np.abs(one.astype(int) - other).mean()) for (_, one), other in zip(found[0], before, strict=True)]
-        assert max(apart[:3]) < 1  # nothing is styled
-        assert 1 < apart[3] < apart[6] < apart[9] < apart[12]  # stronger and stronger, up to half a second
 
 
 TIMED = [{"source": 3, "at": 0}, {"source": 4, "at": 2}]
