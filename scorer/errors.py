@@ -26,7 +26,7 @@ class RequestError(ScorerError):
 
 
 class InputError(ScorerError):
-    """The input is there but can't be used: not a video, truncated, empty, too large, corrupt."""
+    """The input, or its mask, is there but can't be used: not a video, truncated, empty, too large, corrupt."""
 
     exit_code = 3
 

@@ -51,7 +51,7 @@ def _shown(index: VideoIndex, seconds: float) -> int:
 def find_mask(request: Request, stores: Stores, limits: Limits) -> FoundMask:
     """Look at the request's mask, if it has one.
 
-    Raises MissingError; StyleError for an image, InputError for a video that can't be used.
+    Raises MissingError; InputError where it can't be used.
     """
     if request.mask is None:
         return FoundMask()

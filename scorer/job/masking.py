@@ -72,10 +72,10 @@ def _masks(plan: Plan, chunk: Chunk, stores: Stores) -> Iterator[tuple[float, Ma
         yield 0.0, load_mask(path)
         return
     info, is_first = plan.mask_video, True
-    for found in read_frames(path, info, chunk.mask):
+    for found in read_frames(path, info, chunk.mask, alpha=info.alpha):
         at = info.shown_at(found.pts)
         if not isinstance(found, MissingFrame):
-            yield at, mask_of(found.pixels)
+            yield at, mask_of(found.pixels, found.alpha)
         elif is_first:
             name = stores.input.where(plan.request.mask or "")
             raise InputError(f"The mask '{name}' can't be decoded at {as_clock(at)} ({found.why}): export it again.")

@@ -25,7 +25,7 @@ _ROWS = 64
 def load_mask(path: Path) -> Mask:
     """Read an image as a mask: turned as its EXIF says, over black where it is transparent.
 
-    Raises StyleError, as `load_style_image` does.
+    Raises InputError where `load_style_image` would raise StyleError.
     """
     with opened_image(path, "mask") as image:
         turned = upright(image)
@@ -37,9 +37,11 @@ def load_mask(path: Path) -> Mask:
     return _plain(np.asarray(grey.clip(0, 255), np.uint8))
 
 
-def mask_of(pixels: Frames) -> Mask:
-    """The mask that a frame (H, W, 3) of a video is."""
+def mask_of(pixels: Frames, alpha: Frames | None = None) -> Mask:
+    """The mask that a frame (H, W, 3) of a video is, over black where its alpha (H, W) says that it is transparent."""
     grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
+    if alpha is not None:
+        grey = np.rint(grey * (alpha / np.float32(np.iinfo(alpha.dtype).max))).astype(grey.dtype)
     return _plain(np.asarray(grey // 257 if grey.dtype == np.uint16 else grey, np.uint8))
 
 

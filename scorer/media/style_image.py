@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from scorer.errors import StyleError
+from scorer.errors import InputError, ScorerError, StyleError
 from scorer.media.opened import Source, reader
 from scorer.media.scans import too_many_scans
 from scorer.media.tiff import CODINGS
@@ -34,16 +34,18 @@ _TURNS = {
 
 What = Literal["style", "mask"]
 """What an image is for."""
+REFUSALS: dict[What, type[ScorerError]] = {"style": StyleError, "mask": InputError}
+"""What is raised where it can't be used: a mask is an input beside the input."""
 
 
 def check_bytes(name: str, size: int, what: What = "style") -> None:
-    """Raise StyleError where the image called `name` has more bytes than one needs."""
+    """Raise StyleError, or of a mask InputError, where the image called `name` has more bytes than one needs."""
     if size > MOST_BYTES:
-        raise StyleError(f"The {what} image {name} has {size / 2**20:.1f} MB: give one of {MOST_BYTES // 2**20} MB at most.")
+        raise REFUSALS[what](f"The {what} image {name} has {size / 2**20:.1f} MB: give one of {MOST_BYTES // 2**20} MB at most.")
 
 
 def check_style_image(path: Source, what: What = "style") -> None:
-    """Decode the image, and raise StyleError where `load_style_image` would."""
+    """Decode the image, and raise what `opened_image` does."""
     with opened_image(path, what) as image:
         image.load()
 
@@ -65,12 +67,12 @@ def load_style_image(path: Path, max_side: int | None = None) -> NDArray[np.uint
 
 @contextmanager
 def opened_image(path: Source, what: What = "style") -> Iterator[Image.Image]:
-    """The image, of which only the beginning is read yet; what is wrong with it, now or in the block, as a StyleError."""
+    """The image, of which only the beginning is read yet; what is wrong with it, now or in the block, as one of REFUSALS."""
     try:
         with reader(path) as file, warnings.catch_warnings():
             size = file.seek(0, os.SEEK_END)
             if not size:
-                raise StyleError(f"The {what} {path} is an empty file: give a JPEG, PNG, WebP or TIFF file.")
+                raise REFUSALS[what](f"The {what} {path} is an empty file: give a JPEG, PNG, WebP or TIFF file.")
             check_bytes(str(path), size, what)
             file.seek(0)
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -83,17 +85,17 @@ def opened_image(path: Source, what: What = "style") -> Iterator[Image.Image]:
                     raise ValueError(f"a TIFF file coded as {coding}")
                 yield image
     except FileNotFoundError:
-        raise StyleError(f"There is no {what} image {path}: check its name.") from None
+        raise REFUSALS[what](f"There is no {what} image {path}: check its name.") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         limit = (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
-        raise StyleError(f"The {what} image {path} has more than {limit} million pixels: give a smaller one.") from None
+        raise REFUSALS[what](f"The {what} image {path} has more than {limit} million pixels: give a smaller one.") from None
     except UnidentifiedImageError:
-        raise StyleError(f"The {what} {path} isn't an image: give a JPEG, PNG, WebP or TIFF file.") from None
-    except (StyleError, MemoryError):
+        raise REFUSALS[what](f"The {what} {path} isn't an image: give a JPEG, PNG, WebP or TIFF file.") from None
+    except (ScorerError, MemoryError):
         raise
     except Exception as error:  # Pillow's readers raise whatever a damaged file makes them stumble over
         reason = (error.strerror if isinstance(error, OSError) else None) or error
-        raise StyleError(f"The {what} image {path} can't be read ({reason}): give an undamaged image.") from error
+        raise REFUSALS[what](f"The {what} image {path} can't be read ({reason}): give an undamaged image.") from error
 
 
 def _check_scans(file: BinaryIO) -> None:

@@ -74,6 +74,8 @@ def read_onnx(path: Path) -> OnnxNetwork:
         raise ModelError("ONNX networks can't be read without onnx: pip install '.[scorer]' in a checkout.") from None
 
     data, graph = _bytes(path), onnx.ModelProto()
+    if not data:  # which would be a model of no opset
+        raise StyleError(f"The network {path} is an empty file: copy it here again.")
     try:
         graph.ParseFromString(data)
         return _checked(path, graph)

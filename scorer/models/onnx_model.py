@@ -96,10 +96,10 @@ class OnnxModel:
 def _values_of(made: Array) -> Values:
     """What the values of a network are that makes this of a picture in 0..1, which each kind can take.
 
-    Networks for 0..255 make such values anyway, since they normalise what they are given.
+    Networks for 0..255 make such values anyway: since they normalise what they are given, or by what they add to it.
     """
     low, high = np.percentile(made, (1, 99))
-    if high - low > 4:
+    if high - low > 4 or high > 4:
         return "0..255"
     return "-1..1" if low < -0.1 else "0..1"
 

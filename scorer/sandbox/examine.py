@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from scorer.errors import InputError, MissingError, SandboxError, ScorerError, StyleError
 from scorer.media.limits import Limits
-from scorer.media.style_image import What
+from scorer.media.style_image import REFUSALS, What
 from scorer.media.video.info import VideoIndex
 from scorer.media.wanted import Wanted
 from scorer.sandbox.answer import READY, Answer, Question, Refusal, index_of, most_bytes
@@ -31,10 +31,13 @@ _LAST_SECONDS = 5.0
 _SET = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "PYDANTIC_DISABLE_PLUGINS": "__all__"}
 """Threads that nobody needs would take address space, and a look for plugins takes time."""
 
-_ADVICE: dict[type[ScorerError], str] = {
-    InputError: "convert it to H.264 in an mp4 file, or give a smaller one",
-    StyleError: "give a smaller image, as a JPEG or PNG file",
-}
+Kind = Literal["video"] | What
+
+_ERRORS: dict[Kind, type[ScorerError]] = {"video": InputError, "style": REFUSALS["style"], "mask": REFUSALS["mask"]}
+_IMAGE = "give a smaller image, as a JPEG or PNG file"
+_ADVICE: dict[Kind, str] = {
+    "video": "convert it to H.264 in an mp4 file, or give a smaller one", "style": _IMAGE, "mask": _IMAGE,
+}  # fmt: skip
 _KINDS: dict[str, type[ScorerError]] = {"InputError": InputError, "StyleError": StyleError, "MissingError": MissingError}
 
 
@@ -44,27 +47,27 @@ def probe_video(path: Path, limits: Limits, asked: Wanted | None = None) -> Vide
     Raises MissingError where there is no such file; InputError where it isn't a whole video that can be decoded within the
     limits, or where looking at it took too much or went wrong in any other way; SandboxError where nothing can be looked at here.
     """
-    answer = _ask("video", path, limits, InputError, asked)
+    answer = _ask("video", path, limits, asked)
     try:
         if answer.video is None:
             raise ValueError("no video")
         return index_of(answer.video, limits)
     except ValueError as error:
-        raise InputError(f"'{path}' can't be looked at, its description contradicts itself: {_ADVICE[InputError]}.") from error
+        raise InputError(f"'{path}' can't be looked at, its description contradicts itself: {_ADVICE['video']}.") from error
 
 
 def check_style(path: Path, limits: Limits, what: What = "style") -> None:
     """Check that the file is an image that can be a style, or a mask: `check_style_image` in a sandboxed process.
 
-    Raises StyleError where it isn't, or where looking at it took too much or went wrong; SandboxError like `probe_video`.
+    Raises StyleError, of a mask InputError, where it isn't, or where looking at it took too much or went wrong; SandboxError like
+    `probe_video`.
     """
-    _ask(what, path, limits, StyleError)
+    _ask(what, path, limits)
 
 
-def _ask(
-    kind: Literal["video", "style", "mask"], path: Path, limits: Limits, error: type[ScorerError], asked: Wanted | None = None
-) -> Answer:
-    """The answer, which is no refusal. Raises what it refuses with, or `error`."""
+def _ask(kind: Kind, path: Path, limits: Limits, asked: Wanted | None = None) -> Answer:
+    """The answer, which is no refusal. Raises what it refuses with, or the kind's error."""
+    error = _ERRORS[kind]
     name, required = str(path).encode(errors="backslashreplace").decode(), os.environ.get("SCORER_SANDBOX") == "required"
     question = Question(
         kind=kind, name=name, limits=limits, asked=asked or Wanted(), required=required, parent=os.getpid()
@@ -76,9 +79,9 @@ def _ask(
     try:
         answer = Answer.model_validate_json(end.said.removeprefix(READY))
     except ValidationError as cause:
-        raise error(f"'{path}' {_why_ended(end, limits)}: {_ADVICE[error]}.") from cause
+        raise error(f"'{path}' {_why_ended(end, limits)}: {_ADVICE[kind]}.") from cause
     if answer.refusal is not None:
-        raise _refused(answer.refusal, path, limits, error)
+        raise _refused(answer.refusal, path, limits, kind)
     return answer
 
 
@@ -163,12 +166,13 @@ def _why_ended(end: _End, limits: Limits) -> str:
     return f"can't be looked at, since its decoder crashed on it ({end.code})"
 
 
-def _refused(refusal: Refusal, path: Path, limits: Limits, error: type[ScorerError]) -> ScorerError:
-    if kind := _KINDS.get(refusal.kind):
-        return kind(refusal.sentence)
+def _refused(refusal: Refusal, path: Path, limits: Limits, kind: Kind) -> ScorerError:
+    if typed := _KINDS.get(refusal.kind):
+        return typed(refusal.sentence)
+    error = _ERRORS[kind]
     if refusal.kind == "memory":
-        return error(f"'{path}' can't be looked at within {_gigabytes(limits)} of memory: {_ADVICE[error]}.")
-    return error(f"'{path}' can't be looked at ({refusal.sentence}): {_ADVICE[error]}.")
+        return error(f"'{path}' can't be looked at within {_gigabytes(limits)} of memory: {_ADVICE[kind]}.")
+    return error(f"'{path}' can't be looked at ({refusal.sentence}): {_ADVICE[kind]}.")
 
 
 def _gigabytes(limits: Limits) -> str:

@@ -12,7 +12,7 @@ import pytest
 from scorer.documents.plan import Plan
 from scorer.documents.request import make_request
 from scorer.documents.status import Status
-from scorer.errors import ChangedError, InputError, MissingError, RequestError, ScorerError, StyleError
+from scorer.errors import ChangedError, InputError, MissingError, RequestError, ScorerError
 from scorer.job.dispatch import dispatch
 from scorer.job.report import write_report
 from scorer.models import Frames
@@ -101,6 +101,30 @@ def test_a_masks_video_is_shown_by_the_time_of_the_input_and_its_last_frame_is_h
         assert np.array_equal(made, styled if is_white else before), at
 
 
+@pytest.mark.parametrize(
+    ("name", "coded"),
+    [("cutout.mov", ["-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le"]),
+     ("cutout.webm", ["-c:v", "libvpx-vp9", "-lossless", "1", "-pix_fmt", "yuva420p"])],
+)  # fmt: skip
+def test_what_is_transparent_in_a_masks_video_is_black_as_in_an_image(
+    tmp_path: Path, make_clip: MakeClip, name: str, coded: list[str]
+) -> None:
+    """As programs give that cut people out: white all over, and transparent where nobody is."""
+    clip, found = make_clip(frames=4), list[list[tuple[float, Frames]]]()
+    ffmpeg("-f", "lavfi", "-i", "color=white:s=96x64:r=25:d=0.16,format=yuva444p,geq=lum=255:cb=128:cr=128:a='255*gte(X,48)'",
+           *coded, tmp_path / name)  # fmt: skip
+    jobs: list[dict[str, Any]] = [{"strength": 0}, {}, {"mask": name}]
+    for number, changes in enumerate(jobs):
+        stores = FolderStores.below(tmp_path / str(number))
+        stores.input.put(name, (tmp_path / name).read_bytes())
+        plan = planned(stores, clip, **changes)
+        score_all(plan, stores)
+        found.append(shown(stores, plan))
+    for (_, original), (_, styled), (_, made) in zip(*found, strict=True):
+        assert np.array_equal(made[:, :42], original[:, :42])
+        assert np.array_equal(made[:, 54:], styled[:, 54:])
+
+
 def test_another_mask_is_another_plan(stores: FolderStores, make_clip: MakeClip) -> None:
     clip = make_clip(frames=20)
     found = set()
@@ -113,7 +137,7 @@ def test_another_mask_is_another_plan(stores: FolderStores, make_clip: MakeClip)
 
 REFUSED: dict[str, tuple[dict[str, Any], type[ScorerError], str]] = {
     "missing": ({"mask": "no.png"}, MissingError, r"no\.png"),
-    "text": ({"mask": "text.png"}, StyleError, r"^The mask .*text\.png isn't an image"),
+    "text": ({"mask": "text.png"}, InputError, r"^The mask .*text\.png isn't an image"),
     "no video": ({"mask": "text.mp4"}, InputError, r"text\.mp4' is not a video"),
     "folder": ({"mask": "masks/"}, RequestError, "the mask 'masks/' is a folder: name an image or a video"),
     "url": ({"mask": "https://a/b.png"}, RequestError, "mask is .*is a URL"),

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from scorer.errors import StyleError
+from scorer.errors import InputError
 from scorer.media.images import resize
 from scorer.media.mask import fitted, load_mask, mask_of, masked
 
@@ -93,9 +93,9 @@ def test_what_a_coder_makes_of_black_and_white_is_black_and_white() -> None:
 
 def test_what_is_no_image_is_no_mask(tmp_path: Path) -> None:
     (tmp_path / "mask.png").write_text("no image")
-    with pytest.raises(StyleError, match=r"^The mask .*mask\.png isn't an image"):
+    with pytest.raises(InputError, match=r"^The mask .*mask\.png isn't an image"):
         load_mask(tmp_path / "mask.png")
     data = cv2.imencode(".png", HALF)[1].tobytes()
     (tmp_path / "mask.png").write_bytes(data[:-40])
-    with pytest.raises(StyleError, match="can't be read"):
+    with pytest.raises(InputError, match="can't be read"):
         load_mask(tmp_path / "mask.png")
