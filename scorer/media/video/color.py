@@ -26,7 +26,7 @@ ACCURATE, REDUCED = Interpolation.BILINEAR | _ROUNDED, Interpolation.AREA | _ROU
 LIMITED, FULL = 1, 2
 
 RGB, BT709, UNKNOWN, BT601, BT2020 = 0, 1, 2, 6, 9
-_MATRICES = {
+MATRICES = {
     1: Colorspace.ITU709,
     4: Colorspace.FCC,
     5: Colorspace.ITU601,
@@ -44,7 +44,7 @@ _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_C
 
 def known_matrix(tagged: int, width: int, height: int) -> int:
     """The matrix that a stream is tagged with, or else the one that players assume: BT.709 from 1280 wide or 577 high on."""
-    if tagged in _MATRICES:
+    if tagged in MATRICES:
         return tagged
     if tagged in NAMES:  # what their pixels are converted to
         return BT709 if tagged == YCGCO else BT2020
@@ -84,7 +84,7 @@ class ToPixels:
         coded = bits if bits in (8, 10, 12) else 16
         # Of the library's conversions, these leave alpha as it is.
         form = "gbrap" if coded == 8 else f"yuva444p{coded}le"
-        plane = _plane(self._planar(picture, form, FULL if self._info.full_range else LIMITED), 3, coded > 8)
+        plane = plane_of(self._planar(picture, form, FULL if self._info.full_range else LIMITED), 3, coded > 8)
         alpha = _rescaled(plane, 2**coded - 1, np.uint16 if self._deep else np.uint8)
         return self._finished(deinterlace(alpha[..., None])[..., 0] if picture.interlaced_frame else alpha)
 
@@ -95,13 +95,13 @@ class ToPixels:
         # Of interlaced pictures all lines are needed first.
         reduced = self._is_smaller and not picture.interlaced_frame
         planar = self._planar(picture, "gbrp16le" if self._deep else "gbrp", FULL, reduced=reduced)
-        green, blue, red = (_plane(planar, number, self._deep) for number in range(3))
+        green, blue, red = (plane_of(planar, number, self._deep) for number in range(3))
         merged: NDArray[Any] = cv2.merge((red, green, blue))
         return merged
 
     def _converted(self, picture: av.VideoFrame, rare: Rare) -> Frames:
         planar = self._planar(picture, "yuv444p16le", FULL if self._info.full_range else LIMITED)
-        samples = np.stack([_plane(planar, number, deep=True) for number in range(3)])
+        samples = np.stack([plane_of(planar, number, deep=True) for number in range(3)])
         rgb = to_rgb(samples, rare, self._info.transfer, full_range=self._info.full_range)
         most, kind = (65535, np.uint16) if self._deep else (255, np.uint8)
         pixels: Frames = np.ascontiguousarray(np.rint(rgb * most).astype(kind).transpose(1, 2, 0))
@@ -109,16 +109,14 @@ class ToPixels:
 
     def _planar(self, picture: av.VideoFrame, form: str, color_range: int, *, reduced: bool = False) -> av.VideoFrame:
         info = self._info
-        # Recordings that are joined may differ in what they say of their colours.
-        own = picture.colorspace if info.coded_matrix is None and picture.colorspace in _MATRICES else info.matrix
-        matrix = _MATRICES[own]
+        matrix = MATRICES[matrix_of(picture, info)]
         return self._reformatter.reformat(
             picture,
             *(self._reduced if reduced else self._whole),
             format=form,
             src_colorspace=matrix,
             dst_colorspace=matrix,
-            src_color_range=_range(picture, info),
+            src_color_range=range_of(picture, info),
             dst_color_range=color_range,
             interpolation=REDUCED if reduced else ACCURATE,
             threads=1,
@@ -130,8 +128,13 @@ def _coded(info: VideoInfo, width: int, height: int) -> tuple[int, int]:
     return (height, width) if info.rotation in (90, 270) else (width, height)
 
 
-def _range(picture: av.VideoFrame, info: VideoInfo) -> int:
-    """The picture's own, where it says one, else the first picture's."""
+def matrix_of(picture: av.VideoFrame, info: VideoInfo) -> int:
+    """One of MATRICES: the picture's own, where it says one, since recordings that are joined may differ in it."""
+    return picture.colorspace if info.coded_matrix is None and picture.colorspace in MATRICES else info.matrix
+
+
+def range_of(picture: av.VideoFrame, info: VideoInfo) -> int:
+    """LIMITED or FULL: the picture's own, where it says one, else the first picture's."""
     if picture.format.is_rgb or picture.format.name.startswith("yuvj"):
         return FULL
     if picture.format.name.startswith("yuv") and picture.color_range in (LIMITED, FULL):
@@ -139,7 +142,8 @@ def _range(picture: av.VideoFrame, info: VideoInfo) -> int:
     return FULL if info.full_range else LIMITED
 
 
-def _plane(planar: av.VideoFrame, number: int, deep: bool) -> NDArray[Any]:
+def plane_of(planar: av.VideoFrame, number: int, deep: bool) -> NDArray[Any]:
+    """(H, W), the picture's plane of that number, without copying: uint16 where it is `deep`, else uint8."""
     plane = planar.planes[number]
     rows: NDArray[Any] = np.frombuffer(memoryview(plane), np.uint16 if deep else np.uint8)
     return rows.reshape(plane.height, -1)[:, : plane.width]
@@ -165,7 +169,7 @@ class ToPicture:
 
     def __init__(self, info: VideoInfo, pixel_format: str, *, full_range: bool) -> None:
         self._format = pixel_format
-        self._matrix = _MATRICES[info.matrix]
+        self._matrix = MATRICES[info.matrix]
         self._range = FULL if full_range else LIMITED
         self._reformatter = VideoReformatter()
 
@@ -184,6 +188,6 @@ class ToPicture:
             threads=1,
         )
         if alpha is not None:
-            plane, peak = _plane(picture, 3, deep=True), int(np.iinfo(alpha.dtype).max)
+            plane, peak = plane_of(picture, 3, deep=True), int(np.iinfo(alpha.dtype).max)
             plane[:] = (alpha.astype(np.uint32) * _ALPHA_PEAK + peak // 2) // peak
         return picture

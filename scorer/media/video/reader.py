@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import chain, dropwhile
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import av
 from av.container import InputContainer
@@ -21,6 +21,7 @@ from scorer.media.video.alpha import decoder_of
 from scorer.media.video.color import ToPixels
 from scorer.media.video.info import FrameRange, VideoInfo
 from scorer.media.video.jumps import Jumps
+from scorer.media.video.planes import DecodedPlanes, ToPlanes
 from scorer.media.video.source import numbered_stream, only, open_source, prepare
 
 DAMAGED = "its data are damaged"
@@ -43,6 +44,14 @@ class VideoFrame:
 
 
 @dataclass(frozen=True)
+class PlanesFrame:
+    """A decoded frame, as it was decoded."""
+
+    pts: int
+    planes: DecodedPlanes
+
+
+@dataclass(frozen=True)
 class MissingFrame:
     """A frame that is in the file but can't be decoded."""
 
@@ -58,8 +67,30 @@ def read_frames(
     They are scaled to `size`, width and height, if that is given; `alpha` says whether it is wanted.
     Raises MissingError or InputError where the file can't be opened any more; never for damaged frames.
     """
+    return _read(path, info, range_, _Conversion(info, size or (info.width, info.height), alpha=alpha))
+
+
+def read_planes(path: Path, info: VideoInfo, range_: FrameRange) -> Iterator[PlanesFrame | VideoFrame | MissingFrame]:
+    """The same frames as they were decoded, for whoever converts their colours; those of an odd form are converted."""
+    return _read(path, info, range_, _Held(info))
+
+
+Kind_co = TypeVar("Kind_co", covariant=True)
+Found = TypeVar("Found", bound="PlanesFrame | VideoFrame | MissingFrame")
+
+
+class _Convert(Protocol[Kind_co]):
+    """What becomes of decoded pictures."""
+
+    @property
+    def alpha(self) -> bool:
+        """Whether it is wanted."""
+
+    def __call__(self, picture: av.VideoFrame, pts: int) -> Kind_co: ...
+
+
+def _read(path: Path, info: VideoInfo, range_: FrameRange, convert: _Convert[Found]) -> Iterator[Found | MissingFrame]:
     count, last = 0, None
-    convert = _Conversion(info, size or (info.width, info.height), alpha=alpha)
     for frame in (_numbered if info.access == "numbered" else _matched)(path, info, range_, convert):
         if last is not None and frame.pts <= last:
             continue  # it came too late: its place is taken
@@ -119,7 +150,7 @@ def _decode(decoder: VideoCodecContext, packet: Packet[VideoStream] | None) -> l
     return _tried(decoder, packet)[0]
 
 
-def _numbered(path: Path, info: VideoInfo, range_: FrameRange, convert: _Conversion) -> Iterator[VideoFrame | MissingFrame]:
+def _numbered(path: Path, info: VideoInfo, range_: FrameRange, convert: _Convert[Found]) -> Iterator[Found | MissingFrame]:
     """Count from the file's first frame on, as the probe did; only the range's are converted."""
     stamps = range_.pts or ()
     with _opened(path, info, convert.alpha) as (container, stream, decoder):
@@ -142,7 +173,7 @@ def _in_order(packets: Iterator[Packet[VideoStream]], decoder: VideoCodecContext
         lost += failed
 
 
-def _matched(path: Path, info: VideoInfo, range_: FrameRange, convert: _Conversion) -> Iterator[VideoFrame | MissingFrame]:
+def _matched(path: Path, info: VideoInfo, range_: FrameRange, convert: _Convert[Found]) -> Iterator[Found | MissingFrame]:
     """Go to the range's key frame; where the first frame doesn't come out, try a longer run-up before giving it up.
 
     Last the whole file is read, damaged key frames and all, and without seeking: an index may lead nowhere.
@@ -163,8 +194,8 @@ def _matched(path: Path, info: VideoInfo, range_: FrameRange, convert: _Conversi
 
 
 def _from(
-    packets: Iterator[Packet[VideoStream]], decoder: VideoCodecContext, range_: FrameRange, convert: _Conversion
-) -> Iterator[VideoFrame | MissingFrame]:
+    packets: Iterator[Packet[VideoStream]], decoder: VideoCodecContext, range_: FrameRange, convert: _Convert[Found]
+) -> Iterator[Found | MissingFrame]:
     """The range's frames, decoded from these packets; nothing where there are none.
 
     A decoder gives pictures in the order they are shown: a frame whose packet was read and that is earlier than the picture at
@@ -207,7 +238,7 @@ def _packets_from(
             yield from packets
 
 
-def _due(picture: av.VideoFrame, waiting: list[int], convert: _Conversion) -> Iterator[VideoFrame | MissingFrame]:
+def _due(picture: av.VideoFrame, waiting: list[int], convert: _Convert[Found]) -> Iterator[Found | MissingFrame]:
     """The frames that `picture` shows to be lost, and itself, as far as they are waited for."""
     if picture.pts is None:
         return
@@ -234,3 +265,16 @@ class _Conversion:
             return VideoFrame(pts, self._to_pixels(picture), self._to_pixels.alpha(picture) if self.alpha else None)
         except (av.FFmpegError, ValueError) as error:
             return MissingFrame(pts, f"its picture can't be converted ({error})")
+
+
+class _Held:
+    """Of the same, for planes."""
+
+    alpha = False
+
+    def __init__(self, info: VideoInfo) -> None:
+        self._to_planes, self._convert = ToPlanes(info), _Conversion(info, (info.width, info.height), alpha=False)
+
+    def __call__(self, picture: av.VideoFrame, pts: int) -> PlanesFrame | VideoFrame | MissingFrame:
+        planes = self._to_planes(picture)
+        return PlanesFrame(pts, planes) if planes is not None else self._convert(picture, pts)

@@ -20,6 +20,7 @@ from scorer.media.video.color import FULL, LIMITED, ToPicture
 from scorer.media.video.encoders import THREADS, encoding_of
 from scorer.media.video.files import whole_file, writing
 from scorer.media.video.info import VideoInfo
+from scorer.media.video.planes import CodedPlanes
 from scorer.media.video.priority import priority_kept
 
 _LAST = 2
@@ -84,14 +85,14 @@ class PartWriter:
         context.color_range = FULL if encoding.full_range else LIMITED
         return stream
 
-    def write(self, pixels: Frames, pts: int, alpha: Frames | None = None) -> None:
-        """Append (H, W, 3), uint8 or uint16, shown at `pts` of the source's clock; pts ascend.
+    def write(self, pixels: Frames | CodedPlanes, pts: int, alpha: Frames | None = None) -> None:
+        """Append (H, W, 3), uint8 or uint16, or the part's own planes, shown at `pts` of the source's clock; pts ascend.
 
         `alpha` is (H, W) of the same dtype, for codings that have it; None is opaque.
         """
         if pixels.shape != self._shape:
             raise ValueError(f"A frame of this part has the shape {self._shape}, not {pixels.shape}.")
-        picture = self._to_picture(pixels, alpha)
+        picture = pixels.picture() if isinstance(pixels, CodedPlanes) else self._to_picture(pixels, alpha)
         picture.pts, picture.time_base = self._info.result_pts(pts), self._info.result_time_base
         self._held.append(picture)
         if len(self._held) > _LAST:
