@@ -52,25 +52,23 @@ class TorchModel:
             if settings.threads is not None:
                 torch.set_num_threads(settings.threads)
         layout = torch.channels_last if cuda else torch.contiguous_format  # on CPUs channels_last loses in eager mode
-        self._eager = _OnPixels(module, self._dtype, layout).to(self._device, self._dtype).to(memory_format=layout).eval()
-        self._quick: Callable[..., Tensor] | None = None
-        if compiled and _can_compile(self._device):
-            self._quick = torch.compile(self._eager, dynamic=False)
-        elif graphed and _has_graphs(self._device):
-            self._quick = Graphed(self._eager)
-        self._first_shape: tuple[int, ...] | None = None
-        self._flat = flat
+        self._eager = OnPixels(module, self._dtype, layout).to(self._device, self._dtype).to(memory_format=layout).eval()
+        self._compiled, self._graphed = compiled, graphed
+        self._steps = self.steps_of(self._eager)
         self._name_runtime()
+        self.flat = flat
+        """What frames of one colour become, (1 or N, 3) in [0, 1], where that is known."""
+        self.kept: dict[object, Steps] = {}
+        """Steps that others have made of it, and use from chunk to chunk."""
 
     def score(self, frames: Frames) -> Frames:
         """Map (N, H, W, 3) to (N, H', W', 3) of the same dtype.
 
         The first call compiles, which takes seconds. Raises torch.OutOfMemoryError, or MemoryError on a CPU.
         """
-        if self._first_shape is None:
-            self._first_shape = frames.shape
+        self._steps.meet(frames.shape)
         made = self._scored(frames)
-        return made if self._flat is None else fill_flat(frames, made, self._flat)
+        return made if self.flat is None else fill_flat(frames, made, self.flat)
 
     def score_styled(self, frames: Frames, numbers: Array) -> Frames:
         """The same of a module that takes (N, S), the style of each frame, as well.
@@ -78,8 +76,7 @@ class TorchModel:
         On a processor frames are scored one by one: a batch of another size may differ in the last bit.
         """
         size = 1 if self.device == "cpu" else len(frames)
-        if self._first_shape is None:
-            self._first_shape = (size, *frames.shape[1:])
+        self._steps.meet((size, *frames.shape[1:]))
         parts = [slice(at, at + size) for at in range(0, len(frames), size)]
         return np.concatenate([self._scored(frames[part], np.ascontiguousarray(numbers[part])) for part in parts])
 
@@ -87,7 +84,9 @@ class TorchModel:
         try:
             with torch.inference_mode():
                 numbers = [torch.from_numpy(each).to(self._device, self._dtype) for each in styles]
-                return self._download(self._run(self._upload(frames), *numbers), frames.dtype)
+                made = self._steps(self._upload(frames), *numbers)
+                self._name_runtime()  # what can't be compiled is known by then
+                return self._download(made, frames.dtype)
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
@@ -97,21 +96,26 @@ class TorchModel:
 
     def reset(self) -> None:
         """Forget the last chunk's shape: what is compiled must depend on the chunk alone, as its result does in the last bit."""
-        self._first_shape = None
+        for steps in (self._steps, *self.kept.values()):
+            steps.forget()
 
-    def _run(self, pixels: Tensor, *styles: Tensor) -> Tensor:
-        if self._quick is not None and tuple(pixels.shape) == self._first_shape:
-            try:
-                return self._quick(pixels, *styles)
-            except (torch.OutOfMemoryError, MemoryError):
-                raise
-            except Exception as error:
-                if not isinstance(error, CaptureError) and not _is_from_compiler(error):
-                    raise
-                self._quick = None
-                self._name_runtime()
-        made: Tensor = self._eager(pixels, *styles)
-        return made
+    @property
+    def place(self) -> torch.device:
+        """Where it computes."""
+        return self._device
+
+    @property
+    def on_pixels(self) -> OnPixels:
+        """The module, as it computes on pixels."""
+        return self._eager
+
+    def steps_of(self, eager: nn.Module) -> Steps:
+        """The steps of a module that is on the device, computed as those of this model are."""
+        if self._compiled and _can_compile(self._device):
+            return Steps(eager, torch.compile(eager, dynamic=False), "compiled")
+        if self._graphed and _has_graphs(self._device):
+            return Steps(eager, Graphed(eager), "graph")
+        return Steps(eager)
 
     def _upload(self, frames: Frames) -> Tensor:
         pixels = torch.from_numpy(np.require(frames, requirements=["C", "W"]))  # torch takes no memory that is read-only
@@ -131,12 +135,43 @@ class TorchModel:
         return result
 
     def _name_runtime(self) -> None:
-        way = "eager" if self._quick is None else "graph" if isinstance(self._quick, Graphed) else "compiled"
         version = ".".join(torch.__version__.split("+")[0].split(".")[:2])
-        self.runtime = f"torch {version} {self._device.type} {str(self._dtype).removeprefix('torch.')} {way}"
+        self.runtime = f"torch {version} {self.device} {str(self._dtype).removeprefix('torch.')} {self._steps.way}"
 
 
-class _OnPixels(nn.Module):
+class Steps:
+    """What a module computes: for the shape of a chunk's first batch in a quick way, where there is one."""
+
+    def __init__(self, eager: nn.Module, quick: Callable[..., Tensor] | None = None, way: str = "eager") -> None:
+        self._eager, self._quick = eager, quick
+        self.way = way
+        self._first_shape: tuple[int, ...] | None = None
+
+    def meet(self, shape: tuple[int, ...]) -> None:
+        """Take it for the one of all batches, if it is the first."""
+        if self._first_shape is None:
+            self._first_shape = tuple(shape)
+
+    def forget(self) -> None:
+        """The next shape is the first."""
+        self._first_shape = None
+
+    def __call__(self, pixels: Tensor, *styles: Tensor) -> Tensor:
+        """What is made of them; another call may overwrite it. Where the quick way can't be gone, it isn't tried again."""
+        if self._quick is not None and tuple(pixels.shape) == self._first_shape:
+            try:
+                return self._quick(pixels, *styles)
+            except (torch.OutOfMemoryError, MemoryError):
+                raise
+            except Exception as error:
+                if not isinstance(error, CaptureError) and not _is_from_compiler(error):
+                    raise
+                self._quick, self.way = None, "eager"
+        made: Tensor = self._eager(pixels, *styles)
+        return made
+
+
+class OnPixels(nn.Module):
     """The module between its conversions, so that they run on the device, and are compiled together with it."""
 
     def __init__(self, module: nn.Module, dtype: torch.dtype, layout: torch.memory_format) -> None:
@@ -146,11 +181,17 @@ class _OnPixels(nn.Module):
         self.layout = layout
 
     def forward(self, pixels: Tensor, *styles: Tensor) -> Tensor:
+        """From (N, H, W, 3) to (N, H', W', 3) of the same dtype."""
         white = 255.0 if pixels.dtype == torch.uint8 else 65535.0
         frames = pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=self.layout)  # (N, 3, H, W)
-        result: Tensor = self.module((frames / white).to(self.dtype), *styles)  # (N, 3, H', W')
-        levels = (result.float().clamp(0, 1) * white).round().permute(0, 2, 3, 1)  # (N, H', W', 3)
+        levels = self.levels(frames, white, *styles).permute(0, 2, 3, 1)  # (N, H', W', 3)
         return levels.to(pixels.dtype, memory_format=torch.contiguous_format)
+
+    def levels(self, frames: Tensor, white: float, *styles: Tensor) -> Tensor:
+        """From (N, 3, H, W) to (N, 3, H', W'): whole numbers of 0 to `white`, in float32."""
+        given = (frames / white).to(self.dtype, memory_format=self.layout)
+        made: Tensor = self.module(given, *styles)
+        return (made.float().clamp(0, 1) * white).round()
 
 
 def resolve_device(name: Device) -> torch.device:
