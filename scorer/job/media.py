@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Generic, Self, TypeVar
 
@@ -24,6 +25,7 @@ from scorer.file_names import LONGEST
 from scorer.media import images, video
 from scorer.media.images import Picture
 from scorer.media.video import FrameRange, VideoInfo
+from scorer.media.video.planes import CodedPlanes, DecodedPlanes
 from scorer.models import Frames
 from scorer.store import Entry, Stores
 
@@ -79,13 +81,15 @@ class Frame(Generic[Form]):
     form: Form
     """What is needed to write it back: a video frame's time stamp, an image's form."""
     pixels: Frames | None
-    """(H, W, 3), already at the size the model gets; None where it couldn't be decoded."""
+    """(H, W, 3), already at the size the model gets; None where it couldn't be decoded, or is held in planes."""
     error: str | None
     decode_ms: float
     is_own: bool = True
     """Whether it is the chunk's own, and not one around it that it depends on."""
     seconds: float = 0.0
     """When a video shows it, by the clock of the whole."""
+    planes: DecodedPlanes | None = None
+    """What it has in place of pixels."""
 
 
 class Media(ABC, Generic[Form]):
@@ -99,8 +103,8 @@ class Media(ABC, Generic[Form]):
         """Exactly chunk.frames frames of its own, and those around them that it depends on."""
 
     @abstractmethod
-    def write(self, frame: Frame[Form], pixels: Frames | None) -> None:
-        """Write `pixels` (H', W', 3) in the frame's place; None repeats what is nearest."""
+    def write(self, frame: Frame[Form], pixels: Frames | CodedPlanes | None) -> None:
+        """Write `pixels` (H', W', 3) in the frame's place, or a video's planes; None repeats what is nearest."""
 
     @abstractmethod
     def written(self) -> Written:
@@ -129,8 +133,12 @@ class VideoForm:
 class VideoMedia(Media[VideoForm]):
     """A range of the one video, and the frames around it where it depends on those, too."""
 
-    def __init__(self, plan: Plan, chunk: Chunk, stores: Stores, info: VideoInfo, own: FrameRange) -> None:
+    def __init__(
+        self, plan: Plan, chunk: Chunk, stores: Stores, info: VideoInfo, own: FrameRange, *, planes: bool = False
+    ) -> None:  # fmt: skip
+        """`planes` says whether frames are read in planes, of which no other size is asked for, and which aren't transparent."""
         super().__init__(plan, chunk, stores)
+        self._in_planes = planes
         self._info, self._read = info, chunk.around or own
         self._own = range(own.first, own.first + own.frames)
         # No other try ever writes this name: two tries of one chunk at a time, on machines that know nothing of each other, take
@@ -139,25 +147,32 @@ class VideoMedia(Media[VideoForm]):
         self._path = f"{plan.job}/{PARTS}/{name}"
         self._writer: video.PartWriter | None = None
         self._alpha = video.encoding_of(info, plan.request.coding, info.width, info.height).alpha
-        self._last: tuple[Frames, Frames | None] | None = None
+        self._last: tuple[Frames | CodedPlanes, Frames | None] | None = None
         self._waiting: list[int] = []
         self._exit = ExitStack()
 
     def read(self) -> Iterator[Frame[VideoForm]]:
         info = self._info
         path = self._stores.input.fetch(self._plan.request.input, self._plan.input_etag)
-        size = images.fit_size(info.width, info.height, self._plan.request.size, even=True)
         started = time.perf_counter()
-        found_frames = video.read_frames(path, info, self._read, size, alpha=self._alpha)
-        for number, found in enumerate(found_frames, self._read.first):
+        for number, found in enumerate(self._found(path), self._read.first):
             is_own, at = number in self._own, info.shown_at(found.pts)
             if isinstance(found, video.MissingFrame):
                 yield Frame(number, VideoForm(found.pts), None, found.why, ms_since(started), is_own, at)
+            elif isinstance(found, video.PlanesFrame):
+                yield Frame(number, VideoForm(found.pts), None, None, ms_since(started), is_own, at, found.planes)
             else:
                 yield Frame(number, VideoForm(found.pts, found.alpha), found.pixels, None, ms_since(started), is_own, at)
             started = time.perf_counter()
 
-    def write(self, frame: Frame[VideoForm], pixels: Frames | None) -> None:
+    def _found(self, path: Path) -> Iterator[video.PlanesFrame | video.VideoFrame | video.MissingFrame]:
+        info = self._info
+        if self._in_planes:
+            return video.read_planes(path, info, self._read)
+        size = images.fit_size(info.width, info.height, self._plan.request.size, even=True)
+        return video.read_frames(path, info, self._read, size, alpha=self._alpha)
+
+    def write(self, frame: Frame[VideoForm], pixels: Frames | CodedPlanes | None) -> None:
         if pixels is not None:
             height, width = pixels.shape[:2]
             self._last = pixels, None if frame.form.alpha is None else images.resize(frame.form.alpha, width, height)
@@ -171,7 +186,7 @@ class VideoMedia(Media[VideoForm]):
             self._writer.write(shown, pts, alpha)
         self._waiting.clear()
 
-    def _open(self, pixels: Frames) -> video.PartWriter:
+    def _open(self, pixels: Frames | CodedPlanes) -> video.PartWriter:
         path = self._exit.enter_context(self._stores.parts.writing(self._path))
         height, width = pixels.shape[:2]
         return self._exit.enter_context(video.PartWriter(path, self._info, width, height, self._plan.request.coding))
@@ -208,10 +223,12 @@ class FolderMedia(Media[Picture | None]):
             else:
                 yield Frame(number, picture, images.fit(picture.pixels, size), None, ms_since(started))
 
-    def write(self, frame: Frame[Picture | None], pixels: Frames | None) -> None:
+    def write(self, frame: Frame[Picture | None], pixels: Frames | CodedPlanes | None) -> None:
         file = self._chunk.files[frame.number - self._chunk.first]
         path = self._plan.image_path(file)
-        if frame.form is None or pixels is None:  # what can't be decoded is handed on as it came: nothing is lost
+        if (
+            frame.form is None or pixels is None or isinstance(pixels, CodedPlanes)
+        ):  # what can't be decoded is handed on as it came: nothing is lost
             self._stores.output.put(path, self._stores.input.get(file.path, file.etag))
         else:
             self._stores.output.put(path, images.encode(pixels, frame.form, path))
@@ -220,10 +237,10 @@ class FolderMedia(Media[Picture | None]):
         return Written(etag=_images_etag(self._plan, self._chunk, self._stores.output.head) or "")
 
 
-def open_media(plan: Plan, chunk: Chunk, stores: Stores) -> Media[VideoForm] | Media[Picture | None]:
-    """The chunk's media, to be used as a context."""
+def open_media(plan: Plan, chunk: Chunk, stores: Stores, *, planes: bool = False) -> Media[VideoForm] | Media[Picture | None]:
+    """The chunk's media, to be used as a context; a video's frames are held in `planes` where that is asked for."""
     if plan.video is not None and chunk.range is not None:
-        return VideoMedia(plan, chunk, stores, plan.video, chunk.range)
+        return VideoMedia(plan, chunk, stores, plan.video, chunk.range, planes=planes)
     return FolderMedia(plan, chunk, stores)
 
 

@@ -16,6 +16,7 @@ from scorer.job.marks import too_many_failed
 from scorer.job.media import Frame, ms_since
 from scorer.job.tiling import gpu_failed, is_gpu_failure, is_out_of_memory, score_in_tiles
 from scorer.media.images import resize
+from scorer.media.video.planes import CodedPlanes
 from scorer.models import Frames, Model, ModelOverTime
 from scorer.models.around import at_stroke_size, cropped, padded, recolored, scaled
 
@@ -29,6 +30,8 @@ class Scored:
     error: str | None
     model_ms: float
     steady_ms: float = 0.0
+    planes: CodedPlanes | None = None
+    """What it has in place of pixels, where the frame is held in planes."""
 
 
 @dataclass
@@ -58,7 +61,8 @@ class ModelStage:
     notes: list[str] = field(default_factory=list)
     check: Callable[[int], None] = lambda _: None
     """Told how many frames have failed here, after each batch: raises where the job can do without no more."""
-    _failures: int = 0
+    failures: int = 0
+    """Frames of the chunk that have failed so far."""
 
     def run(self, frames_in: Iterable[Frame[Any]]) -> Iterator[Scored]:
         """Each frame with what the model makes of it, in order."""
@@ -67,18 +71,20 @@ class ModelStage:
                 yield scored  # first, so that it has its record whatever comes
                 if scored.error is not None and scored.frame.is_own:
                     self._count_failure(scored)
-            self.check(self._failures)
+            self.check(self.failures)
 
     def _fitting(self, image: Frames) -> int:
-        """How many frames like `image` the model gets at once."""
-        height, width = image.shape[:2]
+        return self.fitting(image.shape[1], image.shape[0])
+
+    def fitting(self, width: int, height: int) -> int:
+        """How many frames of that size the model gets at once."""
         across, down = at_stroke_size(width, height, self.stroke_size)
         return max(1, min(self.size, self.most_pixels // int(max(height * width, across * down))))
 
     def _count_failure(self, scored: Scored) -> None:
-        self._failures += 1
-        if self._failures > self.most_failures:
-            raise too_many_failed(self._failures, self.most_failures, f"frame {scored.frame.number}: {scored.error}")
+        self.failures += 1
+        if self.failures > self.most_failures:
+            raise too_many_failed(self.failures, self.most_failures, f"frame {scored.frame.number}: {scored.error}")
 
     def _batch(self, batch: Sequence[Frame[Any]]) -> list[Scored]:
         """Score frames of one shape, all at once if that works."""

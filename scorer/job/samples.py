@@ -48,6 +48,11 @@ def sample_numbers(plan: Plan) -> list[int]:
     return sorted({(2 * sample + 1) * plan.frames // (2 * SAMPLES) for sample in range(SAMPLES)})
 
 
+def is_shown(plan: Plan, number: int) -> bool:
+    """Whether the job's frame `number` is one of those that are kept."""
+    return number in sample_numbers(plan) or number == _middle(plan)
+
+
 def keep_sample(plan: Plan, chunk: Chunk, stores: Stores, number: int, before: Frames, after: Frames) -> None:
     """Keep the pair beside the chunk's part, if the job's frame `number` is one of the samples; and the one small picture."""
     if number in sample_numbers(plan):

@@ -21,13 +21,16 @@ from scorer.documents.request import Request
 from scorer.errors import ModelError, ScorerError
 from scorer.job.marks import Marks, most_failures
 from scorer.job.masking import Masking
-from scorer.job.media import Media, ms_since, open_media
+from scorer.job.media import Frame, Media, ms_since, open_media
 from scorer.job.model_stage import ModelStage, Scored
 from scorer.job.parts import Part, find_part, keep_part
 from scorer.job.pipeline import WriteBehind, read_ahead
-from scorer.job.samples import FAILED, keep_failed, keep_sample
+from scorer.job.planes_stage import PlanesStage
+from scorer.job.planes_way import planes_stage
+from scorer.job.samples import FAILED, is_shown, keep_failed, keep_sample
 from scorer.job.steady_mixing import Mixing
 from scorer.job.steady_stage import SteadyStage
+from scorer.media.video.planes import CodedPlanes, DecodedPlanes
 from scorer.models import Frames, Model, ModelOverTime, ModelSettings, Style
 from scorer.store import Stores, called
 
@@ -76,7 +79,7 @@ def score_chunk(
     plan: Plan, chunk: Chunk, stores: Stores, model: Model, on_frames: Callable[[int], None] = lambda _: None,
     on_records: Callable[[Sequence[FrameRecord | TaskRecord]], None] = lambda _: None,
     scale: tuple[float, float] | None = None,
-    on_pixels: OnRecord = lambda *_: None,
+    on_pixels: OnRecord | None = None,
 ) -> tuple[Part, bool]:  # fmt: skip
     """Make the chunk's part, unless it is there already; also says whether it was made now.
 
@@ -96,13 +99,16 @@ def score_chunk(
     marks = Marks(plan, chunk, stores)
     marks.check()
     stage = _model_stage(plan, model, marks, batch_size(plan, device), scale)
+    planes = planes_stage(plan, stage, model, device) if on_pixels is None else None
     steady = SteadyStage(plan.request.steady, mixing=mixing_on(device) if plan.request.steady != "off" else None)
     kept = _Kept(plan, chunk, stores, on_frames, on_pixels)
     size = stage.size
     try:
-        with marks.trying(size), open_media(plan, chunk, stores) as media:
-            _score(media, stage, steady, Masking(plan, chunk, stores), size, kept.add)
+        stages = _Stages(stage, planes if isinstance(planes, PlanesStage) else None, steady, Masking(plan, chunk, stores))
+        with marks.trying(size), open_media(plan, chunk, stores, planes=stages.planes is not None) as media:
+            _score(media, stages, size, kept.add)
     finally:  # a task that fails leaves its records too
+        runtime += _converted(planes)
         task = TaskRecord(
             chunk=chunk.index, frames=len(kept.records), failed=kept.failed, started=started, seconds=time.perf_counter() - clock,
             worker=f"{socket.gethostname()}:{os.getpid()}", runtime=runtime, batch_size=size, notes=stage.notes,
@@ -117,6 +123,13 @@ def score_chunk(
     marks.tell_failed(kept.failed, kept.example)
     keep_part(plan, chunk, stores, part)
     return part, True
+
+
+def _converted(planes: PlanesStage | str | None) -> str:
+    """What a record says of where colours were converted, behind what computed."""
+    if isinstance(planes, PlanesStage):
+        return ", planes" if planes.landed else ", RGB (pictures)"
+    return f", RGB ({planes})" if planes else ""
 
 
 def mixing_on(device: str) -> Mixing[Any] | None:
@@ -150,25 +163,32 @@ class _Kept:
     chunk: Chunk
     stores: Stores
     on_frames: Callable[[int], None]
-    on_pixels: OnRecord
+    on_pixels: OnRecord | None
     records: list[FrameRecord] = field(default_factory=list)
     width: int = 0
     height: int = 0
     """Of the last frame."""
     _pictures: int = 0
 
-    def add(self, record: FrameRecord, before: Frames | None, after: Frames | None) -> None:
+    def add(self, record: FrameRecord, before: Frames | DecodedPlanes | None, after: Frames | CodedPlanes | None) -> None:
         """Keep what belongs to a frame that was written."""
         self.records.append(record)
         if after is not None:
             self.height, self.width = after.shape[:2]
+        if not isinstance(before, DecodedPlanes) and not isinstance(after, CodedPlanes):
+            self._keep(record, before, after)
+        elif record.error is not None or is_shown(self.plan, record.frame):
+            self._keep(record, _pixels(before), _pixels(after))
+        self.on_frames(1)
+
+    def _keep(self, record: FrameRecord, before: Frames | None, after: Frames | None) -> None:
         if record.error is None and before is not None and after is not None:
             keep_sample(self.plan, self.chunk, self.stores, record.frame, before, after)
         elif before is not None and self._pictures < FAILED:
             keep_failed(self.plan, self.chunk, self.stores, record.frame, before)
             self._pictures += 1
-        self.on_pixels(record, before, after)
-        self.on_frames(1)
+        if self.on_pixels is not None:
+            self.on_pixels(record, before, after)
 
     @property
     def failed(self) -> int:
@@ -182,35 +202,52 @@ class _Kept:
         return next(failures, "")
 
 
-def _score(
-    media: Media[Any], stage: ModelStage, steady: SteadyStage, masking: Masking, size: int, on_record: OnRecord
-) -> None:  # fmt: skip
+def _pixels(held: Frames | DecodedPlanes | CodedPlanes | None) -> Frames | None:
+    return held.pixels() if isinstance(held, DecodedPlanes | CodedPlanes) else held
+
+
+@dataclass(frozen=True)
+class _Stages:
+    """What frames go through between decoding and encoding."""
+
+    model: ModelStage
+    planes: PlanesStage | None
+    """Around the model's, where frames are held in planes."""
+    steady: SteadyStage
+    masking: Masking
+
+
+OnWritten = Callable[[FrameRecord, Frames | DecodedPlanes | None, Frames | CodedPlanes | None], None]
+"""Called with each frame's record, and what it is before and after the model."""
+
+
+def _score(media: Media[Any], stages: _Stages, size: int, on_written: OnWritten) -> None:
     """Run the stages over the chunk; frames are steadied, masked and encoded while the model goes on."""
 
     def write(scored: Scored) -> None:
-        for each in steady.push(scored):
+        for each in stages.steady.push(scored):
             encode(each)
 
     def encode(scored: Scored) -> None:
         started = time.perf_counter()
         frame = scored.frame
-        pixels = masking.apply(frame, scored.pixels)
-        media.write(frame, pixels)
+        after = scored.planes or stages.masking.apply(frame, scored.pixels)
+        media.write(frame, after)
         record = FrameRecord(
             frame=frame.number, name=media.name(frame.number), decode_ms=round(frame.decode_ms, 3),
             model_ms=round(scored.model_ms, 3), steady_ms=round(scored.steady_ms, 3), encode_ms=round(ms_since(started), 3),
             error=scored.error,
         )  # fmt: skip
-        on_record(record, frame.pixels, pixels)
+        on_written(record, frame.planes or frame.pixels, after)
 
-    most = stage.most_pixels
-    with WriteBehind(write, size + 1, most, lambda scored: _weight(scored.pixels) + _weight(scored.frame.pixels)) as behind:
-        for scored in stage.run(read_ahead(media.read(), size + 1, most, lambda frame: _weight(frame.pixels))):
+    most, model = stages.model.most_pixels, stages.planes or stages.model
+    with WriteBehind(write, size + 1, most, lambda scored: _weight(scored.planes or scored.pixels, scored.frame)) as behind:
+        for scored in model.run(read_ahead(media.read(), size + 1, most, lambda frame: _weight(None, frame))):
             behind.put(scored)
-    for each in steady.rest():
+    for each in stages.steady.rest():
         encode(each)
 
 
-def _weight(pixels: Frames | None) -> int:
-    """As many pixels of 8 bits as take the same memory."""
-    return 0 if pixels is None else pixels.nbytes // 3
+def _weight(made: Frames | CodedPlanes | None, frame: Frame[Any]) -> int:
+    """Of what was made of a frame, and of the frame: as many pixels of 8 bits as take the same memory."""
+    return sum(0 if each is None else each.nbytes // 3 for each in (made, frame.planes or frame.pixels))
