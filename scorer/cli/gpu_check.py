@@ -24,6 +24,7 @@ import numpy as np
 
 from scorer.cli.bench_ceilings import measured_ceilings
 from scorer.cli.bench_machine import machine_here
+from scorer.cli.bench_planes import FROM, calls
 from scorer.cli.bench_worker import picture
 from scorer.documents import to_json
 from scorer.documents.measured import Ceilings, Computed, Machine, Measured, Stages, Way, Workers
@@ -32,7 +33,7 @@ from scorer.errors import ModelError, ScorerError
 MINUTES = 9.0
 """After which no further step begins."""
 MODEL = "painted"
-WAYS = ("float32 eager", "half eager", "phases", "graph", "compiled", "as jobs have it")
+WAYS = ("float32 eager", "half eager", "phases", "graph", "compiled", "as jobs have it", *FROM)
 _OF_CUDA = ("half eager", "graph")
 
 
@@ -119,7 +120,7 @@ class Check:
             raise ModelError("there is no CUDA here")
         if find_spec("pytest") is None or not Path("tests").is_dir():
             raise ModelError("there are no tests here, or no pytest")
-        command = [sys.executable, "-m", "pytest", "-q", "-m", "cuda", "tests/scorer/models"]
+        command = [sys.executable, "-m", "pytest", "-q", "-m", "cuda", "tests/scorer/models", "tests/scorer/job"]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)  # noqa: S603  # own command
         last = (done.stdout.strip().splitlines() or ["pytest said nothing"])[-1]
         self.say(f"tests of CUDA: {last}")
@@ -170,8 +171,11 @@ def _calls(
     name: str, size: tuple[int, int], batch: int, device: Computed, seconds: float
 ) -> tuple[str, list[float]]:  # fmt: skip
     """What computed, and milliseconds of each call. Raises ModelError where that way can't be had."""
-    frames = np.stack([picture(*size)] * batch)
     model = _model(name, device)
+    for way in FROM:
+        if name == way:
+            return str(model.runtime), calls(way, model, size, batch, seconds)
+    frames = np.stack([picture(*size)] * batch)
     for _ in range(2):
         model.score(frames)
     if name == "compiled" and "compiled" not in model.runtime:
@@ -199,9 +203,10 @@ def _model(name: str, device: Computed) -> Any:
     from scorer.models.weights import painted_weights
 
     weights, style = painted_weights(), torch.eye(26)[7]
-    network = PhasedNetwork(weights, style) if name in ("phases", "graph") else FixedStyle(StylisationNetwork(weights), style)
+    is_phased, is_graphed = name in ("phases", "graph", *FROM), name in ("graph", *FROM)
+    network = PhasedNetwork(weights, style) if is_phased else FixedStyle(StylisationNetwork(weights), style)
     is_compiled, half = name == "compiled", name != "float32 eager"
-    return TorchModel(network, settings, compiled=is_compiled, half=half, graphed=name == "graph")
+    return TorchModel(network, settings, compiled=is_compiled, half=half, graphed=is_graphed)
 
 
 def _job(workers: int, size: tuple[int, int], frames: int) -> tuple[float, int]:

@@ -28,6 +28,9 @@ IN_FLIGHT = 3
 class Way(Protocol):
     """There and back (planes_torch.py)."""
 
+    runs: str
+    """How the last batch was computed."""
+
     def begin(self, pictures: Sequence[DecodedPlanes], size: int) -> Any:
         """Send a batch off."""
 
@@ -56,8 +59,8 @@ class PlanesStage:
         self._is_closed = False
         self._flying: deque[_Flight] = deque()
         self._last = 0.0
-        self.landed = 0
-        """Frames that went that way."""
+        self.runs = ""
+        """How those were computed that went this way; '' where none has."""
 
     def run(self, frames_in: Iterable[Frame[Any]]) -> Iterator[Scored]:
         """All frames. Raises what the stage on pixels does."""
@@ -107,7 +110,7 @@ class PlanesStage:
         spent = ms_since(max(flight.began, self._last)) / len(made)
         self._last = time.perf_counter()
         self._stage.scale = (1.0, 1.0)
-        self.landed += len(made)
+        self.runs = flight.way.runs
         for frame, planes in zip(flight.batch, made, strict=True):
             yield Scored(frame, None, None, spent, planes=planes)
         self._stage.check(self._stage.failures)

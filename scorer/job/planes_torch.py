@@ -14,7 +14,7 @@ import torch
 
 from scorer.media.video.planes import CodedPlanes, DecodedPlanes
 from scorer.models.torch_planes import Conversion, steps_on_planes
-from scorer.models.torch_runtime import TorchModel
+from scorer.models.torch_runtime import Steps, TorchModel
 
 
 class Slot:
@@ -37,6 +37,8 @@ class Flights:
 
     def __init__(self, model: TorchModel, conversion: Conversion) -> None:
         self.conversion = conversion
+        self.runs = ""
+        """How the model's steps were computed last: eager, compiled, or as a graph."""
         self._model, self._device = model, model.place
         self._free: list[Slot] = []
         self._streams: Any = None
@@ -59,17 +61,21 @@ class Flights:
         with torch.inference_mode():
             if self._streams is None:
                 slot.down.copy_(steps(slot.up))
-                return slot
-            computing, (upward, downward) = torch.cuda.current_stream(), self._streams
-            with torch.cuda.stream(upward):
-                slot.up.copy_(slot.given, non_blocking=True)
-            computing.wait_stream(upward)
-            slot.down.copy_(steps(slot.up))
-            downward.wait_stream(computing)
-            with torch.cuda.stream(downward):
-                slot.taken.copy_(slot.down, non_blocking=True)
-                slot.landed.record()
+            else:
+                self._fly(slot, steps)
+        self.runs = steps.way
         return slot
+
+    def _fly(self, slot: Slot, steps: Steps) -> None:
+        computing, (upward, downward) = torch.cuda.current_stream(), self._streams
+        with torch.cuda.stream(upward):
+            slot.up.copy_(slot.given, non_blocking=True)
+        computing.wait_stream(upward)
+        slot.down.copy_(steps(slot.up))  # what the steps have made, the next batch's overwrite
+        downward.wait_stream(computing)
+        with torch.cuda.stream(downward):
+            slot.taken.copy_(slot.down, non_blocking=True)
+            slot.landed.record()
 
     def land(self, slot: Slot) -> list[CodedPlanes]:
         """Wait for the batch. Its slot is free after that."""

@@ -128,7 +128,7 @@ def score_chunk(
 def _converted(planes: PlanesStage | str | None) -> str:
     """What a record says of where colours were converted, behind what computed."""
     if isinstance(planes, PlanesStage):
-        return ", planes" if planes.landed else ", RGB (pictures)"
+        return f", planes {planes.runs}" if planes.runs else ", RGB (pictures)"
     return f", RGB ({planes})" if planes else ""
 
 

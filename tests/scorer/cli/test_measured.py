@@ -56,8 +56,9 @@ def test_every_step_that_needs_no_gpu_is_taken(document: Path) -> None:
     assert found.machine.device == "cpu"
     assert found.machine.versions["torch"]
     assert [(way.way, way.batch) for way in found.ways] == [
-        ("float32 eager", 2), ("phases", 2), ("as jobs have it", 2)
+        ("float32 eager", 2), ("phases", 2), ("as jobs have it", 2), ("from pixels", 2), ("from planes", 2)
     ]  # fmt: skip
+    assert all(way.ms > 0 for way in found.ways)
     assert found.ways[0].runtime.endswith("cpu float32 eager")
     (row,) = found.stages
     assert (row.model, row.width, row.height, row.frames) == ("painted", *SIZE, 24)
@@ -94,6 +95,7 @@ def test_it_runs_where_there_is_little_else_than_torch(tmp_path: Path) -> None:
     assert {way.way for way in found.ways} == {"float32 eager", "phases"}
     assert found.ceilings is not None
     assert any(line.startswith("stages of painted: left out, the package '") for line in found.left_out)
+    assert any(line.startswith("from planes: left out, the package '") for line in found.left_out)
     assert any(line.startswith("a job by 1 workers: left out, the package '") for line in found.left_out)
 
 

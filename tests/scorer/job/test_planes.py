@@ -133,7 +133,7 @@ def test_a_job_makes_what_it_makes_of_pixels(
     for (_, planes), (_, expected) in zip(found, usual, strict=True):
         for one, another in zip(planes, expected, strict=True):
             assert np.abs(one - another).max() <= 1
-    assert all(task.runtime.endswith("eager, planes") and not task.notes for task in tasks(plan, other))
+    assert all(task.runtime.endswith("eager, planes eager") and not task.notes for task in tasks(plan, other))
     for each in (stores, other):
         merge(plan, each)
     assert stamps(other.output.root / "job" / plan.result) == stamps(stores.output.root / "job" / plan.result)
@@ -290,6 +290,7 @@ class Recorded:
     said: list[str] = field(default_factory=list)
     bad: int | None = None
     begun: int = 0
+    runs: str = "recorded"
 
     def begin(self, pictures: Sequence[DecodedPlanes], size: int) -> tuple[int, Sequence[DecodedPlanes]]:
         self.said.append(f"begin {self.begun}: {len(pictures)} of {size}")
@@ -350,7 +351,7 @@ def test_a_gpu_makes_what_it_makes_of_pixels(
     film(stores.input.root / name, *arguments, size="640x360")
     on_gpu = TorchModel(Negative(), ModelSettings(device="cuda"), half=False, graphed=True)
     found = scored(plan := plan_of(stores, name), stores, on_gpu, monkeypatch)
-    assert all(task.runtime.endswith("planes") and not task.notes for task in tasks(plan, stores))
+    assert all(task.runtime.endswith("graph, planes graph") and not task.notes for task in tasks(plan, stores))
     monkeypatch.setattr(planes_way, "DEVICES", frozenset())
     other = replace(FolderStores.below(tmp_path / "other"), input=stores.input)
     usual = scored(plan_of(other, name), other, on_gpu, monkeypatch)
