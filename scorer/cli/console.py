@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import io
 import json
+import os
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from scorer.errors import ScorerError
+from scorer.errors import OutputError, ScorerError, StorageFullError
 from scorer.text import clean
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
@@ -32,14 +35,63 @@ class _CleanConsole(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(clean(text, LONGEST_LINE), **options)
 
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Raises OutputError or StorageFullError where standard output takes nothing; without standard error work goes on."""
+        with _to_stderr() if self.stderr else to_stdout(*_ANSWER):
+            super().print(*objects, **options)
+
+    def on_broken_pipe(self) -> None:
+        """Left to `print`; rich would end the whole program, in silence."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+_ANSWER = ("What was asked for", "what is done stays, and the same command tells it again")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def to_stdout(what: str, then: str) -> Iterator[None]:
+    """Around writing `what` to standard output.
+
+    Raises OutputError where that can't be done, StorageFullError where its disk is full, which say what is to be done `then`.
+    """
+    try:
+        yield
+    except OSError as error:
+        _let_go(sys.stdout)
+        why = "whoever reads it has ended" if isinstance(error, BrokenPipeError) else os.strerror(error.errno or 0)
+        kind = StorageFullError if error.errno in _FULL else OutputError
+        raise kind(f"{what} can't be written to standard output ({why}): {then}.") from error
+
+
+@contextmanager
+def _to_stderr() -> Iterator[None]:
+    """Around telling something there, without which work goes on."""
+    try:
+        yield
+    except OSError:
+        _let_go(sys.stderr)
+
+
+def _let_go(stream: TextIO) -> None:
+    """Lead the stream nowhere: Python writes what is left of it once more when it ends, and would end with 120."""
+    with suppress(OSError, ValueError):  # it is closed, or no file
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
 
 errors = _CleanConsole(stderr=True)
 screen = _CleanConsole()
 
 
 def print_json(facts: Mapping[str, Any]) -> None:
-    """Print the one document that a command was asked for with --json; it is ASCII, which every terminal and pipe can take."""
-    print(json.dumps(facts, indent=1, default=str))
+    """Print the one document that a command was asked for with --json; it is ASCII, which every terminal and pipe can take.
+
+    Raises like `screen.print`.
+    """
+    with to_stdout(*_ANSWER):
+        print(json.dumps(facts, indent=1, default=str), flush=True)
 
 
 def facts_of(error: ScorerError) -> dict[str, Any]:

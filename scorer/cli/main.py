@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Annotated, NoReturn
 
@@ -66,5 +67,6 @@ def _end(error: ScorerError) -> NoReturn:
     else:
         errors.print(f"error: {error}", style="red", soft_wrap=True)
     if "--json" in sys.argv:
-        print_json({"error": facts_of(error)})
+        with suppress(ScorerError):  # that nothing can be printed has been told, or is worth less than why it ended
+            print_json({"error": facts_of(error)})
     sys.exit(error.exit_code)

@@ -8,7 +8,6 @@ of an mp4 what tells how to play it stands first, so that whoever reads it from 
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 import shutil
 import sys
@@ -17,9 +16,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from scorer.errors import InputError, OutputError, RequestError
+from scorer.cli.console import to_stdout
+from scorer.errors import InputError, RequestError
 from scorer.media.limits import Limits
-from scorer.store import storage_errors
+from scorer.store import called, storage_errors
 
 PIPE = Path("-")
 PIPED = "piped"
@@ -74,25 +74,25 @@ def received(source: BinaryIO, work: Path, most: int = Limits().max_input_gb * 1
 
 @contextmanager
 def kept_if_usable(path: Path | None) -> Iterator[None]:
-    """Around work on what was received, if something was: what is no video isn't kept."""
-    try:
+    """Around work on what was received, if something was: what is no video isn't kept, and errors don't name its file."""
+    if path is None:
         yield
+        return
+    try:
+        with called(path, "standard input"):
+            yield
     except InputError:
-        if path is not None:
-            shutil.rmtree(path.parent, ignore_errors=True)
+        shutil.rmtree(path.parent, ignore_errors=True)
         raise
 
 
 def send(path: Path) -> None:
-    """Write the file to standard output, and nothing else. Raises OutputError."""
-    try:
-        with path.open("rb") as file, open(sys.stdout.fileno(), "wb", closefd=False, buffering=0) as out:  # a number
-            while piece := file.read(_PIECE):
-                view = memoryview(piece)
-                while view:
-                    view = view[out.write(view) or 0 :]
-    except OSError as error:
-        why = "whoever reads it has ended" if isinstance(error, BrokenPipeError) else os.strerror(error.errno or 0)
-        raise OutputError(
-            f"The result can't be written to standard output ({why}): it is at '{path}', and the same command sends it again."
-        ) from error
+    """Write the file to standard output, and nothing else. Raises OutputError, StorageFullError."""
+    with (
+        to_stdout("The result", f"it is at '{path}', and the same command sends it again"), path.open("rb") as file,
+        open(sys.stdout.fileno(), "wb", closefd=False, buffering=0) as out,  # a number
+    ):  # fmt: skip
+        while piece := file.read(_PIECE):
+            view = memoryview(piece)
+            while view:
+                view = view[out.write(view) or 0 :]

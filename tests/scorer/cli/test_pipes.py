@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import IO
 
 import av
 import numpy as np
@@ -86,7 +88,7 @@ def test_a_video_goes_through_pipes_and_what_is_said_beside_them(
 
 def test_what_is_no_video_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"no video" * 1000)))
-    assert "/stdin' is not a video" in run("run", "-", "--model", "invert", folder=tmp_path, code=3).stderr
+    assert "error: 'standard input' is not a video" in run("run", "-", "--model", "invert", folder=tmp_path, code=3).stderr
     assert list((tmp_path / ".scorer/piped").iterdir()) == []
 
 
@@ -141,6 +143,54 @@ def test_whoever_stops_reading_is_told_where_the_result_is(tmp_path: Path, monke
         patch.setattr("sys.stdout", out)
         with pytest.raises(OutputError, match=r"whoever reads it has ended.*result\.mp4', and the same command sends it again"):
             pipes.send(tmp_path / "result.mp4")
+
+
+def unread() -> IO[str]:
+    """A pipe that nobody reads any more."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    return open(writer, "w")  # noqa: PTH123  # it has a number alone
+
+
+def full() -> IO[str]:
+    """A disk without space."""
+    return Path("/dev/full").open("w")
+
+
+RUN = ["run", "a.png", "--model", "invert", "--out", "b.png"]
+MISTAKE = ["run", "no.png", "--model", "invert"]
+UNWRITABLE = {
+    "a full disk": (
+        RUN,
+        "stdout",
+        full,
+        9,
+        r"\(No space left on device\): what is done stays, and the same command tells it again",
+    ),
+    "a full disk, as JSON": ([*RUN, "--json"], "stdout", full, 9, "can't be written to standard output"),
+    "nobody reads": (RUN, "stdout", unread, 8, "can't be written to standard output .whoever reads it has ended"),
+    "nobody reads the JSON": ([*RUN, "--json"], "stdout", unread, 8, "whoever reads it has ended"),
+    "a mistake, as JSON": ([*MISTAKE, "--json"], "stdout", full, 4, "There is no 'no.png'"),
+    "progress on a full disk": (RUN, "stderr", full, 0, ""),
+    "progress that nobody reads": (RUN, "stderr", unread, 0, ""),
+    "a mistake on a full disk": (MISTAKE, "stderr", full, 4, ""),
+}
+
+
+@pytest.mark.parametrize("case", UNWRITABLE)
+def test_what_cant_be_said_has_a_code_of_its_own_and_stops_no_work(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    write_images(tmp_path, ["a.png"])
+    arguments, stream, opened, code, words = UNWRITABLE[case]
+    with opened() as out, monkeypatch.context() as patch:
+        patch.setattr(f"sys.{stream}", out)
+        done = run(*arguments, folder=tmp_path, code=code)
+        out.flush()  # as Python does when it ends
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == bool(words)
+    assert re.search(words, "".join(errors))
+    assert (tmp_path / "b.png").exists() == (arguments[1] == "a.png")
 
 
 def test_a_terminal_is_no_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
