@@ -76,6 +76,9 @@ class Flights:
         with torch.cuda.stream(downward):
             slot.taken.copy_(slot.down, non_blocking=True)
             slot.landed.record()
+        # Where a chunk ends by an error, its slots are let go of while they are on their way.
+        slot.up.record_stream(upward)
+        slot.down.record_stream(downward)
 
     def land(self, slot: Slot) -> list[CodedPlanes]:
         """Wait for the batch. Its slot is free after that."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -137,6 +138,67 @@ def test_a_job_makes_what_it_makes_of_pixels(
     for each in (stores, other):
         merge(plan, each)
     assert stamps(other.output.root / "job" / plan.result) == stamps(stores.output.root / "job" / plan.result)
+
+
+def damaged(path: Path) -> None:
+    film(path, "-c:v", "libvpx-vp9", "-cpu-used", "8", "-g", "4")
+    with av.open(str(path)) as container:
+        packets = [(packet.pos or 0, packet.size) for packet in container.demux(video=0) if packet.size]
+    data = bytearray(path.read_bytes())
+    for position, size in packets[4:6]:
+        data[position : position + size] = np.random.default_rng(1).bytes(size)
+    path.write_bytes(data)
+
+
+def turned(path: Path) -> None:
+    lying = path.with_name(f"lying-{path.name}")
+    film(lying)
+    ffmpeg("-v", "error", "-display_rotation", "90", "-i", lying, "-c", "copy", path)
+
+
+def interlaced(path: Path) -> None:
+    film(path, "-vf", "interlace=scan=tff", "-flags", "+ilme+ildct", "-c:v", "libx264", "-pix_fmt", "yuv420p")
+
+
+def of_two_kinds(path: Path) -> None:
+    """The second half says another matrix and range, as recordings that are joined do."""
+    halves = [path.with_name(f"{number}.ts") for number in range(2)]
+    colors = (("bt709", "tv"), ("smpte170m", "pc"))
+    for half, (matrix, range_) in zip(halves, colors, strict=True):
+        film(half, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-colorspace", matrix, "-color_range", range_)
+    path.write_bytes(b"".join(half.read_bytes() for half in halves))
+
+
+ODD: dict[str, tuple[str, Callable[[Path], None], str]] = {
+    "damaged": ("film.mp4", damaged, "planes eager"),
+    "turned": ("film.mp4", turned, "planes eager"),
+    "interlaced": ("film.mp4", interlaced, "RGB (pictures)"),
+    "of two kinds": ("film.ts", of_two_kinds, "planes eager"),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_odd_films_become_what_they_become_of_pixels(
+    kind: str, stores: FolderStores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, write, runtime = ODD[kind]
+    write(stores.input.root / name)
+    plan = plan_of(stores, name)
+    usual = scored(plan, stores, model(), monkeypatch)
+    monkeypatch.setattr(planes_way, "DEVICES", frozenset({"cpu"}))
+    other = replace(FolderStores.below(tmp_path / "other"), input=stores.input)
+    found = scored(plan_of(other, name), other, model(), monkeypatch)
+    assert [pts for pts, _ in found] == [pts for pts, _ in usual]
+    assert len(found) == plan.frames
+    for (_, planes), (_, expected) in zip(found, usual, strict=True):
+        assert all(np.abs(one - another).max() <= 1 for one, another in zip(planes, expected, strict=True))
+    assert all(task.runtime.endswith(f", {runtime}") and not task.notes for task in tasks(plan, other))
+    failed, expected_failed = (
+        {record.frame: record.error for record in task_records(plan, each) if isinstance(record, FrameRecord) and record.error}
+        for each in (other, stores)
+    )
+    assert failed == expected_failed
+    assert bool(failed) == (kind == "damaged")
 
 
 def test_samples_are_kept_as_of_pixels(stores: FolderStores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
