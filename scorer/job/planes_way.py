@@ -32,8 +32,8 @@ def planes_stage(plan: Plan, stage: ModelStage, model: Model, device: str) -> Pl
     from scorer.job.planes_torch import Flights
     from scorer.models.torch_planes import Conversion
 
-    rotation, mirrored = plan.video.rotation, plan.video.mirrored
-    return PlanesStage(stage, lambda source: Flights(model, Conversion(source, target, rotation, mirrored)))
+    turn, strength = (plan.video.rotation, plan.video.mirrored), plan.request.strength
+    return PlanesStage(stage, lambda source: Flights(model, Conversion(source, target, *turn, strength)))
 
 
 def _wants_pixels(plan: Plan, info: VideoInfo) -> str:
@@ -41,7 +41,7 @@ def _wants_pixels(plan: Plan, info: VideoInfo) -> str:
     needs = {
         "size": request.size is not None,
         "transparency": encoding_of(info, request.coding, info.width, info.height).alpha,
-        "strength": request.strength != 1 or bool(request.strengths),
+        "strength over time": bool(request.strengths),
         "colors": request.keep_colors != 0,
         "stroke size": request.stroke_size != 1,
         "styles over time": request.has_timed_styles,

@@ -24,6 +24,8 @@ class Conversion:
     """Degrees clockwise that make the source upright."""
     mirrored: bool = False
     """Whether it is then flipped left to right as well."""
+    strength: float = 1.0
+    """The model's share in what goes; the rest is the source's."""
 
 
 class OnPlanes(nn.Module):
@@ -52,6 +54,8 @@ class OnPlanes(nn.Module):
         if self.flat is not None:
             is_flat = (levels == levels[..., :1, :1]).flatten(1).all(1)[:, None, None, None]
             made = torch.where(is_flat, self.flat[:, :, None, None], made)
+        if asked.strength != 1:
+            made = torch.lerp(levels, made, asked.strength).round()
         return to_packed(made, self._white, asked.target)
 
 
