@@ -30,13 +30,16 @@ def to_levels(packed: Tensor, form: PlaneForm) -> Tensor:
     luma, *chroma = _planes(packed, form)
     low, span, reach = _ranges(form)
     most, white = (255.0, 255.0) if form.bits == 8 else (65535.0, WHITE_OF_16)
-    y = luma.float().sub_(low).mul_(white / span)
     half = 1 << (form.bits - 1)
-    blue, red = (_enlarged(plane.float().sub_(half).mul_(white / reach), form) for plane in chroma)
+    y = _scaled(luma, white / span, -low * white / span)
+    blue, red = (_enlarged(_scaled(plane, white / reach, -half * white / reach), form) for plane in chroma)
     of_red, of_blue = _LUMA[form.matrix]
     of_green = 1 - of_red - of_blue
-    green = y - (2 * (1 - of_red) * of_red / of_green) * red - (2 * (1 - of_blue) * of_blue / of_green) * blue
-    levels = torch.stack([y + 2 * (1 - of_red) * red, green, y + 2 * (1 - of_blue) * blue], 1)
+    levels = y.new_empty((len(y), 3, form.height, form.width))
+    torch.add(y, red, alpha=2 * (1 - of_red), out=levels[:, 0])
+    torch.add(y, red, alpha=-2 * (1 - of_red) * of_red / of_green, out=levels[:, 1])
+    levels[:, 1].add_(blue, alpha=-2 * (1 - of_blue) * of_blue / of_green)
+    torch.add(y, blue, alpha=2 * (1 - of_blue), out=levels[:, 2])
     return levels.clamp_(0, most).round_()
 
 
@@ -45,17 +48,15 @@ def to_packed(levels: Tensor, most: float, form: PlaneForm) -> Tensor:
     white = most if most == 255 else WHITE_OF_16
     low, span, reach = _ranges(form, to_the_end=True)
     of_red, of_blue = _LUMA[form.matrix]
-    of_green = 1 - of_red - of_blue
     red, green, blue = levels.float().unbind(1)
-    y = of_red * red + of_green * green + of_blue * blue
-    planes = [y * (span / white) + low]
-    half = float(1 << (form.bits - 1))
-    for color, share in ((blue, of_blue), (red, of_red)):
-        planes.append(_reduced((color - y) * (reach / white / 2 / (1 - share)), form) + half)
-    highest = float((1 << form.bits) - 1)
-    kind = torch.uint8 if form.bits == 8 else torch.int16
-    whole = [plane.round().clamp(0, highest).to(kind).reshape(len(levels), -1).view(torch.uint8) for plane in planes]
-    return torch.cat(whole, 1)
+    y = (red * of_red).add_(green, alpha=1 - of_red - of_blue).add_(blue, alpha=of_blue)
+    packed = torch.empty((len(levels), form.nbytes), dtype=torch.uint8, device=levels.device)
+    planes = _planes(packed, form)
+    half, highest = 1 << (form.bits - 1), (1 << form.bits) - 1
+    for plane, color, share in ((planes[1], blue, of_blue), (planes[2], red, of_red)):
+        plane.copy_(_rounded(_reduced(color - y, form), reach / white / 2 / (1 - share), half, highest))
+    planes[0].copy_(_rounded(y, span / white, low, highest))
+    return packed
 
 
 def turned(levels: Tensor, rotation: int, *, mirrored: bool) -> Tensor:
@@ -86,37 +87,59 @@ def _planes(packed: Tensor, form: PlaneForm) -> Sequence[Tensor]:
     return planes
 
 
+def _scaled(plane: Tensor, scale: float, offset: float) -> Tensor:
+    """The plane's numbers in float32, in one pass over memory."""
+    return torch.add(torch.tensor(offset), plane, alpha=scale)
+
+
+def _rounded(values: Tensor, scale: float, offset: float, highest: int) -> Tensor:
+    """What becomes whole numbers where what is behind the point is left out, which copying does."""
+    return _scaled(values, scale, offset + 0.5).clamp_(0, highest)
+
+
 def _enlarged(plane: Tensor, form: PlaneForm) -> Tensor:
     """(N, H, W) of chroma at luma's size."""
     rows, columns = form.sides[1]
     across, down = form.siting
     if columns < form.width:
-        wide = functional.pad(plane, (1, 1), mode="replicate")
-        sides = wide[..., :-2], plane, wide[..., 2:]
-        plane = torch.stack(_halves(*sides, across), 3).flatten(2)
+        plane = _doubled(functional.pad(plane, (1, 1), mode="replicate"), 2, across)
     if rows < form.height:
-        tall = functional.pad(plane, (0, 0, 1, 1), mode="replicate")
-        sides = tall[:, :-2], plane, tall[:, 2:]
-        plane = torch.stack(_halves(*sides, down), 2).flatten(1, 2)
+        plane = _doubled(functional.pad(plane, (0, 0, 1, 1), mode="replicate"), 1, down)
     return plane
 
 
-def _halves(before: Tensor, own: Tensor, behind: Tensor, siting: int) -> list[Tensor]:
-    """What each sample's two pixels get of it and of its neighbours: pixel 0 lies `siting` / 4 of a step before it."""
-    found = []
+def _doubled(padded: Tensor, dim: int, siting: int) -> Tensor:
+    """Two pixels of each sample but the first and the last: pixel 0 lies `siting` / 4 of a step before it."""
+    count = padded.shape[dim] - 2
+    own = padded.narrow(dim, 1, count)
+    made = own.new_empty([side * (2 if number == dim else 1) for number, side in enumerate(own.shape)])
+    pixels = _pairs(made, dim)
     for pixel in (0, 1):
         away = (2 * pixel - siting) / 4
-        found.append(torch.lerp(own, behind if away > 0 else before, abs(away)) if away else own)
-    return found
+        beside = padded.narrow(dim, 2 if away > 0 else 0, count)
+        torch.lerp(own, beside, abs(away), out=pixels.select(dim + 1, pixel))
+    return made
 
 
 def _reduced(plane: Tensor, form: PlaneForm) -> Tensor:
-    """(N, H, W) at chroma's size: where that is half, by 1, 3, 3, 1 of 8."""
-    height, width = form.sides[1]
-    if width < form.width:
-        wide = functional.pad(plane, (1, 1), mode="replicate")
-        plane = (wide[..., :-2:2] + wide[..., 3::2] + 3 * (wide[..., 1:-1:2] + wide[..., 2:-1:2])) / 8
-    if height < form.height:
-        tall = functional.pad(plane, (0, 0, 1, 1), mode="replicate")
-        plane = (tall[:, :-2:2] + tall[:, 3::2] + 3 * (tall[:, 1:-1:2] + tall[:, 2:-1:2])) / 8
+    """(N, H, W) at chroma's size."""
+    rows, columns = form.sides[1]
+    if columns < form.width:
+        plane = _halved(functional.pad(plane, (1, 1), mode="replicate"), 2)
+    if rows < form.height:
+        plane = _halved(functional.pad(plane, (0, 0, 1, 1), mode="replicate"), 1)
     return plane
+
+
+def _halved(padded: Tensor, dim: int) -> Tensor:
+    """Each two pixels but the first and the last by 1, 3, 3, 1 of 8 with those beside them."""
+    even, odd = _pairs(padded, dim).unbind(dim + 1)
+    count = even.shape[dim] - 1
+    inner = odd.narrow(dim, 0, count) + even.narrow(dim, 1, count)
+    outer = even.narrow(dim, 0, count) + odd.narrow(dim, 1, count)
+    return outer.add_(inner, alpha=3).mul_(1 / 8)
+
+
+def _pairs(whole: Tensor, dim: int) -> Tensor:
+    """The same numbers with one more dimension, of two, behind `dim`."""
+    return whole.view(*whole.shape[:dim], -1, 2, *whole.shape[dim + 1 :])
