@@ -53,9 +53,12 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAzure]:
 
 @pytest.fixture
 def local_azure(deployed: LocalAzure) -> Iterator[LocalAzure]:
-    """The deployment, with nothing in its input; its faults fixed afterwards."""
+    """The deployment, with nothing in its input; afterwards its faults are fixed and its jobs over, whose nodes others need."""
     deployed.clear("input")
     yield deployed
+    with deployed.batch.lock:
+        for job in deployed.batch.ledger.active():
+            deployed.batch.pool.end_job(job, "ItsTestIsOver")
     deployed.batch.fault = deployed.batch.earlier = deployed.blobs.fault = deployed.blobs.page = None
     deployed.batch.pool.preempt_every = deployed.batch.pool.fixed = None
     deployed.batch.pool.quota = Quota()

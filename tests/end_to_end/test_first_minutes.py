@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from secrets import token_hex
+
 import pytest
 
 from emulator import forked
@@ -19,10 +21,10 @@ BATCH = "Microsoft.Batch/batchAccounts"
 
 @pytest.fixture
 def request_path(local_azure: LocalAzure, make_clip: MakeClip) -> str:
-    """A request that is there, as a person put it a while ago."""
+    """A request that is there, as a person put it a while ago; each test's is a job of its own, which nobody has begun."""
     local_azure.cloud.settle()
     local_azure.put("films/minutes.mp4", make_clip(frames=5).read_bytes())
-    return ask(local_azure, "minutes", "films/minutes.mp4")
+    return ask(local_azure, f"minutes-{token_hex(4)}", "films/minutes.mp4")
 
 
 def dispatched(azure: LocalAzure, path: str, *, machine: bool = True) -> tuple[int, str]:
