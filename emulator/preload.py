@@ -14,6 +14,7 @@ from emulator.pulumi import operation
 from emulator.reach import open_up
 from scorer.cli.commands import COMMANDS
 
+gc.disable()  # there is no garbage worth a look among what is loaded: all of it stays
 open_up([sys.executable, sys.base_prefix, sys.prefix, Path(__file__)])
 for module in iter_modules(stacks.__path__, "stacks."):
     import_module(module.name)
@@ -35,3 +36,4 @@ if address := os.environ.get(forked_sandbox.ADDRESS):
 # Else each copy's collector goes through all that was loaded here again and again, and so makes the copy's own pages of it.
 gc.collect()
 gc.freeze()
+gc.enable()
