@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from scorer.documents.request import make_request
 from scorer.errors import InputError, MissingError, ModelError, RequestError
 from scorer.models import forget, names
 from scorer.packages.install import install
-from scorer.packages.manifest import find_package
+from scorer.packages.manifest import Package, find_package
 from scorer.store import FolderStore
 from tests.conftest import write_images
 from tests.scorer.packages.wheels import edges, make_wheel, shade
@@ -23,6 +24,21 @@ from tests.scorer.packages.wheels import edges, make_wheel, shade
 @pytest.fixture
 def scripts(tmp_path: Path) -> FolderStore:
     return FolderStore(tmp_path / "scripts")
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Package]:
+    """The one shade 99, published once, since to install and ask a wheel takes seconds; and the folder of its store."""
+    folder = tmp_path_factory.mktemp("published")
+    wheel, weights = shade(folder, 99)
+    return folder / "scripts", publish_package([wheel], [weights], FolderStore(folder / "scripts"))
+
+
+@pytest.fixture
+def package(published: tuple[Path, Package], scripts: FolderStore) -> Package:
+    """It stands in `scripts`, as if it had been published there."""
+    shutil.copytree(published[0], scripts.root)
+    return published[1]
 
 
 @pytest.fixture
@@ -57,9 +73,7 @@ def test_other_weights_are_another_package(tmp_path: Path, scripts: FolderStore)
     assert scripts.get(first.path("shade.txt")) == b"10"
 
 
-def test_a_job_by_its_steps(tmp_path: Path, scripts: FolderStore, node: Path) -> None:
-    wheel, weights = shade(tmp_path, 99)
-    package = publish_package([wheel], [weights], scripts)
+def test_a_job_by_its_steps(tmp_path: Path, package: Package, node: Path) -> None:
     write_images(tmp_path / "input/frames", [f"{number}.png" for number in range(6)])
     request = {"name": "own", "input": "frames/", "model": "shade", "package": package.id, "chunk_frames": 2}
     (tmp_path / "input/request.json").write_text(json.dumps(request))
@@ -89,7 +103,7 @@ def test_a_job_by_its_steps(tmp_path: Path, scripts: FolderStore, node: Path) ->
     assert [path.name for path in (node / "packages").iterdir() if path.is_dir()] == [package.id]
     # Where it can't be had, the job says so; nobody said that there is another try.
     other = run("dispatch", "request.json")
-    (tmp_path / "scripts" / package.path(wheel.name)).write_bytes(b"other bytes")
+    (tmp_path / "scripts" / package.path(package.wheels[0])).write_bytes(b"other bytes")
     for path in sorted((node / "packages").rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     (tmp_path / f"work/{job}/result.json").unlink()
@@ -99,9 +113,7 @@ def test_a_job_by_its_steps(tmp_path: Path, scripts: FolderStore, node: Path) ->
     assert (status["state"], status["exit_code"]) == ("failed", 7)
 
 
-def test_a_node_installs_once(tmp_path: Path, scripts: FolderStore, node: Path) -> None:
-    wheel, weights = shade(tmp_path, 1)
-    package = publish_package([wheel], [weights], scripts)
+def test_a_node_installs_once(tmp_path: Path, scripts: FolderStore, package: Package, node: Path) -> None:
     code = (
         "import sys; from scorer.packages.install import install; from scorer.store import open_store;"
         "install(sys.argv[1], open_store(sys.argv[2]))"
@@ -113,15 +125,13 @@ def test_a_node_installs_once(tmp_path: Path, scripts: FolderStore, node: Path) 
     together = [subprocess.Popen(command) for _ in range(3)]
     assert [process.wait() for process in together] == [0, 0, 0]
     found = install(package.id, scripts)
-    assert (found / "weights/shade.txt").read_text() == "1"
+    assert (found / "weights/shade.txt").read_text() == "99"
     assert not (found / "half").exists()
     tmp_path.joinpath("scripts").rename(tmp_path / "gone")
     assert install(package.id, scripts) == found  # nothing is asked of the store again
 
 
-def test_a_damaged_file_is_not_installed(tmp_path: Path, scripts: FolderStore, node: Path) -> None:
-    wheel, weights = shade(tmp_path, 1)
-    package = publish_package([wheel], [weights], scripts)
+def test_a_damaged_file_is_not_installed(scripts: FolderStore, package: Package, node: Path) -> None:
     scripts.put(package.path("shade.txt"), b"2")
     with pytest.raises(ModelError, match="isn't what was published"):
         install(package.id, scripts)
@@ -186,9 +196,7 @@ def test_files_that_arent_wheels(tmp_path: Path, scripts: FolderStore) -> None:
         publish_package([broken], [text, twin], scripts)
 
 
-def test_requests_are_checked_against_the_package(tmp_path: Path, scripts: FolderStore) -> None:
-    wheel, weights = shade(tmp_path, 1)
-    package = publish_package([wheel], [weights], scripts)
+def test_requests_are_checked_against_the_package(package: Package) -> None:
     asked = {"name": "a", "input": "a/", "model": "shade", "package": package.id}
     package.check(make_request({**asked, "options": {"depth": 3}}))
     for more, words in (
