@@ -184,7 +184,7 @@ class _Told:
 def _styles(style: Style | Sequence[Style] | None) -> list[str]:
     if style is None:
         return []
-    if isinstance(style, str | os.PathLike) or not isinstance(style, Sequence):
+    if isinstance(style, str | bytes | os.PathLike) or not isinstance(style, Sequence):
         return [_text(style)]
     return [_text(each) for each in style]
 

@@ -36,6 +36,8 @@ def read_weights(path: Path, max_bytes: int, refuse: type[ScorerError]) -> dict[
         ) from error
     if not isinstance(weights, Mapping) or not all(isinstance(each, Tensor) for each in weights.values()):
         raise refuse(f"The file {path} holds something else than a state dict: save module.state_dict() itself.")
+    if odd := next((str(name) for name, each in weights.items() if not _is_plain(each)), None):
+        raise refuse(f"The weights {path} are no plain numbers: '{odd}' is sparse, quantized or without its values; save it in float32.")
     return {str(name): tensor for name, tensor in weights.items()}
 
 
@@ -56,6 +58,13 @@ def check_weights(
     for name in shapes:
         if name not in weights:
             raise refuse(f"The weights {path} are of another network: '{name}' is missing.")
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Whether it has all its values, as they are: others end what is computed of them with whatever torch raises."""
+    import torch
+
+    return tensor.layout is torch.strided and not tensor.is_quantized and tensor.device.type == "cpu"
 
 
 def _check_size(path: Path, max_bytes: int, refuse: type[ScorerError]) -> None:
@@ -106,6 +115,6 @@ def _load(path: Path) -> object:
     import torch
     from safetensors.torch import load_file
 
-    if path.suffix == ".safetensors":
+    if path.suffix.lower() == ".safetensors":
         return load_file(path)
     return torch.load(path, map_location="cpu", weights_only=True)

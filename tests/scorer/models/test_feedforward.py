@@ -93,7 +93,7 @@ def reference(state: State, frames: Tensor) -> Tensor:
 
 
 def save(state: State, path: Path) -> Path:
-    if path.suffix == ".safetensors":
+    if path.suffix.lower() == ".safetensors":
         save_file(state, path)
     else:
         torch.save(state, path)
@@ -118,7 +118,7 @@ def expected(state: State, frames: Frames) -> NDArray[np.float64]:
     return styled.permute(0, 2, 3, 1).double().numpy()
 
 
-@pytest.mark.parametrize("name", ["net.pth", "net.safetensors"])
+@pytest.mark.parametrize("name", ["net.pth", "net.safetensors", "NET.SAFETENSORS"])
 def test_network_agrees_with_the_reference_in_floats(tmp_path: Path, name: str) -> None:
     state = published_state()
     network = load_network(save(state, tmp_path / name))
@@ -291,6 +291,8 @@ def test_a_checkpoint_of_another_network_names_the_first_key(tmp_path: Path) -> 
         ),
         (state | {"in3.bias": torch.full((128,), torch.nan)}, "'in3.bias' isn't made of finite numbers"),
         (state | {"in3.bias": torch.ones(128, dtype=torch.int64)}, "'in3.bias' isn't made of finite numbers"),
+        (state | {"in3.bias": torch.ones(128).to_sparse()}, "'in3.bias' is sparse, quantized or without its values"),
+        (state | {"in3.bias": torch.ones(128, device="meta")}, "'in3.bias' is sparse, quantized or without its values"),
     ]
     for number, (wrong, reason) in enumerate(cases):
         path = save(wrong, tmp_path / f"{number}.pth")
