@@ -37,7 +37,7 @@ def read_weights(path: Path, max_bytes: int, refuse: type[ScorerError]) -> dict[
     if not isinstance(weights, Mapping) or not all(isinstance(each, Tensor) for each in weights.values()):
         raise refuse(f"The file {path} holds something else than a state dict: save module.state_dict() itself.")
     if odd := next((str(name) for name, each in weights.items() if not _is_plain(each)), None):
-        raise refuse(f"The weights {path} are no plain numbers: '{odd}' is sparse, quantized or without its values; save it in float32.")
+        raise refuse(f"The weights {path} can't be used: '{odd}' is sparse, quantized or without its values; save it as float32.")
     return {str(name): tensor for name, tensor in weights.items()}
 
 

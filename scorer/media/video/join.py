@@ -35,7 +35,7 @@ def join(parts: Sequence[Path], source: Path, info: VideoInfo, out: Path) -> Non
     written.
     """
     with ExitStack() as stack:
-        container = stack.enter_context(open_source(source))
+        container = _opened(stack, source, info)
         temporary = stack.enter_context(whole_file(out))
         with writing(out):
             result = _open_result(temporary, info)
@@ -44,6 +44,19 @@ def join(parts: Sequence[Path], source: Path, info: VideoInfo, out: Path) -> Non
         except BaseException:
             _abandon(result)
             raise
+
+
+def _opened(stack: ExitStack, source: Path, info: VideoInfo) -> InputContainer:
+    """The source; of a part, from a little before it on, if it has a container that can go there."""
+    container = stack.enter_context(open_source(source))
+    if not info.is_part or info.jumps or info.cut or info.access != "packets":
+        return container
+    before = info.origin * info.time_base - _BEFORE
+    try:
+        container.seek(max(int(before * av.time_base), -(2**62)))
+    except av.FFmpegError:  # an FLV stands at its end then: it is read from its start, once more
+        return stack.enter_context(open_source(source))
+    return container
 
 
 def _open_result(path: Path, info: VideoInfo) -> OutputContainer:
@@ -79,9 +92,6 @@ def _copy(
             copy_tags(container, result, origin, length)
     pictures: Iterator[Packet[Any]] = _pictures(parts, info, video, form)
     jumps = Jumps(container, numbered_stream(container, info.stream)) if info.jumps or info.cut else None
-    if info.is_part and jumps is None and info.access == "packets":
-        with suppress(av.FFmpegError):  # then all before it is read
-            container.seek(max(int((origin - _BEFORE) * av.time_base), -(2**62)))
     sound: Iterator[Packet[Any]] = copies.packets(jumps, cut=info.cut)
     for packet in merge(pictures, sound, key=_when):
         with writing(out):

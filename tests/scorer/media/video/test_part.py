@@ -60,6 +60,7 @@ KINDS = {
     "varying.mp4": (*VARYING, *H264, "-c:a", "aac"),
     "late.mp4": (*H264, "-c:a", "aac"),
     "broadcast.ts": (*H264, "-c:a", "ac3"),
+    "stream.flv": (*H264, "-c:a", "aac"),
 }
 
 
