@@ -37,7 +37,7 @@ infra: $(VENV)/infra.stamp  ## what 'pulumi up' needs beside Pulumi itself
 
 # One more than cores: tests of what runs in Azure wait most of their time.
 WORKERS = $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
-# Files begin in the order of their names: by default those of few tests come last, which take longest.
+# Files begin in the order of tests/order.py: by default those of few tests come last, which take longest.
 PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/test.stamp browser containers pulumi azurite checkov actionlint  ## every check and test

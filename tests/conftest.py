@@ -20,6 +20,7 @@ from scorer import models
 from scorer.engines import process_start
 from tests.ffmpeg import kept_in, run_ffmpeg
 from tests.folders import FolderStores
+from tests.order import in_turn
 from tests.trial_site import install
 
 pytest_plugins = ["tests.azure_fixtures", "tests.deployed"]
@@ -28,8 +29,6 @@ pytest_plugins = ["tests.azure_fixtures", "tests.deployed"]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-# Folders whose tests take longest.
-LONG = ("images", "stacks", "end_to_end", "emulator", "policies")
 ROOT = Path(__file__).parent
 
 
@@ -70,11 +69,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What takes longest begins first, so that all workers come to their end together."""
+    """Which tests run, and which of their files begin first."""
     if config.getoption("--fast"):
         items[:] = [item for item in items if NOT_FAST_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))]
-    turns = {name: turn for turn, name in enumerate(LONG)}
-    items.sort(key=lambda item: turns.get(item.path.relative_to(ROOT).parts[0], len(LONG)))
+    files = [item.path.relative_to(ROOT).as_posix() for item in items]
+    turns = {file: turn for turn, file in enumerate(in_turn(dict.fromkeys(files)))}
+    items.sort(key=lambda item: turns[item.path.relative_to(ROOT).as_posix()])
 
 
 @pytest.hookimpl(wrapper=True)
