@@ -11,7 +11,7 @@ from pulumi_azure_native import batch as azure_batch
 from pulumi_azure_native import resources
 
 from scorer.azure import clouds
-from stacks import cost, defaults, engines, existing, naming, outputs, settings
+from stacks import cost, defaults, engines, existing, naming, outputs, patience, settings
 from stacks.alerts import Alerts, AlertsArgs
 from stacks.deployment import DescriptionArgs, describe, with_workflows
 from stacks.endpoints import Endpoints, EndpointsArgs, storage_targets
@@ -32,6 +32,7 @@ from stacks.workflow import Workflow, WorkflowArgs
 from stacks.workflow_definition import read_definition
 
 ROOT = Path(__file__).resolve().parent
+patience.make_room()
 chosen = settings.load()
 cloud = settings.cloud_of(chosen.location)
 name = naming.prefix(pulumi.get_stack())
@@ -183,8 +184,10 @@ permissions = Permissions(
         registry_id=registry.id,
         engine=chosen.engine,
         account_id=account.id,
+        account_group_id=there.batch_account.group_id if there.batch_account else None,
         insights_id=telemetry.insights_id,
         vnet_id=network.id,
+        network_group_id=network.group_id,
     ),
 )
 targets = [*storage_targets(storage, registry, private=chosen.private), *engines.targets(account, parts)]

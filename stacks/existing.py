@@ -59,6 +59,8 @@ class ExistingBatchAccount:
     name: pulumi.Output[str]
     endpoint: pulumi.Output[str]
     resource_group_name: str
+    group_id: str
+    """Of that group."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,7 @@ def _batch_account(chosen: Settings) -> ExistingBatchAccount:
         pulumi.Output.from_input(known.name),
         pulumi.Output.from_input(f"https://{there.account_endpoint}"),
         known.group,
+        known.group_id,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pulumi
 
@@ -18,8 +19,20 @@ UNKNOWN_ROLE = "RoleDefinitionDoesNotExist"
 # Seconds between tries: 5, 10, 20, then 30; some eleven minutes in all.
 FIRST_PAUSE, LONGEST_PAUSE = 5, 30
 TRIES = 24
+# A deployment has some 200 resources. Threads are begun as they are needed.
+CALLS = 1000
 # Seconds after which a role that was given counts where services look.
 SETTLED = 300
+
+
+def make_room() -> None:
+    """Let the program make more calls at once than it has resources. To be called before the first of them.
+
+    The SDK has four threads for each step that the engine does at once, and each resource that waits for its turn holds one. Once
+    a step has failed no other one has its turn, but the engine waits for the hooks that run; and one that needs a thread, as the
+    building of an image does for its token, would wait for the engine.
+    """
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(CALLS))
 
 
 async def pause(seconds: float) -> None:

@@ -41,6 +41,13 @@ SUBMIT = tuple(
         "metadata/artifacts/write",
     )
 )
+# What Azure Batch Data Contributor and Network Contributor have. Azure gives somebody a role on a scope once: where its owner or
+# another deployment may have given that, each deployment gives one of its own.
+# https://learn.microsoft.com/azure/role-based-access-control/troubleshooting
+_BATCH = "Microsoft.Batch/batchAccounts"
+OPERATE = tuple(f"{_BATCH}/{action}" for action in ("read", "applications/*", "pools/*", "poolOperationResults/*"))
+OPERATE_JOBS = (f"{_BATCH}/jobs/*", f"{_BATCH}/jobSchedules/*")
+JOIN = ("Microsoft.Network/*",)
 # Ends all links of an account: https://learn.microsoft.com/rest/api/storagerp/storage-accounts/revoke-user-delegation-keys
 REVOKE = "Microsoft.Storage/storageAccounts/revokeUserDelegationKeys/action"
 SUBMITTER_OUTPUT = tuple(f"*/{name}" for name in (STATUS, REPORT, REJECTED, WRITABLE))
@@ -67,8 +74,12 @@ class PermissionsArgs:
     engine: EngineName = "batch"
     account_id: pulumi.Input[str]
     """Of where jobs are submitted: a Batch account, or an Azure Machine Learning workspace."""
+    account_group_id: str | None = None
+    """Of the resource group that it is in, where it was there before."""
     insights_id: pulumi.Input[str]
     vnet_id: pulumi.Input[str]
+    network_group_id: str | None = None
+    """The same of the VNet."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +151,7 @@ class Permissions(pulumi.ComponentResource):
             Grant("dead-letters", Role.BLOB_READER, container["dead-letters"]),
             Grant("links", Role.BLOB_DELEGATOR, args.storage.data.id),
             Grant("revoke", revoke, args.storage.data.id),
-            Grant("jobs", Role.BATCH_CONTRIBUTOR if args.engine == "batch" else Role.DATA_SCIENTIST, args.account_id),
+            Grant("jobs", self._operate(name, args), args.account_id),
         ]
         if args.storage.workspace is not None:
             people_grants.append(Grant("runs", Role.BLOB_READER, args.storage.workspace.id))
@@ -157,10 +168,28 @@ class Permissions(pulumi.ComponentResource):
             assign_people(f"{name}-people-{each.what}", each.role, args.operators, each.scope, parent=self)
         if args.batch_principal:
             # Batch puts the nodes into our subnet.
-            self.nodes.append(
-                assign(f"{name}-batch-network", Role.NETWORK_CONTRIBUTOR, args.batch_principal, args.vnet_id, parent=self)
-            )
+            join = self._join(name, args)
+            self.nodes.append(assign(f"{name}-batch-network", join, args.batch_principal, args.vnet_id, parent=self))
         self.register_outputs({})
+
+    def _operate(self, name: str, args: PermissionsArgs) -> Role | pulumi.Input[str]:
+        """What lets people look after jobs."""
+        if args.engine != "batch":
+            return Role.DATA_SCIENTIST
+        if args.account_group_id is None or not args.operators:
+            return Role.BATCH_CONTRIBUTOR
+        return define(
+            name, "operate", "look after jobs", args.resource_group_id, self,
+            actions=OPERATE, data_actions=OPERATE_JOBS, elsewhere=args.account_group_id,
+        ).id  # fmt: skip
+
+    def _join(self, name: str, args: PermissionsArgs) -> Role | pulumi.Input[str]:
+        """What lets Azure Batch put nodes into the VNet."""
+        if args.network_group_id is None:
+            return Role.NETWORK_CONTRIBUTOR
+        return define(
+            name, "join", "join nodes to a VNet", args.resource_group_id, self, actions=JOIN, elsewhere=args.network_group_id
+        ).id
 
     def _submit(self, name: str, args: PermissionsArgs) -> Role | pulumi.Input[str]:
         """What lets the submitter add jobs. Azure has a role for that of Batch alone."""

@@ -16,6 +16,7 @@ from emulator.arm.requests import SUBSCRIPTION, Json
 from emulator.pulumi import provider
 from emulator.pulumi.engine import Deployment, EngineError
 from stacks import existing
+from stacks.identity import Role
 from stacks.settings import Settings, parse
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,7 @@ SETTINGS: Json = {
 }
 KEY_USER = f"{GROUPS}/keys/providers/Microsoft.ManagedIdentity/userAssignedIdentities/storage-key"
 POOL = "Microsoft.Batch/batchAccounts/pools"
+OPERATOR, BATCH_PRINCIPAL = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
 
 
 @dataclass
@@ -54,11 +56,27 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
     with provider.serve(azure) as port:
         platform = Deployment(folder=folder / "platform", port=port, stack="platform", program=EXAMPLE / "__main__.py")
         platform.up()
+        _give(azure)
         yield Company(azure, port, folder, platform, {each.id: each.body for each in azure})
 
 
+def _give(azure: Cloud) -> None:
+    """What owners have given already of what they share, or another deployment has: Azure gives a role on a scope once."""
+    azure.people |= {OPERATOR, BATCH_PRINCIPAL}
+    given = (
+        (OPERATOR, Role.BATCH_CONTRIBUTOR, SETTINGS["existingBatchAccountResourceId"]),
+        (BATCH_PRINCIPAL, Role.NETWORK_CONTRIBUTOR, SETTINGS["existingVirtualNetworkResourceId"]),
+    )
+    for number, (principal, role, scope) in enumerate(given):
+        definition = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{role}"
+        named = {"roleAssignmentName": f"00000000-0000-0000-0000-{number:012d}", "scope": scope}
+        azure.create(
+            "azure-native:authorization:RoleAssignment", {**named, "principalId": principal, "roleDefinitionId": definition}
+        )
+
+
 def test_the_example_comes_stays_and_goes_and_leaves_what_was_there(company: Company) -> None:
-    films, azure = company.films("films"), company.azure
+    films, azure = company.films("films", operators=[OPERATOR], batchPrincipal=BATCH_PRINCIPAL), company.azure
     films.up()
     assert films.up().is_unchanged
     ours = {each: body for each, body in company.now().items() if each not in company.theirs}
@@ -112,6 +130,18 @@ def _are_named_by_the_pattern(ours: dict[str, Json]) -> None:
         "appi-acme-films-insights", "logic-acme-films", "logic-acme-films-looks", "egst-acme-films", "pep-acme-films-data",
         "pep-acme-films-ops",
     }  # fmt: skip
+
+
+def test_what_fails_while_images_are_built_ends_the_update(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine waits for what is at work, which must come to its end, however few threads it gave the program."""
+    monkeypatch.setenv("PULUMI_PARALLEL", "3")
+    company.azure.fail("Microsoft.Authorization/roleDefinitions", "AuthorizationFailed", "may not define roles", times=9)
+    films = company.films("failed")
+    with pytest.raises(EngineError, match="AuthorizationFailed"):
+        films.up()
+    company.azure.faults.clear()
+    films.destroy()
+    assert company.now() == company.theirs
 
 
 def test_what_lacks_is_told_before_anything_is_made(company: Company) -> None:
