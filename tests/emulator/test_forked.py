@@ -13,18 +13,19 @@ from tests.docs.commands import ROOT
 
 # As where the product's workers are the first that are forked: it keeps interrupts from them.
 PROGRAM = """
-import os, signal, sys
+import multiprocessing, os, signal, sys, time
 from multiprocessing import resource_tracker
 from pathlib import Path
 from emulator import forked
 
 if __name__ == "__main__":
     here = Path(sys.argv[1])
+    multiprocessing.get_context("forkserver").set_forkserver_preload([])  # what takes seconds to load, and isn't asked for
     resource_tracker.ensure_running()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     process = forked.start(["sh", "-c", "echo begun; exec sleep 20"], dict(os.environ), here, here / "out", here / "errors")
     while "begun" not in ((here / "out").read_text() if (here / "out").exists() else ""):
-        pass
+        time.sleep(0.01)
     os.kill(process.pid, signal.SIGINT)
     print(process.wait())
 """
