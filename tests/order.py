@@ -10,7 +10,7 @@ WAITING = ("emulator", "end_to_end", "images", "policies", "stacks")
 SECONDS = {
     "images/test_images.py": 150,
     "stacks/test_deployment.py": 125,
-    "end_to_end/test_cluster.py": 120,
+    "end_to_end/test_cluster.py": 100,
     "end_to_end/test_both_engines.py": 80,
     "end_to_end/test_trigger_to_result.py": 75,
     "end_to_end/test_rehearsal.py": 70,

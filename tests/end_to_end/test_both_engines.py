@@ -1,6 +1,7 @@
 """What holds whichever engine a deployment has: each test runs on Azure Batch and on Azure Machine Learning."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from emulator import forked
 from emulator.local_azure import PERSON, LocalAzure
 from tests.conftest import MakeClip
 from tests.deployed import SETTINGS, deploy
-from tests.end_to_end.job_helpers import ask, by_local_engine, put_images, scored
+from tests.end_to_end.job_helpers import ask, by_local_engine, ends_of, put_images, runs, said, scored
 
 TRIES = int(str(SETTINGS["taskRetries"])) + 1
 
@@ -35,17 +36,22 @@ def azure(one_of_both: LocalAzure) -> Iterator[LocalAzure]:
     one_of_both.blobs.fault = None
 
 
+def on_batch(azure: LocalAzure) -> bool:
+    """Whether its engine is Azure Batch, whose tasks the emulator counts and keeps the words of."""
+    return bool(azure.deployment["engine"] == "batch")
+
+
 @contextmanager
 def without_nodes(azure: LocalAzure) -> Iterator[None]:
     """No task begins before the block's end."""
-    if azure.deployment["engine"] == "batch":
+    if on_batch(azure):
         azure.batch.pool.fixed = 0
     else:
         azure.learning.stands_still = True
     try:
         yield
     finally:
-        if azure.deployment["engine"] == "batch":
+        if on_batch(azure):
             azure.batch.pool.fixed = None
         else:
             azure.learning.stands_still = False
@@ -103,7 +109,11 @@ def test_an_image_that_is_none_ends_in_a_clear_report(azure: LocalAzure, tmp_pat
     assert "frame0015.png" in status["error"]
     assert "frame0015.png" in azure.get("output", f"{job}/report.html").decode()
     assert any("frame0015.png" in each["reason"] for each in azure.insights.events("job.failed") if each["job"] == job)
+    # Tried again by Batch, its tasks ended at once.
     assert scored(azure, job)[1] == 1, "its frames were scored once"
+    if on_batch(azure):
+        assert "frame0015.png" in said(azure, job, failed=True)
+        assert ends_of(azure, job) <= {0, 10}, "whoever finds nothing left ends well"
     assert typed(azure, tmp_path, "status", job, code=10).stdout
 
 
@@ -115,6 +125,8 @@ def test_a_model_that_ends_its_process_is_tried_as_often_as_is_set(azure: LocalA
     assert (status["state"], status["failed"]) == ("done", 20)
     failures = [name for name in azure.names("work", f"{job}/failed/") if name.endswith(".json")]
     assert [json.loads(azure.get("work", name))["tries"] for name in failures] == [TRIES] * 2
+    if on_batch(azure):
+        assert runs(azure, job) == Counter({"0": 1, "1": 1, "merge": 1}), "a worker outlives its process"
 
 
 def test_a_model_that_is_killed_for_memory_gets_less_at_once(azure: LocalAzure, tmp_path: Path) -> None:
@@ -123,6 +135,10 @@ def test_a_model_that_is_killed_for_memory_gets_less_at_once(azure: LocalAzure, 
     status = azure.wait(job)
     assert (status["state"], status["failed"]) == ("done", 0)
     assert b"killed in batches of 4: batches of 2" in azure.get("output", f"{job}/report.html")
+    assert not [name for name in azure.names("work", f"{job}/failed/") if "try" in name]
+    if on_batch(azure):
+        assert runs(azure, job) == Counter({"0": 1, "1": 1, "merge": 1})
+        assert said(azure, job).count("ended its process with code -9") == 2
 
 
 def test_an_input_that_changes_under_way_ends_the_job(azure: LocalAzure, make_clip: MakeClip) -> None:

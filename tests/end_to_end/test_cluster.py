@@ -19,7 +19,6 @@ from emulator.forked import SCORER, start
 from emulator.local_azure import LocalAzure
 from scorer.engines.task_count import how_many
 from tests.conftest import MakeClip, ffmpeg
-from tests.deployed import SETTINGS
 from tests.end_to_end.job_helpers import (
     ask,
     by_local_engine,
@@ -34,8 +33,6 @@ from tests.end_to_end.job_helpers import (
 )
 
 Json = dict[str, Any]
-
-RETRIES = int(str(SETTINGS["taskRetries"]))
 
 
 @pytest.fixture
@@ -145,44 +142,6 @@ def test_a_thousand_frames_survive_everything(azure: LocalAzure, tmp_path: Path)
     calls = len(azure.batch.requests)
     assert azure.dispatch(request) == job
     assert {method for method, _ in azure.batch.requests[calls:]} == {"GET"}
-
-
-def test_a_poison_chunk_ends_in_a_clear_report(azure: LocalAzure, tmp_path: Path) -> None:
-    media = put_images(azure, tmp_path / "poison", 40)
-    azure.put("poison/frame0015.png", b"not an image")
-    request = ask(azure, "poison", media, chunk_frames=10, failure_threshold=0)
-    job = azure.dispatch(request)
-    status = azure.wait(job)
-    assert (status["state"], status["exit_code"]) == ("failed", 10)
-    assert "frame0015.png" in status["error"]
-    assert "frame0015.png" in azure.get("output", f"{job}/report.html").decode()
-    assert any("frame0015.png" in each["reason"] for each in azure.insights.events("job.failed") if each["job"] == job)
-    assert "frame0015.png" in said(azure, job, failed=True)
-    assert ends_of(azure, job) <= {0, 10}, "whoever finds nothing left ends well"
-    # Tried again by Batch, they ended at once: the chunk's frames were scored once.
-    assert scored(azure, job)[1] == 1
-
-
-def test_a_task_that_dies_without_a_word_is_stood_in_for(azure: LocalAzure, make_clip: MakeClip) -> None:
-    clip = make_clip(frames=30)
-    azure.put("films/deadly.mp4", clip.read_bytes())
-    job = azure.dispatch(ask(azure, "deadly", "films/deadly.mp4", chunk_frames=10, failure_threshold=1, options={"deadly": True}))
-    status = azure.wait(job)
-    assert (status["state"], status["failed"]) == ("done", 30)
-    failures = [name for name in azure.names("work", f"{job}/failed/") if name.endswith(".json")]
-    assert [json.loads(azure.get("work", name))["tries"] for name in failures] == [RETRIES + 1] * 3
-    assert runs(azure, job) == Counter({"0": 1, "1": 1, "2": 1, "merge": 1}), "a worker outlives its process"
-
-
-def test_a_task_that_is_killed_for_memory_takes_less_at_once(azure: LocalAzure, tmp_path: Path) -> None:
-    media = put_images(azure, tmp_path / "hungry", 8)
-    job = azure.dispatch(ask(azure, "hungry", media, batch_size=4, chunk_frames=4, options={"most_frames": 2}))
-    status = azure.wait(job)
-    assert (status["state"], status["failed"]) == ("done", 0)
-    assert runs(azure, job) == Counter({"0": 1, "1": 1, "merge": 1})
-    assert said(azure, job).count("ended its process with code -9") == 2
-    assert b"killed in batches of 4: batches of 2" in azure.get("output", f"{job}/report.html")
-    assert not [name for name in azure.names("work", f"{job}/failed/") if "try" in name]
 
 
 def test_a_hopeless_job_stops_early(azure: LocalAzure, tmp_path: Path) -> None:
