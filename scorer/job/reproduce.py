@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scorer.documents.request import Request
-from scorer.media.times import as_clock
+from scorer.media.times import as_clock, as_seconds
 from scorer.models import Device
 
 # Fields of a request that are options of `scorer run` by the same name.
@@ -27,10 +27,10 @@ def command(request: Request, device: Device) -> str:
     words = ["scorer", "run", _file(request.input)]
     for style in request.styles:
         name = str(style.source) if isinstance(style.source, int) else _file(style.source)
-        time = "" if style.at is None else f"@{as_clock(style.at)}"
-        words += ["--style", name + (f"@{style.weight:g}" if style.weight != 1 else "") + time]
+        time = "" if style.at is None else f"@{_time(style.at)}"
+        words += ["--style", name + (f"@{_number(style.weight)}" if style.weight != 1 else "") + time]
     for key in request.strengths:
-        words += ["--strength", f"{key.strength:g}@{as_clock(key.at)}"]
+        words += ["--strength", f"{_number(key.strength)}@{_time(key.at)}"]
     words += ["--mask", _file(request.mask)] if request.mask else []
     for field, value in _chosen(request):
         option = f"--{field.replace('_', '-')}"
@@ -58,6 +58,16 @@ def _chosen(request: Request) -> Iterator[tuple[str, Any]]:
         value = getattr(request, name)
         if value != field.get_default(call_default_factory=True):
             yield name, value
+
+
+def _number(value: float) -> str:
+    """With all its digits: another number asks for another job."""
+    return repr(value).removesuffix(".0")
+
+
+def _time(seconds: float) -> str:
+    clock = as_clock(seconds)
+    return clock if as_seconds(clock) == seconds else f"{seconds:.9f}".rstrip("0") + "s"
 
 
 def _option(value: object) -> str:

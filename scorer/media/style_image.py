@@ -90,7 +90,7 @@ def opened_image(path: Source, what: What = "style") -> Iterator[Image.Image]:
         limit = (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
         raise REFUSALS[what](f"The {what} image {path} has more than {limit} million pixels: give a smaller one.") from None
     except UnidentifiedImageError:
-        raise REFUSALS[what](f"The {what} {path} isn't an image: give a JPEG, PNG, WebP or TIFF file.") from None
+        raise REFUSALS[what](f"The {what} {path} is no image that can be used: give a JPEG, PNG, WebP or TIFF file.") from None
     except (ScorerError, MemoryError):
         raise
     except Exception as error:  # Pillow's readers raise whatever a damaged file makes them stumble over

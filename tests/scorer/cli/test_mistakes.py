@@ -46,7 +46,7 @@ MISTAKES = {
     "run film.mp4 --style net.pth": (6, "'net.pth' is a network's file, and model 'adaptive' takes images: choose --model feedf"),
     "run film.mp4 --style nihgt.png": (4, "no 'nihgt.png', the style: it may be 'night.png'"),
     "run film.mp4 --style empty.png": (6, "empty.png is an empty file: give a JPEG, PNG, WebP or TIFF file"),
-    "run film.mp4 --style text.jpg": (6, "text.jpg isn't an image: give a JPEG, PNG, WebP or TIFF file"),
+    "run film.mp4 --style text.jpg": (6, "text.jpg is no image that can be used: give a JPEG, PNG, WebP or TIFF file"),
     "run film.mp4 --style night.png@0.2": (2, "'night.png@0.2' is the only one: for less of the style write '--strength 0.2'"),
     "run film.mp4 --style night.png@half --style night.png": (2, "style 'night.png@half' is no number: write it as STYLE@0.5"),
     "run film.mp4 --model painted --style night.png": (2, "'night.png' is no number of a trained style, which is what model"),

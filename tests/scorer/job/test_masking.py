@@ -137,7 +137,7 @@ def test_another_mask_is_another_plan(stores: FolderStores, make_clip: MakeClip)
 
 REFUSED: dict[str, tuple[dict[str, Any], type[ScorerError], str]] = {
     "missing": ({"mask": "no.png"}, MissingError, r"no\.png"),
-    "text": ({"mask": "text.png"}, InputError, r"^The mask .*text\.png isn't an image"),
+    "text": ({"mask": "text.png"}, InputError, r"^The mask .*text\.png is no image that can be used"),
     "no video": ({"mask": "text.mp4"}, InputError, r"text\.mp4' is not a video"),
     "folder": ({"mask": "masks/"}, RequestError, "the mask 'masks/' is a folder: name an image or a video"),
     "url": ({"mask": "https://a/b.png"}, RequestError, "mask is .*is a URL"),

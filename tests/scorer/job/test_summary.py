@@ -102,6 +102,10 @@ def test_its_command_asks_for_the_same_job(tmp_path: Path) -> None:
             "--strength 0.25 --keep-colors 1.0 --stroke-size 2.0 --option 'needs=\"7\"' --option scale=2",
         ),
         ({"input": "videos/-rf.mp4"}, ""),
+        (
+            {"strengths": [{"strength": 1 / 3, "at": 1.0000625}, {"strength": 1, "at": "0:10.5"}], "start": 0.1234567},
+            "--strength 0.3333333333333333@1.0000625s --strength 1@0:10.5 --start 0.1234567",
+        ),
     ],
 )
 def test_a_command_says_what_the_request_asks(asked: dict[str, object], said: str) -> None:

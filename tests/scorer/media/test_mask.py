@@ -93,7 +93,7 @@ def test_what_a_coder_makes_of_black_and_white_is_black_and_white() -> None:
 
 def test_what_is_no_image_is_no_mask(tmp_path: Path) -> None:
     (tmp_path / "mask.png").write_text("no image")
-    with pytest.raises(InputError, match=r"^The mask .*mask\.png isn't an image"):
+    with pytest.raises(InputError, match=r"^The mask .*mask\.png is no image that can be used"):
         load_mask(tmp_path / "mask.png")
     data = cv2.imencode(".png", HALF)[1].tobytes()
     (tmp_path / "mask.png").write_bytes(data[:-40])

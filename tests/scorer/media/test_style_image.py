@@ -71,7 +71,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400 * 600)
     for path, reason in [
         (missing, "There is no style image"),
-        (text, "isn't an image"),
+        (text, "is no image that can be used"),
         (cut, "undamaged"),
         (folder, "directory"),
         (real, "no known range"),

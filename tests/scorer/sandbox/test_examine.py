@@ -58,7 +58,7 @@ def test_styles_that_are_taken(tmp_path: Path, kind: str) -> None:
 def test_other_images_are_no_styles(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "style.png"
     Image.fromarray(np.zeros((40, 60, 3), np.uint8)).save(path, kind)
-    with pytest.raises(StyleError, match=r"style\.png isn't an image: give a JPEG, PNG, WebP or TIFF file"):
+    with pytest.raises(StyleError, match=r"style\.png is no image that can be used: give a JPEG, PNG, WebP or TIFF file"):
         check_style(path, LIMITS)
 
 

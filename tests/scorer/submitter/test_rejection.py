@@ -111,7 +111,7 @@ def test_a_style_that_is_no_image_is_refused_before_there_are_tasks(harness: Int
     style.write_text("no image")
     path = harness.put({"name": "job", "input": "shots/", "model": "adaptive", "styles": [{"source": "style.jpg"}]})
     error, _ = harness.refused(path)
-    assert str(error) == f"The style {style} isn't an image: give a JPEG, PNG, WebP or TIFF file."
+    assert str(error) == f"The style {style} is no image that can be used: give a JPEG, PNG, WebP or TIFF file."
     assert error.exit_code == 6
 
 
