@@ -246,9 +246,12 @@ class Client:
         if found.damaged is None and (found.error or (found.status and found.status.state == "done")):
             raise MissingError(f"Job '{job}' isn't at work: there is nothing to cancel.")
         self._cluster.end(job)
+        status = StatusWriter.resume(job, self.stores)
+        if status.status.state == "done":  # meanwhile
+            raise MissingError(f"Job '{job}' is done by now: there is nothing to cancel.")
         # A request in line is answered by this: whoever takes requests in leaves it.
         request = {"request": found.position.path} if found.position else {}
-        StatusWriter.resume(job, self.stores).state("cancelled", seconds_left=None, **request)
+        status.state("cancelled", seconds_left=None, **request)
 
     def delete(self, job: str) -> None:
         """Take the job out of Batch, where it is there; what it wrote stays. Raises BatchError."""

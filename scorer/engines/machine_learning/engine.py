@@ -243,9 +243,10 @@ class MachineLearningEngine(Cluster):
     def end(self, job: str) -> None:
         """End the job: its status says so first, as what goes by it would begin its workers anew."""
         workers = self._of(job)
-        if not workers:
+        status = StatusWriter.resume(job, self.stores)
+        if not workers or status.status.state == "done":
             return
-        StatusWriter.resume(job, self.stores).state("cancelled", seconds_left=None)
+        status.state("cancelled", seconds_left=None)
         for each in workers:
             self._cancel(each)
 

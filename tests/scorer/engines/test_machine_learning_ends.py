@@ -122,6 +122,17 @@ def test_a_job_is_cancelled_in_each_state_of_a_worker(azure: Workspace, stores: 
     assert len(states(azure)) == 1
 
 
+def test_a_job_that_is_done_stays_done(azure: Workspace, stores: FolderStores) -> None:
+    cluster = engine(stores)
+    cluster.submit(plan_of(stores, images=2), "", 0)
+    StatusWriter.resume("film", stores).state("done")
+    cluster.end("film")
+    status = find_status("film", stores)
+    assert status is not None
+    assert status.state == "done"
+    assert not {"Canceled", "CancelRequested"} & set(states(azure).values())
+
+
 @pytest.mark.parametrize("state", ["Completed", "Failed", "Canceled"])
 def test_a_worker_that_ended_before_it_was_cancelled(azure: Workspace, stores: FolderStores, state: str) -> None:
     cluster = engine(stores)
