@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
-
-import jsonschema
+from typing import TYPE_CHECKING, Any
 
 from emulator.arm.requests import ArmRequest, Json, schema
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 
 def body_errors(request: ArmRequest) -> list[str]:
@@ -20,9 +21,11 @@ def body_errors(request: ArmRequest) -> list[str]:
 
 
 @cache
-def _validator(arm_type: str) -> jsonschema.Draft202012Validator:
+def _validator(arm_type: str) -> Draft202012Validator:
+    from jsonschema import Draft202012Validator  # which reads a grammar of addresses first, for two seconds
+
     root = schema(arm_type)
-    return jsonschema.Draft202012Validator(_closed(root, root))
+    return Draft202012Validator(_closed(root, root))
 
 
 def _closed(rule: Any, root: Json) -> Any:

@@ -6,13 +6,14 @@ import copy
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from jsonschema import Draft202012Validator
+from typing import TYPE_CHECKING, Any
 
 from emulator.logic_app.engine import Json
 from emulator.logic_app.runner import Call
 from stacks import submitter
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 GROUP = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/scoring-dev"
 ACCOUNT = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/scoringdata"
@@ -112,5 +113,7 @@ class Containers:
 
 
 def validator() -> Draft202012Validator:
+    from jsonschema import Draft202012Validator
+
     folder = Path(__file__).parents[1] / "arm" / "arm-schemas"
     return Draft202012Validator(json.loads((folder / SCHEMA).read_text()))
