@@ -56,7 +56,6 @@ SECONDS = {
     "scorer/cli/test_run.py": 15,
     "scorer/job/test_overview.py": 15,
     "scorer/media/video/test_odd.py": 15,
-    "scorer/models/test_feedforward.py": 15,
     "scorer/models/test_on_media.py": 15,
     "scorer/report/test_report.py": 15,
     "stacks/test_image_context.py": 15,
@@ -75,6 +74,7 @@ SECONDS = {
     "scorer/media/video/test_bad.py": 10,
     "scorer/media/video/test_memory.py": 10,
     "scorer/media/video/test_sound.py": 10,
+    "scorer/models/test_feedforward.py": 10,
     "scorer/models/test_gatys.py": 10,
     "stacks/test_nodes.py": 10,
 }

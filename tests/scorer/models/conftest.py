@@ -5,6 +5,31 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
+
+from scorer.models import cuda_graph, torch_runtime
+from scorer.models.cuda_graph import Run
+
+
+@pytest.fixture
+def recorded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """Stands in for a GPU's capture: computes at each replay, and tells of which shapes there is a graph."""
+    made: list[tuple[int, ...]] = []
+
+    def record(run: Run, like: Tensor) -> Run:
+        made.append(tuple(like.shape))
+        given = like.clone()
+        return lambda new: run(given.copy_(new))
+
+    monkeypatch.setattr(torch_runtime, "_has_graphs", lambda _: True)
+    monkeypatch.setattr(cuda_graph, "record", record)
+    return made
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiling takes seconds for each size, and is tested with torch_runtime."""
+    monkeypatch.setattr(torch_runtime, "_can_compile", lambda _device: False)
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from scorer.models.around import at_stroke_size, blended, cropped, padded, recol
 from tests.folders import FolderStores
 from tests.scorer.job.scoring import plan_folder, score_all
 from tests.scorer.media.video.samples import decode, ffmpeg
-from tests.scorer.models.test_feedforward import published_state
+from tests.scorer.models.published_network import published_state
 from tests.scorer.models.test_on_media import MODELS, STYLES, scene
 
 # Width and height of an image, and its type.

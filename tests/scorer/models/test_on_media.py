@@ -23,7 +23,7 @@ from scorer.store import FolderStore
 from tests.folders import FolderStores
 from tests.scorer.cli.command_line import run
 from tests.scorer.media.video.samples import decode, ffmpeg, psnr
-from tests.scorer.models.test_feedforward import published_state
+from tests.scorer.models.published_network import published_state
 
 WIDTH, HEIGHT = 40, 32  # the least that VGG19 bears, and a size that isn't square
 

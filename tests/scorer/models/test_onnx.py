@@ -25,7 +25,7 @@ from scorer.models.onnx_file import OPERATIONS, read_onnx
 from scorer.models.onnx_operations import COMPUTED
 from scorer.models.onnx_torch import TorchRunner
 from tests.scorer.cli.command_line import run
-from tests.scorer.models.test_feedforward import expected, published_state, some_frames
+from tests.scorer.models.published_network import expected, published_state, some_frames
 
 RUNTIMES = ("openvino", "torch")
 LAST = "float[1, h, w, 3]"

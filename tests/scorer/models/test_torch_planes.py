@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from scorer.media.limits import Limits
 from scorer.media.video import PlanesFrame, probe, read_planes
 from scorer.media.video.color import ToPicture, plane_of
 from scorer.media.video.planes import form_of
-from scorer.models import ModelSettings, cuda_graph
-from scorer.models import torch_runtime as runtime
-from scorer.models.cuda_graph import Run
+from scorer.models import ModelSettings
 from scorer.models.phased_network import load_network
 from scorer.models.torch_planes import Conversion, steps_on_planes
 from scorer.models.torch_runtime import TorchModel
@@ -63,21 +60,7 @@ def test_steps_are_kept_from_chunk_to_chunk() -> None:
     assert len(model.kept) == 1, "a graph holds memory of its own"
 
 
-def recorded(made: list[tuple[int, ...]]) -> Callable[[Run, Tensor], Run]:
-    """Stands in for a GPU's capture: computes at each replay, and tells of which shapes there is one."""
-
-    def record(run: Run, packed: Tensor) -> Run:
-        made.append(tuple(packed.shape))
-        given = packed.clone()
-        return lambda packed: run(given.copy_(packed))
-
-    return record
-
-
-def test_they_become_a_graph_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[tuple[int, ...]] = []
-    monkeypatch.setattr(runtime, "_has_graphs", lambda _: True)
-    monkeypatch.setattr(cuda_graph, "record", recorded(made))
+def test_they_become_a_graph_of_their_own(recorded: list[tuple[int, ...]]) -> None:
     graphed, eager = TorchModel(nn.Identity(), CPU, graphed=True), TorchModel(nn.Identity(), CPU)
     asked = conversion()
     packed = torch.from_numpy(np.random.default_rng(1).integers(16, 235, (2, asked.source.nbytes), np.uint8))
@@ -87,7 +70,7 @@ def test_they_become_a_graph_of_their_own(monkeypatch: pytest.MonkeyPatch) -> No
             steps = steps_on_planes(graphed, asked)
             steps.meet(packed.shape)
             torch.testing.assert_close(steps(packed), steps_on_planes(eager, asked)(packed), rtol=0, atol=0)
-    assert made == [(2, asked.source.nbytes)]
+    assert recorded == [(2, asked.source.nbytes)]
 
 
 @pytest.mark.cuda

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -238,21 +237,7 @@ def test_memory_is_kept_where_malloc_is_glibcs(monkeypatch: pytest.MonkeyPatch) 
     keep_memory.cache_clear()
 
 
-def recorded(made: list[tuple[int, ...]]) -> Callable[[Run, Tensor], Run]:
-    """Stands in for a GPU's capture: computes at each replay, and tells of which shapes there is one."""
-
-    def record(run: Run, pixels: Tensor) -> Run:
-        made.append(tuple(pixels.shape))
-        given = pixels.clone()
-        return lambda pixels: run(given.copy_(pixels))
-
-    return record
-
-
-def test_one_shape_becomes_a_graph(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[tuple[int, ...]] = []
-    monkeypatch.setattr(runtime, "_has_graphs", lambda _: True)
-    monkeypatch.setattr(cuda_graph, "record", recorded(made))
+def test_one_shape_becomes_a_graph(recorded: list[tuple[int, ...]]) -> None:
     model = TorchModel(_Asymmetric(), CPU, compiled=False, graphed=True)
     eager = TorchModel(_Asymmetric(), CPU, compiled=False)
     assert model.runtime.endswith("float32 graph")
@@ -261,10 +246,10 @@ def test_one_shape_becomes_a_graph(monkeypatch: pytest.MonkeyPatch) -> None:
         model.reset()
         for pixels in (large, small, large[::-1]):
             np.testing.assert_array_equal(model.score(pixels), eager.score(pixels))
-    assert made == [large.shape]
+    assert recorded == [large.shape]
     model.reset()
     np.testing.assert_array_equal(model.score(small), eager.score(small))
-    assert made == [large.shape, small.shape]
+    assert recorded == [large.shape, small.shape]
 
 
 def test_what_no_graph_can_do_is_done_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,16 +268,17 @@ def test_what_no_graph_can_do_is_done_step_by_step(monkeypatch: pytest.MonkeyPat
     assert len(tried) == 1
 
 
-def test_a_graph_without_memory_is_no_reason_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_graph_without_memory_is_no_reason_to_stop(
+    monkeypatch: pytest.MonkeyPatch, recorded: list[tuple[int, ...]]
+) -> None:  # fmt: skip
     """Whoever scores tries a smaller batch then, which may become a graph."""
-    made: list[tuple[int, ...]] = []
+    with_memory = cuda_graph.record
 
     def record(run: Run, pixels: Tensor) -> Run:
         if len(pixels) > 1:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return recorded(made)(run, pixels)
+        return with_memory(run, pixels)
 
-    monkeypatch.setattr(runtime, "_has_graphs", lambda _: True)
     monkeypatch.setattr(cuda_graph, "record", record)
     model = TorchModel(nn.Identity(), CPU, compiled=False, graphed=True)
     with pytest.raises(torch.OutOfMemoryError):
@@ -300,7 +286,7 @@ def test_a_graph_without_memory_is_no_reason_to_stop(monkeypatch: pytest.MonkeyP
     model.reset()
     pixels = frames((1, 4, 4, 3))
     np.testing.assert_array_equal(model.score(pixels), pixels)
-    assert made == [pixels.shape]
+    assert recorded == [pixels.shape]
     assert model.runtime.endswith("graph")
 
 
