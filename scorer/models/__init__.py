@@ -52,10 +52,12 @@ _MODULES.setdefault("openvino_telemetry", None)
 class Model(Protocol):
     """A loaded model, ready to score. One process uses it from one thread."""
 
-    runtime: str
-    """What computes, for records and reports: 'torch 2.14 cuda float16 compiled', 'openvino 2026.4 cpu int8', ..."""
     device: str
-    """Where: 'cpu', 'cuda' or 'mps'. It says how many frames it gets at once where nobody else does."""
+    """Where it computes: 'cpu', 'cuda' or 'mps'. It says how many frames it gets at once where nobody else does."""
+
+    @property
+    def runtime(self) -> str:
+        """What computes, for records and reports: 'torch 2.14 cuda float16 compiled', 'openvino 2026.4 cpu int8', ..."""
 
     def score(self, frames: Frames) -> Frames:
         """Map (N, H, W, 3) to (N, H', W', 3) of the same dtype; H', W' depend on H, W alone.

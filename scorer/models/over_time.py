@@ -60,8 +60,10 @@ def are_timed(styles: Sequence[Style]) -> bool:
 class StyledModel(Protocol):
     """A network that takes a style's numbers beside each frame."""
 
-    runtime: str
     device: str
+
+    @property
+    def runtime(self) -> str: ...
 
     def score_styled(self, frames: Frames, numbers: Array) -> Frames:
         """Frames (N, H, W, 3), the style of each (N, S)."""
@@ -75,7 +77,12 @@ class OverTime:
     def __init__(self, model: StyledModel, keys: Keys, weights: Weights, styles: Keys) -> None:
         """Keys of the numbers that `model` takes; and its weights and the styles, to know what frames of one colour become."""
         self._model, self._keys, self._weights, self._styles = model, keys, weights, styles
-        self.device, self.runtime = model.device, model.runtime
+        self.device = model.device
+
+    @property
+    def runtime(self) -> str:
+        """The network's."""
+        return self._model.runtime
 
     def score(self, frames: Frames) -> Frames:
         """In the first style."""
@@ -84,7 +91,6 @@ class OverTime:
     def score_at(self, frames: Frames, seconds: Sequence[float]) -> Frames:
         """Each in the style of its time."""
         made = self._model.score_styled(frames, self._keys.at(seconds))
-        self.runtime = self._model.runtime  # what can't be compiled is told by then
         for number, frame in enumerate(frames):
             if is_flat(frame):
                 color = flat_colors(self._weights, self._styles.at([seconds[number]]))

@@ -25,7 +25,6 @@ from scorer.models.weights import Array
 class TorchModel:
     """The Model protocol around a module that maps (N, 3, H, W) in [0, 1] to (N, 3, H', W')."""
 
-    runtime: str
     device: str
 
     def __init__(
@@ -55,7 +54,6 @@ class TorchModel:
         self._eager = OnPixels(module, self._dtype, layout).to(self._device, self._dtype).to(memory_format=layout).eval()
         self._compiled, self._graphed = compiled, graphed
         self._steps = self.steps_of(self._eager)
-        self._name_runtime()
         self.flat = flat
         """What frames of one colour become, (1 or N, 3) in [0, 1], where that is known."""
         self.kept: dict[object, Steps] = {}
@@ -84,9 +82,7 @@ class TorchModel:
         try:
             with torch.inference_mode():
                 numbers = [torch.from_numpy(each).to(self._device, self._dtype) for each in styles]
-                made = self._steps(self._upload(frames), *numbers)
-                self._name_runtime()  # what can't be compiled is known by then
-                return self._download(made, frames.dtype)
+                return self._download(self._steps(self._upload(frames), *numbers), frames.dtype)
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
@@ -98,6 +94,12 @@ class TorchModel:
         """Forget the last chunk's shape: what is compiled must depend on the chunk alone, as its result does in the last bit."""
         for steps in (self._steps, *self.kept.values()):
             steps.forget()
+
+    @property
+    def runtime(self) -> str:
+        """What computes; what can't be compiled, or be a graph, is known once frames were scored."""
+        version = ".".join(torch.__version__.split("+")[0].split(".")[:2])
+        return f"torch {version} {self.device} {str(self._dtype).removeprefix('torch.')} {self._steps.way}"
 
     @property
     def place(self) -> torch.device:
@@ -133,10 +135,6 @@ class TorchModel:
             pixels = pinned
         result: Frames = pixels.cpu().numpy().astype(dtype, copy=False)
         return result
-
-    def _name_runtime(self) -> None:
-        version = ".".join(torch.__version__.split("+")[0].split(".")[:2])
-        self.runtime = f"torch {version} {self.device} {str(self._dtype).removeprefix('torch.')} {self._steps.way}"
 
 
 class Steps:
