@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from scorer.text import clean
 
 
@@ -66,6 +68,10 @@ class OutputError(ScorerError):
     """The output can't be written: no permission, not a folder, a name that is taken."""
 
     exit_code = 8
+
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the system says where a disk has no room; EFBIG of a limit on one file's size, its own or the user's."""
 
 
 class StorageFullError(ScorerError):

@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from scorer.errors import OutputError, ScorerError, StorageFullError
+from scorer.errors import DISK_FULL, OutputError, ScorerError, StorageFullError
 from scorer.text import clean
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
@@ -46,7 +46,6 @@ class _CleanConsole(Console):
 
 
 _ANSWER = ("What was asked for", "what is done stays, and the same command tells it again")
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
@@ -60,7 +59,7 @@ def to_stdout(what: str, then: str) -> Iterator[None]:
     except OSError as error:
         _let_go(sys.stdout)
         why = "whoever reads it has ended" if isinstance(error, BrokenPipeError) else os.strerror(error.errno or 0)
-        kind = StorageFullError if error.errno in _FULL else OutputError
+        kind = StorageFullError if error.errno in DISK_FULL else OutputError
         raise kind(f"{what} can't be written to standard output ({why}): {then}.") from error
 
 

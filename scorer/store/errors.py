@@ -14,6 +14,7 @@ from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, 
 
 from scorer.azure.retries import on_machine
 from scorer.errors import (
+    DISK_FULL,
     ChangedError,
     DocumentError,
     InputError,
@@ -40,7 +41,6 @@ _MACHINE_ACCESS_HINT = (
 # https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
 _NO_NAME = (400, 414)
 _REFUSED = (401, 403)
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Answers of a disk that allows nothing, or has no hard links (FAT, SMB, blobfuse), by which files are made that aren't there yet.
 _UNABLE = (errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS)
 
@@ -102,7 +102,7 @@ def raise_storage_error(error: Exception, where: str, *, writing: bool) -> NoRet
     text = str(error).splitlines()[0]
     number = error.errno if isinstance(error, OSError) else None
     # obstore hands the system's error number over in words only.
-    if number in _FULL or any(f"os error {code})" in text for code in _FULL):
+    if number in DISK_FULL or any(f"os error {code})" in text for code in DISK_FULL):
         raise StorageFullError(f"No space is left to write '{where}': free some and run the same command again.") from error
     if isinstance(error, FileNotFoundError | NotFoundError) and not writing:
         raise MissingError(f"There is no '{where}': check the name.") from error

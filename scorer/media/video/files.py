@@ -10,10 +10,8 @@ from pathlib import Path
 
 import av
 
-from scorer.errors import OutputError, ScorerError, StorageFullError
+from scorer.errors import DISK_FULL, OutputError, ScorerError, StorageFullError
 
-# EFBIG: a limit on one file's size, set by the system or by the user's quota.
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _OF_THE_FOLDER = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP,
     errno.EBUSY, errno.EIO,
@@ -46,7 +44,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def _output_error(path: Path, error: OSError | av.FFmpegError) -> ScorerError:
-    if error.errno in _FULL:
+    if error.errno in DISK_FULL:
         return StorageFullError(f"The disk is full, '{path}' can't be written: free some space, then run the same command again.")
     if error.errno in _OF_THE_FOLDER:
         return OutputError(f"'{path}' can't be written ({error.strerror}): check the folder's name and permissions.")
