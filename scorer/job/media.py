@@ -226,12 +226,10 @@ class FolderMedia(Media[Picture | None]):
     def write(self, frame: Frame[Picture | None], pixels: Frames | CodedPlanes | None) -> None:
         file = self._chunk.files[frame.number - self._chunk.first]
         path = self._plan.image_path(file)
-        if (
-            frame.form is None or pixels is None or isinstance(pixels, CodedPlanes)
-        ):  # what can't be decoded is handed on as it came: nothing is lost
-            self._stores.output.put(path, self._stores.input.get(file.path, file.etag))
-        else:
+        if frame.form is not None and isinstance(pixels, np.ndarray):
             self._stores.output.put(path, images.encode(pixels, frame.form, path))
+        else:  # what can't be decoded is handed on as it came: nothing is lost
+            self._stores.output.put(path, self._stores.input.get(file.path, file.etag))
 
     def written(self) -> Written:
         return Written(etag=_images_etag(self._plan, self._chunk, self._stores.output.head) or "")

@@ -48,15 +48,17 @@ def exact(seconds: float) -> Fraction:
 
 def as_clock(seconds: float) -> str:
     """'0:00', '1:30.5', '1:02:03': to the millisecond."""
-    millis = round(seconds * 1000)
-    whole, rest = divmod(millis, 1000)
-    minutes, seconds_left = divmod(whole, 60)
-    text = f"{minutes // 60}:{minutes % 60:02d}:{seconds_left:02d}" if minutes >= 60 else f"{minutes}:{seconds_left:02d}"
-    return text + f".{rest:03d}".rstrip("0") if rest else text
+    whole, millis = divmod(round(seconds * 1000), 1000)
+    return _whole_clock(whole) + (f".{millis:03d}".rstrip("0") if millis else "")
 
 
 def as_rounded_clock(seconds: float) -> str:
     """'0:07.4', '1:02:33.0': to a tenth of a second, which a picture's label has room for."""
-    minutes, tenths = divmod(round(seconds * 10), 600)
+    whole, tenths = divmod(round(seconds * 10), 10)
+    return f"{_whole_clock(whole)}.{tenths}"
+
+
+def _whole_clock(whole: int) -> str:
+    minutes, seconds = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
-    return (f"{hours}:{minutes:02d}" if hours else f"{minutes}") + f":{tenths / 10:04.1f}"
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -67,7 +67,7 @@ class ToPixels:
     def __init__(self, info: VideoInfo, width: int, height: int) -> None:
         """`width` and `height` are what is wanted of an upright picture."""
         self._info, self._wanted = info, (width, height)
-        self._whole, self._reduced = _coded(info, info.width, info.height), _coded(info, width, height)
+        self._whole, self._reduced = coded_size(info, info.width, info.height), coded_size(info, width, height)
         self._is_smaller = self._wanted != (info.width, info.height) and width <= info.width and height <= info.height
         self._deep = info.bits > 8
         self._reformatter = VideoReformatter()
@@ -123,7 +123,7 @@ class ToPixels:
         )
 
 
-def _coded(info: VideoInfo, width: int, height: int) -> tuple[int, int]:
+def coded_size(info: VideoInfo, width: int, height: int) -> tuple[int, int]:
     """Of an upright picture's size, that before it is turned."""
     return (height, width) if info.rotation in (90, 270) else (width, height)
 

@@ -16,7 +16,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from scorer.media.pixels import Frames
-from scorer.media.video.color import ACCURATE, FULL, LIMITED, MATRICES, ToPixels, matrix_of, plane_of, range_of
+from scorer.media.video.color import ACCURATE, FULL, LIMITED, MATRICES, ToPixels, coded_size, matrix_of, plane_of, range_of
 from scorer.media.video.info import VideoInfo
 
 Chroma = Literal["420", "422", "444"]
@@ -144,7 +144,7 @@ class ToPlanes:
 
     def __init__(self, info: VideoInfo) -> None:
         self._info = info
-        self._coded = (info.height, info.width) if info.rotation in (90, 270) else (info.width, info.height)
+        self._coded = coded_size(info, info.width, info.height)
         self._sitings = Sitings()
         self._siting: tuple[int, int] | None = None
 
