@@ -29,7 +29,7 @@ class Slot:
         self.down = torch.empty(taken, dtype=torch.uint8, device=device) if is_cuda else self.taken
         self.frames = 0
         """Of the batch that is in it; 0 where there is none."""
-        self.landed: Any = torch.cuda.Event() if is_cuda else None  # type: ignore[no-untyped-call]  # torch gives it no types
+        self.landed: Any = torch.cuda.Event() if is_cuda else None
 
 
 class Flights:
@@ -43,7 +43,7 @@ class Flights:
         self._free: list[Slot] = []
         self._streams: Any = None
         if self._device.type == "cuda":
-            self._streams = torch.cuda.Stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            self._streams = torch.cuda.Stream(), torch.cuda.Stream()
 
     def begin(self, pictures: Sequence[DecodedPlanes], size: int) -> Slot:
         """Send a batch off, filled up to `size` frames with the last one.

@@ -46,7 +46,7 @@ class Graphed:
 def record(run: Run, *like: Tensor) -> Run:
     """Capture `run` for such tensors. Raises RuntimeError where it does what no graph can."""
     given = [each.clone() for each in like]
-    aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch gives it no types
+    aside = torch.cuda.Stream()
     aside.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(aside):  # libraries set themselves up at the first calls
         for _ in range(2):

@@ -146,7 +146,7 @@ def descend(
             tolerance_change=0,
             line_search_fn="strong_wolfe",
         )
-        lbfgs.step(evaluate)  # type: ignore[no-untyped-call]  # torch declares it without types
+        lbfgs.step(evaluate)
     else:
         adam = torch.optim.Adam([pixels], lr=learning_rate)
         for _ in range(iterations):

@@ -139,7 +139,7 @@ def test_whoever_stops_reading_is_told_where_the_result_is(tmp_path: Path, monke
     (tmp_path / "result.mp4").write_bytes(b"x" * 10**6)
     reader, writer = os.pipe()
     os.close(reader)
-    with open(writer, "w") as out, monkeypatch.context() as patch:  # noqa: PTH123  # a pipe has a number alone
+    with os.fdopen(writer, "w") as out, monkeypatch.context() as patch:
         patch.setattr("sys.stdout", out)
         with pytest.raises(OutputError, match=r"whoever reads it has ended.*result\.mp4', and the same command sends it again"):
             pipes.send(tmp_path / "result.mp4")
@@ -149,7 +149,7 @@ def unread() -> IO[str]:
     """A pipe that nobody reads any more."""
     reader, writer = os.pipe()
     os.close(reader)
-    return open(writer, "w")  # noqa: PTH123  # it has a number alone
+    return os.fdopen(writer, "w")
 
 
 def full() -> IO[str]:
@@ -195,7 +195,7 @@ def test_what_cant_be_said_has_a_code_of_its_own_and_stops_no_work(
 
 def test_a_terminal_is_no_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     _, terminal = os.openpty()
-    with open(terminal, "r+b", buffering=0) as raw, monkeypatch.context() as patch:  # noqa: PTH123  # it has a number alone
+    with os.fdopen(terminal, "r+b", buffering=0) as raw, monkeypatch.context() as patch:
         patch.setattr("sys.stdin", io.TextIOWrapper(raw))
         patch.setattr("sys.stdout", io.TextIOWrapper(raw))
         with pytest.raises(RequestError, match="into which nothing is piped"):
